@@ -1,0 +1,183 @@
+//! Carries out a plan and decides nothing: each change is one outcome, and the answer to each write is compared with what
+//! was wanted.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    explo::{Error, Reader, Writer},
+    model::{Customer, Field, Tenant},
+    plan::{Change, Difference, Plan, Rule, Spare, compare, likely_rule, needs_current, wanted},
+    progress::Progress,
+};
+
+/// So many tenants answered 403 end the run: the token may not write.
+const FORBIDDEN: usize = 3;
+
+/// What became of one change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Acknowledged, and the answer shows what was wanted.
+    Applied,
+    /// Refused or given up: the reason.
+    Failed(String),
+    /// Acknowledged, but the answer shows something else in these fields.
+    Unsettled(Vec<(Field, Rule)>),
+    /// Not begun: the next run takes it up.
+    Deferred,
+}
+
+/// What became of a plan.
+#[derive(Debug)]
+pub struct Applied {
+    /// One outcome for each change, in the order of the plan.
+    pub outcomes: Vec<Outcome>,
+    /// Ids that were to be created but existed, unlisted.
+    pub existing: Vec<String>,
+    /// Why it ended before the end.
+    pub end: Option<Error>,
+}
+
+/// Carries out one plan.
+pub(crate) struct Applier<'a, R, W> {
+    plan: &'a Plan,
+    reader: &'a R,
+    writer: &'a W,
+    spare: Mutex<Spare>,
+    existing: Mutex<Vec<String>>,
+    forbidden: Mutex<usize>,
+    end: OnceLock<Error>,
+}
+
+impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
+    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare) -> Self {
+        Self {
+            plan,
+            reader,
+            writer,
+            spare: Mutex::new(spare),
+            existing: Mutex::default(),
+            forbidden: Mutex::new(0),
+            end: OnceLock::new(),
+        }
+    }
+
+    /// Applies the changes in order, so many side by side.
+    pub(crate) async fn apply(self, side_by_side: usize, progress: &dyn Progress) -> Applied {
+        let changes = &self.plan.changes;
+        let mut outcomes = vec![Outcome::Deferred; changes.len()];
+        let numbered = |(number, change)| {
+            let outcome = self.outcome(change);
+            async move { (number, outcome.await) }
+        };
+        let mut arriving = stream::iter(changes.iter().enumerate()).map(numbered).buffer_unordered(side_by_side.max(1));
+        let mut arrived = 0;
+        while let Some((number, outcome)) = arriving.next().await {
+            outcomes[number] = outcome;
+            arrived += 1;
+            progress.applied(arrived, changes.len());
+        }
+        drop(arriving);
+        let mut existing = self.existing.into_inner().unwrap_or_else(PoisonError::into_inner);
+        existing.sort_unstable();
+        Applied { outcomes, existing, end: self.end.into_inner() }
+    }
+
+    async fn outcome(&self, change: &Change) -> Outcome {
+        if self.end.get().is_some() {
+            return Outcome::Deferred;
+        }
+        let tenant = self.plan.index.tenant(change.row());
+        let outcome = match change {
+            Change::Create(_) => self.create(&tenant).await,
+            Change::Update(update) => self.update(&tenant, &update.fields()).await,
+        };
+        let outcome = outcome.unwrap_or_else(|error| self.failed(error));
+        if let Outcome::Failed(reason) = &outcome {
+            tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
+        }
+        outcome
+    }
+
+    async fn create(&self, tenant: &Tenant) -> Result<Outcome, Error> {
+        let created = self.writer.create(&wanted(tenant, &Field::ALL, None, self.plan.rules)).await?;
+        if created.is_new {
+            return Ok(settled(&compare(tenant, &created.customer, self.plan.rules)));
+        }
+        self.adopt(tenant, &created.customer).await
+    }
+
+    /// A customer that existed though the listing did not show it: ours only if it is in a data visibility group that the
+    /// listing shows.
+    async fn adopt(&self, tenant: &Tenant, customer: &Customer<'_>) -> Result<Outcome, Error> {
+        let groups = &self.plan.access_groups;
+        if let Some(group) = customer.access_group.as_deref()
+            && !groups.is_empty()
+            && !groups.contains(group)
+        {
+            let reason = "it exists already, in a data visibility group that the listing does not show: left alone";
+            return Ok(Outcome::Failed(reason.to_owned()));
+        }
+        self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
+        let differences = compare(tenant, customer, self.plan.rules);
+        if differences.is_empty() {
+            return Ok(Outcome::Applied);
+        }
+        let fields = fields(&differences);
+        if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(&fields) {
+            let reason = "it exists already and differs, and the guard has no room for a further update";
+            return Ok(Outcome::Failed(reason.to_owned()));
+        }
+        self.write(tenant, &fields, Some(customer)).await
+    }
+
+    /// Where others' values are carried they are read just before, and what no longer differs is not sent.
+    async fn update(&self, tenant: &Tenant, fields: &[Field]) -> Result<Outcome, Error> {
+        if !needs_current(tenant, fields, self.plan.rules) {
+            return self.write(tenant, fields, None).await;
+        }
+        let current = self.reader.customer(&tenant.provided_id).await?;
+        let differences = compare(tenant, &current, self.plan.rules);
+        let still: Vec<Field> = self::fields(&differences).into_iter().filter(|field| fields.contains(field)).collect();
+        if still.is_empty() { Ok(Outcome::Applied) } else { self.write(tenant, &still, Some(&current)).await }
+    }
+
+    async fn write(&self, tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>) -> Result<Outcome, Error> {
+        let answer = self.writer.update(&wanted(tenant, fields, current, self.plan.rules)).await?;
+        let mut differences = compare(tenant, &answer, self.plan.rules);
+        differences.retain(|difference| fields.contains(&difference.field));
+        Ok(settled(&differences))
+    }
+
+    fn failed(&self, error: Error) -> Outcome {
+        let reason = error.to_string();
+        let ends = match &error {
+            Error::Stopped => return self.deferred(error),
+            Error::Forbidden { .. } => {
+                let mut forbidden = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+                *forbidden += 1;
+                *forbidden >= FORBIDDEN
+            }
+            _ => error.ends_run(),
+        };
+        if ends {
+            let _ = self.end.set(error);
+        }
+        Outcome::Failed(reason)
+    }
+
+    fn deferred(&self, stopped: Error) -> Outcome {
+        let _ = self.end.set(stopped);
+        Outcome::Deferred
+    }
+}
+
+fn fields(differences: &[Difference]) -> Vec<Field> {
+    differences.iter().map(|difference| difference.field).collect()
+}
+
+fn settled(differences: &[Difference]) -> Outcome {
+    let rules: Vec<_> = differences.iter().map(|difference| (difference.field, likely_rule(difference))).collect();
+    if rules.is_empty() { Outcome::Applied } else { Outcome::Unsettled(rules) }
+}

@@ -1,0 +1,90 @@
+//! The command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::{config::LogFormat, plan::Allowance};
+
+/// Keeps Explo's customers equal to the tenants in your database.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100, after_help = "Try it without anything set up: explo-sync demo")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Configuration [default: $EXPLO_SYNC_CONFIG, ./explo-sync.toml, /etc/explo-sync/config.toml, else the environment alone]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Show more: every line of a long list, debug logs (-vv: trace)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// No progress, and no logs but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Show names, e-mails and other values also where the output is no terminal
+    #[arg(long, global = true)]
+    pub show_values: bool,
+    /// Form of the log lines [default: text on a terminal, else json]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// One run: compare tenants with customers, then create and update
+    Sync(SyncArgs),
+    /// Test the configuration, the query, the database and the token
+    Check,
+    /// Serve a stand-in for Explo's customer API on this machine
+    Sandbox(SandboxArgs),
+    /// See it work: sample tenants and a sandbox in one process
+    Demo,
+}
+
+/// Options of `sync`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct SyncArgs {
+    /// Show the plan and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --dry-run: exit 2 if changes are pending, 4 if the guard holds them
+    #[arg(long, requires = "dry_run")]
+    pub exit_code: bool,
+    /// Let a held plan through, for this run, up to that number: create=2500, update=…, mapping=…, orphan=… (repeatable)
+    #[arg(long, value_name = "CLASS=N")]
+    pub allow: Vec<Allowance>,
+    /// Form of the report on stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// Form of the report.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For a reader.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+/// Options of `sandbox`.
+#[derive(Debug, Clone, Args)]
+pub struct SandboxArgs {
+    /// Address on this machine; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:8765", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Customers to begin with: a JSON array or JSON lines, in the shape of Explo's listing
+    #[arg(long, value_name = "FILE")]
+    pub customers: Option<PathBuf>,
+}

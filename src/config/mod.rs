@@ -1,0 +1,204 @@
+//! The configuration: embedded default < file < environment, made valid in one step before anything starts.
+//!
+//! Every mistake is told at once, each with where it stands, the key, the value and the allowed form. Secrets are read from
+//! files or the environment, and no message shows one.
+
+mod draft;
+mod layers;
+
+use std::{path::PathBuf, time::Duration};
+
+use reqwest::Url;
+use secrecy::SecretString;
+
+use crate::{
+    explo::{self, ListingRules},
+    plan::{EmailRule, Guard, Rules},
+    source::{Sql, SqlSettings},
+};
+
+use draft::Draft;
+pub use layers::{Environment, Layers};
+
+/// Every key with its default, commented.
+pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");
+
+/// A configuration that can be run.
+#[derive(Debug)]
+pub struct Config {
+    /// The instance.
+    pub name: String,
+    /// The tenants.
+    pub source: Sql,
+    /// How Explo is called.
+    pub explo: explo::Settings,
+    /// Calls a minute.
+    pub requests_per_minute: u32,
+    /// Calls under way at once.
+    pub max_in_flight: usize,
+    /// How fields are compared.
+    pub rules: Rules,
+    /// How much may change.
+    pub guard: Guard,
+    /// What is logged.
+    pub log: Log,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Log {
+    /// The least important level that is shown.
+    pub level: tracing::Level,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For a reader.
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Text on a terminal, else JSON.
+    #[value(skip)]
+    Auto,
+}
+
+/// A configuration that can't be run: everything that is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration can't be used:\n  {}", .0.join("\n  "))]
+pub struct Error(pub Vec<String>);
+
+impl Config {
+    /// Reads and checks the layers.
+    pub fn load(layers: &Layers) -> Result<Self, Error> {
+        let mut draft = Draft::new(layers)?;
+        let config = Self::draft(&mut draft);
+        let mistakes = draft.mistakes();
+        match config {
+            Some(config) if mistakes.is_empty() => Ok(config),
+            _ => Err(Error(mistakes)),
+        }
+    }
+
+    /// Goes through every key, whatever was wrong before.
+    fn draft(draft: &mut Draft) -> Option<Self> {
+        let name = draft.text("name", "a name of 1 to 64 letters, digits, dots, dashes or underscores", |name| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+            ((1..=64).contains(&name.len()) && name.chars().all(plain)).then(|| name.to_owned())
+        });
+        let source = source(draft);
+        let page_size = draft.number("explo.page_size", 1..=1000);
+        let max_in_flight = draft.number("explo.max_in_flight", 1..=256);
+        let trust_total = draft.flag("explo.trust_total");
+        let explo = explo(draft);
+        let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
+        let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
+        let guard = Guard {
+            floor: draft.number("guard.floor", 0..=usize::MAX)?,
+            create_floor: draft.number("guard.create_floor", 0..=usize::MAX)?,
+            percent: draft.number("guard.percent", 0..=100)?,
+            max_orphan_percent: draft.number("guard.max_orphan_percent", 0..=100)?,
+        };
+        let log = log(draft);
+        let mut explo = explo?;
+        explo.listing = ListingRules { page_size: page_size?, side_by_side: max_in_flight?, trust_total: trust_total? };
+        Some(Self {
+            name: name?,
+            source: source?,
+            explo,
+            requests_per_minute: requests_per_minute?,
+            max_in_flight: max_in_flight?,
+            rules: Rules { emails: emails? },
+            guard,
+            log: log?,
+        })
+    }
+}
+
+fn source(draft: &mut Draft) -> Option<Sql> {
+    let url = draft.secret("source.url", "DATABASE_URL");
+    let password = draft.secret_file("source.password_file");
+    let ca_file = draft.file("source.ca_file").map(|file| file.map(|(path, _)| path));
+    let query = draft.either_text_or_file("source.query", "source.query_file");
+    let timeout = duration(draft, "source.timeout");
+    let leave_null = draft.list("fields.leave_null");
+    let settings = SqlSettings {
+        url: url?,
+        password: password?,
+        ca_file: ca_file?,
+        query: query?,
+        timeout: timeout?,
+        leave_null: leave_null?,
+    };
+    Sql::new(settings).map_err(|reason| draft.mistake("source.url", None, &reason)).ok()
+}
+
+fn explo(draft: &mut Draft) -> Option<explo::Settings> {
+    let base_url = draft.text("explo.base_url", "an address that begins with https:// (or http://)", |url| {
+        let mut url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Some(url)
+    });
+    let token = token(draft);
+    let ca = draft.file("explo.ca_file").map(|file| file.map(|(_, text)| text.into_bytes()));
+    let timeout = duration(draft, "explo.timeout");
+    let max_attempts = draft.number("explo.max_attempts", 1..=100);
+    let pause_on_429 = duration(draft, "explo.pause_on_429");
+    Some(explo::Settings {
+        base_url: base_url?,
+        token: token?,
+        timeout: timeout?,
+        max_attempts: max_attempts?,
+        pause_on_429: pause_on_429?,
+        ca: ca?,
+        listing: ListingRules { page_size: 1, side_by_side: 1, trust_total: true },
+    })
+}
+
+fn token(draft: &mut Draft) -> Option<SecretString> {
+    if let Some(token) = draft.secret_file("explo.token_file")? {
+        return Some(token);
+    }
+    let token = draft.variable("EXPLO_TOKEN").map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+    if token.is_none() {
+        draft.mistake(
+            "explo.token_file",
+            None,
+            "is not set: name a file that holds the team token, or set EXPLO_TOKEN",
+        );
+    }
+    token.map(SecretString::from)
+}
+
+fn log(draft: &mut Draft) -> Option<Log> {
+    use tracing::Level;
+    let levels = [
+        ("error", Level::ERROR),
+        ("warn", Level::WARN),
+        ("info", Level::INFO),
+        ("debug", Level::DEBUG),
+        ("trace", Level::TRACE),
+    ];
+    let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let (level, format) = (draft.choice("log.level", &levels), draft.choice("log.format", &formats));
+    Some(Log { level: level?, format: format? })
+}
+
+fn duration(draft: &mut Draft, key: &str) -> Option<Duration> {
+    let most = Duration::from_hours(24);
+    draft.text(key, "a time such as \"500ms\", \"30s\" or \"4m\", at most a day", |text| {
+        humantime::parse_duration(text).ok().filter(|time| !time.is_zero() && *time <= most)
+    })
+}
+
+/// Where a configuration is looked for when no flag says: the first that exists.
+#[must_use]
+pub fn usual_file(environment: &Environment) -> Option<PathBuf> {
+    let named = environment.get("EXPLO_SYNC_CONFIG").map(PathBuf::from);
+    let usual = ["explo-sync.toml", "/etc/explo-sync/config.toml"].into_iter().map(PathBuf::from);
+    named.or_else(|| usual.into_iter().find(|path| path.is_file()))
+}

@@ -1,0 +1,45 @@
+//! The calls that the program makes.
+
+use std::fmt;
+
+/// One call of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// The listing.
+    Customers,
+    /// One customer.
+    GetCustomer,
+    /// Get or create.
+    CreateCustomer,
+    /// Change some fields.
+    UpdateCustomer,
+}
+
+impl Endpoint {
+    /// The last part of the path, which is also its name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::GetCustomer => "get_customer",
+            Self::CreateCustomer => "create_customer",
+            Self::UpdateCustomer => "update_customer",
+        }
+    }
+
+    /// Relative to the base URL; the trailing slash is required.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Customers => "v2/api/customers/",
+            Self::GetCustomer => "api/get_customer/",
+            Self::CreateCustomer => "api/create_customer/",
+            Self::UpdateCustomer => "api/update_customer/",
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,114 @@
+//! What can go wrong with a call, by what the caller can do about it.
+
+use super::endpoint::Endpoint;
+
+/// A call that gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The token is wrong: nothing will work.
+    #[error("Explo rejected the team token (401 on {endpoint}): check explo.token_file or EXPLO_TOKEN")]
+    Unauthorized {
+        /// The call.
+        endpoint: Endpoint,
+    },
+    /// The token may not do this.
+    #[error("Explo does not allow this token to call {endpoint} (403): {excerpt}")]
+    Forbidden {
+        /// The call.
+        endpoint: Endpoint,
+        /// What the answer says, masked.
+        excerpt: String,
+    },
+    /// An answer that refuses this request; asking again would not help.
+    #[error("{endpoint} answered {status}: {excerpt}")]
+    Rejected {
+        /// The call.
+        endpoint: Endpoint,
+        /// The HTTP status.
+        status: u16,
+        /// What the answer says, masked.
+        excerpt: String,
+    },
+    /// Tried as often as is allowed.
+    #[error("{endpoint} failed {attempts} times, the last time because {fault}")]
+    GaveUp {
+        /// The call.
+        endpoint: Endpoint,
+        /// How often it was made.
+        attempts: u32,
+        /// What went wrong last.
+        fault: Fault,
+    },
+    /// So many calls in a row were given up that Explo must be down.
+    #[error("{calls} calls in a row were given up, so the run ends; the last: {fault}")]
+    Outage {
+        /// How many.
+        calls: u32,
+        /// What went wrong last.
+        fault: Fault,
+    },
+    /// The listing can't be shown to be complete, so nothing may be planned on it.
+    #[error(
+        "the listing is not complete: {distinct} distinct customers in {passes} passes, but total_count says {total}. \
+         Nothing was planned. If Explo counts customers that this token can't see, set explo.trust_total = false"
+    )]
+    Incomplete {
+        /// Customers seen.
+        distinct: usize,
+        /// Times listed.
+        passes: usize,
+        /// What the last pass's first page promised.
+        total: String,
+    },
+    /// A stop was asked for before the call began.
+    #[error("stopped before the call was made")]
+    Stopped,
+    /// The call was in flight when the time to stop ran out.
+    #[error("cut off while waiting for the answer of {endpoint}: it may have been applied")]
+    Cut {
+        /// The call.
+        endpoint: Endpoint,
+    },
+}
+
+/// A failure that may pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Connection(String),
+    /// No answer in time.
+    #[error("it timed out")]
+    Timeout,
+    /// The server's own failure.
+    #[error("it answered {status}: {excerpt}")]
+    Server {
+        /// The HTTP status.
+        status: u16,
+        /// What the answer says, masked.
+        excerpt: String,
+    },
+    /// The answer can't be read: cut, empty, HTML, too large.
+    #[error("its answer {0}")]
+    Unreadable(&'static str),
+    /// Too many calls for too long.
+    #[error("it was throttled (429) for ten minutes")]
+    Throttled,
+}
+
+impl Error {
+    /// Whether no further call makes sense in this run.
+    #[must_use]
+    pub fn ends_run(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } | Self::Outage { .. } | Self::Incomplete { .. } | Self::Stopped => true,
+            Self::Forbidden { .. } | Self::Rejected { .. } | Self::GaveUp { .. } | Self::Cut { .. } => false,
+        }
+    }
+
+    /// Whether the credentials are at fault.
+    #[must_use]
+    pub fn is_about_credentials(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::Forbidden { .. })
+    }
+}

@@ -1,0 +1,84 @@
+//! Quoting an answer in an error: cut short, without anything that must not be told.
+
+use crate::model::{Object, Tenant, json};
+
+/// Characters quoted at the most.
+const LONGEST: usize = 200;
+
+/// Words of this many characters with a digit among them may be tokens.
+const TOKEN_LENGTH: usize = 16;
+
+/// The beginning of an answer, on one line; e-mail addresses, tokens and the values that were sent are masked.
+pub(super) fn excerpt(body: &[u8], sent: Option<&Tenant>) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(8 * LONGEST)]);
+    if text.trim().is_empty() {
+        return "(an empty answer)".to_owned();
+    }
+    let (values, id) = sent.map_or((Vec::new(), ""), |tenant| (values(tenant), tenant.provided_id.as_str()));
+    let mut text = text.into_owned();
+    for value in values.iter().filter(|value| value.len() > 1 && *value != id) {
+        text = text.replace(&json::quote(value), "\"***\"").replace(value, "***");
+    }
+    let masked: String = text
+        .split_inclusive(|c: char| c.is_whitespace() || c.is_control() || "\"'<>(){}[],;:=".contains(c))
+        .map(|part| {
+            let word = part.trim_end_matches(|c: char| !c.is_alphanumeric());
+            if is_secret(word) && word != id { part.replace(word, "***") } else { part.to_owned() }
+        })
+        .map(|part| part.replace(|c: char| c.is_control(), " "))
+        .collect();
+    let cut: String = masked.chars().take(LONGEST).collect();
+    if cut.len() < masked.len() || body.len() > 8 * LONGEST { format!("{cut}…") } else { cut }
+}
+
+fn is_secret(word: &str) -> bool {
+    let opaque = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && word.contains(|c: char| c.is_ascii_digit());
+    word.contains('@') || (word.len() >= TOKEN_LENGTH && opaque)
+}
+
+/// The values that a request carried, longest first, so that none hides in another's mask.
+fn values(tenant: &Tenant) -> Vec<String> {
+    let lists = [&tenant.emails, &tenant.group_tags].into_iter().flatten().flatten().cloned();
+    let objects = [&tenant.properties, &tenant.mapping].into_iter().flatten();
+    let members = objects.flat_map(|object| match object {
+        Object::Whole(text) => json::members(text).map(|(_, value)| json::as_text(value).into_owned()).collect(),
+        Object::Keys(keys) => {
+            keys.iter().filter_map(|(_, value)| Some(json::as_text(value.as_ref()?).into_owned())).collect::<Vec<_>>()
+        }
+    });
+    let texts = [&tenant.name, &tenant.hierarchy_level_name].into_iter().flatten().cloned();
+    let mut values: Vec<String> = lists.chain(members).chain(texts).collect();
+    values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_excerpt_tells_the_reason_and_keeps_the_secrets() {
+        let tenant = Tenant {
+            provided_id: "acme-2024-production-eu".to_owned(),
+            name: Some("Acme \"Rockets\" Ltd".to_owned()),
+            properties: Some(Object::Whole(r#"{"plan":"enterprise"}"#.to_owned())),
+            ..Tenant::default()
+        };
+        let body =
+            br#"{"detail":"Acme \"Rockets\" Ltd (acme-2024-production-eu, enterprise) clashes with boss@other.example",
+            "customer":{"token":"7f3e9a2c-11aa-4b5c-9d1e-000000000001"}}"#;
+        let quoted = excerpt(body, Some(&tenant));
+        assert!(quoted.contains("clashes with") && quoted.contains("acme-2024-production-eu"), "{quoted}");
+        for secret in ["Rockets", "enterprise", "boss@", "7f3e9a2c"] {
+            assert!(!quoted.contains(secret), "{secret} in {quoted}");
+        }
+        assert!(!quoted.contains('\n'));
+    }
+
+    #[test]
+    fn an_excerpt_is_short() {
+        assert_eq!(excerpt(&b"x ".repeat(10_000), None).chars().count(), LONGEST + 1);
+        assert_eq!(excerpt(b" \n", None), "(an empty answer)");
+    }
+}

@@ -1,0 +1,152 @@
+//! Listing all customers, page by page, side by side, with evidence that they are all.
+//!
+//! A pass is complete when no page promises fewer customers than the first one did, and the distinct customers reach what
+//! the first page promised. Otherwise it is repeated and the union counts; after three passes the listing fails. Where
+//! `total_count` is not to be trusted, a page that is shorter than the first, or empty, is the end.
+
+use std::{
+    collections::HashSet,
+    hash::{BuildHasher, RandomState},
+    sync::Mutex,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{
+    Error, PageProgress,
+    client::{Client, ListingRules},
+    wire::{Page, Unusable},
+};
+use crate::model::Customer;
+
+/// Passes before a listing that doesn't add up fails.
+const PASSES: usize = 3;
+
+/// How a listing went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listing {
+    /// How often all pages were read.
+    pub passes: usize,
+    /// Pages read, over all passes.
+    pub pages: usize,
+}
+
+/// What one page was: its length and what it promised.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    customers: usize,
+    total: Option<u64>,
+}
+
+/// Shows every distinct customer once, as its page arrives.
+struct Union<'o> {
+    random: RandomState,
+    /// A hash of each token: tokens are long, secret, and not needed.
+    tokens: HashSet<u64>,
+    observe: &'o mut dyn FnMut(&Customer<'_>),
+}
+
+pub(super) async fn list(
+    client: &Client,
+    rules: &ListingRules,
+    observe: &mut dyn FnMut(&Customer<'_>),
+    progress: PageProgress<'_>,
+) -> Result<Listing, Error> {
+    let union = Mutex::new(Union { random: RandomState::new(), tokens: HashSet::new(), observe });
+    let mut listing = Listing { passes: 0, pages: 0 };
+    let mut total = None;
+    while listing.passes < PASSES {
+        listing.passes += 1;
+        let seen = if rules.trust_total {
+            pass(client, rules, &union, progress).await?
+        } else {
+            pass_to_short_page(client, &union, progress).await?
+        };
+        listing.pages += seen.len();
+        total = seen.first().and_then(|page| page.total);
+        let distinct = union.lock().map_or(0, |union| union.tokens.len());
+        if !rules.trust_total || is_complete(&seen, distinct) {
+            return Ok(listing);
+        }
+        tracing::info!(pass = listing.passes, distinct, total, "the pages do not add up to total_count");
+    }
+    Err(Error::Incomplete {
+        distinct: union.lock().map_or(0, |union| union.tokens.len()),
+        passes: listing.passes,
+        total: total.map_or_else(|| "nothing".to_owned(), |total| total.to_string()),
+    })
+}
+
+/// One pass that goes by the first page's promise: the other pages side by side.
+async fn pass(
+    client: &Client,
+    rules: &ListingRules,
+    union: &Mutex<Union<'_>>,
+    progress: PageProgress<'_>,
+) -> Result<Vec<Seen>, Error> {
+    let first = page(client, union, 1).await?;
+    let promised = first.total.and_then(|total| usize::try_from(total).ok()).unwrap_or(0);
+    let pages = if first.customers == 0 { 1 } else { promised.div_ceil(first.customers).max(1) };
+    progress(1, pages);
+    let mut seen = vec![first];
+    let mut others =
+        stream::iter(2..=pages).map(|number| page(client, union, number)).buffer_unordered(rules.side_by_side);
+    while let Some(other) = others.try_next().await? {
+        seen.push(other);
+        progress(seen.len(), pages);
+    }
+    Ok(seen)
+}
+
+async fn pass_to_short_page(
+    client: &Client,
+    union: &Mutex<Union<'_>>,
+    progress: PageProgress<'_>,
+) -> Result<Vec<Seen>, Error> {
+    let mut seen: Vec<Seen> = Vec::new();
+    loop {
+        seen.push(page(client, union, seen.len() + 1).await?);
+        progress(seen.len(), seen.len());
+        let (first, last) = (seen[0].customers, seen[seen.len() - 1].customers);
+        if last == 0 || last < first {
+            return Ok(seen);
+        }
+    }
+}
+
+impl Client {
+    /// The first page alone: how many customers it has, and how many it promises.
+    pub async fn first_page(&self) -> Result<(usize, Option<u64>), Error> {
+        let mut nobody = |_: &Customer<'_>| {};
+        let union = Mutex::new(Union { random: RandomState::new(), tokens: HashSet::new(), observe: &mut nobody });
+        let seen = page(self, &union, 1).await?;
+        Ok((seen.customers, seen.total))
+    }
+}
+
+async fn page(client: &Client, union: &Mutex<Union<'_>>, number: usize) -> Result<Seen, Error> {
+    let read = |body: &[u8]| {
+        let page = Page::read(body)?;
+        let total = page.total_count;
+        let customers = page.customers()?;
+        let mut union = union.lock().map_err(|_| Unusable::Refusal)?;
+        customers.iter().for_each(|customer| union.add(customer));
+        Ok(Seen { customers: customers.len(), total })
+    };
+    Ok(client.page(number, read).await?.unwrap_or(Seen { customers: 0, total: None }))
+}
+
+fn is_complete(seen: &[Seen], distinct: usize) -> bool {
+    let Some(promised) = seen.first().and_then(|first| first.total) else { return false };
+    let kept = seen.iter().all(|page| page.total.is_none_or(|total| total >= promised));
+    kept && distinct as u64 >= promised
+}
+
+impl Union<'_> {
+    fn add(&mut self, customer: &Customer<'_>) {
+        let key = if customer.token.is_empty() { customer.provided_id.as_deref() } else { Some(&*customer.token) };
+        if self.tokens.insert(self.random.hash_one(key.unwrap_or_default())) {
+            (self.observe)(customer);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Explo's customer API: reading and writing customers through one paced, retried, checked client.
+//!
+//! [`Reader`] and [`Writer`] are two traits so that a dry run can be what it is: a run for which no writer was built.
+//! Facts about the API are in the vendor's reference; where it is silent or ambiguous, both readings are accepted.
+
+mod client;
+mod customers;
+mod endpoint;
+mod error;
+mod excerpt;
+mod listing;
+mod pacer;
+mod retry;
+mod stop;
+pub mod wire;
+
+use crate::model::{Customer, Tenant};
+
+pub use client::{Client, ListingRules, Settings};
+pub use endpoint::Endpoint;
+pub use error::{Error, Fault};
+pub use listing::Listing;
+pub use pacer::Pacer;
+pub use stop::Stop;
+
+/// Told how many pages are listed, of how many.
+pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
+
+/// Reads customers; changes nothing.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+pub trait Reader {
+    /// Shows every customer once, and proves that they are all, or fails.
+    async fn list(&self, observe: &mut dyn FnMut(&Customer<'_>), progress: PageProgress<'_>) -> Result<Listing, Error>;
+
+    /// One customer by its id.
+    async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error>;
+}
+
+/// Writes customers.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+pub trait Writer {
+    /// Makes the customer of a tenant, or finds that it exists; repeating it does no harm.
+    async fn create(&self, tenant: &Tenant) -> Result<Created, Error>;
+
+    /// Changes the fields that the tenant has; repeating it does no harm. The answer is the customer as it is now.
+    async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error>;
+}
+
+/// The answer to a create.
+#[derive(Debug)]
+pub struct Created {
+    /// False: it existed before and may differ from what was asked.
+    pub is_new: bool,
+    /// The customer as it is now.
+    pub customer: Customer<'static>,
+}

@@ -1,0 +1,48 @@
+//! A customer: what Explo holds, as a listing or an answer shows it.
+
+use std::borrow::Cow;
+
+/// One customer of Explo, borrowed from the page that showed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Customer<'a> {
+    /// The credential that embeds its dashboards; a secret. Empty where the answer had none.
+    pub token: Cow<'a, str>,
+    /// The shared id; `None` for a customer that was made without one.
+    pub provided_id: Option<Cow<'a, str>>,
+    /// The display name.
+    pub name: Cow<'a, str>,
+    /// A set, in any order.
+    pub emails: Vec<Cow<'a, str>>,
+    /// A set, in any order.
+    pub group_tags: Vec<Cow<'a, str>>,
+    /// The customer's own properties (not the inherited ones): the text of a JSON object, or nothing for an empty one.
+    pub properties: Cow<'a, str>,
+    /// The customer's own mapping: the text of a JSON object, or nothing for an empty one.
+    pub mapping: Cow<'a, str>,
+    /// Whether it is a demo.
+    pub is_demo_group: bool,
+    /// The level; empty where none is set up.
+    pub hierarchy_level: Cow<'a, str>,
+    /// The data visibility group, where there is one.
+    pub access_group: Option<Cow<'a, str>>,
+}
+
+impl Customer<'_> {
+    /// The same, borrowed from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Customer<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Customer {
+            token: own(self.token),
+            provided_id: self.provided_id.map(own),
+            name: own(self.name),
+            emails: self.emails.into_iter().map(own).collect(),
+            group_tags: self.group_tags.into_iter().map(own).collect(),
+            properties: own(self.properties),
+            mapping: own(self.mapping),
+            is_demo_group: self.is_demo_group,
+            hierarchy_level: own(self.hierarchy_level),
+            access_group: self.access_group.map(own),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! JSON text in the normal form that fingerprint, comparison and display share: keys sorted, numbers by value with all
+//! their digits, strings with the fewest escapes.
+//!
+//! Every function here takes text that [`checked`] has accepted and walks it in place, without building a tree.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
+
+use serde::de::IgnoredAny;
+
+/// Arrays and objects nested deeper than this are refused.
+pub const MAX_DEPTH: usize = 64;
+
+/// Why a text can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON at all.
+    #[error("is not valid JSON")]
+    Malformed,
+    /// Nested beyond [`MAX_DEPTH`].
+    #[error("is JSON nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+}
+
+/// The text without surrounding space, if it is JSON of a bearable depth.
+pub fn checked(text: &str) -> Result<&str, JsonError> {
+    let text = text.trim_matches([' ', '\n', '\r', '\t']);
+    if depth(text) > MAX_DEPTH {
+        return Err(JsonError::TooDeep);
+    }
+    serde_json::from_str::<IgnoredAny>(text).map_or(Err(JsonError::Malformed), |_| Ok(text))
+}
+
+/// How deep arrays and objects are nested in a text.
+#[must_use]
+pub fn depth(text: &str) -> usize {
+    let (mut now, mut most, mut at) = (0_usize, 0, 0);
+    let bytes = text.as_bytes();
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => at = end_of_string(bytes, at) - 1,
+            b'{' | b'[' => {
+                now += 1;
+                most = most.max(now);
+            }
+            b'}' | b']' => now = now.saturating_sub(1),
+            _ => {}
+        }
+        at += 1;
+    }
+    most
+}
+
+/// Whether the text is a JSON object.
+#[must_use]
+pub fn is_object(text: &str) -> bool {
+    text.starts_with('{')
+}
+
+/// The members of an object in the order of the text: key, text of the value.
+pub fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+    let mut parts = Parts::inside(object);
+    std::iter::from_fn(move || Some((string(parts.next()?), parts.next()?)))
+}
+
+/// The elements of an array: the text of each.
+pub fn elements(array: &str) -> impl Iterator<Item = &str> {
+    Parts::inside(array)
+}
+
+/// The characters of a JSON string, given with its quotes.
+#[must_use]
+pub fn string(quoted: &str) -> Cow<'_, str> {
+    if quoted.contains('\\') {
+        Cow::Owned(serde_json::from_str(quoted).unwrap_or_default())
+    } else {
+        Cow::Borrowed(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default())
+    }
+}
+
+/// A string as JSON text.
+#[must_use]
+pub fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The normal form of any value.
+#[must_use]
+pub fn canonical(text: &str) -> String {
+    match text.as_bytes().first() {
+        Some(b'{') => object(members(text).map(|(key, value)| (key, canonical(value)))),
+        Some(b'[') => array(elements(text).map(canonical)),
+        Some(b'"') => quote(&string(text)),
+        Some(b'-' | b'0'..=b'9') => Decimal::of(text).to_string(),
+        _ => text.to_owned(),
+    }
+}
+
+/// The characters of a mapping's value: `213` and `"213"` are the same.
+#[must_use]
+pub fn as_text(value: &str) -> Cow<'_, str> {
+    if value.starts_with('"') { string(value) } else { Cow::Owned(canonical(value)) }
+}
+
+/// An object of canonical values, its keys sorted; of a repeated key the last counts.
+#[must_use]
+pub fn object<K: AsRef<str>>(members: impl Iterator<Item = (K, String)>) -> String {
+    let sorted: BTreeMap<String, String> = members.map(|(key, value)| (quote(key.as_ref()), value)).collect();
+    let mut text = String::from("{");
+    for (key, value) in sorted {
+        let comma = if text.len() > 1 { "," } else { "" };
+        let _ = write!(text, "{comma}{key}:{value}");
+    }
+    text.push('}');
+    text
+}
+
+/// An array of canonical values, in the order given.
+#[must_use]
+pub fn array(elements: impl Iterator<Item = String>) -> String {
+    format!("[{}]", elements.collect::<Vec<_>>().join(","))
+}
+
+/// The value of a JSON number: ±0.DIGITS · 10^point, without leading or trailing zeros; zero has no digits.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Decimal<'a> {
+    /// Below zero.
+    pub negative: bool,
+    /// The significant digits.
+    pub digits: Cow<'a, str>,
+    /// Where the decimal point stands, counted from before the first digit.
+    pub point: i64,
+}
+
+impl<'a> Decimal<'a> {
+    /// Reads a JSON number.
+    #[must_use]
+    pub fn of(number: &'a str) -> Self {
+        let (negative, number) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
+        let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = if fraction.is_empty() { Cow::Borrowed(whole) } else { Cow::Owned(format!("{whole}{fraction}")) };
+        let leading = digits.len() - digits.trim_start_matches('0').len();
+        let digits = match digits {
+            Cow::Borrowed(digits) => Cow::Borrowed(digits.trim_matches('0')),
+            Cow::Owned(digits) => Cow::Owned(digits.trim_matches('0').to_owned()),
+        };
+        if digits.is_empty() {
+            return Self { negative: false, digits, point: 0 };
+        }
+        let beyond = if exponent.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
+        let shift = exponent.trim_start_matches('+').parse().unwrap_or(beyond);
+        let before = i64::try_from(whole.len()).unwrap_or(i64::MAX) - i64::try_from(leading).unwrap_or(i64::MAX);
+        Self { negative, digits, point: before.saturating_add(shift) }
+    }
+}
+
+impl std::fmt::Display for Decimal<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (sign, digits) = (if self.negative { "-" } else { "" }, &*self.digits);
+        match usize::try_from(self.point) {
+            _ if digits.is_empty() => f.write_str("0"),
+            Ok(point) if point >= digits.len() && point <= 40 => write!(f, "{sign}{digits:0<point$}"),
+            Ok(point @ 1..) if point < digits.len() => write!(f, "{sign}{}.{}", &digits[..point], &digits[point..]),
+            _ if (-6..=0).contains(&self.point) => {
+                write!(f, "{sign}0.{:0>width$}", digits, width = digits.len() + self.point.unsigned_abs() as usize)
+            }
+            _ => {
+                let (first, rest) = digits.split_at(1);
+                let dot = if rest.is_empty() { "" } else { "." };
+                write!(f, "{sign}{first}{dot}{rest}e{}", self.point - 1)
+            }
+        }
+    }
+}
+
+/// The texts between the separators of an array or object, keys and values alike.
+struct Parts<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn inside(text: &'a str) -> Self {
+        Self { text, at: 1 }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let bytes = self.text.as_bytes();
+        while matches!(bytes.get(self.at)?, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':') {
+            self.at += 1;
+        }
+        let start = self.at;
+        self.at = match bytes[start] {
+            b'}' | b']' => return None,
+            b'"' => end_of_string(bytes, start),
+            b'{' | b'[' => end_of_group(bytes, start),
+            _ => bytes[start..].iter().position(|b| b",]} \n\r\t".contains(b)).map_or(bytes.len(), |n| start + n),
+        };
+        Some(&self.text[start..self.at])
+    }
+}
+
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => return at + 1,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+fn end_of_group(bytes: &[u8], start: usize) -> usize {
+    let (mut open, mut at) = (0_usize, start);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'"' => {
+                at = end_of_string(bytes, at);
+                continue;
+            }
+            b'{' | b'[' => open += 1,
+            b'}' | b']' => open -= 1,
+            _ => {}
+        }
+        at += 1;
+        if open == 0 {
+            return at;
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_equal_by_value_and_keep_every_digit() {
+        let same = |a, b| assert_eq!(canonical(a), canonical(b), "{a} and {b}");
+        same("1", "1.000");
+        same("100", "1e2");
+        same("-0", "0.0");
+        same("1.5e-3", "0.0015");
+        same("12345678901234567890.1234567890", "12345678901234567890.123456789");
+        assert_eq!(canonical("0.1000000000000000055"), "0.1000000000000000055");
+        assert_eq!(canonical("1E+400"), "1e400");
+        assert_eq!(canonical("-12.50"), "-12.5");
+        assert_ne!(canonical("9007199254740993"), canonical("9007199254740992"));
+    }
+
+    #[test]
+    fn objects_are_equal_whatever_the_order_of_their_keys() {
+        let text = r#" {"b" : [1, {"y":null,"x":"\u0041"}], "a":true } "#;
+        assert_eq!(canonical(checked(text).unwrap()), r#"{"a":true,"b":[1,{"x":"A","y":null}]}"#);
+    }
+
+    #[test]
+    fn depth_is_limited_and_brackets_in_strings_do_not_count() {
+        assert_eq!(checked(&"[".repeat(100_000)), Err(JsonError::TooDeep));
+        assert_eq!(checked(&format!("\"{}\"", "[{".repeat(500))), Ok(format!("\"{}\"", "[{".repeat(500)).as_str()));
+        assert_eq!(checked("{"), Err(JsonError::Malformed));
+    }
+}

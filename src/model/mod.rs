@@ -1,0 +1,12 @@
+//! What both sides are made of: a tenant as the source wants it, a customer as Explo holds it, and the fields they share.
+//!
+//! Promises: plain values, no I/O, no clock. Everything above imports this; it imports nothing of ours.
+
+mod customer;
+mod field;
+pub mod json;
+mod tenant;
+
+pub use customer::Customer;
+pub use field::Field;
+pub use tenant::{Invalid, Managed, Object, Row, Scope, Tenant};

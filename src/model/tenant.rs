@@ -1,0 +1,131 @@
+//! A tenant: one row of the source, and what it manages of its customer.
+
+use serde::{Deserialize, Serialize};
+
+/// What the source wants one customer to be. `None` is a field that this row leaves alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// The id that both sides share; never empty.
+    pub provided_id: String,
+    /// See [`Field::Name`](super::Field::Name).
+    pub name: Option<String>,
+    /// Without repetitions; the order is that of the source.
+    pub emails: Option<Vec<String>>,
+    /// Without repetitions; the order is that of the source.
+    pub group_tags: Option<Vec<String>>,
+    /// Values are any JSON.
+    pub properties: Option<Object>,
+    /// Values are JSON strings.
+    pub mapping: Option<Object>,
+    /// See [`Field::IsDemoGroup`](super::Field::IsDemoGroup).
+    pub is_demo_group: Option<bool>,
+    /// See [`Field::HierarchyLevelName`](super::Field::HierarchyLevelName).
+    pub hierarchy_level_name: Option<String>,
+}
+
+/// A managed JSON object: the whole of it, or some keys of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Object {
+    /// The text of a JSON object; keys that it lacks are to go.
+    Whole(String),
+    /// Key → the text of its JSON value, or `None` where the key is to go; all other keys are kept.
+    Keys(Vec<(String, Option<String>)>),
+}
+
+/// Which fields, and which keys of the two objects, a row manages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Managed {
+    /// The name.
+    pub name: bool,
+    /// The addresses.
+    pub emails: bool,
+    /// The tags.
+    pub group_tags: bool,
+    /// The keys of the properties.
+    pub properties: Scope,
+    /// The keys of the mapping.
+    pub mapping: Scope,
+    /// The demo flag.
+    pub is_demo_group: bool,
+    /// The level.
+    pub hierarchy_level_name: bool,
+}
+
+/// How much of an object is managed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing.
+    None,
+    /// Every key.
+    Whole,
+    /// These keys alone.
+    Keys(Vec<String>),
+}
+
+impl Tenant {
+    /// What this row manages.
+    #[must_use]
+    pub fn managed(&self) -> Managed {
+        Managed {
+            name: self.name.is_some(),
+            emails: self.emails.is_some(),
+            group_tags: self.group_tags.is_some(),
+            properties: Scope::of(self.properties.as_ref()),
+            mapping: Scope::of(self.mapping.as_ref()),
+            is_demo_group: self.is_demo_group.is_some(),
+            hierarchy_level_name: self.hierarchy_level_name.is_some(),
+        }
+    }
+
+    /// Whether this row manages exactly `managed`; allocates nothing.
+    #[must_use]
+    pub fn manages(&self, managed: &Managed) -> bool {
+        managed.name == self.name.is_some()
+            && managed.emails == self.emails.is_some()
+            && managed.group_tags == self.group_tags.is_some()
+            && managed.properties.is_of(self.properties.as_ref())
+            && managed.mapping.is_of(self.mapping.as_ref())
+            && managed.is_demo_group == self.is_demo_group.is_some()
+            && managed.hierarchy_level_name == self.hierarchy_level_name.is_some()
+    }
+}
+
+impl Scope {
+    fn of(object: Option<&Object>) -> Self {
+        match object {
+            None => Self::None,
+            Some(Object::Whole(_)) => Self::Whole,
+            Some(Object::Keys(keys)) => Self::Keys(keys.iter().map(|(key, _)| key.clone()).collect()),
+        }
+    }
+
+    fn is_of(&self, object: Option<&Object>) -> bool {
+        match (self, object) {
+            (Self::None, None) | (Self::Whole, Some(Object::Whole(_))) => true,
+            (Self::Keys(keys), Some(Object::Keys(pairs))) => keys.iter().eq(pairs.iter().map(|(key, _)| key)),
+            _ => false,
+        }
+    }
+
+    /// Whether `key` is managed.
+    #[must_use]
+    pub fn covers(&self, key: &str) -> bool {
+        match self {
+            Self::None => false,
+            Self::Whole => true,
+            Self::Keys(keys) => keys.iter().any(|managed| managed == key),
+        }
+    }
+}
+
+/// A row that can't be planned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// Its id, where it has one.
+    pub provided_id: Option<String>,
+    /// What is wrong: the column and the kind of value, never the value itself.
+    pub reason: String,
+}
+
+/// One row as the source gives it: a tenant, or the reason why it is none.
+pub type Row = Result<Tenant, Invalid>;

@@ -1,0 +1,155 @@
+//! Comparing one tenant with one customer, field by field, and deriving what to send.
+//!
+//! | field | equal when |
+//! |---|---|
+//! | name, level | the same characters; no level is the empty one |
+//! | emails, tags | the same set; with `emails = "add"`, nothing wanted is missing |
+//! | properties | the same keys and values, numbers by value; of dotted columns their keys alone |
+//! | mapping | the same, and `213` is `"213"` |
+
+use std::collections::BTreeSet;
+
+use crate::model::{Customer, Field, Object, Scope, Tenant, json};
+
+/// How fields are compared, beyond what the columns say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// For the addresses.
+    pub emails: EmailRule,
+}
+
+/// What an address that only Explo has is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum EmailRule {
+    /// A difference: it goes.
+    #[default]
+    Replace,
+    /// None of our business: it stays.
+    Add,
+}
+
+/// A field in which a customer is not what its tenant wants; both sides as canonical JSON of what is managed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The field.
+    pub field: Field,
+    /// What Explo has.
+    pub old: String,
+    /// What is wanted.
+    pub new: String,
+}
+
+/// The fields that differ, in order.
+#[must_use]
+pub fn compare(tenant: &Tenant, customer: &Customer<'_>, rules: Rules) -> Vec<Difference> {
+    let difference = |field| {
+        let new = new_form(tenant, customer, field, rules)?;
+        let old = old_form(tenant, customer, field);
+        (old != new).then_some(Difference { field, old, new })
+    };
+    Field::ALL.into_iter().filter_map(difference).collect()
+}
+
+/// Whether writing these fields carries values that are others', so that the current ones must be read first.
+#[must_use]
+pub fn needs_current(tenant: &Tenant, fields: &[Field], rules: Rules) -> bool {
+    let partial = |object: &Option<Object>| matches!(object, Some(Object::Keys(_)));
+    fields.iter().any(|field| match field {
+        Field::Properties => partial(&tenant.properties),
+        Field::Mapping => partial(&tenant.mapping),
+        Field::Emails => rules.emails == EmailRule::Add,
+        Field::Name | Field::GroupTags | Field::IsDemoGroup | Field::HierarchyLevelName => false,
+    })
+}
+
+/// What to send: the tenant with these fields alone, and with others' keys and addresses carried over from `current`.
+#[must_use]
+pub fn wanted(tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>, rules: Rules) -> Tenant {
+    let sent = |field| fields.contains(&field);
+    let carry = |object: &Option<Object>, held: fn(&Customer<'_>) -> String| {
+        object.as_ref().map(|object| Object::Whole(carried(object, &current.map_or_else(|| "{}".to_owned(), held))))
+    };
+    let emails = tenant.emails.clone().map(|mut emails| {
+        if let (EmailRule::Add, Some(current)) = (rules.emails, current) {
+            let others = current.emails.iter().map(|email| email.clone().into_owned());
+            let others: Vec<String> = others.filter(|email| !emails.contains(email)).collect();
+            emails.extend(others);
+        }
+        emails
+    });
+    Tenant {
+        provided_id: tenant.provided_id.clone(),
+        name: tenant.name.clone().filter(|_| sent(Field::Name)),
+        emails: emails.filter(|_| sent(Field::Emails)),
+        group_tags: tenant.group_tags.clone().filter(|_| sent(Field::GroupTags)),
+        properties: carry(&tenant.properties, |held| held.properties.clone().into_owned())
+            .filter(|_| sent(Field::Properties)),
+        mapping: carry(&tenant.mapping, |held| mapping_form(&held.mapping, &Scope::Whole))
+            .filter(|_| sent(Field::Mapping)),
+        is_demo_group: tenant.is_demo_group.filter(|_| sent(Field::IsDemoGroup)),
+        hierarchy_level_name: tenant.hierarchy_level_name.clone().filter(|_| sent(Field::HierarchyLevelName)),
+    }
+}
+
+/// The wanted object where `held` is the current one: unmanaged members stay as they are.
+fn carried(object: &Object, held: &str) -> String {
+    match object {
+        Object::Whole(object) => object.clone(),
+        Object::Keys(keys) => {
+            let others = json::members(held).filter(|(key, _)| !keys.iter().any(|(managed, _)| managed == key));
+            let others = others.map(|(key, value)| (key.into_owned(), value.to_owned()));
+            let ours = keys.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+            json::object(others.chain(ours))
+        }
+    }
+}
+
+/// What is wanted, in the comparison form; `None` where the tenant leaves the field alone.
+fn new_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<String> {
+    Some(match field {
+        Field::Name => json::quote(tenant.name.as_ref()?),
+        Field::Emails => {
+            let others = if rules.emails == EmailRule::Add { &*customer.emails } else { &[] };
+            let others = others.iter().map(|email| &**email);
+            set_form(tenant.emails.as_ref()?.iter().map(String::as_str).chain(others))
+        }
+        Field::GroupTags => set_form(tenant.group_tags.as_ref()?.iter().map(String::as_str)),
+        Field::Properties => wanted_form(tenant.properties.as_ref()?, json::canonical),
+        Field::Mapping => wanted_form(tenant.mapping.as_ref()?, |value| json::quote(&json::as_text(value))),
+        Field::IsDemoGroup => tenant.is_demo_group?.to_string(),
+        Field::HierarchyLevelName => json::quote(tenant.hierarchy_level_name.as_ref()?),
+    })
+}
+
+/// What Explo has, in the comparison form, as far as the tenant manages it.
+fn old_form(tenant: &Tenant, customer: &Customer<'_>, field: Field) -> String {
+    match field {
+        Field::Name => json::quote(&customer.name),
+        Field::Emails => set_form(customer.emails.iter().map(|email| &**email)),
+        Field::GroupTags => set_form(customer.group_tags.iter().map(|tag| &**tag)),
+        Field::Properties => held_form(&customer.properties, &tenant.managed().properties, json::canonical),
+        Field::Mapping => mapping_form(&customer.mapping, &tenant.managed().mapping),
+        Field::IsDemoGroup => customer.is_demo_group.to_string(),
+        Field::HierarchyLevelName => json::quote(&customer.hierarchy_level),
+    }
+}
+
+fn set_form<'a>(elements: impl Iterator<Item = &'a str>) -> String {
+    json::array(elements.collect::<BTreeSet<_>>().into_iter().map(json::quote))
+}
+
+fn wanted_form(object: &Object, value: impl Fn(&str) -> String) -> String {
+    match object {
+        Object::Whole(object) => held_form(object, &Scope::Whole, value),
+        Object::Keys(keys) => json::object(keys.iter().filter_map(|(key, json)| Some((key, value(json.as_deref()?))))),
+    }
+}
+
+fn mapping_form(object: &str, scope: &Scope) -> String {
+    held_form(object, scope, |value| json::quote(&json::as_text(value)))
+}
+
+fn held_form(object: &str, scope: &Scope, value: impl Fn(&str) -> String) -> String {
+    let covered = json::members(object).filter(|(key, _)| scope.covers(key));
+    json::object(covered.map(|(key, json)| (key, value(json))))
+}

@@ -1,0 +1,166 @@
+//! The guard: holds a plan that would change too much.
+//!
+//! | class | counts | base of the percentage | floor |
+//! |---|---|---|---|
+//! | create | new customers | customers listed | `create_floor` |
+//! | update | updates | customers that have a tenant | `floor` |
+//! | mapping | updates that touch the mapping | customers that have a tenant | the lower of 3 and `floor` |
+//! | orphan | customers without a tenant | customers listed, by `max_orphan_percent` | none |
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use super::Plan;
+use crate::model::Field;
+
+/// The lowest floor of the class that decides whose data is shown.
+const MAPPING_FLOOR: usize = 3;
+
+/// What the guard counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// New customers.
+    Create,
+    /// Customers that change.
+    Update,
+    /// Customers whose mapping changes.
+    Mapping,
+    /// Customers without a tenant.
+    Orphan,
+}
+
+impl Class {
+    /// Every class, in order.
+    pub const ALL: [Self; 4] = [Self::Create, Self::Update, Self::Mapping, Self::Orphan];
+
+    /// The name in reports and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Mapping => "mapping",
+            Self::Orphan => "orphan",
+        }
+    }
+
+    /// How many of this class a plan has.
+    #[must_use]
+    pub fn count(self, plan: &Plan) -> usize {
+        match self {
+            Self::Create => plan.creates(),
+            Self::Update => plan.updates().count(),
+            Self::Mapping => plan.updates().filter(|update| update.fields().contains(&Field::Mapping)).count(),
+            Self::Orphan => plan.orphans.len(),
+        }
+    }
+}
+
+/// For this run, up to so many of a class: `CLASS=N`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    class: Class,
+    count: usize,
+}
+
+impl FromStr for Allowance {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form =
+            || format!("'{text}' is not CLASS=N, where CLASS is one of {}", Class::ALL.map(Class::name).join(", "));
+        let (class, count) = text.split_once('=').ok_or_else(form)?;
+        let class = Class::ALL.into_iter().find(|known| known.name() == class).ok_or_else(form)?;
+        let count = count.parse().map_err(|_| form())?;
+        Ok(Self { class, count })
+    }
+}
+
+/// What was allowed by hand; of several for one class the highest counts.
+#[derive(Debug, Clone, Default)]
+pub struct Allowances(BTreeMap<Class, usize>);
+
+impl FromIterator<Allowance> for Allowances {
+    fn from_iter<I: IntoIterator<Item = Allowance>>(allowances: I) -> Self {
+        let mut highest = BTreeMap::new();
+        for Allowance { class, count } in allowances {
+            let known = highest.entry(class).or_insert(0);
+            *known = count.max(*known);
+        }
+        Self(highest)
+    }
+}
+
+/// How much a run may change.
+#[derive(Debug, Clone, Copy)]
+pub struct Guard {
+    /// This many updates always pass.
+    pub floor: usize,
+    /// This many creates always pass.
+    pub create_floor: usize,
+    /// Above the floor: percent of the base.
+    pub percent: usize,
+    /// Percent of the listed customers that may have no tenant.
+    pub max_orphan_percent: usize,
+}
+
+/// A class that is over its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// The class.
+    pub class: Class,
+    /// How many the plan has.
+    pub count: usize,
+    /// How many it may have.
+    pub limit: usize,
+}
+
+/// What the guard would let pass beyond the plan: for updates that only show while applying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spare {
+    /// Further updates.
+    pub updates: usize,
+    /// Further updates that touch the mapping.
+    pub mappings: usize,
+}
+
+impl Guard {
+    /// How many of a class a plan may have; reaching it is fine.
+    #[must_use]
+    pub fn limit(&self, class: Class, plan: &Plan, allowances: &Allowances) -> usize {
+        let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
+        let limit = match class {
+            Class::Create => self.create_floor.max(share(self.percent, plan.customers)),
+            Class::Update => self.floor.max(share(self.percent, plan.with_tenant)),
+            Class::Mapping => self.floor.min(MAPPING_FLOOR).max(share(self.percent, plan.with_tenant)),
+            Class::Orphan => share(self.max_orphan_percent, plan.customers),
+        };
+        limit.max(allowances.0.get(&class).copied().unwrap_or(0))
+    }
+
+    /// The classes for which the plan is held; none: it may be carried out.
+    #[must_use]
+    pub fn held(&self, plan: &Plan, allowances: &Allowances) -> Vec<Held> {
+        let judge = |class: Class| Held { class, count: class.count(plan), limit: self.limit(class, plan, allowances) };
+        Class::ALL.into_iter().map(judge).filter(|held| held.count > held.limit).collect()
+    }
+
+    /// What is left below the limits.
+    #[must_use]
+    pub fn spare(&self, plan: &Plan, allowances: &Allowances) -> Spare {
+        let left = |class: Class| self.limit(class, plan, allowances).saturating_sub(class.count(plan));
+        Spare { updates: left(Class::Update), mappings: left(Class::Mapping) }
+    }
+}
+
+impl Spare {
+    /// Takes one update that touches these fields, if there is room for it.
+    pub fn take(&mut self, fields: &[Field]) -> bool {
+        let mapping = usize::from(fields.contains(&Field::Mapping));
+        let room = self.updates >= 1 && self.mappings >= mapping;
+        if room {
+            self.updates -= 1;
+            self.mappings -= mapping;
+        }
+        room
+    }
+}

@@ -1,0 +1,25 @@
+//! What a run would change, and whether it may: comparing tenants with customers gives a [`Plan`], the guard judges it.
+//!
+//! Promises: pure, synchronous and deterministic. Nothing here waits, reads a clock, draws a random number or does I/O.
+//!
+//! ```text
+//! tenants → Index ← Customer, page by page
+//!             │
+//!         Comparison → Plan → Guard: held or not
+//! ```
+
+mod change;
+mod compare;
+mod comparison;
+mod fingerprint;
+mod guard;
+mod index;
+mod settle;
+
+pub use change::{Change, Plan, Update};
+pub use compare::{Difference, EmailRule, Rules, compare, needs_current, wanted};
+pub use comparison::Comparison;
+pub use fingerprint::Fingerprints;
+pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
+pub use index::{Index, Probe, RowNumber};
+pub use settle::{Rule, likely_rule};

@@ -1,0 +1,219 @@
+//! The report for a program: one JSON object. Without `values` a field is named and its values are not.
+
+use std::{collections::BTreeMap, io};
+
+use serde::{Serialize, Serializer, ser::SerializeSeq};
+use serde_json::value::RawValue;
+
+use super::{Exit, Outcomes, Report};
+use crate::{
+    applier::Outcome,
+    explo::Endpoint,
+    plan::{Change, Class, Difference},
+};
+
+/// The version of the shape.
+const VERSION: u8 = 1;
+
+/// Writes the report, change by change, and a line feed.
+pub fn write_json(report: &Report, exit: Exit, values: bool, out: &mut dyn io::Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &Document::of(report, exit, values))?;
+    out.write_all(b"\n")
+}
+
+/// Writes that there is no plan, and why.
+pub fn write_failure(error: &str, exit: Exit, out: &mut dyn io::Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, &serde_json::json!({"version": VERSION, "error": error, "exit": exit as u8}))?;
+    out.write_all(b"\n")
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u8,
+    instance: &'a str,
+    run_id: &'a str,
+    dry_run: bool,
+    tenants: usize,
+    customers: usize,
+    listing: Listing,
+    counts: Counts,
+    fields: BTreeMap<&'static str, usize>,
+    held: Vec<Held>,
+    calls: Calls,
+    changes: Changes<'a>,
+    orphans: &'a [String],
+    skipped: [&'a str; 0],
+    invalid: Vec<InvalidTenant<'a>>,
+    unsettled: Vec<Unsettled<'a>>,
+    outcomes: Outcomes,
+    error: Option<String>,
+    exit: u8,
+}
+
+#[derive(Serialize)]
+struct Listing {
+    passes: usize,
+    pages: usize,
+    complete: bool,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    create: usize,
+    update: usize,
+    rename: usize,
+    unchanged: usize,
+    orphan: usize,
+    invalid: usize,
+    unsettled: usize,
+}
+
+#[derive(Serialize)]
+struct Held {
+    class: &'static str,
+    count: usize,
+    limit: usize,
+}
+
+#[derive(Serialize)]
+struct Calls {
+    planned: BTreeMap<&'static str, usize>,
+    made: BTreeMap<&'static str, usize>,
+    estimated_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct InvalidTenant<'a> {
+    provided_id: Option<&'a str>,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Unsettled<'a> {
+    provided_id: &'a str,
+    field: &'static str,
+    rule: String,
+}
+
+/// The changes, made one at a time while they are written: a plan may have a million.
+struct Changes<'a> {
+    report: &'a Report,
+    values: bool,
+}
+
+#[derive(Serialize)]
+struct OneChange<'a> {
+    kind: &'static str,
+    provided_id: &'a str,
+    fields: BTreeMap<&'static str, Values<'a>>,
+    outcome: Option<&'static str>,
+    error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Values<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    old: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    new: Option<&'a RawValue>,
+}
+
+impl<'a> Document<'a> {
+    fn of(report: &'a Report, exit: Exit, values: bool) -> Self {
+        let plan = &report.run.plan;
+        let named = |calls: BTreeMap<Endpoint, usize>| {
+            calls.into_iter().filter(|(_, n)| *n > 0).map(|(endpoint, n)| (endpoint.name(), n)).collect()
+        };
+        let invalid = plan.invalid.iter();
+        let held = report.run.held.iter();
+        Self {
+            version: VERSION,
+            instance: &report.instance,
+            run_id: &report.run_id,
+            dry_run: report.dry_run,
+            tenants: plan.index.rows(),
+            customers: plan.customers,
+            listing: Listing { passes: report.run.listing.passes, pages: report.run.listing.pages, complete: true },
+            counts: Counts {
+                create: Class::Create.count(plan),
+                update: Class::Update.count(plan),
+                rename: 0,
+                unchanged: plan.unchanged,
+                orphan: plan.orphans.len(),
+                invalid: plan.invalid.len(),
+                unsettled: 0,
+            },
+            fields: plan.fields().into_iter().map(|(field, n)| (field.name(), n)).collect(),
+            held: held.map(|h| Held { class: h.class.name(), count: h.count, limit: h.limit }).collect(),
+            calls: Calls {
+                planned: named(report.calls_planned()),
+                made: named(report.calls_made.clone()),
+                estimated_seconds: report.estimated_seconds(),
+            },
+            changes: Changes { report, values },
+            orphans: &plan.orphans,
+            skipped: [],
+            invalid: invalid
+                .map(|tenant| InvalidTenant { provided_id: tenant.provided_id.as_deref(), reason: &tenant.reason })
+                .collect(),
+            unsettled: unsettled(report),
+            outcomes: report.outcomes(),
+            error: report.error(),
+            exit: exit as u8,
+        }
+    }
+}
+
+fn unsettled(report: &Report) -> Vec<Unsettled<'_>> {
+    let plan = &report.run.plan;
+    let mut all = Vec::new();
+    for (number, change) in plan.changes.iter().enumerate() {
+        if let Some(Outcome::Unsettled(rules)) = report.outcome(number) {
+            let provided_id = plan.provided_id(change);
+            let rules = rules.iter();
+            all.extend(rules.map(|(field, rule)| Unsettled {
+                provided_id,
+                field: field.name(),
+                rule: rule.to_string(),
+            }));
+        }
+    }
+    all
+}
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plan = &self.report.run.plan;
+        let mut sequence = serializer.serialize_seq(Some(plan.changes.len()))?;
+        for (number, change) in plan.changes.iter().enumerate() {
+            let differences = plan.differences(change);
+            let (outcome, error) = match self.report.outcome(number) {
+                None => (None, None),
+                Some(Outcome::Applied) => (Some("applied"), None),
+                Some(Outcome::Failed(reason)) => (Some("failed"), Some(reason.as_str())),
+                Some(Outcome::Unsettled(_)) => (Some("unsettled"), None),
+                Some(Outcome::Deferred) => (Some("deferred"), None),
+            };
+            let fields =
+                differences.iter().map(|difference| (difference.field.name(), self.values(change, difference)));
+            sequence.serialize_element(&OneChange {
+                kind: change.kind(),
+                provided_id: plan.provided_id(change),
+                fields: fields.collect(),
+                outcome,
+                error,
+            })?;
+        }
+        sequence.end()
+    }
+}
+
+impl Changes<'_> {
+    fn values<'d>(&self, change: &Change, difference: &'d Difference) -> Values<'d> {
+        let raw = |text: &'d str, shown: bool| shown.then(|| serde_json::from_str(text).ok()).flatten();
+        Values {
+            old: raw(&difference.old, self.values && !Report::is_create(change)),
+            new: raw(&difference.new, self.values),
+        }
+    }
+}

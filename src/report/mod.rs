@@ -1,0 +1,171 @@
+//! What a run is said to have done: the numbers, the exit code, and the two forms, for a reader and for a program.
+//!
+//! Planned = applied + failed + unsettled + deferred, always, also when a run is stopped in the middle.
+
+mod json;
+mod text;
+
+use std::collections::BTreeMap;
+
+use crate::{
+    applier::Outcome,
+    explo::{self, Endpoint},
+    plan::Change,
+    reconciler::{self, Run},
+};
+
+pub use json::{write_failure, write_json};
+pub use text::{Style, write_text};
+
+/// A run with what is needed to tell of it.
+#[derive(Debug)]
+pub struct Report {
+    /// The instance.
+    pub instance: String,
+    /// The run's own id.
+    pub run_id: String,
+    /// Whether there was no writer.
+    pub dry_run: bool,
+    /// Where the tenants came from, without credentials.
+    pub source: String,
+    /// Where the customers are.
+    pub base_url: String,
+    /// For the forecast.
+    pub requests_per_minute: u32,
+    /// Every attempt, by endpoint.
+    pub calls_made: BTreeMap<Endpoint, usize>,
+    /// What happened.
+    pub run: Run,
+}
+
+/// How many changes came to each outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Outcomes {
+    /// Done.
+    pub applied: usize,
+    /// Refused or given up.
+    pub failed: usize,
+    /// Done, but Explo shows something else.
+    pub unsettled: usize,
+    /// Left to the next run.
+    pub deferred: usize,
+}
+
+/// The exit codes of a run, worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The credentials were rejected.
+    Credentials = 77,
+    /// The configuration can't be used.
+    Config = 78,
+    /// The run failed.
+    Failed = 1,
+    /// The guard holds the plan.
+    Held = 4,
+    /// Stopped early; the next run carries on.
+    Stopped = 75,
+    /// Some tenants failed, are invalid, or did not settle.
+    Partial = 3,
+    /// A dry run that was asked to tell found changes.
+    Pending = 2,
+    /// All is well.
+    Success = 0,
+}
+
+impl Report {
+    /// The outcome of each change, where there is one.
+    #[must_use]
+    pub fn outcome(&self, change: usize) -> Option<&Outcome> {
+        match &self.run.applied {
+            Some(applied) => applied.outcomes.get(change),
+            None if self.dry_run => None,
+            None => Some(&Outcome::Deferred),
+        }
+    }
+
+    /// The outcomes counted; all zero in a dry run.
+    #[must_use]
+    pub fn outcomes(&self) -> Outcomes {
+        let mut outcomes = Outcomes::default();
+        for change in 0..self.run.plan.changes.len() {
+            match self.outcome(change) {
+                Some(Outcome::Applied) => outcomes.applied += 1,
+                Some(Outcome::Failed(_)) => outcomes.failed += 1,
+                Some(Outcome::Unsettled(_)) => outcomes.unsettled += 1,
+                Some(Outcome::Deferred) => outcomes.deferred += 1,
+                None => {}
+            }
+        }
+        outcomes
+    }
+
+    /// The calls that the plan needs, by endpoint; of the listing, those made.
+    #[must_use]
+    pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
+        let plan = &self.run.plan;
+        BTreeMap::from([
+            (Endpoint::Customers, self.run.listing.pages),
+            (Endpoint::CreateCustomer, plan.creates()),
+            (Endpoint::UpdateCustomer, plan.changes.len() - plan.creates()),
+            (Endpoint::GetCustomer, plan.carrying()),
+        ])
+    }
+
+    /// How long the planned changes take at the configured rate, in seconds.
+    #[must_use]
+    pub fn estimated_seconds(&self) -> u64 {
+        let listed = self.run.listing.pages;
+        let calls = self.calls_planned().into_values().sum::<usize>() - listed;
+        (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
+    }
+
+    /// The exit code; `pending_is_an_answer` is what `--exit-code` asks for.
+    #[must_use]
+    pub fn exit(&self, pending_is_an_answer: bool) -> Exit {
+        let Run { plan, held, applied, .. } = &self.run;
+        if self.dry_run {
+            return match pending_is_an_answer {
+                true if !held.is_empty() => Exit::Held,
+                true if !plan.changes.is_empty() => Exit::Pending,
+                _ => Exit::Success,
+            };
+        }
+        let Outcomes { failed, unsettled, .. } = self.outcomes();
+        match applied.as_ref().and_then(|applied| applied.end.as_ref()) {
+            _ if !held.is_empty() => Exit::Held,
+            Some(explo::Error::Stopped) => Exit::Stopped,
+            Some(error) => exit_of(error),
+            None if failed + unsettled + plan.invalid.len() > 0 => Exit::Partial,
+            None => Exit::Success,
+        }
+    }
+
+    /// Why the run ended before its end, where it did.
+    #[must_use]
+    pub fn error(&self) -> Option<String> {
+        let end = self.run.applied.as_ref()?.end.as_ref()?;
+        Some(end.to_string())
+    }
+
+    fn is_create(change: &Change) -> bool {
+        matches!(change, Change::Create(_))
+    }
+}
+
+/// The exit code of a run that came to no plan.
+#[must_use]
+pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
+    match error {
+        reconciler::Error::Source(error) if error.is_about_config() => Exit::Config,
+        reconciler::Error::Source(_) => Exit::Failed,
+        reconciler::Error::Explo(error) => exit_of(error),
+    }
+}
+
+fn exit_of(error: &explo::Error) -> Exit {
+    match error {
+        explo::Error::Unauthorized { .. } | explo::Error::Forbidden { .. } => Exit::Credentials,
+        explo::Error::Stopped => Exit::Stopped,
+        _ => Exit::Failed,
+    }
+}

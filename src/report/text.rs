@@ -1,0 +1,259 @@
+//! The report for a reader: what changes, then the counts, then what it costs or what became of it.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    io::{self, Write},
+};
+
+use anstyle::{AnsiColor, Style as Paint};
+
+use super::{Outcomes, Report};
+use crate::{
+    applier::Outcome,
+    model::{Field, json},
+    plan::{Change, Class, Difference, Held},
+};
+
+/// Lines of one kind that are shown unless all are asked for.
+const SHOWN: usize = 20;
+
+/// Characters of a value that are shown.
+const WIDEST: usize = 60;
+
+/// How much is shown.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// Names, addresses and other values, not ids and fields alone.
+    pub values: bool,
+    /// Every line of a long list.
+    pub all: bool,
+}
+
+const GREEN: Paint = AnsiColor::Green.on_default();
+const YELLOW: Paint = AnsiColor::Yellow.on_default();
+const RED: Paint = AnsiColor::Red.on_default();
+const DIM: Paint = Paint::new().dimmed();
+const BOLD: Paint = Paint::new().bold();
+
+/// Writes the plan, and what became of it.
+pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let plan = &report.run.plan;
+    writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}: {} tenants in {}, {} customers in {}",
+        report.instance,
+        grouped(plan.index.rows()),
+        printable(&report.source),
+        grouped(plan.customers),
+        printable(&report.base_url)
+    )?;
+    write_changes(report, style, out)?;
+    write_list('?', DIM, &plan.orphans, style, out, |orphan| printable(orphan))?;
+    write_list('!', RED, &plan.invalid, style, out, |invalid| {
+        let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), printable);
+        format!("{id}  {}", printable(&invalid.reason))
+    })?;
+    write_counts(report, out)?;
+    if report.run.applied.is_some() {
+        write_outcomes(report, style, out)
+    } else {
+        write_forecast(report, out)?;
+        report.run.held.iter().try_for_each(|held| write_held(report, *held, out))
+    }
+}
+
+fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let changes = &report.run.plan.changes;
+    let (creates, updates) = changes.split_at(report.run.plan.creates());
+    write_list('+', GREEN, creates, style, out, |change| described(report, change, style))?;
+    write_list('~', YELLOW, updates, style, out, |change| described(report, change, style))
+}
+
+fn described(report: &Report, change: &Change, style: Style) -> String {
+    let differences = report.run.plan.differences(change);
+    let mut text = printable(report.run.plan.provided_id(change));
+    if !style.values {
+        let fields: Vec<_> = differences.iter().map(|difference| difference.field.name()).collect();
+        let _ = write!(text, "  {}", fields.join(", "));
+        return text;
+    }
+    if Report::is_create(change) {
+        let name = differences.iter().find(|difference| difference.field == Field::Name);
+        let _ = name.map(|name| write!(text, "  {}", shown(&name.new)));
+        return text;
+    }
+    for difference in differences.iter() {
+        let _ = write!(text, "\n      {}", difference_in_words(difference));
+    }
+    text
+}
+
+fn difference_in_words(Difference { field, old, new }: &Difference) -> String {
+    let parts: Vec<String> = match field {
+        Field::Emails | Field::GroupTags => {
+            let (old, new): (BTreeSet<_>, BTreeSet<_>) = (json::elements(old).collect(), json::elements(new).collect());
+            let gone = old.difference(&new).map(|element| format!("−{}", shown(element)));
+            gone.chain(new.difference(&old).map(|element| format!("+{}", shown(element)))).collect()
+        }
+        Field::Properties | Field::Mapping => {
+            let find =
+                |object, key: &str| json::members(object).find(|(known, _)| known == key).map(|(_, value)| value);
+            let keys: BTreeSet<_> = json::members(old).chain(json::members(new)).map(|(key, _)| key).collect();
+            let moved = keys.into_iter().map(|key| (find(old, &key), find(new, &key), key)).filter(|(a, b, _)| a != b);
+            let side = |value: Option<&str>| value.map_or_else(|| "nothing".to_owned(), shown);
+            moved.map(|(old, new, key)| format!("{}: {} → {}", printable(&key), side(old), side(new))).collect()
+        }
+        Field::Name | Field::IsDemoGroup | Field::HierarchyLevelName => {
+            vec![format!("{} → {}", shown(old), shown(new))]
+        }
+    };
+    format!("{}  {}", field.name(), parts.join(", "))
+}
+
+fn write_list<T>(
+    mark: char,
+    paint: Paint,
+    list: &[T],
+    style: Style,
+    out: &mut dyn Write,
+    line: impl Fn(&T) -> String,
+) -> io::Result<()> {
+    let shown = if style.all { list.len() } else { SHOWN };
+    for element in list.iter().take(shown) {
+        writeln!(out, "  {paint}{mark}{paint:#} {}", line(element))?;
+    }
+    match list.len().saturating_sub(shown) {
+        0 => Ok(()),
+        more => writeln!(out, "  {paint}{mark}{paint:#} {DIM}… and {} more (-v shows all){DIM:#}", grouped(more)),
+    }
+}
+
+fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let plan = &report.run.plan;
+    let orphans = if plan.orphans.is_empty() { "" } else { " (left alone)" };
+    writeln!(
+        out,
+        "{BOLD}{} to create, {} to update{BOLD:#}, {} unchanged, {} orphaned{orphans}, {} invalid.",
+        grouped(plan.creates()),
+        grouped(Class::Update.count(plan)),
+        grouped(plan.unchanged),
+        grouped(plan.orphans.len()),
+        grouped(plan.invalid.len()),
+    )
+}
+
+fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let calls = report.calls_planned().into_iter();
+    let writes: Vec<_> =
+        calls.filter(|(endpoint, n)| *endpoint != crate::explo::Endpoint::Customers && *n > 0).collect();
+    if writes.is_empty() {
+        return writeln!(out, "Nothing to do.");
+    }
+    let total: usize = writes.iter().map(|(_, n)| n).sum();
+    let parts: Vec<_> = writes.iter().map(|(endpoint, n)| format!("{} {endpoint}", grouped(*n))).collect();
+    let time = time(report.estimated_seconds());
+    let rate = report.requests_per_minute;
+    writeln!(out, "Applying it takes {} calls ({}): {time} at {rate} a minute.", grouped(total), parts.join(", "))
+}
+
+fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let plan = &report.run.plan;
+    let numbered = || plan.changes.iter().enumerate().map(|(n, change)| (change, report.outcome(n)));
+    let failed: Vec<_> = numbered()
+        .filter_map(|(change, outcome)| match outcome {
+            Some(Outcome::Failed(reason)) => {
+                Some(format!("{}  {}", printable(plan.provided_id(change)), printable(reason)))
+            }
+            _ => None,
+        })
+        .collect();
+    let unsettled: Vec<_> = numbered()
+        .filter_map(|(change, outcome)| match outcome {
+            Some(Outcome::Unsettled(rules)) => Some((printable(plan.provided_id(change)), rules)),
+            _ => None,
+        })
+        .map(|(id, rules)| {
+            let rules: Vec<_> = rules.iter().map(|(field, rule)| format!("{}: {rule}", field.name())).collect();
+            format!("{id}  did not settle: {}", rules.join(", "))
+        })
+        .collect();
+    write_list('✗', RED, &failed, style, out, Clone::clone)?;
+    write_list('≠', YELLOW, &unsettled, style, out, Clone::clone)?;
+    if let Some(applied) = &report.run.applied {
+        write_list('=', DIM, &applied.existing, style, out, |id| {
+            format!("{}  existed already, though the listing did not show it", printable(id))
+        })?;
+    }
+    let Outcomes { applied, failed, unsettled, deferred } = report.outcomes();
+    let paint = if failed + unsettled + deferred == 0 { GREEN } else { YELLOW };
+    writeln!(
+        out,
+        "{paint}Applied {}, failed {}, unsettled {}, deferred {}.{paint:#}",
+        grouped(applied),
+        grouped(failed),
+        grouped(unsettled),
+        grouped(deferred)
+    )?;
+    report.error().map_or(Ok(()), |error| writeln!(out, "{RED}The run ended early:{RED:#} {}", printable(&error)))
+}
+
+fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn Write) -> io::Result<()> {
+    let plan = &report.run.plan;
+    let name = class.name();
+    writeln!(out, "{RED}Held by the guard:{RED:#} {name} {} is over the limit of {}.", grouped(count), grouped(limit))?;
+    let of_class = |change: &&Change| match (class, change) {
+        (Class::Create, Change::Create(_)) | (Class::Update, Change::Update(_)) => true,
+        (Class::Mapping, Change::Update(update)) => update.fields().contains(&Field::Mapping),
+        (Class::Create | Class::Orphan, Change::Update(_)) | (_, Change::Create(_)) => false,
+    };
+    let samples: Vec<String> = if class == Class::Orphan {
+        plan.orphans.iter().take(3).map(|id| printable(id)).collect()
+    } else {
+        plan.changes.iter().filter(of_class).take(3).map(|change| printable(plan.provided_id(change))).collect()
+    };
+    writeln!(out, "  for example {}", samples.join(", "))?;
+    if class == Class::Update {
+        let fields = plan.fields().into_iter().map(|(field, n)| format!("{} {}", field.name(), grouped(n)));
+        writeln!(out, "  fields that change: {}", fields.collect::<Vec<_>>().join(", "))?;
+    }
+    writeln!(out, "  nothing is written; if it is right, let it through once: explo-sync sync --allow {name}={count}")
+}
+
+/// A canonical JSON value, cut and safe to show.
+fn shown(value: &str) -> String {
+    let text = printable(value);
+    match text.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+/// Text that can't move the cursor, reverse the line, or hide: such characters are shown as escapes.
+#[must_use]
+pub(super) fn printable(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    let escaped = |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+fn time(seconds: u64) -> String {
+    match seconds {
+        0..=90 => format!("about {seconds} s"),
+        91..=5400 => format!("about {} min", seconds.div_ceil(60)),
+        _ => format!("about {}.{} h", seconds / 3600, seconds % 3600 / 360),
+    }
+}
+
+/// 1,234,567.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let comma = |(n, digit): (usize, char)| {
+        let is_due = n > 0 && (digits.len() - n).is_multiple_of(3);
+        [is_due.then_some(','), Some(digit)].into_iter().flatten()
+    };
+    digits.chars().enumerate().flat_map(comma).collect()
+}

@@ -1,0 +1,125 @@
+//! The columns of a query, by their names: which field, or which key of a field, each of them is.
+
+use std::collections::HashSet;
+
+use crate::model::Field;
+
+/// Longest edit distance at which a known name is offered for an unknown one.
+const NEAR: usize = 3;
+
+/// What a column is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// The id that both sides share.
+    ProvidedId,
+    /// A whole field.
+    Field(Field),
+    /// `properties.KEY`.
+    Property(String),
+    /// `mapping.KEY`.
+    Mapped(String),
+}
+
+/// The columns in the order of the query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns(Vec<(String, Column)>);
+
+impl Column {
+    fn named(name: &str) -> Option<Self> {
+        let key = |prefix| name.strip_prefix(prefix).filter(|key| !key.is_empty()).map(str::to_owned);
+        let field = || Field::ALL.into_iter().find(|field| field.name() == name);
+        match name {
+            "provided_id" => Some(Self::ProvidedId),
+            _ => field()
+                .map(Self::Field)
+                .or_else(|| key("properties.").map(Self::Property))
+                .or_else(|| key("mapping.").map(Self::Mapped)),
+        }
+    }
+}
+
+impl Columns {
+    /// Recognises the columns; every mistake is told at once.
+    pub fn named<'a>(names: impl IntoIterator<Item = &'a str>, leave_null: &[String]) -> Result<Self, Vec<String>> {
+        let (mut columns, mut mistakes, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
+        for name in names {
+            match Column::named(name) {
+                None => mistakes.push(unknown(name)),
+                Some(_) if !seen.insert(name.to_owned()) => mistakes.push(format!("'{name}' occurs twice")),
+                Some(column) => columns.push((name.to_owned(), column)),
+            }
+        }
+        if !seen.contains("provided_id") {
+            mistakes.push("'provided_id' is missing: select your tenant's id as provided_id".to_owned());
+        }
+        for whole in ["properties", "mapping"] {
+            let dotted = seen.iter().filter(|name| name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.')));
+            if let (true, Some(dotted)) = (seen.contains(whole), dotted.min()) {
+                mistakes
+                    .push(format!("'{whole}' manages the whole object and '{dotted}' one key of it: keep one kind"));
+            }
+        }
+        for name in leave_null.iter().filter(|name| !seen.contains(*name)) {
+            mistakes.push(format!("fields.leave_null names '{name}', which the query does not return"));
+        }
+        if mistakes.is_empty() { Ok(Self(columns)) } else { Err(mistakes) }
+    }
+
+    /// Name and meaning of each column.
+    pub fn iter(&self) -> impl Iterator<Item = &(String, Column)> {
+        self.0.iter()
+    }
+
+    /// Whether there is a column for this field, or for a key of it.
+    #[must_use]
+    pub fn manage(&self, field: Field) -> bool {
+        self.0.iter().any(|(_, column)| match column {
+            Column::ProvidedId => false,
+            Column::Field(known) => *known == field,
+            Column::Property(_) => field == Field::Properties,
+            Column::Mapped(_) => field == Field::Mapping,
+        })
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let known = ["provided_id"].into_iter().chain(Field::ALL.map(Field::name)).chain(["properties.KEY", "mapping.KEY"]);
+    let nearest = known.clone().min_by_key(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()));
+    match nearest.filter(|near| strsim::damerau_levenshtein(near, &name.to_lowercase()) <= NEAR) {
+        Some(near) => format!("'{name}' is not a column of a tenant; did you mean '{near}'?"),
+        None => format!("'{name}' is not a column of a tenant; there are {}", known.collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_recognised() {
+        let columns =
+            Columns::named(["name", "provided_id", "properties.a.b", "mapping.40"], &["name".to_owned()]).unwrap();
+        let kinds: Vec<_> = columns.iter().map(|(_, column)| column.clone()).collect();
+        let dotted = [Column::Property("a.b".to_owned()), Column::Mapped("40".to_owned())];
+        assert_eq!(kinds[..2], [Column::Field(Field::Name), Column::ProvidedId]);
+        assert_eq!(kinds[2..], dotted);
+        assert!(columns.manage(Field::Mapping) && !columns.manage(Field::Emails));
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_the_nearest_name() {
+        let names = ["id", "email", "mapping", "mapping.40", "name", "name", "properties."];
+        let mistakes = Columns::named(names, &["nmae".to_owned()]).unwrap_err().join("\n");
+        for part in [
+            "'id'",
+            "did you mean 'emails'",
+            "'provided_id' is missing",
+            "'mapping.40' one key",
+            "'name' occurs twice",
+            "'nmae'",
+            "'properties.'",
+        ] {
+            assert!(mistakes.contains(part), "{part} in {mistakes}");
+        }
+    }
+}

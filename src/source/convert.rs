@@ -1,0 +1,210 @@
+//! A row of a query becomes a tenant, or is invalid with the reason.
+//!
+//! | column | accepts | NULL means |
+//! |---|---|---|
+//! | provided_id | anything printable, not empty | invalid |
+//! | name, level | text | left alone |
+//! | emails, group_tags | array, JSON array, text split at commas | empty |
+//! | properties, mapping | JSON object | properties: empty; mapping: left alone |
+//! | properties.KEY | number, boolean, JSON; anything else is text | the key goes |
+//! | mapping.KEY | text | left alone |
+//! | is_demo_group | boolean, 0/1, t/f, true/false | false |
+
+use std::borrow::Cow;
+
+use super::{
+    cell::{Cell, array_elements},
+    columns::{Column, Columns},
+};
+use crate::model::{Field, Invalid, Object, Row, Tenant, json};
+
+/// Turns the cells of one row, in the order of the columns, into a tenant. `number` counts rows from 1.
+pub(super) fn row<'r>(
+    columns: &Columns,
+    leave_null: &[String],
+    cells: impl Iterator<Item = Cell<'r>>,
+    number: usize,
+) -> Row {
+    let mut tenant = Tenant::default();
+    let mut reasons = Vec::new();
+    for ((name, column), cell) in columns.iter().zip(cells) {
+        let left_alone = cell == Cell::Null && leave_null.contains(name) && *column != Column::ProvidedId;
+        if !left_alone && let Err(reason) = set(&mut tenant, column, &cell) {
+            reasons.push(format!("{name} {reason}"));
+        }
+    }
+    if reasons.is_empty() {
+        return Ok(tenant);
+    }
+    let provided_id = Some(tenant.provided_id).filter(|id| !id.is_empty());
+    let row = if provided_id.is_none() { format!("row {number}: ") } else { String::new() };
+    Err(Invalid { provided_id, reason: format!("{row}{}", reasons.join("; ")) })
+}
+
+fn set(tenant: &mut Tenant, column: &Column, cell: &Cell<'_>) -> Result<(), String> {
+    match column {
+        Column::ProvidedId => match cell.printed() {
+            Some("") => return Err("is empty".to_owned()),
+            Some(id) => id.clone_into(&mut tenant.provided_id),
+            None => return Err(format!("is {}", cell.kind())),
+        },
+        Column::Field(Field::Name) => tenant.name = text(cell)?,
+        Column::Field(Field::Emails) => tenant.emails = Some(list(cell)?),
+        Column::Field(Field::GroupTags) => tenant.group_tags = Some(list(cell)?),
+        Column::Field(Field::Properties) => {
+            tenant.properties = Some(Object::Whole(object(cell)?.map_or_else(|| "{}".to_owned(), str::to_owned)));
+        }
+        Column::Field(Field::Mapping) => tenant.mapping = object(cell)?.map(mapping).transpose()?,
+        Column::Field(Field::IsDemoGroup) => tenant.is_demo_group = Some(flag(cell)?),
+        Column::Field(Field::HierarchyLevelName) => tenant.hierarchy_level_name = text(cell)?,
+        Column::Property(key) => add_key(&mut tenant.properties, key, value(cell)?),
+        Column::Mapped(key) => {
+            if let Some(text) = text(cell)? {
+                add_key(&mut tenant.mapping, key, Some(json::quote(&text)));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text(cell: &Cell<'_>) -> Result<Option<String>, String> {
+    match cell {
+        Cell::Null => Ok(None),
+        Cell::Binary => Err(format!("is {}: text is needed", cell.kind())),
+        Cell::Bool(_) | Cell::Number(_) | Cell::Text(_) | Cell::Json(_) | Cell::Array(_) => {
+            Ok(cell.printed().map(str::to_owned))
+        }
+    }
+}
+
+/// Empty elements and repetitions are dropped: they mean nothing in a set of addresses or tags.
+fn list(cell: &Cell<'_>) -> Result<Vec<String>, String> {
+    let elements = match cell {
+        Cell::Null => Vec::new(),
+        Cell::Array(literal) => array_elements(literal).ok_or("has more than one dimension: a flat array is needed")?,
+        Cell::Json(text) => json_list(text)?,
+        Cell::Text(text) if text.trim_start().starts_with('[') => json_list(text)?,
+        Cell::Text(text) => text.split(',').map(|element| element.trim().to_owned()).collect(),
+        Cell::Number(_) | Cell::Bool(_) | Cell::Binary => {
+            return Err(format!("is {}: an array, a JSON array or text split at commas is needed", cell.kind()));
+        }
+    };
+    let mut list = Vec::with_capacity(elements.len());
+    let mut seen = std::collections::HashSet::new();
+    for element in elements.into_iter().filter(|element| !element.is_empty()) {
+        if seen.insert(element.clone()) {
+            list.push(element);
+        }
+    }
+    Ok(list)
+}
+
+fn json_list(text: &str) -> Result<Vec<String>, String> {
+    let text = json::checked(text).map_err(|error| error.to_string())?;
+    if text == "null" {
+        return Ok(Vec::new());
+    }
+    if !text.starts_with('[') {
+        return Err("is JSON, but not an array".to_owned());
+    }
+    let element = |element: &str| match element.as_bytes().first() {
+        Some(b'"') => Ok(json::string(element).into_owned()),
+        Some(b'n') => Ok(String::new()),
+        Some(b'-' | b'0'..=b'9') => Ok(element.to_owned()),
+        _ => Err("is a JSON array with an element that is not a string".to_owned()),
+    };
+    json::elements(text).map(element).collect()
+}
+
+fn object<'c>(cell: &'c Cell<'_>) -> Result<Option<&'c str>, String> {
+    match cell {
+        Cell::Null => Ok(None),
+        Cell::Json(text) | Cell::Text(text) => match json::checked(text).map_err(|error| error.to_string())? {
+            "null" => Ok(None),
+            object if json::is_object(object) => Ok(Some(object)),
+            _ => Err("is JSON, but not an object".to_owned()),
+        },
+        Cell::Bool(_) | Cell::Number(_) | Cell::Array(_) | Cell::Binary => {
+            Err(format!("is {}: a JSON object is needed", cell.kind()))
+        }
+    }
+}
+
+/// Data sources are named by strings in Explo; a number means the same.
+fn mapping(object: &str) -> Result<Object, String> {
+    let text = |(key, value): (Cow<'_, str>, &str)| match value.as_bytes().first() {
+        Some(b'"' | b'-' | b'0'..=b'9') => Ok((key.into_owned(), json::quote(&json::as_text(value)))),
+        _ => Err(format!("has a value for '{key}' that is neither a string nor a number")),
+    };
+    let members = json::members(object).map(text).collect::<Result<Vec<_>, _>>()?;
+    Ok(Object::Whole(json::object(members.into_iter())))
+}
+
+fn value(cell: &Cell<'_>) -> Result<Option<String>, String> {
+    Ok(Some(match cell {
+        Cell::Null => return Ok(None),
+        Cell::Bool(value) => value.to_string(),
+        Cell::Number(text) => number(text)?,
+        Cell::Json(text) => json::checked(text).map_err(|error| error.to_string())?.to_owned(),
+        Cell::Text(text) | Cell::Array(text) => json::quote(text),
+        Cell::Binary => return Err(format!("is {}: cast it to text", cell.kind())),
+    }))
+}
+
+/// A JSON number has no leading zeros (MySQL's ZEROFILL prints them) and is finite.
+fn number(text: &str) -> Result<String, String> {
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let stripped = digits.trim_start_matches('0');
+    let zero = if stripped.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "0" };
+    let number = format!("{sign}{zero}{stripped}");
+    match json::checked(&number) {
+        Ok(_) => Ok(number),
+        Err(_) => Err("is not a finite number, and JSON has no other".to_owned()),
+    }
+}
+
+fn flag(cell: &Cell<'_>) -> Result<bool, String> {
+    let word = match cell {
+        Cell::Null => return Ok(false),
+        Cell::Bool(value) => return Ok(*value),
+        Cell::Number(text) | Cell::Text(text) | Cell::Json(text) => text.trim().to_ascii_lowercase(),
+        Cell::Array(_) | Cell::Binary => String::new(),
+    };
+    match word.as_str() {
+        "1" | "t" | "true" => Ok(true),
+        "0" | "f" | "false" => Ok(false),
+        _ => Err(format!("is {} that is none of true, false, t, f, 1, 0", cell.kind())),
+    }
+}
+
+fn add_key(object: &mut Option<Object>, key: &str, value: Option<String>) {
+    let member = (key.to_owned(), value);
+    match object {
+        Some(Object::Keys(keys)) => keys.push(member),
+        Some(Object::Whole(_)) | None => *object = Some(Object::Keys(vec![member])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits_and_lose_what_json_forbids() {
+        let good = [
+            ("00042", "42"),
+            ("-007.50", "-7.50"),
+            ("0", "0"),
+            ("0.10", "0.10"),
+            (".5", "0.5"),
+            ("1e+20", "1e+20"),
+            ("000", "0"),
+        ];
+        for (printed, expected) in good {
+            assert_eq!(number(printed).as_deref(), Ok(expected));
+        }
+        for bad in ["NaN", "Infinity", "-inf"] {
+            assert!(number(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What can go wrong with a source, by what the user can do about it.
+
+/// A source that gave no tenants.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection.
+    #[error("can't connect to {place}: {cause}")]
+    Connect {
+        /// Host and database.
+        place: String,
+        /// The driver's words.
+        cause: String,
+    },
+    /// The database refuses the query, or broke off.
+    #[error("the query failed in {place}: {cause}")]
+    Query {
+        /// Host and database.
+        place: String,
+        /// The database's words.
+        cause: String,
+    },
+    /// Nothing came for too long.
+    #[error("{place} was silent for {seconds} s while {doing}: raise source.timeout if the query needs longer")]
+    Timeout {
+        /// Host and database.
+        place: String,
+        /// The limit.
+        seconds: u64,
+        /// What was waited for.
+        doing: &'static str,
+    },
+    /// The query holds more than one statement.
+    #[error("source.query holds more than one statement; it must be a single SELECT")]
+    SeveralStatements,
+    /// The columns are not those that a tenant has.
+    #[error("the query's columns can't be used: {}", .0.join("; "))]
+    Columns(Vec<String>),
+}
+
+impl Error {
+    /// Whether the configuration is at fault.
+    #[must_use]
+    pub fn is_about_config(&self) -> bool {
+        matches!(self, Self::Columns(_) | Self::SeveralStatements)
+    }
+}
+
+/// The words of a driver or database on one line. An error about data quotes the data: it is masked.
+pub(super) fn cause(error: &sqlx::Error) -> String {
+    let text = match error {
+        sqlx::Error::Database(error) => {
+            let about_data = error.code().is_some_and(|code| code.starts_with("22"));
+            let message = if about_data { mask_quoted(error.message()) } else { error.message().to_owned() };
+            error.code().map_or(message.clone(), |code| format!("{message} (code {code})"))
+        }
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Tls(error) => format!("TLS: {error}"),
+        other => other.to_string(),
+    };
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn mask_quoted(message: &str) -> String {
+    let quoted = |(n, part): (usize, &str)| if n % 2 == 1 { "***".to_owned() } else { part.to_owned() };
+    message.replace('\'', "\"").split('"').enumerate().map(quoted).collect::<Vec<_>>().join("\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_in_a_message_is_masked() {
+        let message = "invalid input syntax for type integer: \"ann@x.example\"";
+        assert_eq!(mask_quoted(message), "invalid input syntax for type integer: \"***\"");
+        assert_eq!(
+            mask_quoted("Truncated incorrect INTEGER value: 'ann'"),
+            "Truncated incorrect INTEGER value: \"***\""
+        );
+    }
+}

@@ -1,0 +1,31 @@
+//! Where tenants come from.
+//!
+//! Promises: all of them in one snapshot, or an error; nothing stays open afterwards, and nothing is ever written.
+
+mod cell;
+mod columns;
+mod convert;
+mod error;
+mod mysql;
+mod postgres;
+mod sql;
+mod sqlite;
+
+use crate::model::Row;
+
+pub use columns::{Column, Columns};
+pub use error::Error;
+pub use sql::{Sql, SqlSettings};
+
+/// Yields all tenants.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+pub trait Source {
+    /// Gives every row once, valid or not, and closes.
+    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error>;
+
+    /// What the rows have, without reading them.
+    async fn columns(&self) -> Result<Columns, Error>;
+
+    /// Host and database, for messages; without credentials.
+    fn place(&self) -> String;
+}

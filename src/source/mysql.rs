@@ -1,0 +1,65 @@
+//! What is particular to MySQL and MariaDB.
+
+use std::borrow::Cow;
+
+use secrecy::ExposeSecret;
+use sqlx::{
+    ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
+    mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlTypeInfo},
+};
+use url::Url;
+
+use super::{
+    cell::Cell,
+    sql::{Dialect, SqlSettings, is_loopback, is_one_of, tls_mode},
+};
+
+pub(super) struct MySqlDialect;
+
+impl Dialect for MySqlDialect {
+    type Db = MySql;
+
+    const SNAPSHOT: &[&str] =
+        &["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"];
+
+    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<MySqlConnection> {
+        let mut options = MySqlConnectOptions::from_url(url)?
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(None)
+            .disable_statement_logging();
+        options = match tls_mode(url).as_deref() {
+            Some("disabled" | "verify_ca" | "verify_identity") => options,
+            _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
+            _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),
+        };
+        if let Some(password) = &settings.password {
+            options = options.password(password.expose_secret());
+        }
+        if let Some(file) = &settings.ca_file {
+            options = options.ssl_ca(file);
+        }
+        options.connect().await
+    }
+
+    fn cell<'r>(row: &'r MySqlRow, position: usize, type_info: &MySqlTypeInfo) -> sqlx::Result<Cell<'r>> {
+        if row.try_get_raw(position)?.is_null() {
+            return Ok(Cell::Null);
+        }
+        let bytes: &[u8] = row.try_get_unchecked(position)?;
+        let numbers =
+            ["BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "YEAR"];
+        if is_one_of(type_info, &["BIT"]) {
+            let value = bytes.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
+            return Ok(Cell::Number(Cow::Owned(value.to_string())));
+        }
+        // The type's name does not tell text from bytes: JSON is called a BLOB, a binary collation VARBINARY.
+        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Cell::Binary) };
+        let text = Cow::Borrowed(text);
+        Ok(match () {
+            () if is_one_of(type_info, &["JSON"]) => Cell::Json(text),
+            () if is_one_of(type_info, &numbers) => Cell::Number(text),
+            () => Cell::Text(text),
+        })
+    }
+}

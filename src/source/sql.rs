@@ -1,0 +1,199 @@
+//! Tenants from a SQL database: one connection, one read-only snapshot, one statement, in text form so that every type
+//! arrives as the database prints it.
+
+use std::{path::PathBuf, time::Duration};
+
+use futures_util::TryStreamExt;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    AssertSqlSafe, Column as _, Connection, Database, Either, Executor, Statement, TypeInfo,
+    database::HasStatementCache,
+};
+use url::Url;
+
+use super::{
+    Error, Source, cell::Cell, columns::Columns, convert, error::cause, mysql::MySqlDialect, postgres::PostgresDialect,
+    sqlite::SqliteDialect,
+};
+use crate::model::Row;
+
+/// Where the tenants are and how they are asked for.
+#[derive(Debug)]
+pub struct SqlSettings {
+    /// `postgres:`, `mysql:`, `mariadb:` or `sqlite:`; may hold a password.
+    pub url: SecretString,
+    /// The password, where the URL has none.
+    pub password: Option<SecretString>,
+    /// A further authority to trust, PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The user's SELECT.
+    pub query: String,
+    /// The longest silence.
+    pub timeout: Duration,
+    /// Columns whose NULL means: leave alone.
+    pub leave_null: Vec<String>,
+}
+
+/// A database as a source.
+#[derive(Debug)]
+pub struct Sql {
+    settings: SqlSettings,
+    url: Url,
+}
+
+/// What differs between databases.
+pub(super) trait Dialect {
+    type Db: Database + HasStatementCache;
+
+    /// Connects, with TLS verified unless the host is this machine.
+    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<<Self::Db as Database>::Connection>;
+
+    /// The statements that open a read-only snapshot.
+    const SNAPSHOT: &[&str];
+
+    /// One value of a row.
+    fn cell<'r>(
+        row: &'r <Self::Db as Database>::Row,
+        position: usize,
+        type_info: &<Self::Db as Database>::TypeInfo,
+    ) -> sqlx::Result<Cell<'r>>;
+}
+
+/// The databases there are.
+enum Kind {
+    Postgres,
+    MySql,
+    Sqlite,
+}
+
+impl Sql {
+    /// A source that connects when it is read.
+    pub fn new(settings: SqlSettings) -> Result<Self, String> {
+        let url = Url::parse(settings.url.expose_secret()).map_err(|error| format!("is not a URL: {error}"))?;
+        let sql = Self { settings, url };
+        match sql.kind() {
+            Some(_) => Ok(sql),
+            None => {
+                Err(format!("begins with '{}:', not with postgres:, mysql:, mariadb: or sqlite:", sql.url.scheme()))
+            }
+        }
+    }
+
+    fn kind(&self) -> Option<Kind> {
+        match self.url.scheme() {
+            "postgres" | "postgresql" => Some(Kind::Postgres),
+            "mysql" | "mariadb" => Some(Kind::MySql),
+            "sqlite" => Some(Kind::Sqlite),
+            _ => None,
+        }
+    }
+
+    /// Prepares the query in a snapshot; with `each`, reads the rows as well.
+    async fn run<D: Dialect>(&self, mut each: Option<&mut dyn FnMut(Row)>) -> Result<Columns, Error>
+    where
+        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+    {
+        let failed = |error: sqlx::Error| Error::Query { place: self.place(), cause: cause(&error) };
+        let sql = || AssertSqlSafe(self.settings.query.clone());
+        let connecting = async {
+            let refused = |error| Error::Connect { place: self.place(), cause: cause(&error) };
+            D::connect(&self.url, &self.settings).await.map_err(refused)
+        };
+        let mut connection = self.in_time("connecting", connecting).await??;
+        for statement in D::SNAPSHOT {
+            let begun = (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(*statement)));
+            self.in_time("beginning", begun).await?.map_err(failed)?;
+        }
+        // Only a prepared statement tells its columns before a row comes, and is refused where it is a list of statements.
+        let prepared = sqlx::SqlSafeStr::into_sql_str(sql());
+        let statement =
+            self.in_time("preparing the query", (&mut connection).prepare(prepared)).await?.map_err(failed)?;
+        let names = statement.columns().iter().map(sqlx::Column::name);
+        let columns = Columns::named(names, &self.settings.leave_null).map_err(Error::Columns)?;
+        let types: Vec<_> = statement.columns().iter().map(|column| column.type_info().clone()).collect();
+        // Behind a transaction pooler the name would stay on the server's connection.
+        let cleared = self.in_time("preparing the query", connection.clear_cached_statements()).await?;
+        cleared.map_err(failed)?;
+
+        if let Some(each) = &mut each {
+            let mut rows = (&mut connection).fetch_many(sqlx::raw_sql(sql()));
+            let (mut number, mut is_over) = (0, false);
+            while let Some(result) = self.in_time("sending rows", rows.try_next()).await?.map_err(failed)? {
+                let row = match result {
+                    _ if is_over => return Err(Error::SeveralStatements),
+                    Either::Left(_) => {
+                        is_over = true;
+                        continue;
+                    }
+                    Either::Right(row) => row,
+                };
+                number += 1;
+                let cells = types.iter().enumerate().map(|(position, type_info)| D::cell(&row, position, type_info));
+                let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
+                each(convert::row(&columns, &self.settings.leave_null, cells.into_iter(), number));
+            }
+        }
+        // The rows are here; that the farewell fails changes nothing.
+        let _ = self.in_time("closing", connection.close()).await;
+        Ok(columns)
+    }
+
+    async fn dispatch(&self, each: Option<&mut dyn FnMut(Row)>) -> Result<Columns, Error> {
+        match self.kind() {
+            Some(Kind::Postgres) | None => self.run::<PostgresDialect>(each).await,
+            Some(Kind::MySql) => self.run::<MySqlDialect>(each).await,
+            Some(Kind::Sqlite) => self.run::<SqliteDialect>(each).await,
+        }
+    }
+
+    async fn in_time<T>(&self, doing: &'static str, what: impl Future<Output = T>) -> Result<T, Error> {
+        let limit = self.settings.timeout;
+        let late = |_| Error::Timeout { place: self.place(), seconds: limit.as_secs(), doing };
+        tokio::time::timeout(limit, what).await.map_err(late)
+    }
+}
+
+impl Source for Sql {
+    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+        self.dispatch(Some(each)).await.map(drop)
+    }
+
+    async fn columns(&self) -> Result<Columns, Error> {
+        self.dispatch(None).await
+    }
+
+    fn place(&self) -> String {
+        let port = self.url.port().map_or(String::new(), |port| format!(":{port}"));
+        match self.kind() {
+            Some(Kind::Sqlite) => format!("sqlite:{}", super::sqlite::path(&self.url)),
+            _ => format!(
+                "{}://{}{port}{}",
+                self.url.scheme(),
+                self.url.host_str().unwrap_or("localhost"),
+                self.url.path()
+            ),
+        }
+    }
+}
+
+/// Whether a connection to this host stays on this machine, so that there is nobody to verify.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost"
+        || host.is_empty()
+        || host.starts_with('/')
+        || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// What the URL itself says of TLS, where it does.
+pub(super) fn tls_mode(url: &Url) -> Option<String> {
+    let named = |key: &str| matches!(key, "sslmode" | "ssl-mode");
+    url.query_pairs().find(|(key, _)| named(key)).map(|(_, mode)| mode.to_lowercase())
+}
+
+/// The name of a type without what the drivers add to it.
+pub(super) fn is_one_of(type_info: &impl TypeInfo, names: &[&str]) -> bool {
+    let name = type_info.name();
+    let base = name.strip_suffix(" UNSIGNED").unwrap_or(name);
+    names.contains(&base)
+}

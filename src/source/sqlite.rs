@@ -1,0 +1,59 @@
+//! What is particular to SQLite: values have types, columns only wishes.
+
+use std::borrow::Cow;
+
+use sqlx::{
+    ConnectOptions, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
+    sqlite::{SqliteConnectOptions, SqliteRow, SqliteTypeInfo},
+};
+use url::Url;
+
+use super::{
+    cell::Cell,
+    sql::{Dialect, SqlSettings},
+};
+
+pub(super) struct SqliteDialect;
+
+impl Dialect for SqliteDialect {
+    type Db = Sqlite;
+
+    const SNAPSHOT: &[&str] = &["BEGIN"];
+
+    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<SqliteConnection> {
+        SqliteConnectOptions::new()
+            .filename(path(url))
+            .read_only(true)
+            .create_if_missing(false)
+            .busy_timeout(settings.timeout)
+            .disable_statement_logging()
+            .connect()
+            .await
+    }
+
+    fn cell<'r>(row: &'r SqliteRow, position: usize, _: &SqliteTypeInfo) -> sqlx::Result<Cell<'r>> {
+        let value = row.try_get_raw(position)?;
+        if value.is_null() {
+            return Ok(Cell::Null);
+        }
+        Ok(match value.type_info().name() {
+            "INTEGER" => Cell::Number(Cow::Owned(row.try_get_unchecked::<i64, _>(position)?.to_string())),
+            "REAL" => Cell::Number(Cow::Owned(real(row.try_get_unchecked(position)?))),
+            _ => match std::str::from_utf8(row.try_get_unchecked::<&[u8], _>(position)?) {
+                Ok(text) => Cell::Text(Cow::Borrowed(text)),
+                Err(_) => Cell::Binary,
+            },
+        })
+    }
+}
+
+/// The shortest digits that give this number again; a whole number is told apart from an INTEGER as SQLite does, `1.0`.
+fn real(value: f64) -> String {
+    format!("{value:?}")
+}
+
+/// The file that a `sqlite:` URL names, relative (`sqlite:tenants.db`, `sqlite://tenants.db`) or absolute (`sqlite:///var/…`).
+pub(super) fn path(url: &Url) -> String {
+    let encoded = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+    percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned()
+}

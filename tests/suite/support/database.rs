@@ -1,0 +1,74 @@
+//! Fresh databases: in the servers that `tests/run` started, or in a file.
+
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, raw_sql};
+use tempfile::TempDir;
+use url::Url;
+
+/// The databases that tenants can come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Postgres,
+    MySql,
+    Sqlite,
+}
+
+/// A database of one test.
+pub struct Database {
+    pub kind: Kind,
+    pub url: String,
+    _directory: Option<TempDir>,
+}
+
+impl Database {
+    /// An empty database.
+    pub async fn new(kind: Kind) -> Self {
+        explo_sync::install_crypto();
+        if kind == Kind::Sqlite {
+            let directory = tempfile::tempdir().unwrap();
+            let url = format!("sqlite://{}", directory.path().join("tenants.db").display());
+            let database = Self { kind, url, _directory: Some(directory) };
+            database.execute("pragma journal_mode = wal").await;
+            return database;
+        }
+        let server = server(kind);
+        let name = format!("test_{}", uuid::Uuid::now_v7().simple());
+        let create = format!("create database {name}");
+        Self { kind, url: server.to_string(), _directory: None }.execute(&create).await;
+        let mut url = server;
+        url.set_path(&name);
+        Self { kind, url: url.to_string(), _directory: None }
+    }
+
+    /// Runs statements.
+    pub async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let done = match self.kind {
+            Kind::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.unwrap();
+                raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            Kind::MySql => {
+                let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+                raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            Kind::Sqlite => {
+                let file = self.url.trim_start_matches("sqlite://");
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
+                let mut connection = options.connect().await.unwrap();
+                raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+        };
+        done.unwrap_or_else(|error| panic!("{:?} refuses a statement: {error}", self.kind));
+    }
+
+    /// A name with characters that need quoting, as this database quotes it.
+    pub fn quoted(&self, name: &str) -> String {
+        if self.kind == Kind::MySql { format!("`{name}`") } else { format!("\"{name}\"") }
+    }
+}
+
+fn server(kind: Kind) -> Url {
+    let name = if kind == Kind::Postgres { "TEST_POSTGRES_URL" } else { "TEST_MYSQL_URL" };
+    let url = std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with tests/run"));
+    url.parse().unwrap()
+}

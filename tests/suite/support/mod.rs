@@ -1,0 +1,42 @@
+//! What tests are made of: a database, a sandbox, and the program between them.
+
+mod database;
+mod program;
+
+pub use database::{Database, Kind};
+pub use program::Program;
+
+use explo_sync::sandbox::{Call, Sandbox, Store, StoredCustomer};
+
+/// A sandbox with these customers, on a free port.
+pub async fn sandbox(customers: impl IntoIterator<Item = StoredCustomer>) -> Sandbox {
+    Sandbox::start(([127, 0, 0, 1], 0).into(), Store::new(customers), None).await.unwrap()
+}
+
+/// A customer as a listing shows it.
+pub fn customer(json: serde_json::Value) -> StoredCustomer {
+    serde_json::from_value(json).unwrap()
+}
+
+/// The last part of each call's path.
+pub fn endpoints(calls: &[Call]) -> Vec<&str> {
+    let path = |call: &'_ Call| call.path.split('?').next().unwrap().trim_end_matches('/').len();
+    calls.iter().map(|call| call.path[..path(call)].rsplit('/').next().unwrap()).collect()
+}
+
+/// The calls that change something.
+pub fn writes(calls: &[Call]) -> Vec<&Call> {
+    calls.iter().filter(|call| call.method != "GET" && !call.path.contains("get_customer")).collect()
+}
+
+/// The body of a call.
+pub fn body(call: &Call) -> serde_json::Value {
+    serde_json::from_str(&call.body).unwrap()
+}
+
+/// The customer with this id, as JSON in the shape of the listing.
+pub fn stored(sandbox: &Sandbox, provided_id: &str) -> serde_json::Value {
+    let customers = sandbox.customers();
+    let found = customers.iter().find(|customer| customer.provided_id.as_deref() == Some(provided_id));
+    serde_json::to_value(found.unwrap_or_else(|| panic!("no customer {provided_id}"))).unwrap()
+}

@@ -1,0 +1,76 @@
+//! The real binary, with an environment of its own.
+
+use std::collections::BTreeMap;
+
+use explo_sync::sandbox::Sandbox;
+use serde_json::Value;
+
+use super::Database;
+
+/// How the program is called.
+#[derive(Clone, Default)]
+pub struct Program {
+    variables: BTreeMap<String, String>,
+}
+
+/// What it left behind.
+#[derive(Debug)]
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    /// Between a database and a sandbox, as fast as they go.
+    pub fn between(database: &Database, sandbox: &Sandbox, query: &str) -> Self {
+        Self::default()
+            .with("DATABASE_URL", &database.url)
+            .with("EXPLO_TOKEN", "test-team-token-0123456789")
+            .with("EXPLO_SYNC__SOURCE__QUERY", query)
+            .with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url())
+            .with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
+    }
+
+    /// With one more variable.
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Without a variable.
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    /// Runs it to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
+        let output = self.command(arguments).output().await.unwrap();
+        Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs `sync --output json` with further arguments, and reads its report.
+    pub async fn sync(&self, arguments: &[&str]) -> (i32, Value) {
+        let output = self.run(&[&["sync", "--output", "json"], arguments].concat()).await;
+        (output.code, output.json())
+    }
+
+    /// To be started by the caller.
+    pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_explo-sync"));
+        command.args(arguments).env_clear().envs(&self.variables).current_dir(std::env::temp_dir()).kill_on_drop(true);
+        command
+    }
+}
+
+impl Output {
+    /// The report, which must be all of stdout.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:?}"))
+    }
+}
