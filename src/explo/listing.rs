@@ -130,7 +130,9 @@ async fn page(client: &Client, union: &Mutex<Union<'_>>, number: usize) -> Resul
         let total = page.total_count;
         let customers = page.customers()?;
         let mut union = union.lock().map_err(|_| Unusable::Refusal)?;
-        customers.iter().for_each(|customer| union.add(customer));
+        for customer in &customers {
+            union.add(customer);
+        }
         Ok(Seen { customers: customers.len(), total })
     };
     Ok(client.page(number, read).await?.unwrap_or(Seen { customers: 0, total: None }))

@@ -162,7 +162,8 @@ impl std::fmt::Display for Decimal<'_> {
             Ok(point) if point >= digits.len() && point <= 40 => write!(f, "{sign}{digits:0<point$}"),
             Ok(point @ 1..) if point < digits.len() => write!(f, "{sign}{}.{}", &digits[..point], &digits[point..]),
             _ if (-6..=0).contains(&self.point) => {
-                write!(f, "{sign}0.{:0>width$}", digits, width = digits.len() + self.point.unsigned_abs() as usize)
+                (self.point..0).try_fold(write!(f, "{sign}0.")?, |(), _| f.write_str("0"))?;
+                f.write_str(digits)
             }
             _ => {
                 let (first, rest) = digits.split_at(1);

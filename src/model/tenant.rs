@@ -34,6 +34,7 @@ pub enum Object {
 
 /// Which fields, and which keys of the two objects, a row manages.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each field")]
 pub struct Managed {
     /// The name.
     pub name: bool,

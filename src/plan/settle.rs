@@ -39,8 +39,11 @@ pub fn likely_rule(difference: &Difference) -> Rule {
     let folded = |text: &str| text.to_lowercase().replace(['_', '-'], "");
     match field {
         _ if folded(seen) == folded(wanted) => Rule::Recased,
-        Field::Emails | Field::GroupTags if parts(seen).is_superset(&parts(wanted)) => Rule::Added,
-        Field::Properties | Field::Mapping if parts(seen).is_superset(&parts(wanted)) => Rule::Added,
+        Field::Emails | Field::GroupTags | Field::Properties | Field::Mapping
+            if parts(seen).is_superset(&parts(wanted)) =>
+        {
+            Rule::Added
+        }
         Field::Name | Field::HierarchyLevelName => {
             let (seen, wanted) = (json::string(seen), json::string(wanted));
             match () {

@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::{
     Call, State, StoredCustomer,
-    store::{Fields, StoreError},
+    store::{Fields, Store, StoreError},
 };
 
 /// A request body beyond this is refused.
@@ -76,7 +76,7 @@ async fn list_v2(Shared(state): App, Query(paging): Query<Paging>) -> Response {
     let size = paging.page_size.or(paging.page_size_in_camel_case).unwrap_or(20).clamp(1, 1000);
     let number = paging.page.unwrap_or(1).max(1);
     let store = state.store();
-    let listed = filtered(store.customers(), &paging);
+    let listed = filtered(&store, &paging);
     let page: Vec<_> = listed.iter().skip((number - 1) * size).take(size).collect();
     if page.is_empty() && number > 1 {
         return answer(StatusCode::NOT_FOUND, &json!({"detail": "Invalid page."}));
@@ -86,13 +86,13 @@ async fn list_v2(Shared(state): App, Query(paging): Query<Paging>) -> Response {
 
 async fn list_v1(Shared(state): App, Query(paging): Query<Paging>) -> Response {
     let store = state.store();
-    answer(StatusCode::OK, &ListAnswer { success: 1, customers: &filtered(store.customers(), &paging) })
+    answer(StatusCode::OK, &ListAnswer { success: 1, customers: &filtered(&store, &paging) })
 }
 
-fn filtered<'s>(customers: &'s [StoredCustomer], paging: &Paging) -> Vec<&'s StoredCustomer> {
+fn filtered<'s>(store: &'s Store, paging: &Paging) -> Vec<&'s StoredCustomer> {
     let level = paging.hierarchy_level_name.as_deref();
     let fits = |customer: &&StoredCustomer| level.is_none() || customer.hierarchy_level.as_deref() == level;
-    customers.iter().filter(fits).collect()
+    store.visible().filter(fits).collect()
 }
 
 async fn create(Shared(state): App, body: Bytes) -> Response {

@@ -1,6 +1,6 @@
 //! The customers and tags of the sandbox, and what each call does to them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::Deserialize;
 
@@ -36,6 +36,8 @@ pub(super) struct Fields {
 pub struct Store {
     customers: Vec<StoredCustomer>,
     by_id: HashMap<String, usize>,
+    /// The ids of customers in data visibility groups that the token can't see.
+    hidden: HashSet<String>,
     tags: BTreeSet<String>,
 }
 
@@ -73,6 +75,17 @@ impl Store {
     #[must_use]
     pub fn customers(&self) -> &[StoredCustomer] {
         &self.customers
+    }
+
+    /// The customers that a listing shows.
+    pub(super) fn visible(&self) -> impl Iterator<Item = &StoredCustomer> {
+        let is_hidden = |id: &String| self.hidden.contains(id);
+        self.customers.iter().filter(move |customer| !customer.provided_id.as_ref().is_some_and(is_hidden))
+    }
+
+    /// Hides customers from listings, as a data visibility group does.
+    pub fn hide(&mut self, provided_ids: impl IntoIterator<Item = String>) {
+        self.hidden.extend(provided_ids);
     }
 
     /// One customer.

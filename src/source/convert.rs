@@ -151,7 +151,7 @@ fn value(cell: &Cell<'_>) -> Result<Option<String>, String> {
     }))
 }
 
-/// A JSON number has no leading zeros (MySQL's ZEROFILL prints them) and is finite.
+/// A JSON number has no leading zeros (MySQL's `ZEROFILL` prints them) and is finite.
 fn number(text: &str) -> Result<String, String> {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let stripped = digits.trim_start_matches('0');

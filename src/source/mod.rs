@@ -5,6 +5,7 @@
 mod cell;
 mod columns;
 mod convert;
+mod dialect;
 mod error;
 mod mysql;
 mod postgres;
@@ -14,8 +15,9 @@ mod sqlite;
 use crate::model::Row;
 
 pub use columns::{Column, Columns};
+pub use dialect::SqlSettings;
 pub use error::Error;
-pub use sql::{Sql, SqlSettings};
+pub use sql::Sql;
 
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]

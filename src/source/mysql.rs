@@ -11,7 +11,7 @@ use url::Url;
 
 use super::{
     cell::Cell,
-    sql::{Dialect, SqlSettings, is_loopback, is_one_of, tls_mode},
+    dialect::{Dialect, SqlSettings, is_loopback, is_one_of, tls_mode},
 };
 
 pub(super) struct MySqlDialect;

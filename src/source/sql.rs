@@ -1,62 +1,28 @@
 //! Tenants from a SQL database: one connection, one read-only snapshot, one statement, in text form so that every type
 //! arrives as the database prints it.
 
-use std::{path::PathBuf, time::Duration};
-
 use futures_util::TryStreamExt;
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::{
-    AssertSqlSafe, Column as _, Connection, Database, Either, Executor, Statement, TypeInfo,
-    database::HasStatementCache,
-};
+use secrecy::ExposeSecret;
+use sqlx::{AssertSqlSafe, Column as _, Connection, Database, Either, Executor, Statement};
 use url::Url;
 
 use super::{
-    Error, Source, cell::Cell, columns::Columns, convert, error::cause, mysql::MySqlDialect, postgres::PostgresDialect,
+    Error, Source,
+    columns::Columns,
+    convert,
+    dialect::{Dialect, SqlSettings},
+    error::cause,
+    mysql::MySqlDialect,
+    postgres::PostgresDialect,
     sqlite::SqliteDialect,
 };
 use crate::model::Row;
-
-/// Where the tenants are and how they are asked for.
-#[derive(Debug)]
-pub struct SqlSettings {
-    /// `postgres:`, `mysql:`, `mariadb:` or `sqlite:`; may hold a password.
-    pub url: SecretString,
-    /// The password, where the URL has none.
-    pub password: Option<SecretString>,
-    /// A further authority to trust, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// The user's SELECT.
-    pub query: String,
-    /// The longest silence.
-    pub timeout: Duration,
-    /// Columns whose NULL means: leave alone.
-    pub leave_null: Vec<String>,
-}
 
 /// A database as a source.
 #[derive(Debug)]
 pub struct Sql {
     settings: SqlSettings,
     url: Url,
-}
-
-/// What differs between databases.
-pub(super) trait Dialect {
-    type Db: Database + HasStatementCache;
-
-    /// Connects, with TLS verified unless the host is this machine.
-    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<<Self::Db as Database>::Connection>;
-
-    /// The statements that open a read-only snapshot.
-    const SNAPSHOT: &[&str];
-
-    /// One value of a row.
-    fn cell<'r>(
-        row: &'r <Self::Db as Database>::Row,
-        position: usize,
-        type_info: &<Self::Db as Database>::TypeInfo,
-    ) -> sqlx::Result<Cell<'r>>;
 }
 
 /// The databases there are.
@@ -174,26 +140,4 @@ impl Source for Sql {
             ),
         }
     }
-}
-
-/// Whether a connection to this host stays on this machine, so that there is nobody to verify.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost"
-        || host.is_empty()
-        || host.starts_with('/')
-        || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// What the URL itself says of TLS, where it does.
-pub(super) fn tls_mode(url: &Url) -> Option<String> {
-    let named = |key: &str| matches!(key, "sslmode" | "ssl-mode");
-    url.query_pairs().find(|(key, _)| named(key)).map(|(_, mode)| mode.to_lowercase())
-}
-
-/// The name of a type without what the drivers add to it.
-pub(super) fn is_one_of(type_info: &impl TypeInfo, names: &[&str]) -> bool {
-    let name = type_info.name();
-    let base = name.strip_suffix(" UNSIGNED").unwrap_or(name);
-    names.contains(&base)
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     cell::Cell,
-    sql::{Dialect, SqlSettings},
+    dialect::{Dialect, SqlSettings},
 };
 
 pub(super) struct SqliteDialect;
@@ -47,7 +47,7 @@ impl Dialect for SqliteDialect {
     }
 }
 
-/// The shortest digits that give this number again; a whole number is told apart from an INTEGER as SQLite does, `1.0`.
+/// The shortest digits that give this number again; a whole number is told apart from an `INTEGER` as SQLite does, `1.0`.
 fn real(value: f64) -> String {
     format!("{value:?}")
 }

@@ -2,5 +2,11 @@
 //!
 //! `tests/run` brings the database servers; each test makes a database of its own.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
+
+mod failures;
+mod guard;
+mod laws;
+mod layers;
 mod reconcile;
 mod support;

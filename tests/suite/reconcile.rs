@@ -1,6 +1,6 @@
 //! The main job, call by call, in each database.
 
-use std::fmt::Write;
+use std::{collections::HashMap, fmt::Write};
 
 use explo_sync::sandbox::StoredCustomer;
 use rstest::rstest;
@@ -113,8 +113,10 @@ async fn every_difference_is_one_call_and_the_next_run_makes_none(#[case] kind: 
         assert_eq!(sent.as_object().unwrap().keys().collect::<Vec<_>>(), expected, "only what differs");
     }
 
+    let customers: HashMap<_, _> =
+        sandbox.customers().into_iter().map(|customer| (customer.provided_id.clone(), customer)).collect();
     for n in 0..2500 {
-        let now = stored(&sandbox, &format!("t-{n:04}"));
+        let now = serde_json::to_value(&customers[&Some(format!("t-{n:04}"))]).unwrap();
         for (field, value) in wanted(n).as_object().unwrap() {
             assert_eq!(&now[field], value, "{field} of {n}");
         }

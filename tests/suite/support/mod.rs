@@ -1,9 +1,11 @@
 //! What tests are made of: a database, a sandbox, and the program between them.
 
 mod database;
+mod interceptor;
 mod program;
 
 pub use database::{Database, Kind};
+pub use interceptor::{Answer, Asked, before};
 pub use program::Program;
 
 use explo_sync::sandbox::{Call, Sandbox, Store, StoredCustomer};

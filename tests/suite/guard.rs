@@ -1,0 +1,223 @@
+//! The guard: what passes, what is held, and what lets it through.
+
+use std::borrow::Cow;
+
+use explo_sync::{
+    model::{Customer, Object, Tenant},
+    plan::{Allowances, Class, Comparison, Fingerprints, Guard, Index, Plan, Rules},
+    sandbox::StoredCustomer,
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{Database, Kind, Program, customer, endpoints, sandbox, writes};
+
+const DEFAULT: Guard = Guard { floor: 10, create_floor: 100, percent: 10, max_orphan_percent: 50 };
+
+const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// So many tenants without a customer, customers that equal theirs, that differ in the name, in the mapping, and strangers.
+struct Sides {
+    created: usize,
+    equal: usize,
+    renamed: usize,
+    remapped: usize,
+    strangers: usize,
+}
+
+const NONE: Sides = Sides { created: 0, equal: 0, renamed: 0, remapped: 0, strangers: 0 };
+
+impl Sides {
+    fn plan(&self) -> Plan {
+        let mut index = Index::new(Fingerprints::new(3));
+        let tenants = self.created + self.equal + self.renamed + self.remapped;
+        let tenant = |n: usize| Tenant {
+            provided_id: format!("t{n}"),
+            name: Some("right".to_owned()),
+            mapping: Some(Object::Whole(r#"{"40":"1"}"#.to_owned())),
+            ..Tenant::default()
+        };
+        (0..tenants).for_each(|n| index.insert(Ok(tenant(n))));
+        let mut comparison = Comparison::new(index, Rules::default());
+        for n in self.created..tenants + self.strangers {
+            let is_renamed = n - self.created < self.renamed;
+            let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;
+            comparison.observe(&Customer {
+                token: Cow::Owned(format!("token {n}")),
+                provided_id: Some(Cow::Owned(if n < tenants { format!("t{n}") } else { format!("s{n}") })),
+                name: Cow::Borrowed(if is_renamed { "wrong" } else { "right" }),
+                mapping: Cow::Borrowed(if is_remapped { r#"{"40":"2"}"# } else { r#"{"40":1}"# }),
+                ..Customer::default()
+            });
+        }
+        comparison.finish()
+    }
+}
+
+#[rstest]
+// Few customers: the floors decide.
+#[case(Class::Create, 100, |n| Sides { created: n, ..NONE })]
+#[case(Class::Create, 100, |n| Sides { created: n, equal: 500, ..NONE })]
+#[case(Class::Update, 10, |n| Sides { renamed: n, equal: 50, ..NONE })]
+#[case(Class::Mapping, 3, |n| Sides { remapped: n, equal: 25, ..NONE })]
+// Many: the percentages do, rounded down, of what is listed or has a tenant.
+#[case(Class::Create, 150, |n| Sides { created: n, equal: 1_509, ..NONE })]
+#[case(Class::Create, 150, |n| Sides { created: n, equal: 800, strangers: 709, ..NONE })]
+#[case(Class::Update, 150, |n| Sides { renamed: n, equal: 1_509 - n, ..NONE })]
+#[case(Class::Update, 150, |n| Sides { renamed: n, equal: 1_509 - n, strangers: 900, ..NONE })]
+#[case(Class::Mapping, 20, |n| Sides { remapped: n, equal: 209 - n, ..NONE })]
+// Orphans have no floor.
+#[case(Class::Orphan, 5, |n| Sides { equal: 10 - n, strangers: n, ..NONE })]
+#[case(Class::Orphan, 500, |n| Sides { equal: 1_001 - n, strangers: n, ..NONE })]
+fn a_class_may_reach_its_limit_and_not_pass_it(
+    #[case] class: Class,
+    #[case] limit: usize,
+    #[case] sides: fn(usize) -> Sides,
+) {
+    for count in [limit - 1, limit, limit + 1] {
+        let plan = sides(count).plan();
+        let held = DEFAULT.held(&plan, &Allowances::default());
+        let of_class: Vec<_> = held.iter().filter(|held| held.class == class).collect();
+        if count <= limit {
+            assert!(held.is_empty(), "{count} of {limit}: {held:?}");
+        } else {
+            assert_eq!((of_class.len(), of_class[0].count, of_class[0].limit), (1, count, limit));
+            let allowed = |n: usize| [format!("{}={n}", class.name()).parse().unwrap()].into_iter().collect();
+            assert!(DEFAULT.held(&plan, &allowed(count)).iter().all(|held| held.class != class), "allowed by hand");
+            assert_eq!(DEFAULT.held(&plan, &allowed(count - 1)).len(), held.len(), "allowed for fewer");
+        }
+    }
+}
+
+#[test]
+fn a_mapping_counts_as_an_update_too_and_its_floor_is_never_above_the_floor() {
+    let plan = Sides { remapped: 2, equal: 8, ..NONE }.plan();
+    let held = |floor| Guard { floor, ..DEFAULT }.held(&plan, &Allowances::default());
+    assert_eq!(held(2), []);
+    let classes: Vec<_> = held(1).iter().map(|held| (held.class, held.count, held.limit)).collect();
+    assert_eq!(classes, [(Class::Update, 2, 1), (Class::Mapping, 2, 1)]);
+}
+
+#[test]
+fn an_allowance_names_a_class_and_a_number() {
+    for wrong in ["create", "create=", "create=-1", "creates=5", "=5", "create=5x"] {
+        let message = wrong.parse::<explo_sync::plan::Allowance>().unwrap_err();
+        assert!(message.contains("create, update, mapping, orphan"), "{message}");
+    }
+}
+
+async fn tenants(count: usize) -> Database {
+    let database = Database::new(Kind::Sqlite).await;
+    database.execute("create table tenants (id text primary key, name text)").await;
+    if count > 0 {
+        let rows: Vec<_> = (0..count).map(|n| format!("('t{n:04}', 'Tenant {n}')")).collect();
+        database.execute(&format!("insert into tenants values {}", rows.join(","))).await;
+    }
+    database
+}
+
+fn customers(numbers: std::ops::Range<usize>, name: &str) -> Vec<StoredCustomer> {
+    numbers.map(|n| customer(json!({"provided_id": format!("t{n:04}"), "name": format!("{name} {n}")}))).collect()
+}
+
+#[tokio::test]
+async fn a_held_plan_writes_nothing_and_is_shown_whole_with_the_way_out() {
+    let database = tenants(40).await;
+    let sandbox = sandbox(customers(0..30, "Wrong")).await;
+    let program = Program::between(&database, &sandbox, QUERY);
+
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["exit"]), (4, &json!(4)));
+    assert_eq!(report["held"], json!([{"class": "update", "count": 30, "limit": 10}]));
+    assert_eq!(report["changes"].as_array().unwrap().len(), 40, "shown whole");
+    assert_eq!(report["outcomes"], json!({"applied": 0, "failed": 0, "unsettled": 0, "deferred": 40}));
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers"], "creates are not sent either");
+
+    let text = program.run(&["sync"]).await.stdout;
+    for part in ["update 30 is over the limit of 10", "t0000, t0001, t0002", "name 30", "--allow update=30"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert_eq!(program.sync(&["--dry-run"]).await.0, 0, "a dry run planned");
+    assert_eq!(program.sync(&["--dry-run", "--exit-code"]).await.0, 4);
+    assert_eq!(program.sync(&["--allow", "update=29"]).await.0, 4);
+    assert!(writes(&sandbox.take_calls()).is_empty());
+
+    let (code, report) = program.sync(&["--allow", "update=30"]).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(40)));
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+}
+
+#[tokio::test]
+async fn an_empty_source_is_held_and_so_is_one_that_shrank() {
+    let sandbox = sandbox(customers(0..30, "Tenant")).await;
+    let (code, report) = Program::between(&tenants(0).await, &sandbox, QUERY).sync(&[]).await;
+    assert_eq!(code, 4);
+    assert_eq!(report["held"], json!([{"class": "orphan", "count": 30, "limit": 15}]));
+    let (code, report) = Program::between(&tenants(14).await, &sandbox, QUERY).sync(&[]).await;
+    assert_eq!((code, &report["held"][0]["count"]), (4, &json!(16)));
+    assert_eq!(Program::between(&tenants(15).await, &sandbox, QUERY).sync(&[]).await.0, 0);
+    assert!(writes(&sandbox.take_calls()).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_on_both_sides_is_in_sync() {
+    let sandbox = sandbox([]).await;
+    let (code, report) = Program::between(&tenants(0).await, &sandbox, QUERY).sync(&[]).await;
+    assert_eq!((code, &report["changes"]), (0, &json!([])));
+}
+
+#[tokio::test]
+async fn a_first_load_is_allowed_by_hand_interrupted_and_taken_up() {
+    let database = tenants(300).await;
+    let sandbox = sandbox([]).await;
+    let program = Program::between(&database, &sandbox, QUERY);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["held"]), (4, &json!([{"class": "create", "count": 300, "limit": 100}])));
+
+    // Slowly, and interrupted after some: 600 a minute are ten a second.
+    let slow = program.clone().with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "600");
+    let mut child = slow
+        .command(&["sync", "--output", "json", "--allow", "create=300"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while sandbox.customers().len() < 5 {
+        tokio::task::yield_now().await;
+        assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
+    }
+    let id = child.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(75));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let made = sandbox.customers().len();
+    assert!(made < 300);
+    assert_eq!(report["outcomes"], json!({"applied": made, "failed": 0, "unsettled": 0, "deferred": 300 - made}));
+
+    sandbox.take_calls();
+    let (code, report) = program.sync(&["--allow", "create=300"]).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(300 - made)));
+    assert_eq!(writes(&sandbox.take_calls()).len(), 300 - made, "none twice");
+    assert_eq!(sandbox.customers().len(), 300);
+}
+
+#[tokio::test]
+async fn an_update_that_only_shows_while_applying_counts_against_the_guard() {
+    // Twenty customers exist with other names and are not listed: the listing is said to be complete without them.
+    let database = tenants(20).await;
+    let hidden = sandbox(customers(0..20, "Wrong")).await;
+    hidden.change(|store| store.hide((0..20).map(|n| format!("t{n:04}"))));
+    let program = Program::between(&database, &hidden, QUERY);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["counts"]["create"]), (3, &json!(20)));
+    assert_eq!(
+        report["outcomes"],
+        json!({"applied": 10, "failed": 10, "unsettled": 0, "deferred": 0}),
+        "the floor is 10"
+    );
+    let reasons: Vec<_> =
+        report["changes"].as_array().unwrap().iter().filter_map(|change| change["error"].as_str()).collect();
+    assert!(reasons.iter().all(|reason| reason.contains("the guard has no room")), "{reasons:?}");
+    assert_eq!(endpoints(&writes(&hidden.take_calls()).into_iter().cloned().collect::<Vec<_>>()).len(), 30);
+}

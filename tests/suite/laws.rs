@@ -1,0 +1,256 @@
+//! Laws of comparing, over random tenants and customers.
+
+use std::borrow::Cow;
+
+use explo_sync::{
+    model::{Customer, Field, Object, Tenant, json},
+    plan::{
+        Allowances, Change, Comparison, EmailRule, Fingerprints, Guard, Index, Plan, Rules, compare, needs_current,
+        wanted,
+    },
+};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+/// Few values, so that equal ones are frequent; among them those that only look different.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        select(vec!["", "a", "A", "b", "ab", "é", "e\u{301}", "\"", "\\", "\u{0}", "213", "a,b", " a"])
+            .prop_map(str::to_owned),
+        ".{0,6}",
+    ]
+}
+
+/// The same value in several spellings, and different values in similar ones.
+fn json_value() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        select(vec![
+            "1",
+            "1.0",
+            "10e-1",
+            "-1",
+            "0",
+            "-0.0",
+            "0.1",
+            "1e2",
+            "100",
+            "12345678901234567890.1",
+            "null",
+            "true"
+        ])
+        .prop_map(str::to_owned),
+        text().prop_map(|text| json::quote(&text)),
+        Just(r#""\u0061""#.to_owned()),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..3).prop_map(|parts| format!("[ {} ]", parts.join(" , "))),
+            vec((select(vec!["a", "b", "c"]), inner), 0..3).prop_map(|members| object(&members)),
+        ]
+    })
+}
+
+fn object(members: &[(&str, String)]) -> String {
+    let mut seen = std::collections::BTreeSet::new();
+    let distinct = members.iter().filter(|(key, _)| seen.insert(*key));
+    let members: Vec<_> = distinct.map(|(key, value)| format!("{} : {value}", json::quote(key))).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+fn json_object() -> impl Strategy<Value = String> {
+    vec((select(vec!["a", "b", "c"]), json_value()), 0..4).prop_map(|members| object(&members))
+}
+
+fn mapping_value() -> impl Strategy<Value = String> {
+    select(vec!["213", "\"213\"", "\"214\"", "213.0", "\"\"", "\"a\""]).prop_map(str::to_owned)
+}
+
+fn mapping_object() -> impl Strategy<Value = String> {
+    vec((select(vec!["40", "134"]), mapping_value()), 0..3).prop_map(|members| object(&members))
+}
+
+fn managed_object(
+    whole: impl Strategy<Value = String> + 'static,
+    value: impl Strategy<Value = String> + 'static,
+    keys: Vec<&'static str>,
+) -> impl Strategy<Value = Object> {
+    let single = vec((select(keys), option::of(value)), 1..3).prop_map(|keys| {
+        let keys: std::collections::BTreeMap<_, _> =
+            keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        Object::Keys(keys.into_iter().collect())
+    });
+    prop_oneof![whole.prop_map(Object::Whole), single]
+}
+
+prop_compose! {
+    fn tenant()(
+        provided_id in select(vec!["t1", "t2", "t3", "t4"]),
+        name in option::weighted(0.8, text()),
+        emails in option::of(vec(text(), 0..4)),
+        group_tags in option::of(vec(text(), 0..4)),
+        properties in option::of(managed_object(json_object(), json_value(), vec!["a", "b"])),
+        mapping in option::of(managed_object(mapping_object(), mapping_value(), vec!["40", "134"])),
+        is_demo_group in option::of(any::<bool>()),
+        hierarchy_level_name in option::of(text()),
+    ) -> Tenant {
+        let provided_id = provided_id.to_owned();
+        Tenant { provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name }
+    }
+}
+
+prop_compose! {
+    fn customer()(
+        provided_id in select(vec!["t1", "t2", "t3", "s1"]),
+        name in text(),
+        emails in vec(text(), 0..4),
+        group_tags in vec(text(), 0..4),
+        properties in json_object(),
+        mapping in mapping_object(),
+        is_demo_group in any::<bool>(),
+        hierarchy_level in text(),
+    ) -> Customer<'static> {
+        let own = |list: Vec<String>| list.into_iter().map(Cow::Owned).collect();
+        Customer {
+            token: Cow::Owned(format!("token of {provided_id}")),
+            provided_id: Some(Cow::Borrowed(provided_id)),
+            name: name.into(),
+            emails: own(emails),
+            group_tags: own(group_tags),
+            properties: properties.into(),
+            mapping: mapping.into(),
+            is_demo_group,
+            hierarchy_level: hierarchy_level.into(),
+            access_group: None,
+        }
+    }
+}
+
+/// The customer after the fields that a tenant has were written to it, by a server that replaces.
+fn written(mut customer: Customer<'static>, sent: &Tenant) -> Customer<'static> {
+    let list = |list: &Vec<String>| list.iter().cloned().map(Cow::Owned).collect();
+    let whole = |object: &Object| match object {
+        Object::Whole(text) => Cow::Owned(text.clone()),
+        Object::Keys(_) => panic!("only whole objects are sent"),
+    };
+    if let Some(name) = &sent.name {
+        customer.name = name.clone().into();
+    }
+    if let Some(level) = &sent.hierarchy_level_name {
+        customer.hierarchy_level = level.clone().into();
+    }
+    customer.is_demo_group = sent.is_demo_group.unwrap_or(customer.is_demo_group);
+    customer.emails = sent.emails.as_ref().map_or(customer.emails, list);
+    customer.group_tags = sent.group_tags.as_ref().map_or(customer.group_tags, list);
+    customer.properties = sent.properties.as_ref().map_or(customer.properties, whole);
+    customer.mapping = sent.mapping.as_ref().map_or(customer.mapping, whole);
+    customer
+}
+
+fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
+    let mut index = Index::new(Fingerprints::new(7));
+    tenants.iter().for_each(|tenant| index.insert(Ok(tenant.clone())));
+    let mut comparison = Comparison::new(index, rules);
+    customers.iter().for_each(|customer| comparison.observe(customer));
+    comparison.finish()
+}
+
+/// What a plan says, without the numbers of rows, which depend on the order of reading.
+fn told(plan: &Plan) -> String {
+    let changes: Vec<_> =
+        plan.changes.iter().map(|change| (change.kind(), plan.provided_id(change), plan.differences(change))).collect();
+    format!("{changes:?} {:?} {:?} {} {}", plan.orphans, plan.invalid, plan.unchanged, plan.customers)
+}
+
+fn distinct<T>(list: Vec<T>, id: impl Fn(&T) -> String) -> Vec<T> {
+    let mut seen = std::collections::HashSet::new();
+    list.into_iter().filter(|element| seen.insert(id(element))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn fingerprints_are_equal_exactly_when_comparing_finds_nothing(tenant in tenant(), customer in customer(), seed in any::<u64>()) {
+        let fingerprints = Fingerprints::new(seed);
+        let equal = fingerprints.of_tenant(&tenant) == fingerprints.of_customer(&customer, &tenant.managed());
+        let differences = compare(&tenant, &customer, Rules::default());
+        prop_assert_eq!(equal, differences.is_empty(), "{:?}", differences);
+    }
+
+    #[test]
+    fn with_added_emails_an_equal_fingerprint_still_means_equal(tenant in tenant(), customer in customer()) {
+        let fingerprints = Fingerprints::new(1);
+        if fingerprints.of_tenant(&tenant) == fingerprints.of_customer(&customer, &tenant.managed()) {
+            prop_assert_eq!(compare(&tenant, &customer, Rules { emails: EmailRule::Add }), vec![]);
+        }
+    }
+
+    #[test]
+    fn a_customer_that_was_written_equals_its_tenant(tenant in tenant(), customer in customer(), add in any::<bool>()) {
+        let rules = Rules { emails: if add { EmailRule::Add } else { EmailRule::Replace } };
+        let fields: Vec<Field> = compare(&tenant, &customer, rules).iter().map(|difference| difference.field).collect();
+        let current = needs_current(&tenant, &fields, rules).then_some(&customer);
+        let sent = wanted(&tenant, &fields, current, rules);
+        let after = written(customer.clone(), &sent);
+        prop_assert_eq!(compare(&tenant, &after, rules), vec![]);
+        for email in customer.emails.iter().filter(|_| add) {
+            prop_assert!(after.emails.contains(email), "an address of somebody else is gone");
+        }
+        if let Some(Object::Keys(keys)) = &tenant.properties {
+            let others = |held: &str| -> Vec<String> {
+                let others = json::members(held).filter(|(key, _)| !keys.iter().any(|(managed, _)| managed == key));
+                let mut others: Vec<_> = others.map(|(key, value)| format!("{key}={}", json::canonical(value))).collect();
+                others.sort();
+                others
+            };
+            prop_assert_eq!(others(&after.properties), others(&customer.properties), "another key was touched");
+        }
+    }
+
+    #[test]
+    fn a_plan_does_not_depend_on_the_order_of_its_inputs(
+        tenants in vec(tenant(), 0..5), customers in vec(customer(), 0..5), rotate in 0_usize..5,
+    ) {
+        let customers = distinct(customers, |customer| customer.token.to_string());
+        let before = told(&plan(&tenants, &customers, Rules::default()));
+        let (mut tenants, mut customers) = (distinct(tenants, |tenant| format!("{tenant:?}")), customers);
+        let twice = told(&plan(&tenants, &customers, Rules::default()));
+        tenants.reverse();
+        let turn = rotate.min(customers.len());
+        customers.rotate_left(turn);
+        let after = told(&plan(&tenants, &customers, Rules::default()));
+        prop_assert_eq!(after, twice);
+        prop_assert!(!before.is_empty());
+    }
+
+    #[test]
+    fn applying_a_plan_and_planning_again_gives_nothing(tenants in vec(tenant(), 0..5), customers in vec(customer(), 0..5)) {
+        let tenants = distinct(tenants, |tenant| tenant.provided_id.clone());
+        let mut customers = distinct(customers, |customer| customer.token.to_string());
+        let rules = Rules::default();
+        let first = plan(&tenants, &customers, rules);
+        for change in &first.changes {
+            let tenant = first.index.tenant(change.row());
+            match change {
+                Change::Create(_) => {
+                    let new = Customer {
+                        token: Cow::Owned(format!("token of {}", tenant.provided_id)),
+                        provided_id: Some(Cow::Owned(tenant.provided_id.clone())),
+                        ..Customer::default()
+                    };
+                    customers.push(written(new, &wanted(&tenant, &Field::ALL, None, rules)));
+                }
+                Change::Update(update) => {
+                    let id = Some(tenant.provided_id.as_str());
+                    let held = customers.iter_mut().find(|customer| customer.provided_id.as_deref() == id).unwrap();
+                    let sent = wanted(&tenant, &update.fields(), Some(&held.clone()), rules);
+                    *held = written(held.clone(), &sent);
+                }
+            }
+        }
+        let second = plan(&tenants, &customers, rules);
+        prop_assert_eq!(second.changes.len(), 0);
+        prop_assert_eq!(&second.orphans, &first.orphans);
+        let guard = Guard { floor: 0, create_floor: 0, percent: 0, max_orphan_percent: 100 };
+        prop_assert_eq!(guard.held(&second, &Allowances::default()), vec![]);
+    }
+}
