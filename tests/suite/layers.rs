@@ -115,7 +115,10 @@ fn no_modules_import_each_other_in_a_circle() {
                 let direct = uses.starts_with(&format!("{sibling}::")) || uses.contains(&format!("\n{sibling}::"));
                 direct || uses.contains(&format!(" {sibling}::")) || uses.contains(&format!("{{{sibling}::"))
             });
-            graph.entry(format!("{folder}/{name}")).or_default().extend(imported.map(|name| format!("{folder}/{name}")));
+            graph
+                .entry(format!("{folder}/{name}"))
+                .or_default()
+                .extend(imported.map(|name| format!("{folder}/{name}")));
         }
     }
     for start in graph.keys() {
