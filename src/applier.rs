@@ -63,20 +63,22 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
     }
 
-    /// Applies the changes in order, so many side by side.
-    pub(crate) async fn apply(self, side_by_side: usize, progress: &dyn Progress) -> Applied {
+    /// Applies the changes in order, so many side by side, and no more than `most` of them.
+    pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
+        let begun = changes.len().min(most);
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
         let numbered = |(number, change)| {
             let outcome = self.outcome(change);
             async move { (number, outcome.await) }
         };
-        let mut arriving = stream::iter(changes.iter().enumerate()).map(numbered).buffer_unordered(side_by_side.max(1));
+        let mut arriving =
+            stream::iter(changes[..begun].iter().enumerate()).map(numbered).buffer_unordered(side_by_side.max(1));
         let mut arrived = 0;
         while let Some((number, outcome)) = arriving.next().await {
             outcomes[number] = outcome;
             arrived += 1;
-            progress.applied(arrived, changes.len());
+            progress.applied(arrived, begun);
         }
         drop(arriving);
         let mut existing = self.existing.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -153,7 +155,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     fn failed(&self, error: Error) -> Outcome {
         let reason = error.to_string();
         let ends = match &error {
-            Error::Stopped => return self.deferred(error),
+            Error::Stopped { .. } => return self.deferred(error),
             Error::Forbidden { .. } => {
                 let mut forbidden = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
                 *forbidden += 1;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
@@ -21,7 +21,7 @@ pub struct Cli {
 /// What holds for every command.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
-    /// Configuration [default: $EXPLO_SYNC_CONFIG, ./explo-sync.toml, /etc/explo-sync/config.toml, else the environment alone]
+    /// Configuration [default: `$EXPLO_SYNC_CONFIG`, ./explo-sync.toml, /etc/explo-sync/config.toml, else the environment alone]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Show more: every line of a long list, debug logs (-vv: trace)
@@ -63,6 +63,21 @@ pub struct SyncArgs {
     /// Let a held plan through, for this run, up to that number: create=2500, update=…, mapping=…, orphan=… (repeatable)
     #[arg(long, value_name = "CLASS=N")]
     pub allow: Vec<Allowance>,
+    /// With --dry-run: save the plan, with its values, for --plan (readable for you alone)
+    #[arg(long, value_name = "FILE", requires = "dry_run")]
+    pub out: Option<PathBuf>,
+    /// Carry out a plan that --out saved, and nothing else; what moved in Explo since is left alone
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "allow"])]
+    pub plan: Option<PathBuf>,
+    /// Begin no more than N changes; the next run carries on
+    #[arg(long, value_name = "N")]
+    pub max_changes: Option<usize>,
+    /// Begin no call after this time, such as 90s or 4m; the next run carries on
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub max_duration: Option<Duration>,
+    /// Exit 0 in place of these codes, such as 3,75
+    #[arg(long, value_name = "CODES", value_delimiter = ',')]
+    pub ok: Vec<u8>,
     /// Form of the report on stdout
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,

@@ -2,11 +2,13 @@
 //!
 //! A dry run is the absence of a writer: without one there is nothing that could write.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use crate::{
     applier::{Applied, Applier},
-    explo::{self, Listing, Reader, Writer},
+    explo::{self, Listing, Reader, Stop, Writer},
     model::Customer,
-    plan::{Allowances, Comparison, Fingerprints, Guard, Held, Index, Plan, Rules},
+    plan::{Allowances, Change, Comparison, Fingerprints, Guard, Held, Index, Plan, Rules, compare},
     progress::Progress,
     source::{self, Source},
 };
@@ -26,6 +28,10 @@ pub struct Reconciler<'a, S, R> {
     pub allowances: &'a Allowances,
     /// Changes under way at once.
     pub side_by_side: usize,
+    /// Changes begun at the most; the others are deferred.
+    pub max_changes: usize,
+    /// Ends the run early.
+    pub stop: &'a Stop,
     /// For the fingerprints.
     pub seed: u64,
 }
@@ -35,8 +41,10 @@ pub struct Reconciler<'a, S, R> {
 pub struct Run {
     /// What was to change.
     pub plan: Plan,
-    /// How the customers were listed.
+    /// How the customers were listed; no page at all where a saved plan was carried out.
     pub listing: Listing,
+    /// Changes of a saved plan whose customer moved since: left alone.
+    pub skipped: Vec<String>,
     /// Why nothing was applied, where the guard says so.
     pub held: Vec<Held>,
     /// What was carried out; `None` in a dry run and where the guard holds.
@@ -64,12 +72,47 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             Some(writer) if held.is_empty() => Some(self.apply(&plan, writer, progress).await),
             _ => None,
         };
-        Ok(Run { plan, listing, held, applied })
+        Ok(Run { plan, listing, skipped: Vec::new(), held, applied })
+    }
+
+    /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
+    pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
+        let unmoved =
+            stream::iter(&plan.changes).map(|change| self.is_unmoved(&plan, change)).buffered(self.side_by_side);
+        let unmoved: Vec<bool> = unmoved.try_collect().await?;
+        let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
+        let (kept, moved): (Vec<_>, Vec<_>) = changes.partition(|(_, is_unmoved)| *is_unmoved);
+        let skipped = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
+        plan.changes = kept.into_iter().map(|(change, _)| change).collect();
+        let applied = Some(self.apply(&plan, writer, progress).await);
+        Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped, held: Vec::new(), applied })
+    }
+
+    async fn is_unmoved(&self, plan: &Plan, change: &Change) -> Result<bool, Error> {
+        let tenant = plan.index.tenant(change.row());
+        let current = match self.reader.customer(&tenant.provided_id).await {
+            Ok(current) => Some(current),
+            Err(explo::Error::Rejected { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(match (change, current) {
+            (Change::Create(_), current) => current.is_none(),
+            (Change::Update(_), None) => false,
+            (Change::Update(update), Some(current)) => {
+                let mut differences = compare(&tenant, &current, plan.rules);
+                differences.retain(|difference| update.fields().contains(&difference.field));
+                differences == update.differences
+            }
+        })
     }
 
     async fn read(&self) -> Result<Index, Error> {
         let mut index = Index::new(Fingerprints::new(self.seed));
-        self.source.read(&mut |row| index.insert(row)).await?;
+        let mut insert = |row| index.insert(row);
+        tokio::select! {
+            read = self.source.read(&mut insert) => read?,
+            () = self.stop.requested() => return Err(self.stop.error().into()),
+        }
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
     }
@@ -84,6 +127,6 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     async fn apply<W: Writer>(&self, plan: &Plan, writer: &W, progress: &dyn Progress) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
-        Applier::new(plan, self.reader, writer, spare).apply(self.side_by_side, progress).await
+        Applier::new(plan, self.reader, writer, spare).apply(self.side_by_side, self.max_changes, progress).await
     }
 }

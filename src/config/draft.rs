@@ -1,11 +1,6 @@
 //! A configuration on its way from raw to valid: values are taken one by one, and every mistake is kept.
 
-use std::{
-    collections::BTreeSet,
-    fmt::Display,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fmt::Display, ops::RangeInclusive, path::PathBuf};
 
 use config::ValueKind;
 use secrecy::SecretString;
@@ -27,8 +22,13 @@ pub(super) struct Draft {
 impl Draft {
     pub(super) fn new(layers: &Layers) -> Result<Self, Error> {
         let (merged, origins) = layers::merge(layers)?;
-        let directory = layers.file.as_deref().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-        Ok(Self { merged, origins, environment: layers.environment.clone(), directory, mistakes: BTreeSet::new() })
+        Ok(Self {
+            merged,
+            origins,
+            environment: layers.environment().clone(),
+            directory: layers.directory().to_owned(),
+            mistakes: BTreeSet::new(),
+        })
     }
 
     pub(super) fn mistakes(self) -> Vec<String> {
@@ -98,6 +98,7 @@ impl Draft {
     }
 
     /// The trimmed content of a file that must not be empty; `Some(None)` where none is named.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn secret_file(&mut self, key: &str) -> Option<Option<SecretString>> {
         let Some((path, text)) = self.file(key)? else { return Some(None) };
         let secret = text.trim();
@@ -109,6 +110,7 @@ impl Draft {
     }
 
     /// A file by its path; `Some(None)` where none is named.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn file(&mut self, key: &str) -> Option<Option<(PathBuf, String)>> {
         let named = self.raw(key)?;
         if named.is_empty() {

@@ -19,10 +19,34 @@ pub struct Environment(BTreeMap<String, String>);
 /// What was given: a file, if any, and the environment.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
-    /// The file.
-    pub file: Option<PathBuf>,
-    /// The variables.
-    pub environment: Environment,
+    file: Option<(PathBuf, String)>,
+    environment: Environment,
+}
+
+impl Layers {
+    /// Reads the file, once: what it says holds until the layers are read again.
+    pub fn read(file: Option<PathBuf>, environment: Environment) -> Result<Self, Error> {
+        let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+            Ok(text) => Ok((path, text)),
+            Err(error) => Err(Error(vec![format!("{}: can't be read: {error}", path.display())])),
+        };
+        Ok(Self { file: file.map(read).transpose()?, environment })
+    }
+
+    /// The environment alone.
+    #[must_use]
+    pub fn of_environment(environment: Environment) -> Self {
+        Self { file: None, environment }
+    }
+
+    /// What relative paths are relative to.
+    pub(super) fn directory(&self) -> &Path {
+        self.file.as_ref().and_then(|(path, _)| path.parent()).unwrap_or(Path::new(""))
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
 }
 
 /// Key → where it was set: `explo-sync.toml:12`, or the name of a variable.
@@ -65,15 +89,19 @@ pub(super) fn merge(layers: &Layers) -> Result<(config::Config, Origins), Error>
         keys(DEFAULT).map_err(|error| Error(vec![error]))?.into_iter().map(|(key, _)| key).collect();
     let mut builder = config::Config::builder().add_source(toml(DEFAULT));
 
-    let mut claim = |key: String, origin: String| match known.contains(&key) {
-        true => drop(origins.insert(key, origin)),
-        false => mistakes.push(format!("{origin}: {}", unknown(&key, &known))),
+    let mut claim = |key: String, origin: String| {
+        if known.contains(&key) {
+            origins.insert(key, origin);
+        } else {
+            mistakes.push(format!("{origin}: {}", unknown(&key, &known)));
+        }
     };
-    if let Some(path) = &layers.file {
-        let text = read(path).map_err(|error| Error(vec![error]))?;
-        let lines = keys(&text).map_err(|error| Error(vec![format!("{}:{error}", path.display())]))?;
-        lines.into_iter().for_each(|(key, line)| claim(key, format!("{}:{line}", path.display())));
-        builder = builder.add_source(toml(&text));
+    if let Some((path, text)) = &layers.file {
+        let lines = keys(text).map_err(|error| Error(vec![format!("{}:{error}", path.display())]))?;
+        for (key, line) in lines {
+            claim(key, format!("{}:{line}", path.display()));
+        }
+        builder = builder.add_source(toml(text));
     }
     for (name, key, value) in layers.environment.keys() {
         claim(key.clone(), name.to_owned());
@@ -86,10 +114,6 @@ pub(super) fn merge(layers: &Layers) -> Result<(config::Config, Origins), Error>
     }
     let merged = builder.build().map_err(|error| Error(vec![error.to_string()]))?;
     Ok((merged, origins))
-}
-
-pub(super) fn read(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("{}: can't be read: {error}", path.display()))
 }
 
 /// The keys of a file with their lines. A message about a line never shows the line: it may hold a password.

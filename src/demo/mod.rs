@@ -47,7 +47,7 @@ impl Demo {
             ("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "1200"),
             ("EXPLO_TOKEN", "any token will do"),
         ]);
-        Layers { file: None, environment }
+        Layers::of_environment(environment)
     }
 }
 

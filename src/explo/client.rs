@@ -177,7 +177,7 @@ impl Client {
         let endpoint = request.endpoint;
         let permit = tokio::select! {
             biased;
-            () = self.stop.requested() => return Attempt::Final(Error::Stopped),
+            () = self.stop.requested() => return Attempt::Final(self.stop.error()),
             permit = self.pacer.pass() => permit,
         };
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint).or_insert(0) += 1;

@@ -61,8 +61,11 @@ pub enum Error {
         total: String,
     },
     /// A stop was asked for before the call began.
-    #[error("stopped before the call was made")]
-    Stopped,
+    #[error("stopped by {reason}: the next run carries on")]
+    Stopped {
+        /// What asked for it.
+        reason: &'static str,
+    },
     /// The call was in flight when the time to stop ran out.
     #[error("cut off while waiting for the answer of {endpoint}: it may have been applied")]
     Cut {
@@ -101,7 +104,7 @@ impl Error {
     #[must_use]
     pub fn ends_run(&self) -> bool {
         match self {
-            Self::Unauthorized { .. } | Self::Outage { .. } | Self::Incomplete { .. } | Self::Stopped => true,
+            Self::Unauthorized { .. } | Self::Outage { .. } | Self::Incomplete { .. } | Self::Stopped { .. } => true,
             Self::Forbidden { .. } | Self::Rejected { .. } | Self::GaveUp { .. } | Self::Cut { .. } => false,
         }
     }

@@ -1,7 +1,8 @@
 //! The fields of a customer that a source can manage, under the names that the query and the API use.
 
 /// One field of a customer; the order is that of every listing of fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Field {
     /// The display name.
     Name,

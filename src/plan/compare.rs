@@ -9,17 +9,20 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{Customer, Field, Object, Scope, Tenant, json};
 
 /// How fields are compared, beyond what the columns say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// For the addresses.
     pub emails: EmailRule,
 }
 
 /// What an address that only Explo has is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EmailRule {
     /// A difference: it goes.
     #[default]
@@ -29,7 +32,7 @@ pub enum EmailRule {
 }
 
 /// A field in which a customer is not what its tenant wants; both sides as canonical JSON of what is managed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The field.
     pub field: Field,

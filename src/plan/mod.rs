@@ -14,6 +14,7 @@ mod comparison;
 mod fingerprint;
 mod guard;
 mod index;
+mod saved;
 mod settle;
 
 pub use change::{Change, Plan, Update};
@@ -22,4 +23,5 @@ pub use comparison::Comparison;
 pub use fingerprint::Fingerprints;
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use index::{Index, Probe, RowNumber};
+pub use saved::SavedPlan;
 pub use settle::{Rule, likely_rule};

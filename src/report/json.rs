@@ -42,7 +42,7 @@ struct Document<'a> {
     calls: Calls,
     changes: Changes<'a>,
     orphans: &'a [String],
-    skipped: [&'a str; 0],
+    skipped: &'a [String],
     invalid: Vec<InvalidTenant<'a>>,
     unsettled: Vec<Unsettled<'a>>,
     outcomes: Outcomes,
@@ -133,7 +133,11 @@ impl<'a> Document<'a> {
             dry_run: report.dry_run,
             tenants: plan.index.rows(),
             customers: plan.customers,
-            listing: Listing { passes: report.run.listing.passes, pages: report.run.listing.pages, complete: true },
+            listing: Listing {
+                passes: report.run.listing.passes,
+                pages: report.run.listing.pages,
+                complete: report.run.listing.pages > 0,
+            },
             counts: Counts {
                 create: Class::Create.count(plan),
                 update: Class::Update.count(plan),
@@ -152,7 +156,7 @@ impl<'a> Document<'a> {
             },
             changes: Changes { report, values },
             orphans: &plan.orphans,
-            skipped: [],
+            skipped: &report.run.skipped,
             invalid: invalid
                 .map(|tenant| InvalidTenant { provided_id: tenant.provided_id.as_deref(), reason: &tenant.reason })
                 .collect(),

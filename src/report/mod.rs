@@ -54,6 +54,8 @@ pub struct Outcomes {
 /// The exit codes of a run, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// The command can't be used like that.
+    Usage = 64,
     /// The credentials were rejected.
     Credentials = 77,
     /// The configuration can't be used.
@@ -122,7 +124,7 @@ impl Report {
     /// The exit code; `pending_is_an_answer` is what `--exit-code` asks for.
     #[must_use]
     pub fn exit(&self, pending_is_an_answer: bool) -> Exit {
-        let Run { plan, held, applied, .. } = &self.run;
+        let Run { plan, held, applied, skipped, .. } = &self.run;
         if self.dry_run {
             return match pending_is_an_answer {
                 true if !held.is_empty() => Exit::Held,
@@ -130,12 +132,12 @@ impl Report {
                 _ => Exit::Success,
             };
         }
-        let Outcomes { failed, unsettled, .. } = self.outcomes();
+        let Outcomes { failed, unsettled, deferred, .. } = self.outcomes();
         match applied.as_ref().and_then(|applied| applied.end.as_ref()) {
             _ if !held.is_empty() => Exit::Held,
-            Some(explo::Error::Stopped) => Exit::Stopped,
             Some(error) => exit_of(error),
-            None if failed + unsettled + plan.invalid.len() > 0 => Exit::Partial,
+            None if deferred > 0 => Exit::Stopped,
+            None if failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
             None => Exit::Success,
         }
     }
@@ -165,7 +167,7 @@ pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
 fn exit_of(error: &explo::Error) -> Exit {
     match error {
         explo::Error::Unauthorized { .. } | explo::Error::Forbidden { .. } => Exit::Credentials,
-        explo::Error::Stopped => Exit::Stopped,
+        explo::Error::Stopped { .. } => Exit::Stopped,
         _ => Exit::Failed,
     }
 }

@@ -54,6 +54,9 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
         let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), printable);
         format!("{id}  {}", printable(&invalid.reason))
     })?;
+    write_list('-', YELLOW, &report.run.skipped, style, out, |id| {
+        format!("{}  changed in Explo since the plan was made: left alone", printable(id))
+    })?;
     write_counts(report, out)?;
     if report.run.applied.is_some() {
         write_outcomes(report, style, out)

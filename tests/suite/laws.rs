@@ -147,9 +147,13 @@ fn written(mut customer: Customer<'static>, sent: &Tenant) -> Customer<'static> 
 
 fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
     let mut index = Index::new(Fingerprints::new(7));
-    tenants.iter().for_each(|tenant| index.insert(Ok(tenant.clone())));
+    for tenant in tenants {
+        index.insert(Ok(tenant.clone()));
+    }
     let mut comparison = Comparison::new(index, rules);
-    customers.iter().for_each(|customer| comparison.observe(customer));
+    for customer in customers {
+        comparison.observe(customer);
+    }
     comparison.finish()
 }
 

@@ -8,5 +8,6 @@ mod failures;
 mod guard;
 mod laws;
 mod layers;
+mod plans;
 mod reconcile;
 mod support;

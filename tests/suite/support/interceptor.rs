@@ -34,10 +34,12 @@ pub struct Answer {
 }
 
 impl Answer {
+    #[expect(clippy::unnecessary_wraps, reason = "an interceptor answers with an option")]
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Option<Self> {
         Some(Self { status, headers: Vec::new(), body: body.into() })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "an interceptor answers with an option")]
     pub fn with(status: u16, name: &'static str, value: &str) -> Option<Self> {
         Some(Self { status, headers: vec![(name, value.to_owned())], body: Vec::new() })
     }

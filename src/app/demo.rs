@@ -1,0 +1,42 @@
+//! `demo`: plan, apply, plan again, on sample tenants and a sandbox.
+
+use std::io;
+
+use super::{
+    Context,
+    instance::{Instance, Task},
+};
+use crate::{
+    config::{Config, Log},
+    demo::Demo,
+    explo::Stop,
+    report::Exit,
+};
+
+/// Shows the three steps, and what to type next; fails if anything is left to do at the end.
+pub(super) async fn demo(context: &Context) -> io::Result<u8> {
+    let demo = Demo::start().await?;
+    let steps = [
+        ("The plan: what a dry run shows", true),
+        ("The run: the same plan, carried out", false),
+        ("The next plan: nothing is left to do", true),
+    ];
+    let mut exit = Exit::Success;
+    for (heading, dry_run) in steps {
+        let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
+        context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);
+        let instance = Instance::open(config, &Stop::default()).map_err(io::Error::other)?;
+        anstream::println!("\n{}{heading}{}", anstyle::Style::new().underline(), anstyle::Reset);
+        let task = Task { dry_run, ..Task::default() };
+        let report = instance.run(task, &context.terminal.progress()).await.map_err(io::Error::other)?;
+        context.terminal.show_sample(&report)?;
+        exit = report.exit(dry_run);
+    }
+    // Run through cargo, the program is not on the path.
+    let program = if context.environment.get("CARGO").is_some() { "cargo run --" } else { "explo-sync" };
+    anstream::println!(
+        "\nNow with your own database, changing nothing:\n  DATABASE_URL=postgres://… EXPLO_TOKEN=… \
+         EXPLO_SYNC__SOURCE__QUERY='select id as provided_id, name from tenants' {program} sync --dry-run"
+    );
+    Ok(exit as u8)
+}

@@ -1,0 +1,60 @@
+//! The commands, made of the parts: the only place that names concrete types.
+
+mod check;
+mod demo;
+mod instance;
+mod sandbox;
+mod signals;
+mod sync;
+mod terminal;
+
+use std::{io, process::ExitCode};
+
+use crate::{
+    cli::{Cli, Command, Global},
+    config::{self, Config, Environment, Layers},
+    report::Exit,
+};
+
+use terminal::Terminal;
+
+/// What every command is given.
+struct Context {
+    global: Global,
+    environment: Environment,
+    terminal: Terminal,
+}
+
+/// Executes one command.
+pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
+    let context = Context { terminal: Terminal::new(&cli.global), global: cli.global, environment };
+    let done = match cli.command {
+        Command::Sync(args) => sync::sync(&context, &args).await,
+        Command::Check => check::check(&context).await,
+        Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,
+        Command::Demo => demo::demo(&context).await,
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        // The reader of our output went away: nothing is wrong with the run.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("explo-sync: {error}");
+            ExitCode::from(Exit::Failed as u8)
+        }
+    }
+}
+
+impl Context {
+    /// The configuration as the flags and the environment name it.
+    fn layers(&self) -> Result<Layers, config::Error> {
+        let file = self.global.config.clone().or_else(|| config::usual_file(&self.environment));
+        Layers::read(file, self.environment.clone())
+    }
+
+    fn config(&self) -> Result<Config, config::Error> {
+        let config = Config::load(&self.layers()?)?;
+        self.terminal.start_logs(config.log, &self.global);
+        Ok(config)
+    }
+}

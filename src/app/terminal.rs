@@ -1,0 +1,66 @@
+//! Where results, progress and logs go.
+
+use std::io::{self, IsTerminal, Write};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+
+use crate::{
+    bars::Bars,
+    cli::{Global, Output},
+    config::Log,
+    report::{self, Exit, Report, Style},
+    telemetry,
+};
+
+/// The two outputs of the program.
+pub(super) struct Terminal {
+    bars: MultiProgress,
+    /// Whether a report for a program shows names and other values.
+    values: bool,
+    style: Style,
+}
+
+impl Terminal {
+    pub(super) fn new(global: &Global) -> Self {
+        let bars = MultiProgress::new();
+        if global.quiet || !io::stderr().is_terminal() {
+            bars.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let values = global.show_values || io::stdout().is_terminal();
+        Self { bars, values: global.show_values, style: Style { values, all: global.verbose > 0 } }
+    }
+
+    pub(super) fn start_logs(&self, log: Log, global: &Global) {
+        telemetry::start(log, global, &self.bars);
+    }
+
+    pub(super) fn progress(&self) -> Bars {
+        Bars::new(&self.bars)
+    }
+
+    /// Shows a report on stdout.
+    pub(super) fn show(&self, report: &Report, exit: Exit, output: Output) -> io::Result<()> {
+        let mut out = io::BufWriter::new(anstream::stdout().lock());
+        match output {
+            Output::Text => report::write_text(report, self.style, &mut out)?,
+            Output::Json => report::write_json(report, exit, self.values, &mut out)?,
+        }
+        out.flush()
+    }
+
+    /// Shows a report with every value, which is nobody's secret.
+    pub(super) fn show_sample(&self, report: &Report) -> io::Result<()> {
+        let mut out = io::BufWriter::new(anstream::stdout().lock());
+        report::write_text(report, Style { values: true, ..self.style }, &mut out)?;
+        out.flush()
+    }
+
+    /// Tells that there is no plan: in words on stderr, and as JSON on stdout where that was asked for.
+    pub(super) fn show_failure(error: &str, exit: Exit, output: Output) -> io::Result<()> {
+        anstream::eprintln!("explo-sync: {error}");
+        match output {
+            Output::Text => Ok(()),
+            Output::Json => report::write_failure(error, exit, &mut io::stdout().lock()),
+        }
+    }
+}

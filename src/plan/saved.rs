@@ -1,0 +1,77 @@
+//! A plan as data that outlives its run: what one instance was going to change, with every value, to be looked at and then
+//! carried out. It holds values, but no token.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Change, Difference, Fingerprints, Index, Plan, Rules, Update};
+use crate::model::Tenant;
+
+/// The version of the shape.
+const VERSION: u8 = 1;
+
+/// A plan with its values.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    version: u8,
+    /// Whose plan it is.
+    pub instance: String,
+    rules: Rules,
+    changes: Vec<SavedChange>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedChange {
+    tenant: Tenant,
+    /// What differed; `None` for a customer to be made.
+    differences: Option<Vec<Difference>>,
+}
+
+impl SavedPlan {
+    /// Takes what a plan would change.
+    #[must_use]
+    pub fn of(plan: &Plan, instance: &str) -> Self {
+        let saved = |change: &Change| SavedChange {
+            tenant: plan.index.tenant(change.row()),
+            differences: match change {
+                Change::Create(_) => None,
+                Change::Update(update) => Some(update.differences.clone()),
+            },
+        };
+        let changes = plan.changes.iter().map(saved).collect();
+        Self { version: VERSION, instance: instance.to_owned(), rules: plan.rules, changes }
+    }
+
+    /// The plan again; refused where it can't have come from [`SavedPlan::of`].
+    pub fn restore(self, fingerprints: Fingerprints) -> Result<Plan, &'static str> {
+        if self.version != VERSION {
+            return Err("it was written by another version of explo-sync");
+        }
+        let mut index = Index::new(fingerprints);
+        for saved in &self.changes {
+            index.insert(Ok(saved.tenant.clone()));
+        }
+        if !index.invalid().is_empty() {
+            return Err("it names a customer twice");
+        }
+        let rows: Vec<_> = index.unlisted().collect();
+        let change = |(row, saved): (_, SavedChange)| match saved.differences {
+            None => Change::Create(row),
+            Some(differences) => Change::Update(Update { row, differences }),
+        };
+        Ok(Plan {
+            changes: rows.into_iter().zip(self.changes).map(change).collect(),
+            index,
+            rules: self.rules,
+            orphans: Vec::new(),
+            invalid: Vec::new(),
+            unchanged: 0,
+            customers: 0,
+            with_tenant: 0,
+            access_groups: BTreeSet::new(),
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! Plans that outlive their run, and runs that end before their plan.
+
+use std::{os::unix::fs::PermissionsExt, path::PathBuf};
+
+use explo_sync::sandbox::Sandbox;
+use serde_json::{Value, json};
+
+use crate::support::{Database, Kind, Program, body, customer, endpoints, sandbox, stored, writes};
+
+const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// Three tenants to create, and three customers with a name that is to change.
+async fn sides() -> (Database, Sandbox, Program) {
+    let database = Database::new(Kind::Sqlite).await;
+    database
+        .execute(
+            "create table tenants (id text, name text); insert into tenants values
+             ('a', 'Ann'), ('b', 'Bob'), ('c', 'Cat'), ('d', 'Dan'), ('e', 'Eve'), ('f', 'Flo')",
+        )
+        .await;
+    let sandbox = sandbox(["d", "e", "f"].map(|id| customer(json!({"provided_id": id, "name": "Old"})))).await;
+    let program = Program::between(&database, &sandbox, QUERY);
+    (database, sandbox, program)
+}
+
+async fn save(program: &Program) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plan.json");
+    let (code, _) = program.sync(&["--dry-run", "--out", path.to_str().unwrap()]).await;
+    assert_eq!(code, 0);
+    (directory, path)
+}
+
+#[tokio::test]
+async fn a_saved_plan_is_carried_out_and_nothing_else() {
+    let (database, sandbox, program) = sides().await;
+    let (_directory, path) = save(&program).await;
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "it holds values");
+    sandbox.take_calls();
+    // What the source says now does not count: the plan does.
+    database.execute("delete from tenants; insert into tenants values ('z', 'Zoe')").await;
+
+    let (code, report) = program.sync(&["--plan", path.to_str().unwrap()]).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(6)), "{report}");
+    let calls = sandbox.take_calls();
+    let mut made = endpoints(&calls);
+    made.sort_unstable();
+    let expected = [["create_customer"; 3].as_slice(), &["get_customer"; 6], &["update_customer"; 3]].concat();
+    assert_eq!(made, expected, "each record is compared again, and the source and the listing are left alone");
+    assert_eq!((&stored(&sandbox, "a")["name"], &stored(&sandbox, "f")["name"]), (&json!("Ann"), &json!("Flo")));
+}
+
+#[tokio::test]
+async fn what_moved_since_the_plan_was_made_is_left_alone_and_named() {
+    let (_database, sandbox, program) = sides().await;
+    let (_directory, path) = save(&program).await;
+    sandbox.change(|store| {
+        store.add(customer(json!({"provided_id": "b", "name": "Made by hand"})));
+        store.customer("d").unwrap().name = "Somebody else's choice".to_owned();
+        store.customer("e").unwrap().name = "Eve".to_owned();
+    });
+    let (code, report) = program.sync(&["--plan", path.to_str().unwrap()]).await;
+    assert_eq!((code, &report["skipped"]), (3, &json!(["b", "d", "e"])), "{report}");
+    let changed: Vec<_> = report["changes"].as_array().unwrap().iter().map(|change| &change["provided_id"]).collect();
+    assert_eq!(changed, ["a", "c", "f"]);
+    assert_eq!(report["outcomes"]["applied"], 3);
+    assert_eq!(stored(&sandbox, "b")["name"], "Made by hand");
+    assert_eq!(stored(&sandbox, "d")["name"], "Somebody else's choice");
+}
+
+#[tokio::test]
+async fn a_plan_of_another_instance_or_of_nobody_is_refused() {
+    let (_database, sandbox, program) = sides().await;
+    let (directory, path) = save(&program.clone().with("EXPLO_SYNC__NAME", "other")).await;
+    sandbox.take_calls();
+    let other = program.run(&["sync", "--plan", path.to_str().unwrap()]).await;
+    assert_eq!(
+        (other.code, other.stderr.contains("instance other, and this is default")),
+        (64, true),
+        "{}",
+        other.stderr
+    );
+    let text = std::fs::read_to_string(&path).unwrap();
+    for (broken, name) in [
+        ("{", "cut.json"),
+        ("{\"version\":1}", "empty.json"),
+        (&text.replace("\"version\":1", "\"version\":9"), "new.json"),
+    ] {
+        let path = directory.path().join(name);
+        std::fs::write(&path, broken).unwrap();
+        let output =
+            program.clone().with("EXPLO_SYNC__NAME", "other").run(&["sync", "--plan", path.to_str().unwrap()]).await;
+        assert_eq!((output.code, output.stderr.contains(name)), (64, true), "{}", output.stderr);
+    }
+    assert_eq!(sandbox.take_calls(), []);
+}
+
+#[tokio::test]
+async fn no_more_changes_are_begun_than_asked_for_and_the_next_run_carries_on() {
+    let (_database, sandbox, program) = sides().await;
+    for expected in [2, 2, 2] {
+        let (code, report) = program.sync(&["--max-changes", "2"]).await;
+        let left = report["changes"].as_array().unwrap().len() - 2;
+        assert_eq!(report["outcomes"], json!({"applied": expected, "failed": 0, "unsettled": 0, "deferred": left}));
+        assert_eq!(code, if left > 0 { 75 } else { 0 });
+    }
+    let calls = sandbox.take_calls();
+    let mut changed: Vec<Value> = writes(&calls).into_iter().map(|call| body(call)["provided_id"].clone()).collect();
+    changed.sort_by_key(Value::to_string);
+    assert_eq!(changed, ["a", "b", "c", "d", "e", "f"], "every tenant once");
+    assert_eq!(program.clone().sync(&["--max-changes", "2", "--ok", "3,75"]).await.0, 0);
+}
+
+#[tokio::test]
+async fn codes_that_are_ok_become_zero_and_the_report_keeps_them() {
+    let (_database, _sandbox, program) = sides().await;
+    let (code, report) = program.sync(&["--max-changes", "0", "--ok", "3,75"]).await;
+    assert_eq!((code, &report["exit"]), (0, &json!(75)));
+    assert_eq!(program.sync(&["--max-changes", "0", "--ok", "3"]).await.0, 75);
+}
+
+#[tokio::test]
+async fn a_first_load_is_done_by_repeated_runs_of_a_few_seconds() {
+    let database = Database::new(Kind::Postgres).await;
+    database
+        .execute(
+            "create table tenants as select 't' || n as id, 'Tenant ' || n as name from generate_series(1, 3000) n",
+        )
+        .await;
+    let sandbox = sandbox([]).await;
+    // 18,000 a minute are 300 a second: a load of ten seconds.
+    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "18000");
+    let mut runs = 0;
+    loop {
+        runs += 1;
+        let (code, report) = program.sync(&["--allow", "create=3000", "--max-duration", "5s", "--ok", "75"]).await;
+        assert_eq!(code, 0, "{}", report["error"]);
+        let outcomes = &report["outcomes"];
+        assert_eq!((&outcomes["failed"], &outcomes["unsettled"]), (&json!(0), &json!(0)));
+        if report["exit"] == 0 {
+            break;
+        }
+        assert!(runs < 10, "it does not come to an end");
+    }
+    let calls = sandbox.take_calls();
+    let mut created: Vec<_> = writes(&calls).into_iter().map(|call| body(call)["provided_id"].to_string()).collect();
+    created.sort_unstable();
+    created.dedup();
+    assert_eq!((created.len(), writes(&calls).len()), (3000, 3000), "every tenant once");
+    let listings = endpoints(&calls).into_iter().filter(|endpoint| *endpoint == "customers").count();
+    assert_eq!(calls.len(), 3000 + listings, "no call but the listings and the creates");
+    assert!(runs >= 2, "it was cut at least once");
+}
