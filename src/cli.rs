@@ -47,6 +47,8 @@ pub enum Command {
     Check,
     /// Serve a stand-in for Explo's customer API on this machine
     Sandbox(SandboxArgs),
+    /// Write a commented configuration to begin with
+    Init(InitArgs),
     /// See it work: sample tenants and a sandbox in one process
     Demo,
 }
@@ -91,6 +93,23 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// Options of `init`.
+#[derive(Debug, Clone, Args)]
+pub struct InitArgs {
+    /// Where to write it; an existing file is left alone
+    #[arg(default_value = "explo-sync.toml")]
+    pub file: PathBuf,
+    /// Print completions for a shell instead
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    pub completions: Option<clap_complete::Shell>,
+    /// Print the man page instead
+    #[arg(long, exclusive = true)]
+    pub man: bool,
+    /// Print the JSON Schema of the configuration instead
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
 }
 
 /// Options of `sandbox`.

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod init;
 mod instance;
 mod sandbox;
 mod signals;
@@ -32,6 +33,7 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
         Command::Sync(args) => sync::sync(&context, &args).await,
         Command::Check => check::check(&context).await,
         Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,
+        Command::Init(args) => init::init(&args),
         Command::Demo => demo::demo(&context).await,
     };
     match done {

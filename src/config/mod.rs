@@ -5,6 +5,7 @@
 
 mod draft;
 mod layers;
+mod schema;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -19,6 +20,7 @@ use crate::{
 
 use draft::Draft;
 pub use layers::{Environment, Layers};
+pub use schema::schema;
 
 /// Every key with its default, commented.
 pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");

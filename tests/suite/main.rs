@@ -6,6 +6,7 @@
 
 mod failures;
 mod guard;
+mod init;
 mod laws;
 mod layers;
 mod plans;
