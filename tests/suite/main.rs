@@ -11,4 +11,5 @@ mod laws;
 mod layers;
 mod plans;
 mod reconcile;
+mod rows;
 mod support;
