@@ -18,11 +18,16 @@ pub struct Cli {
     pub global: Global,
 }
 
+const CONFIG: &str = "Configuration [default: ./explo-sync.toml, or see --help]";
+const CONFIG_AT_LENGTH: &str = "Configuration, else the first of $EXPLO_SYNC_CONFIG, ./explo-sync.toml and
+/etc/explo-sync/config.toml; without any, the environment alone";
+
 /// What holds for every command.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// Configuration [default: `$EXPLO_SYNC_CONFIG`, ./explo-sync.toml, /etc/explo-sync/config.toml, else the environment alone]
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The configuration.
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG, long_help = CONFIG_AT_LENGTH)]
     pub config: Option<PathBuf>,
     /// Show more: every line of a long list, debug logs (-vv: trace)
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -62,7 +67,9 @@ pub struct SyncArgs {
     /// With --dry-run: exit 2 if changes are pending, 4 if the guard holds them
     #[arg(long, requires = "dry_run")]
     pub exit_code: bool,
-    /// Let a held plan through, for this run, up to that number: create=2500, update=…, mapping=…, orphan=… (repeatable)
+    /// Let a held plan through, for this run, up to that number, such as create=2500 (repeatable)
+    ///
+    /// The classes: create, update, mapping, orphan.
     #[arg(long, value_name = "CLASS=N")]
     pub allow: Vec<Allowance>,
     /// With --dry-run: save the plan, with its values, for --plan (readable for you alone)
@@ -116,9 +123,19 @@ pub struct InitArgs {
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
     /// Address on this machine; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8765", value_name = "ADDRESS")]
+    #[arg(long, default_value = "127.0.0.1:8765", value_name = "ADDRESS", value_parser = loopback)]
     pub listen: SocketAddr,
     /// Customers to begin with: a JSON array or JSON lines, in the shape of Explo's listing
     #[arg(long, value_name = "FILE")]
     pub customers: Option<PathBuf>,
+}
+
+fn loopback(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "not an address with a port, such as 127.0.0.1:8765".to_owned())?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err("not a loopback address, such as 127.0.0.1:8765".to_owned())
+    }
 }

@@ -1,14 +1,30 @@
-//! A configuration on its way from raw to valid: values are taken one by one, and every mistake is kept.
+//! A configuration on its way from raw to valid: values are taken one by one, and every mistake is kept. Where a value can't
+//! be had, there is a mistake that says why.
 
-use std::{collections::BTreeSet, fmt::Display, ops::RangeInclusive, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fmt::Display,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 use config::ValueKind;
 use secrecy::SecretString;
 
 use super::{
     Error,
-    layers::{self, Environment, Layers, Origins},
+    layers::{self, Environment, Layers, Merged, Origin, Origins},
 };
+
+/// Characters of a value that a message shows.
+const WIDEST: usize = 60;
+
+/// Words of this many characters, digits among them, may be a token.
+const TOKEN_LENGTH: usize = 16;
+
+/// In place of a file's name.
+const UNTOLD: &str = "a file (untold: it may be the secret itself)";
 
 /// The merged layers, and what was wrong with them so far.
 pub(super) struct Draft {
@@ -16,38 +32,56 @@ pub(super) struct Draft {
     origins: Origins,
     environment: Environment,
     directory: PathBuf,
-    mistakes: BTreeSet<String>,
+    /// In the order of the lines.
+    mistakes: BTreeSet<(Option<Origin>, String)>,
 }
 
 impl Draft {
     pub(super) fn new(layers: &Layers) -> Result<Self, Error> {
-        let (merged, origins) = layers::merge(layers)?;
+        let Merged { values, origins, mistakes } = layers::merge(layers)?;
         Ok(Self {
-            merged,
+            merged: values,
             origins,
             environment: layers.environment().clone(),
             directory: layers.directory().to_owned(),
-            mistakes: BTreeSet::new(),
+            mistakes: mistakes.into_iter().map(|(origin, what)| (Some(origin), what)).collect(),
         })
     }
 
     pub(super) fn mistakes(self) -> Vec<String> {
-        self.mistakes.into_iter().collect()
+        let told = |(origin, what)| match origin {
+            Some(origin) => format!("{origin}: {what}"),
+            None => what,
+        };
+        self.mistakes.into_iter().map(told).collect()
     }
 
-    /// Notes what is wrong with a key; the value is given only where it is no secret.
-    pub(super) fn mistake(&mut self, key: &str, value: Option<&str>, what: &str) {
-        let origin = self.origins.get(key).map_or_else(String::new, |origin| format!("{origin}: "));
-        let value = value.map_or_else(String::new, |value| format!(" = {value}"));
-        self.mistakes.insert(format!("{origin}{key}{value} {what}"));
+    /// Notes what is wrong with a key. The value stays untold: it may be a secret.
+    pub(super) fn mistake(&mut self, key: &str, what: &str) {
+        self.mistakes.insert((self.origins.get(key).cloned(), format!("{key} {what}")));
     }
 
-    /// A value in a form of its own.
+    /// A text in a form of its own.
     pub(super) fn text<T>(&mut self, key: &str, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let text = self.raw(key)?;
-        let parsed = parse(&text);
+        let kind = self.kind(key)?;
+        let parsed = if let ValueKind::String(text) = &kind { parse(text) } else { None };
         if parsed.is_none() {
-            self.mistake(key, Some(&format!("{text:?}")), &format!("must be {form}"));
+            let quotes = if matches!(kind, ValueKind::String(_)) { "" } else { ", in quotes" };
+            self.mistake(key, &format!("= {} must be {form}{quotes}", shown(&kind)));
+        }
+        parsed
+    }
+
+    /// A number or a flag; in a variable everything is text, so that text is fine as well.
+    fn plain<T>(&mut self, key: &str, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let kind = self.kind(key)?;
+        let parsed = match &kind {
+            ValueKind::String(text) => parse(text),
+            ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) => parse(&kind.to_string()),
+            _ => None,
+        };
+        if parsed.is_none() {
+            self.mistake(key, &format!("= {} must be {form}", shown(&kind)));
         }
         parsed
     }
@@ -59,11 +93,11 @@ impl Draft {
     {
         let most = if format!("{}", range.end()).len() > 12 { String::new() } else { format!(" to {}", range.end()) };
         let form = format!("a whole number from {}{most}", range.start());
-        self.text(key, &form, |text| text.parse().ok().filter(|number| range.contains(number)))
+        self.plain(key, &form, |text| text.parse().ok().filter(|number| range.contains(number)))
     }
 
     pub(super) fn flag(&mut self, key: &str) -> Option<bool> {
-        self.text(key, "true or false", |text| text.parse().ok())
+        self.plain(key, "true or false", |text| text.parse().ok())
     }
 
     /// One of a few words.
@@ -75,92 +109,149 @@ impl Draft {
 
     /// A list of strings; in a variable, a JSON array.
     pub(super) fn list(&mut self, key: &str) -> Option<Vec<String>> {
-        let kind = self.merged.get::<config::Value>(key).ok()?.kind;
+        let kind = self.kind(key)?;
+        let text = |value: &config::Value| match &value.kind {
+            ValueKind::String(text) => Some(text.clone()),
+            _ => None,
+        };
         let list = match &kind {
-            ValueKind::Array(values) => values.iter().map(|value| value.clone().into_string().ok()).collect(),
+            ValueKind::Array(values) => values.iter().map(text).collect(),
             ValueKind::String(text) => serde_json::from_str(text).ok(),
             _ => None,
         };
         if list.is_none() {
-            self.mistake(key, Some(&kind.to_string()), "must be a list of strings (in a variable: a JSON array)");
+            let form = "must be a list of strings, such as [\"emails\"] (in a variable: the same, a JSON array)";
+            self.mistake(key, &format!("= {} {form}", shown(&kind)));
         }
         list
     }
 
     /// A secret that may stand in the file, in our variable, or in a common one.
     pub(super) fn secret(&mut self, key: &str, variable: &str) -> Option<SecretString> {
-        let own = self.raw(key).filter(|text| !text.is_empty());
-        let secret = own.or_else(|| self.variable(variable).filter(|text| !text.is_empty()));
-        if secret.is_none() {
-            self.mistake(key, None, &format!("is not set: set it, or {variable}"));
-        }
-        secret.map(SecretString::from)
+        let own = self.string(key)?;
+        if own.trim().is_empty() { self.gap(key, variable, "set it, or") } else { Some(SecretString::from(own)) }
     }
 
-    /// The trimmed content of a file that must not be empty; `Some(None)` where none is named.
-    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn secret_file(&mut self, key: &str) -> Option<Option<SecretString>> {
-        let Some((path, text)) = self.file(key)? else { return Some(None) };
-        let secret = text.trim();
-        if secret.is_empty() {
-            self.mistake(key, Some(&path.display().to_string()), "is an empty file");
-            return None;
+    /// The trimmed content of a file, or else of a variable.
+    pub(super) fn secret_file(&mut self, key: &str, variable: &str) -> Option<SecretString> {
+        match self.optional_secret_file(key)? {
+            Some(secret) => Some(secret),
+            None => self.gap(key, variable, "name a file that holds it, or set"),
         }
-        Some(Some(SecretString::from(secret)))
+    }
+
+    /// The trimmed content of a file; `Some(None)` where none is named.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    pub(super) fn optional_secret_file(&mut self, key: &str) -> Option<Option<SecretString>> {
+        let named = self.string(key)?;
+        let path = self.directory.join(&named);
+        let name = if is_file_name(&named) { path.display().to_string() } else { UNTOLD.to_owned() };
+        self.content(key, &named, &path, &name).map(|text| text.map(|text| SecretString::from(text.trim())))
     }
 
     /// A file by its path; `Some(None)` where none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn file(&mut self, key: &str) -> Option<Option<(PathBuf, String)>> {
-        let named = self.raw(key)?;
-        if named.is_empty() {
-            return Some(None);
-        }
+        let named = self.string(key)?;
         let path = self.directory.join(&named);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Some(Some((path, text))),
-            Err(error) => {
-                self.mistake(key, Some(&format!("{named:?}")), &format!("can't be read: {error}"));
-                None
-            }
+        let text = self.content(key, &named, &path, &path.display().to_string())?;
+        Some(text.map(|text| (path, text)))
+    }
+
+    /// Certificates by their file's path; `Some(None)` where none is named.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    pub(super) fn certificates(&mut self, key: &str) -> Option<Option<(PathBuf, String)>> {
+        let file = self.file(key)?;
+        if file.as_ref().is_some_and(|(_, text)| !text.contains("-----BEGIN CERTIFICATE-----")) {
+            self.mistake(key, "names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)");
+            return None;
         }
+        Some(file)
     }
 
     /// A text that stands in one key, or in the file that another key names.
     pub(super) fn either_text_or_file(&mut self, key: &str, file_key: &str) -> Option<String> {
-        let text = self.raw(key)?;
+        let text = self.string(key)?;
         match (text.trim().is_empty(), self.file(file_key)?) {
             (false, None) => Some(text),
-            (true, Some((_, text))) if !text.trim().is_empty() => Some(text),
-            (true, Some(_)) => {
-                self.mistake(file_key, None, "names an empty file");
-                None
-            }
+            (true, Some((_, text))) => Some(text),
             (true, None) => {
-                self.mistake(key, None, &format!("is not set: set it, or {file_key}"));
+                self.mistake(key, &format!("is not set: set it, or {file_key}, or {}", layers::variable(key)));
                 None
             }
             (false, Some(_)) => {
-                self.mistake(key, None, &format!("is set, and {file_key} as well: keep one"));
+                self.mistake(key, &format!("is set, and {file_key} as well: keep one"));
                 None
             }
         }
     }
 
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        self.environment.get(name).map(str::to_owned)
+    fn kind(&self, key: &str) -> Option<ValueKind> {
+        self.merged.get::<config::Value>(key).ok().map(|value| value.kind)
     }
 
-    /// A single value as text, whatever its type in the file.
-    fn raw(&mut self, key: &str) -> Option<String> {
-        let kind = self.merged.get::<config::Value>(key).ok()?.kind;
-        match kind {
-            ValueKind::String(text) => Some(text),
-            ValueKind::Boolean(_) | ValueKind::I64(_) | ValueKind::Float(_) => Some(kind.to_string()),
-            _ => {
-                self.mistake(key, None, "must be a single value");
-                None
-            }
+    /// A text that no message shows.
+    fn string(&mut self, key: &str) -> Option<String> {
+        if let ValueKind::String(text) = self.kind(key)? {
+            return Some(text);
         }
+        self.mistake(key, "must be text in quotes");
+        None
     }
+
+    /// What a common variable says, where the key is not set.
+    fn gap(&mut self, key: &str, variable: &str, way_out: &str) -> Option<SecretString> {
+        let value = self.environment.get(variable).map(str::trim).filter(|text| !text.is_empty());
+        let value = value.map(SecretString::from);
+        match value {
+            Some(_) => drop(self.origins.insert(key.to_owned(), Origin::variable(variable))),
+            None => self.mistake(key, &format!("is not set: {way_out} {variable}")),
+        }
+        value
+    }
+
+    /// What a file holds; empty, it is a mistake.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    fn content(&mut self, key: &str, named: &str, path: &Path, name: &str) -> Option<Option<String>> {
+        if named.is_empty() {
+            return Some(None);
+        }
+        match std::fs::read_to_string(path) {
+            Ok(text) if !text.trim().is_empty() => return Some(Some(text)),
+            Ok(_) => self.mistake(key, &format!("names {name}, which is empty")),
+            Err(error) => self.mistake(key, &format!("names {name}, which can't be read: {error}")),
+        }
+        None
+    }
+}
+
+/// Whether a text is rather the name of a file that holds a secret than the secret, put where its file is to be named.
+fn is_file_name(text: &str) -> bool {
+    let is_ending = |end: &OsStr| end.len() <= 6 && end.as_encoded_bytes().iter().all(u8::is_ascii_alphabetic);
+    let is_word = text.len() < TOKEN_LENGTH && text.chars().all(|c| c.is_ascii_lowercase() || "-_".contains(c));
+    text.starts_with(['/', '.']) || is_word || Path::new(text).extension().is_some_and(is_ending)
+}
+
+/// A value as it was written, cut; somebody may have put a secret in the wrong place.
+fn shown(kind: &ValueKind) -> String {
+    let text = match kind {
+        ValueKind::String(text) if may_be_secret(text) => "\"***\"".to_owned(),
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Array(values) => {
+            format!("[{}]", values.iter().map(|value| shown(&value.kind)).collect::<Vec<_>>().join(", "))
+        }
+        ValueKind::Table(_) => "{…}".to_owned(),
+        plain => plain.to_string(),
+    };
+    match text.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn may_be_secret(text: &str) -> bool {
+    let is_opaque = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && text.contains(|c: char| c.is_ascii_digit())
+        && text.contains(|c: char| c.is_ascii_alphabetic());
+    text.contains('@') || (text.len() >= TOKEN_LENGTH && is_opaque)
 }

@@ -2,10 +2,14 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     path::{Path, PathBuf},
 };
 
-use toml::de::{DeTable, DeValue};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
 
 use super::{DEFAULT, Error};
 
@@ -49,8 +53,39 @@ impl Layers {
     }
 }
 
-/// Key → where it was set: `explo-sync.toml:12`, or the name of a variable.
-pub(super) type Origins = BTreeMap<String, String>;
+/// Where a key was set; ordered as the lines of a file are.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Origin {
+    /// The file, or the name of a variable.
+    place: String,
+    /// Only in a file.
+    line: Option<usize>,
+}
+
+/// Key → where it was set.
+pub(super) type Origins = BTreeMap<String, Origin>;
+
+/// All layers in one, and what should not be in them.
+pub(super) struct Merged {
+    pub(super) values: config::Config,
+    pub(super) origins: Origins,
+    pub(super) mistakes: Vec<(Origin, String)>,
+}
+
+impl Origin {
+    pub(super) fn variable(name: &str) -> Self {
+        Self { place: name.to_owned(), line: None }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.place),
+            None => f.write_str(&self.place),
+        }
+    }
+}
 
 impl Environment {
     /// The variables of this process; those that are not UTF-8 are not ours.
@@ -72,16 +107,35 @@ impl Environment {
             Some((name.as_str(), name.strip_prefix(PREFIX)?.to_lowercase().replace("__", "."), value.as_str()))
         })
     }
+
+    /// Names that would be ours if their underscores were doubled; no other program has reason to set one.
+    fn single_underscores(&self, known: &[String]) -> impl Iterator<Item = (Origin, String)> {
+        let meant = |name: &str| {
+            known
+                .iter()
+                .map(|key| variable(key))
+                .find(|ours| ours != name && ours.replace("__", "_") == name.replace("__", "_"))
+        };
+        let told = move |name: &String| {
+            Some((Origin::variable(name), format!("there is no such variable; did you mean {}?", meant(name)?)))
+        };
+        self.0.keys().filter(|name| !name.starts_with(PREFIX)).filter_map(told)
+    }
 }
 
-impl<const N: usize> From<[(&str, &str); N]> for Environment {
-    fn from(variables: [(&str, &str); N]) -> Self {
+impl<'a> FromIterator<(&'a str, &'a str)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(variables: I) -> Self {
         Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 }
 
-/// Puts the layers over each other; unknown keys and broken files are mistakes.
-pub(super) fn merge(layers: &Layers) -> Result<(config::Config, Origins), Error> {
+/// Our variable for a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+/// Puts the layers over each other; unknown keys are mistakes, and a broken file is an error.
+pub(super) fn merge(layers: &Layers) -> Result<Merged, Error> {
     let toml = |text: &str| config::File::from_str(text, config::FileFormat::Toml);
     let mut mistakes = Vec::new();
     let mut origins = Origins::new();
@@ -89,44 +143,58 @@ pub(super) fn merge(layers: &Layers) -> Result<(config::Config, Origins), Error>
         keys(DEFAULT).map_err(|error| Error(vec![error]))?.into_iter().map(|(key, _)| key).collect();
     let mut builder = config::Config::builder().add_source(toml(DEFAULT));
 
-    let mut claim = |key: String, origin: String| {
+    let mut claim = |key: String, origin: Origin| {
         if known.contains(&key) {
             origins.insert(key, origin);
         } else {
-            mistakes.push(format!("{origin}: {}", unknown(&key, &known)));
+            mistakes.push((origin, unknown(&key, &known)));
         }
     };
     if let Some((path, text)) = &layers.file {
         let lines = keys(text).map_err(|error| Error(vec![format!("{}:{error}", path.display())]))?;
         for (key, line) in lines {
-            claim(key, format!("{}:{line}", path.display()));
+            claim(key, Origin { place: path.display().to_string(), line: Some(line) });
         }
         builder = builder.add_source(toml(text));
     }
     for (name, key, value) in layers.environment.keys() {
-        claim(key.clone(), name.to_owned());
+        claim(key.clone(), Origin::variable(name));
         if known.contains(&key) {
             builder = builder.set_override(key, value).map_err(|error| Error(vec![error.to_string()]))?;
         }
     }
-    if !mistakes.is_empty() {
-        return Err(Error(mistakes));
-    }
-    let merged = builder.build().map_err(|error| Error(vec![error.to_string()]))?;
-    Ok((merged, origins))
+    mistakes.extend(layers.environment.single_underscores(&known));
+    let values = builder.build().map_err(|error| Error(vec![error.to_string()]))?;
+    Ok(Merged { values, origins, mistakes })
 }
 
 /// The keys of a file with their lines. A message about a line never shows the line: it may hold a password.
 fn keys(text: &str) -> Result<Vec<(String, usize)>, String> {
     let line_of = |at: usize| text[..at.min(text.len())].matches('\n').count() + 1;
-    let table = DeTable::parse(text).map_err(|error| {
-        let span = error.span().unwrap_or_default();
-        let column = text[..span.start.min(text.len())].chars().rev().take_while(|&c| c != '\n').count() + 1;
-        format!("{}: column {column}: {}", line_of(span.start), error.message())
-    })?;
+    let place_of = |at: usize| {
+        let column = text[..at.min(text.len())].chars().rev().take_while(|&c| c != '\n').count() + 1;
+        format!("{}: column {column}", line_of(at))
+    };
+    let table = DeTable::parse(text)
+        .map_err(|error| format!("{}: {}", place_of(error.span().unwrap_or_default().start), error.message()))?;
+    if let Some(at) = table.get_ref().values().find_map(too_large) {
+        return Err(format!("{}: the number is too large", place_of(at)));
+    }
     let mut keys = Vec::new();
     collect(table.get_ref(), "", &line_of, &mut keys);
     Ok(keys)
+}
+
+/// Where a number stands that no integer holds; a parser that meets it quotes the line.
+fn too_large(value: &Spanned<DeValue<'_>>) -> Option<usize> {
+    match value.get_ref() {
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).is_err().then_some(value.span().start)
+        }
+        DeValue::Array(values) => values.iter().find_map(too_large),
+        DeValue::Table(table) => table.values().find_map(too_large),
+        DeValue::String(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => None,
+    }
 }
 
 fn collect(table: &DeTable<'_>, prefix: &str, line_of: &impl Fn(usize) -> usize, keys: &mut Vec<(String, usize)>) {
@@ -139,14 +207,22 @@ fn collect(table: &DeTable<'_>, prefix: &str, line_of: &impl Fn(usize) -> usize,
     }
 }
 
+/// What to say of a key that there is not, with the nearest that there is.
 fn unknown(key: &str, known: &[String]) -> String {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    let distance = |known: &&String| {
-        let known_last = known.rsplit('.').next().unwrap_or(known);
-        strsim::damerau_levenshtein(known, key).min(strsim::damerau_levenshtein(known_last, last))
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_lowercase();
+    let wanted = last(key);
+    let name = key.escape_debug();
+    if known.iter().any(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))) {
+        return format!("{name} is a section: write [{name}], and its keys below");
+    }
+    // A part of a name stands for it; of equal names the one in the right section is meant.
+    let distance = |known: &str| match last(known) {
+        known if wanted.len() >= 3 && known.contains(&wanted) => 1,
+        known => strsim::damerau_levenshtein(&known, &wanted),
     };
-    match known.iter().min_by_key(distance).filter(|near| distance(near) <= 4) {
-        Some(near) => format!("there is no key {key}; did you mean {near}?"),
-        None => format!("there is no key {key}"),
+    let nearest = known.iter().min_by_key(|known| (distance(known), strsim::damerau_levenshtein(known, key)));
+    match nearest.filter(|near| distance(near) <= 1 + wanted.len() / 4) {
+        Some(near) => format!("there is no key {name}; did you mean {near}?"),
+        None => format!("there is no key {name}"),
     }
 }

@@ -9,8 +9,8 @@ mod schema;
 
 use std::{path::PathBuf, time::Duration};
 
-use reqwest::Url;
-use secrecy::SecretString;
+use reqwest::{Url, header::HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     explo::{self, ListingRules},
@@ -97,12 +97,7 @@ impl Config {
         let explo = explo(draft);
         let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
-        let guard = Guard {
-            floor: draft.number("guard.floor", 0..=usize::MAX)?,
-            create_floor: draft.number("guard.create_floor", 0..=usize::MAX)?,
-            percent: draft.number("guard.percent", 0..=100)?,
-            max_orphan_percent: draft.number("guard.max_orphan_percent", 0..=100)?,
-        };
+        let guard = guard(draft);
         let log = log(draft);
         let mut explo = explo?;
         explo.listing = ListingRules { page_size: page_size?, side_by_side: max_in_flight?, trust_total: trust_total? };
@@ -113,7 +108,7 @@ impl Config {
             requests_per_minute: requests_per_minute?,
             max_in_flight: max_in_flight?,
             rules: Rules { emails: emails? },
-            guard,
+            guard: guard?,
             log: log?,
         })
     }
@@ -121,32 +116,51 @@ impl Config {
 
 fn source(draft: &mut Draft) -> Option<Sql> {
     let url = draft.secret("source.url", "DATABASE_URL");
-    let password = draft.secret_file("source.password_file");
-    let ca_file = draft.file("source.ca_file").map(|file| file.map(|(path, _)| path));
+    let password = draft.optional_secret_file("source.password_file");
+    let ca_file = draft.certificates("source.ca_file").map(|file| file.map(|(path, _)| path));
     let query = draft.either_text_or_file("source.query", "source.query_file");
     let timeout = duration(draft, "source.timeout");
     let leave_null = draft.list("fields.leave_null");
+    let url = url?;
+    if let Err(reason) = check_url(url.expose_secret()) {
+        draft.mistake("source.url", &reason);
+        return None;
+    }
+    // What is missing here was noted, and nothing is made of a draft with mistakes; the URL is to be judged all the same.
     let settings = SqlSettings {
-        url: url?,
-        password: password?,
-        ca_file: ca_file?,
-        query: query?,
-        timeout: timeout?,
-        leave_null: leave_null?,
+        url,
+        password: password.flatten(),
+        ca_file: ca_file.flatten(),
+        query: query.unwrap_or_default(),
+        timeout: timeout.unwrap_or_default(),
+        leave_null: leave_null.unwrap_or_default(),
     };
-    Sql::new(settings).map_err(|reason| draft.mistake("source.url", None, &reason)).ok()
+    Sql::new(settings).map_err(|reason| draft.mistake("source.url", &reason)).ok()
+}
+
+/// A character of the password that ends a part of the URL would make the rest of it a port, a path or a parameter, and
+/// those are shown.
+fn check_url(url: &str) -> Result<(), String> {
+    let escapes = "in a password write %2F for /, %3F for ?, %23 for # and %40 for @, or use source.password_file";
+    let url = Url::parse(url).map_err(|error| format!("is not a URL ({error}); {escapes}"))?;
+    let is_torn = url.path().contains('@')
+        || url.fragment().is_some_and(|fragment| fragment.contains('@'))
+        || url.query_pairs().any(|(key, _)| key.contains('@'));
+    if is_torn && url.scheme() != "sqlite" { Err(format!("has an @ after its host; {escapes}")) } else { Ok(()) }
 }
 
 fn explo(draft: &mut Draft) -> Option<explo::Settings> {
-    let base_url = draft.text("explo.base_url", "an address that begins with https:// (or http://)", |url| {
+    let form = "an address that begins with https:// (or http://), without user, password or query";
+    let base_url = draft.text("explo.base_url", form, |url| {
         let mut url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
+        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        Some(url)
+        is_bare.then_some(url)
     });
     let token = token(draft);
-    let ca = draft.file("explo.ca_file").map(|file| file.map(|(_, text)| text.into_bytes()));
+    let ca = draft.certificates("explo.ca_file").map(|file| file.map(|(_, text)| text.into_bytes()));
     let timeout = duration(draft, "explo.timeout");
     let max_attempts = draft.number("explo.max_attempts", 1..=100);
     let pause_on_429 = duration(draft, "explo.pause_on_429");
@@ -161,19 +175,27 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
     })
 }
 
+/// The team token, which must fit in a header: else every call would fail, again and again.
 fn token(draft: &mut Draft) -> Option<SecretString> {
-    if let Some(token) = draft.secret_file("explo.token_file")? {
-        return Some(token);
+    let token = draft.secret_file("explo.token_file", "EXPLO_TOKEN")?;
+    if HeaderValue::from_str(token.expose_secret()).is_err() {
+        draft.mistake("explo.token_file", "must hold the team token alone, on one line (so must EXPLO_TOKEN)");
+        return None;
     }
-    let token = draft.variable("EXPLO_TOKEN").map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
-    if token.is_none() {
-        draft.mistake(
-            "explo.token_file",
-            None,
-            "is not set: name a file that holds the team token, or set EXPLO_TOKEN",
-        );
-    }
-    token.map(SecretString::from)
+    Some(token)
+}
+
+fn guard(draft: &mut Draft) -> Option<Guard> {
+    let floor = draft.number("guard.floor", 0..=usize::MAX);
+    let create_floor = draft.number("guard.create_floor", 0..=usize::MAX);
+    let percent = draft.number("guard.percent", 0..=100);
+    let max_orphan_percent = draft.number("guard.max_orphan_percent", 0..=100);
+    Some(Guard {
+        floor: floor?,
+        create_floor: create_floor?,
+        percent: percent?,
+        max_orphan_percent: max_orphan_percent?,
+    })
 }
 
 fn log(draft: &mut Draft) -> Option<Log> {
@@ -200,7 +222,7 @@ fn duration(draft: &mut Draft, key: &str) -> Option<Duration> {
 /// Where a configuration is looked for when no flag says: the first that exists.
 #[must_use]
 pub fn usual_file(environment: &Environment) -> Option<PathBuf> {
-    let named = environment.get("EXPLO_SYNC_CONFIG").map(PathBuf::from);
+    let named = environment.get("EXPLO_SYNC_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
     let usual = ["explo-sync.toml", "/etc/explo-sync/config.toml"].into_iter().map(PathBuf::from);
     named.or_else(|| usual.into_iter().find(|path| path.is_file()))
 }

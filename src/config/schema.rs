@@ -12,7 +12,7 @@ pub fn schema() -> Value {
         if let Some(text) = line.strip_prefix('#') {
             comment.push(text.trim());
         } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            top.insert(name.to_owned(), object(Map::new()));
+            top.insert(name.to_owned(), object(&Map::new()));
             section = Some(name.to_owned());
         } else if let Some((key, value)) = line.split_once(" = ") {
             let described = describe(value, &comment.join(" "));
@@ -29,13 +29,13 @@ pub fn schema() -> Value {
             comment.clear();
         }
     }
-    let mut schema = object(top);
+    let mut schema = object(&top);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("explo-sync");
     schema
 }
 
-fn object(properties: Map<String, Value>) -> Value {
+fn object(properties: &Map<String, Value>) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 

@@ -39,14 +39,16 @@ impl Demo {
     #[must_use]
     pub fn layers(&self) -> Layers {
         let url = format!("sqlite://{}", database(&self.directory).display());
-        let environment = Environment::from([
+        let environment: Environment = [
             ("EXPLO_SYNC__NAME", "demo"),
             ("EXPLO_SYNC__SOURCE__URL", url.as_str()),
             ("EXPLO_SYNC__SOURCE__QUERY", QUERY),
             ("EXPLO_SYNC__EXPLO__BASE_URL", self.sandbox.url().as_str()),
             ("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "1200"),
             ("EXPLO_TOKEN", "any token will do"),
-        ]);
+        ]
+        .into_iter()
+        .collect();
         Layers::of_environment(environment)
     }
 }

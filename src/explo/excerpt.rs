@@ -17,7 +17,8 @@ pub(super) fn excerpt(body: &[u8], sent: Option<&Tenant>) -> String {
     let (values, id) = sent.map_or((Vec::new(), ""), |tenant| (values(tenant), tenant.provided_id.as_str()));
     let mut text = text.into_owned();
     for value in values.iter().filter(|value| value.len() > 1 && *value != id) {
-        text = text.replace(&json::quote(value), "\"***\"").replace(value, "***");
+        let escaped = json::quote(value);
+        text = text.replace(&escaped[1..escaped.len() - 1], "***").replace(value, "***");
     }
     let masked: String = text
         .split_inclusive(|c: char| c.is_whitespace() || c.is_control() || "\"'<>(){}[],;:=".contains(c))

@@ -86,9 +86,9 @@ fn described(report: &Report, change: &Change, style: Style) -> String {
         let _ = name.map(|name| write!(text, "  {}", shown(&name.new)));
         return text;
     }
-    for difference in differences.iter() {
-        let _ = write!(text, "\n      {}", difference_in_words(difference));
-    }
+    let lines: Vec<_> = differences.iter().map(difference_in_words).collect();
+    let separator = if lines.len() == 1 { "  " } else { "\n      " };
+    lines.iter().for_each(|line| text.extend([separator, line]));
     text
 }
 

@@ -1,6 +1,8 @@
 //! Tenants from a SQL database: one connection, one read-only snapshot, one statement, in text form so that every type
 //! arrives as the database prints it.
 
+use std::fmt;
+
 use futures_util::TryStreamExt;
 use secrecy::ExposeSecret;
 use sqlx::{AssertSqlSafe, Column as _, Connection, Database, Either, Executor, Statement};
@@ -19,7 +21,6 @@ use super::{
 use crate::model::Row;
 
 /// A database as a source.
-#[derive(Debug)]
 pub struct Sql {
     settings: SqlSettings,
     url: Url,
@@ -116,6 +117,13 @@ impl Sql {
         let limit = self.settings.timeout;
         let late = |_| Error::Timeout { place: self.place(), seconds: limit.as_secs(), doing };
         tokio::time::timeout(limit, what).await.map_err(late)
+    }
+}
+
+/// The URL may hold a password.
+impl fmt::Debug for Sql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sql").field(&self.place()).finish()
     }
 }
 

@@ -195,7 +195,7 @@ async fn a_first_load_is_allowed_by_hand_interrupted_and_taken_up() {
     assert!(made < 300);
     assert_eq!(report["outcomes"], json!({"applied": made, "failed": 0, "unsettled": 0, "deferred": 300 - made}));
 
-    sandbox.take_calls();
+    drop(sandbox.take_calls());
     let (code, report) = program.sync(&["--allow", "create=300"]).await;
     assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(300 - made)));
     assert_eq!(writes(&sandbox.take_calls()).len(), 300 - made, "none twice");

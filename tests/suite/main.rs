@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
+mod contract;
 mod failures;
 mod guard;
 mod init;
@@ -12,4 +13,5 @@ mod layers;
 mod plans;
 mod reconcile;
 mod rows;
+mod settings;
 mod support;

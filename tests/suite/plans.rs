@@ -36,7 +36,7 @@ async fn a_saved_plan_is_carried_out_and_nothing_else() {
     let (database, sandbox, program) = sides().await;
     let (_directory, path) = save(&program).await;
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "it holds values");
-    sandbox.take_calls();
+    drop(sandbox.take_calls());
     // What the source says now does not count: the plan does.
     database.execute("delete from tenants; insert into tenants values ('z', 'Zoe')").await;
 
@@ -72,7 +72,7 @@ async fn what_moved_since_the_plan_was_made_is_left_alone_and_named() {
 async fn a_plan_of_another_instance_or_of_nobody_is_refused() {
     let (_database, sandbox, program) = sides().await;
     let (directory, path) = save(&program.clone().with("EXPLO_SYNC__NAME", "other")).await;
-    sandbox.take_calls();
+    drop(sandbox.take_calls());
     let other = program.run(&["sync", "--plan", path.to_str().unwrap()]).await;
     assert_eq!(
         (other.code, other.stderr.contains("instance other, and this is default")),

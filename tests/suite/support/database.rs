@@ -55,7 +55,9 @@ impl Database {
                 let file = self.url.trim_start_matches("sqlite://");
                 let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
                 let mut connection = options.connect().await.unwrap();
-                raw_sql(sql).execute(&mut connection).await.map(drop)
+                let done = raw_sql(sql).execute(&mut connection).await.map(drop);
+                connection.close().await.unwrap();
+                done
             }
         };
         done.unwrap_or_else(|error| panic!("{:?} refuses a statement: {error}", self.kind));

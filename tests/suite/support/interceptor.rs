@@ -68,16 +68,13 @@ pub async fn before(
                 let text = str::from_utf8(&body).unwrap();
                 answer(&Asked { before, endpoint: &endpoint, path: &path, body: text })
             };
-            match ours {
-                Some(ours) => respond(ours),
-                None => {
-                    let call =
-                        http.request(parts.method, format!("{upstream}{path}")).headers(parts.headers).body(body);
-                    let answered = call.send().await.unwrap();
-                    let status = answered.status().as_u16();
-                    respond(Answer { status, body: answered.bytes().await.unwrap().into(), ..Answer::default() })
-                }
+            if let Some(ours) = ours {
+                return respond(ours);
             }
+            let call = http.request(parts.method, format!("{upstream}{path}")).headers(parts.headers).body(body);
+            let answered = call.send().await.unwrap();
+            let status = answered.status().as_u16();
+            respond(Answer { status, body: answered.bytes().await.unwrap().into(), ..Answer::default() })
         }
     });
     tokio::spawn(async move { axum::serve(listener, app).await });

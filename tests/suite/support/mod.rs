@@ -6,7 +6,7 @@ mod program;
 
 pub use database::{Database, Kind};
 pub use interceptor::{Answer, Asked, before};
-pub use program::Program;
+pub use program::{Output, Program};
 
 use explo_sync::sandbox::{Call, Sandbox, Store, StoredCustomer};
 

@@ -1,0 +1,59 @@
+//! The columns of a query: every type of each database exact to the digit and byte, every kind of NULL and of invalid
+//! row, and the connection that they come through.
+
+mod connection;
+mod fields;
+mod nulls;
+mod rows;
+mod types;
+
+use std::time::Duration;
+
+use explo_sync::{
+    model::{Row, Tenant},
+    source::{Error, Source, Sql, SqlSettings},
+};
+
+use crate::support::{Database, Kind};
+
+/// A query of a database, with nothing else said.
+fn settings(database: &Database, query: &str) -> SqlSettings {
+    SqlSettings {
+        url: database.url.clone().into(),
+        password: None,
+        ca_file: None,
+        query: query.to_owned(),
+        timeout: Duration::from_secs(60),
+        leave_null: Vec::new(),
+    }
+}
+
+/// All rows, or why there are none.
+async fn rows(settings: SqlSettings) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    Sql::new(settings).unwrap().read(&mut |row| rows.push(row)).await.map(|()| rows)
+}
+
+/// The rows of a query that has to work.
+async fn read(database: &Database, query: &str) -> Vec<Row> {
+    read_leaving(database, query, &[]).await
+}
+
+/// The rows, where the NULL of some columns means: leave alone.
+async fn read_leaving(database: &Database, query: &str, leave_null: &[&str]) -> Vec<Row> {
+    let leave_null = leave_null.iter().map(|&name| name.to_owned()).collect();
+    let read = rows(SqlSettings { leave_null, ..settings(database, query) }).await;
+    read.unwrap_or_else(|error| panic!("{error}, of {query}"))
+}
+
+/// What one column makes of an expression: a tenant with the id `x`, or the reason why it is none.
+async fn column(database: &Database, name: &str, expression: &str) -> Result<Tenant, String> {
+    let query = format!("select 'x' as provided_id, {expression} as {}", database.quoted(name));
+    read(database, &query).await.remove(0).map_err(|invalid| invalid.reason)
+}
+
+/// A text as this database writes it.
+fn literal(kind: Kind, text: &str) -> String {
+    let text = text.replace('\'', "''");
+    format!("'{}'", if kind == Kind::MySql { text.replace('\\', r"\\") } else { text })
+}
