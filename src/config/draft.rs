@@ -250,8 +250,10 @@ fn shown(kind: &ValueKind) -> String {
 }
 
 fn may_be_secret(text: &str) -> bool {
-    let is_opaque = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        && text.contains(|c: char| c.is_ascii_digit())
-        && text.contains(|c: char| c.is_ascii_alphabetic());
-    text.contains('@') || (text.len() >= TOKEN_LENGTH && is_opaque)
+    let is_opaque = |word: &str| {
+        word.len() >= TOKEN_LENGTH
+            && word.contains(|c: char| c.is_ascii_digit())
+            && word.contains(|c: char| c.is_ascii_alphabetic())
+    };
+    text.contains('@') || text.split(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).any(is_opaque)
 }

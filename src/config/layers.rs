@@ -216,12 +216,14 @@ fn unknown(key: &str, known: &[String]) -> String {
         return format!("{name} is a section: write [{name}], and its keys below");
     }
     // A part of a name stands for it; of equal names the one in the right section is meant.
+    let flat = |key: &str| key.replace('.', "_");
     let distance = |known: &str| match last(known) {
+        _ if flat(known) == flat(key) => 0,
         known if wanted.len() >= 3 && known.contains(&wanted) => 1,
         known => strsim::damerau_levenshtein(&known, &wanted),
     };
     let nearest = known.iter().min_by_key(|known| (distance(known), strsim::damerau_levenshtein(known, key)));
-    match nearest.filter(|near| distance(near) <= 1 + wanted.len() / 4) {
+    match nearest.filter(|near| distance(near) <= 1 + wanted.len() / 5) {
         Some(near) => format!("there is no key {name}; did you mean {near}?"),
         None => format!("there is no key {name}"),
     }

@@ -28,6 +28,7 @@ pub(super) fn row<'r>(
     let mut tenant = Tenant::default();
     let mut reasons = Vec::new();
     for ((name, column), cell) in columns.iter().zip(cells) {
+        let cell = if is_null(column, &cell) { Cell::Null } else { cell };
         let left_alone = cell == Cell::Null && leave_null.contains(name) && *column != Column::ProvidedId;
         if !left_alone && let Err(reason) = set(&mut tenant, column, &cell) {
             reasons.push(format!("{name} {reason}"));
@@ -39,6 +40,17 @@ pub(super) fn row<'r>(
     let provided_id = Some(tenant.provided_id).filter(|id| !id.is_empty());
     let row = if provided_id.is_none() { format!("row {number}: ") } else { String::new() };
     Err(Invalid { provided_id, reason: format!("{row}{}", reasons.join("; ")) })
+}
+
+/// JSON's null is NULL for a list or an object; a key of the properties can have it as its value.
+fn is_null(column: &Column, cell: &Cell<'_>) -> bool {
+    match (column, cell) {
+        (Column::Field(Field::Emails | Field::GroupTags), Cell::Json(text))
+        | (Column::Field(Field::Properties | Field::Mapping), Cell::Json(text) | Cell::Text(text)) => {
+            text.trim() == "null"
+        }
+        _ => false,
+    }
 }
 
 fn set(tenant: &mut Tenant, column: &Column, cell: &Cell<'_>) -> Result<(), String> {
@@ -101,9 +113,6 @@ fn list(cell: &Cell<'_>) -> Result<Vec<String>, String> {
 
 fn json_list(text: &str) -> Result<Vec<String>, String> {
     let text = json::checked(text).map_err(|error| error.to_string())?;
-    if text == "null" {
-        return Ok(Vec::new());
-    }
     if !text.starts_with('[') {
         return Err("is JSON, but not an array".to_owned());
     }
@@ -120,7 +129,6 @@ fn object<'c>(cell: &'c Cell<'_>) -> Result<Option<&'c str>, String> {
     match cell {
         Cell::Null => Ok(None),
         Cell::Json(text) | Cell::Text(text) => match json::checked(text).map_err(|error| error.to_string())? {
-            "null" => Ok(None),
             object if json::is_object(object) => Ok(Some(object)),
             _ => Err("is JSON, but not an object".to_owned()),
         },

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use secrecy::ExposeSecret;
 use sqlx::{
-    ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
+    Column, ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
     mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlTypeInfo},
 };
 use url::Url;
@@ -33,7 +33,7 @@ impl Dialect for MySqlDialect {
             _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
             _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),
         };
-        if let Some(password) = &settings.password {
+        if let (Some(password), None) = (&settings.password, url.password()) {
             options = options.password(password.expose_secret());
         }
         if let Some(file) = &settings.ca_file {
@@ -49,7 +49,7 @@ impl Dialect for MySqlDialect {
         let bytes: &[u8] = row.try_get_unchecked(position)?;
         let numbers =
             ["BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "YEAR"];
-        if is_one_of(type_info, &["BIT"]) {
+        if is_one_of(type_info, &["BIT"]) && (is_stored(row, position) || !bytes.iter().all(u8::is_ascii_digit)) {
             let value = bytes.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
             return Ok(Cell::Number(Cow::Owned(value.to_string())));
         }
@@ -58,8 +58,14 @@ impl Dialect for MySqlDialect {
         let text = Cow::Borrowed(text);
         Ok(match () {
             () if is_one_of(type_info, &["JSON"]) => Cell::Json(text),
-            () if is_one_of(type_info, &numbers) => Cell::Number(text),
+            () if is_one_of(type_info, &numbers) || is_one_of(type_info, &["BIT"]) => Cell::Number(text),
             () => Cell::Text(text),
         })
     }
+}
+
+/// Whether a value is a table's own, told by the schema of its origin. MariaDB sends such a `BIT` as bits; what it computes
+/// (`MAX`, `COALESCE`, a subquery) has the same type and comes as digits, unless it went through a temporary table.
+fn is_stored(row: &MySqlRow, position: usize) -> bool {
+    row.column(position).origin().table_column().is_some_and(|column| column.table.contains('.'))
 }

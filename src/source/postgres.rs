@@ -29,7 +29,7 @@ impl Dialect for PostgresDialect {
             _ if is_local => options,
             _ => options.ssl_mode(PgSslMode::VerifyFull),
         };
-        if let Some(password) = &settings.password {
+        if let (Some(password), None) = (&settings.password, url.password()) {
             options = options.password(password.expose_secret());
         }
         if let Some(file) = &settings.ca_file {

@@ -23,7 +23,7 @@ fn settings(database: &Database, query: &str) -> SqlSettings {
         password: None,
         ca_file: None,
         query: query.to_owned(),
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_mins(1),
         leave_null: Vec::new(),
     }
 }

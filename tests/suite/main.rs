@@ -4,6 +4,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
+mod columns;
+mod commands;
+mod configuration;
 mod contract;
 mod failures;
 mod guard;
@@ -12,6 +15,5 @@ mod laws;
 mod layers;
 mod plans;
 mod reconcile;
-mod rows;
 mod settings;
 mod support;

@@ -1,6 +1,9 @@
 //! The real binary, with an environment of its own.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use explo_sync::sandbox::Sandbox;
 use serde_json::Value;
@@ -11,6 +14,7 @@ use super::Database;
 #[derive(Clone, Default)]
 pub struct Program {
     variables: BTreeMap<String, String>,
+    directory: Option<PathBuf>,
 }
 
 /// What it left behind.
@@ -44,6 +48,12 @@ impl Program {
         self
     }
 
+    /// In this working directory.
+    pub fn within(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
     /// Runs it to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         let output = self.command(arguments).output().await.unwrap();
@@ -63,7 +73,8 @@ impl Program {
     /// To be started by the caller.
     pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_explo-sync"));
-        command.args(arguments).env_clear().envs(&self.variables).current_dir(std::env::temp_dir()).kill_on_drop(true);
+        let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
+        command.args(arguments).env_clear().envs(&self.variables).current_dir(directory).kill_on_drop(true);
         command
     }
 }
