@@ -9,4 +9,5 @@ mod guard;
 mod laws;
 mod layers;
 mod reconcile;
+mod schedule;
 mod support;
