@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`]; beside them [`demo`] and [`sandbox`] |
+//! | 5 program | [`app`], [`cli`], [`config`], [`schedule`], [`telemetry`], [`bars`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
 //! | 3 edges | [`source`], [`explo`] |
 //! | 2 plan | [`plan`]: pure |
@@ -23,6 +23,7 @@ pub mod progress;
 pub mod reconciler;
 pub mod report;
 pub mod sandbox;
+pub mod schedule;
 pub mod source;
 pub mod telemetry;
 

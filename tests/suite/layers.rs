@@ -6,11 +6,12 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
     ("config", 5),
+    ("schedule", 5),
     ("telemetry", 5),
     ("bars", 5),
     ("demo", 5),

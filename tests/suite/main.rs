@@ -14,4 +14,5 @@ mod plans;
 mod reconcile;
 mod rows;
 mod settings;
+mod schedule;
 mod support;
