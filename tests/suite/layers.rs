@@ -6,13 +6,15 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 19] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
     ("config", 5),
     ("telemetry", 5),
     ("bars", 5),
+    ("metrics", 5),
+    ("ops", 5),
     ("demo", 5),
     ("reconciler", 4),
     ("applier", 4),
