@@ -5,6 +5,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | 5 program | [`app`], [`cli`], [`config`], [`schedule`], [`telemetry`], [`bars`]; beside them [`demo`] and [`sandbox`] |
+//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`], [`metrics`], [`ops`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
 //! | 3 edges | [`source`], [`explo`] |
 //! | 2 plan | [`plan`]: pure |
@@ -17,7 +18,9 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod explo;
+pub mod metrics;
 pub mod model;
+pub mod ops;
 pub mod plan;
 pub mod progress;
 pub mod reconciler;

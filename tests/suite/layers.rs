@@ -7,6 +7,7 @@ use std::{
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
 const LAYERS: [(&str, u8); 18] = [
+const LAYERS: [(&str, u8); 19] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -14,6 +15,8 @@ const LAYERS: [(&str, u8); 18] = [
     ("schedule", 5),
     ("telemetry", 5),
     ("bars", 5),
+    ("metrics", 5),
+    ("ops", 5),
     ("demo", 5),
     ("reconciler", 4),
     ("applier", 4),

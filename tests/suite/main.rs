@@ -10,6 +10,7 @@ mod guard;
 mod init;
 mod laws;
 mod layers;
+mod ops;
 mod plans;
 mod reconcile;
 mod rows;
