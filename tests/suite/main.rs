@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
 mod contract;
+mod deploy;
 mod failures;
 mod guard;
 mod init;
