@@ -261,7 +261,7 @@ impl Known {
                 self.failure = Some(error.unwrap_or_else(|| format!("exit {}", exit as u8)));
             }
             Exit::Held | Exit::Partial | Exit::Pending | Exit::Success => self.failure = None,
-            Exit::Stopped => {}
+            Exit::Stopped | Exit::Locked => {}
         }
     }
 }

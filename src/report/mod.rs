@@ -81,6 +81,8 @@ pub enum Exit {
     Config = 78,
     /// The run failed.
     Failed = 1,
+    /// Another run holds the lock.
+    Locked = 5,
     /// The guard holds the plan.
     Held = 4,
     /// Stopped early; the next run carries on.

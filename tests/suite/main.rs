@@ -5,16 +5,19 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 
 mod contract;
+mod daemon;
 mod deploy;
 mod failures;
 mod guard;
 mod init;
 mod laws;
 mod layers;
+mod lock;
 mod ops;
 mod plans;
 mod reconcile;
 mod rows;
-mod settings;
 mod schedule;
+mod service;
+mod settings;
 mod support;
