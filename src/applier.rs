@@ -28,6 +28,19 @@ pub enum Outcome {
     Deferred,
 }
 
+impl Outcome {
+    /// The name in reports and metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Failed(_) => "failed",
+            Self::Unsettled(_) => "unsettled",
+            Self::Deferred => "deferred",
+        }
+    }
+}
+
 /// What became of a plan.
 #[derive(Debug)]
 pub struct Applied {

@@ -46,6 +46,8 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run at the times of schedule.cron until SIGTERM; SIGHUP reloads the configuration
+    Run,
     /// One run: compare tenants with customers, then create and update
     Sync(SyncArgs),
     /// Test the configuration, the query, the database and the token
@@ -84,6 +86,12 @@ pub struct SyncArgs {
     /// Begin no call after this time, such as 90s or 4m; the next run carries on
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub max_duration: Option<Duration>,
+    /// Wait so long for another run to end, such as 30s
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
+    pub lock_timeout: Duration,
+    /// Write the metrics of this run to a file, for a textfile collector
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
     /// Exit 0 in place of these codes, such as 3,75
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     pub ok: Vec<u8>,

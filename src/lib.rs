@@ -4,9 +4,9 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`]; beside them [`demo`] and [`sandbox`] |
+//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`systemd`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
-//! | 3 edges | [`source`], [`explo`] |
+//! | 3 edges | [`source`], [`explo`], [`lock`] |
 //! | 2 plan | [`plan`]: pure |
 //! | 1 model | [`model`] |
 
@@ -15,15 +15,21 @@ pub mod applier;
 pub mod bars;
 pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod demo;
 pub mod explo;
+pub mod lock;
+pub mod metrics;
 pub mod model;
+pub mod ops;
 pub mod plan;
 pub mod progress;
 pub mod reconciler;
 pub mod report;
 pub mod sandbox;
+pub mod schedule;
 pub mod source;
+pub mod systemd;
 pub mod telemetry;
 
 /// Makes one cryptography provider the default of the process; to be called before the first connection.

@@ -2,8 +2,15 @@
 
 use std::io::{self, Write};
 
-use super::{Context, instance::Instance};
-use crate::{explo::Stop, report::Exit, source::Source};
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use super::{Context, instance::Instance, now};
+use crate::{
+    explo::Stop,
+    lock::{self, Attempt},
+    report::Exit,
+    source::Source,
+};
 
 /// Tries both sides, whatever the other says; the worst finding is the exit code.
 pub(super) async fn check(context: &Context) -> io::Result<u8> {
@@ -17,7 +24,9 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
         }
     };
     writeln!(out, "ok    config    instance {}", instance.config.name)?;
-    let found = [source(&instance, &mut out).await?, explo(&instance, &mut out).await?];
+    let found =
+        [source(&instance, &mut out).await?, lock(&instance, &mut out).await?, explo(&instance, &mut out).await?];
+    schedule(&instance, &mut out)?;
     let worst = [Exit::Config, Exit::Credentials, Exit::Failed].into_iter().find(|exit| found.contains(exit));
     Ok(worst.unwrap_or(Exit::Success) as u8)
 }
@@ -36,6 +45,38 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
             Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
         }
     }
+}
+
+/// Takes the lock and gives it back.
+async fn lock(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+    let config = &instance.config;
+    match lock::acquire(&config.source, &config.name, lock::Timing::default(), &Stop::default()).await {
+        Ok(Attempt::Acquired(lock)) => {
+            lock.release().await;
+            writeln!(out, "ok    lock      one run at a time")?;
+        }
+        Ok(Attempt::Busy | Attempt::Stopped) => writeln!(out, "ok    lock      a run holds it now")?,
+        Ok(Attempt::Unavailable(reason)) => {
+            writeln!(out, "warn  lock      runs go on without one, and two at once cost calls: {reason}")?;
+        }
+        Err(error) => {
+            writeln!(out, "fail  lock      {error}")?;
+            return Ok(Exit::Failed);
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// The next times of `run`.
+fn schedule(instance: &Instance, out: &mut impl Write) -> io::Result<()> {
+    let timing = instance.config.timing();
+    let next = |after: &DateTime<Utc>| timing.schedule.next_after(*after);
+    let times = std::iter::successors(next(&now().into()), next).take(3);
+    let times: Vec<_> = times.map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true)).collect();
+    if times.is_empty() {
+        return writeln!(out, "warn  schedule  schedule.cron never fires");
+    }
+    writeln!(out, "ok    schedule  run would begin at {}", times.join(", "))
 }
 
 async fn explo(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {

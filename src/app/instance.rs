@@ -5,6 +5,7 @@ use tracing::Instrument;
 use crate::{
     config::{self, Config},
     explo::{Client, Pacer, Stop},
+    metrics::Metrics,
     plan::{Allowances, Fingerprints, Plan, SavedPlan},
     progress::Progress,
     reconciler::{self, Reconciler, Run},
@@ -16,6 +17,8 @@ use crate::{
 pub(super) struct Instance {
     pub(super) config: Config,
     pub(super) client: Client,
+    /// The id of its run.
+    pub(super) run_id: String,
     stop: Stop,
 }
 
@@ -37,7 +40,12 @@ impl Instance {
         let pacer = Pacer::new(config.requests_per_minute, config.max_in_flight);
         let client = Client::new(config.explo.clone(), pacer, stop.clone(), rand::random());
         let client = client.map_err(|error| config::Error(vec![format!("explo.ca_file: {}", error.without_url())]))?;
-        Ok(Self { config, client, stop: stop.clone() })
+        Ok(Self { config, client, run_id: uuid::Uuid::now_v7().to_string(), stop: stop.clone() })
+    }
+
+    /// Counts its calls among the metrics.
+    pub(super) fn observed_by(self, metrics: &Metrics) -> Self {
+        Self { client: self.client.observed_by(metrics.observed()), ..self }
     }
 
     /// A plan that was saved, if it is this instance's.
@@ -50,8 +58,7 @@ impl Instance {
 
     /// Runs once, and logs the beginning and the end.
     pub(super) async fn run(&self, task: Task, progress: &dyn Progress) -> Result<Report, reconciler::Error> {
-        let run_id = uuid::Uuid::now_v7().to_string();
-        let span = tracing::info_span!("run", run.id = run_id, instance = self.config.name);
+        let span = tracing::info_span!("run", run.id = self.run_id, instance = self.config.name);
         async {
             let (source, base_url) = (self.config.source.place(), self.config.explo.base_url.to_string());
             let dry_run = task.dry_run;
@@ -60,7 +67,7 @@ impl Instance {
             let run = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),
-                run_id,
+                run_id: self.run_id.clone(),
                 dry_run,
                 source,
                 base_url,
@@ -76,7 +83,7 @@ impl Instance {
     }
 
     async fn reconcile(&self, task: Task, progress: &dyn Progress) -> Result<Run, reconciler::Error> {
-        let Self { config, client, stop } = self;
+        let Self { config, client, stop, .. } = self;
         let reconciler = Reconciler {
             source: &config.source,
             reader: client,

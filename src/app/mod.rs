@@ -4,12 +4,13 @@ mod check;
 mod demo;
 mod init;
 mod instance;
+mod run;
 mod sandbox;
 mod signals;
 mod sync;
 mod terminal;
 
-use std::{io, process::ExitCode};
+use std::{io, process::ExitCode, time::SystemTime};
 
 use crate::{
     cli::{Cli, Command, Global},
@@ -30,6 +31,7 @@ struct Context {
 pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
     let context = Context { terminal: Terminal::new(&cli.global), global: cli.global, environment };
     let done = match cli.command {
+        Command::Run => run::run(&context).await,
         Command::Sync(args) => sync::sync(&context, &args).await,
         Command::Check => check::check(&context).await,
         Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,
@@ -45,6 +47,11 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
             ExitCode::from(Exit::Failed as u8)
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
+fn now() -> SystemTime {
+    SystemTime::now()
 }
 
 impl Context {

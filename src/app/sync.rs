@@ -10,12 +10,15 @@ use std::{
 use super::{
     Context,
     instance::{Instance, Task},
+    now,
     signals::stop_at_signal,
     terminal::Terminal,
 };
 use crate::{
     cli::SyncArgs,
     explo::Stop,
+    lock::{self, Attempt, Lock},
+    metrics::Metrics,
     plan::{Plan, SavedPlan},
     report::{self, Exit, Report},
 };
@@ -38,6 +41,7 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
         Ok(saved) => saved,
         Err(error) => return fail(&error, Exit::Usage),
     };
+    tokio::spawn(stop_at_signal(stop.clone()));
     if let Some(limit) = args.max_duration {
         let stop = stop.clone();
         tokio::spawn(async move {
@@ -45,19 +49,68 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
             stop.request("--max-duration").await;
         });
     }
-    tokio::spawn(stop_at_signal(stop));
+    let lock = match lock(&instance, args, &stop).await {
+        Ok(lock) => lock,
+        Err((error, exit)) => return fail(&error, exit),
+    };
+    let metrics = Metrics::new(&instance.config.name);
+    let instance = instance.observed_by(&metrics);
     let allowances = args.allow.iter().copied().collect();
     let task = Task { dry_run: args.dry_run, allowances, max_changes: args.max_changes, saved };
-    match instance.run(task, &context.terminal.progress()).await {
+    let began = now();
+    let ran = instance.run(task, &context.terminal.progress()).await;
+    if let Some(lock) = lock {
+        lock.release().await;
+    }
+    let exit = match ran {
         Ok(report) => {
+            let exit = report.exit(args.exit_code);
+            metrics.run_ended(&report, exit, &(began..now()));
             if let Some(path) = &args.out {
                 save(path, &report)?;
             }
-            let exit = report.exit(args.exit_code);
             context.terminal.show(&report, exit, args.output)?;
-            Ok(exit)
+            exit
         }
-        Err(error) => fail(&error.to_string(), report::exit_without_plan(&error)),
+        Err(error) => {
+            let exit = report::exit_without_plan(&error);
+            metrics.run_failed(exit, &(began..now()));
+            fail(&error.to_string(), exit)?
+        }
+    };
+    if let Some(path) = &args.metrics_file {
+        let refused = |error| io::Error::other(format!("--metrics-file {}: {error}", path.display()));
+        metrics.write_file(path).map_err(refused)?;
+    }
+    Ok(exit)
+}
+
+/// The lock of the instance: none in a dry run, which changes nothing, and where the database can't hold one.
+async fn lock(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Option<Lock>, (String, Exit)> {
+    if args.dry_run {
+        return Ok(None);
+    }
+    let name = &instance.config.name;
+    let timing = lock::Timing { wait: args.lock_timeout, ..lock::Timing::default() };
+    match lock::acquire(&instance.config.source, name, timing, stop).await {
+        Ok(Attempt::Acquired(lock)) => {
+            let (stop, lost) = (stop.clone(), lock.lost().clone());
+            tokio::spawn(async move {
+                lost.cancelled().await;
+                stop.request("a lost lock").await;
+            });
+            Ok(Some(lock))
+        }
+        Ok(Attempt::Unavailable(reason)) => {
+            tracing::warn!(instance = name, "going on without a lock: {reason}");
+            Ok(None)
+        }
+        Ok(Attempt::Busy) => {
+            let error = format!("another run of instance {name} holds the lock: wait for it with --lock-timeout 5m");
+            Err((error, Exit::Locked))
+        }
+        Ok(Attempt::Stopped) => Err((stop.error().to_string(), Exit::Stopped)),
+        Err(error) => Err((error.to_string(), Exit::Failed)),
     }
 }
 

@@ -7,14 +7,16 @@ mod draft;
 mod layers;
 mod schema;
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use reqwest::{Url, header::HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
+    daemon::Timing,
     explo::{self, ListingRules},
     plan::{EmailRule, Guard, Rules},
+    schedule::{Schedule, ScheduleError},
     source::{Sql, SqlSettings},
 };
 
@@ -42,6 +44,12 @@ pub struct Config {
     pub rules: Rules,
     /// How much may change.
     pub guard: Guard,
+    /// When the daemon runs.
+    timing: Timing,
+    /// How long a run of the daemon may take.
+    pub max_run: Duration,
+    /// Where the daemon answers; nowhere, where it is not to.
+    pub ops_listen: Option<SocketAddr>,
     /// What is logged.
     pub log: Log,
 }
@@ -84,6 +92,12 @@ impl Config {
         }
     }
 
+    /// When the daemon runs.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        self.timing.clone()
+    }
+
     /// Goes through every key, whatever was wrong before.
     fn draft(draft: &mut Draft) -> Option<Self> {
         let name = draft.text("name", "a name of 1 to 64 letters, digits, dots, dashes or underscores", |name| {
@@ -98,6 +112,12 @@ impl Config {
         let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
         let guard = guard(draft);
+        let timing = timing(draft);
+        let max_run = duration(draft, "schedule.max_run");
+        let ops_listen =
+            draft.text("ops.listen", "an address with a port such as \"127.0.0.1:9464\", or empty", |text| {
+                if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+            });
         let log = log(draft);
         let mut explo = explo?;
         explo.listing = ListingRules { page_size: page_size?, side_by_side: max_in_flight?, trust_total: trust_total? };
@@ -109,6 +129,9 @@ impl Config {
             max_in_flight: max_in_flight?,
             rules: Rules { emails: emails? },
             guard: guard?,
+            timing: timing?,
+            max_run: max_run?,
+            ops_listen: ops_listen?,
             log: log?,
         })
     }
@@ -196,6 +219,25 @@ fn guard(draft: &mut Draft) -> Option<Guard> {
         percent: percent?,
         max_orphan_percent: max_orphan_percent?,
     })
+}
+
+fn timing(draft: &mut Draft) -> Option<Timing> {
+    let cron = draft.text("schedule.cron", "a cron expression", |text| Some(text.to_owned()));
+    let timezone = draft.text("schedule.timezone", "the name of a time zone", |text| Some(text.to_owned()));
+    let jitter = draft.text("schedule.jitter", "a time such as \"0s\" or \"30s\", at most an hour", |text| {
+        humantime::parse_duration(text).ok().filter(|time| *time <= Duration::from_hours(1))
+    });
+    let run_on_start = draft.flag("schedule.run_on_start");
+    let schedule = Schedule::parse(&cron?, &timezone?).map_err(|errors| {
+        for error in errors {
+            let key = match error {
+                ScheduleError::Cron { .. } => "schedule.cron",
+                ScheduleError::Timezone { .. } => "schedule.timezone",
+            };
+            draft.mistake(key, &error.to_string());
+        }
+    });
+    Some(Timing { schedule: schedule.ok()?, jitter: jitter?, run_on_start: run_on_start? })
 }
 
 fn log(draft: &mut Draft) -> Option<Log> {

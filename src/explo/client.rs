@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -21,7 +21,14 @@ use reqwest::{Method, Response, StatusCode, Url, header::HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
-use super::{Error, Fault, Pacer, Stop, endpoint::Endpoint, excerpt::excerpt, retry, wire::Unusable};
+use super::{
+    Error, Fault, Pacer, Stop,
+    endpoint::Endpoint,
+    excerpt::excerpt,
+    observed::{Answer, Observed},
+    retry,
+    wire::Unusable,
+};
 use crate::model::Tenant;
 
 /// An answer beyond this many bytes, unpacked, is not read to its end.
@@ -72,6 +79,7 @@ pub struct Client {
     stop: Stop,
     random: Mutex<SmallRng>,
     calls: Mutex<BTreeMap<Endpoint, usize>>,
+    observed: Arc<Observed>,
     given_up_in_a_row: AtomicU32,
 }
 
@@ -112,8 +120,15 @@ impl Client {
             stop,
             random: Mutex::new(SmallRng::seed_from_u64(seed)),
             calls: Mutex::default(),
+            observed: Arc::default(),
             given_up_in_a_row: AtomicU32::new(0),
         })
+    }
+
+    /// Counts its calls there, from now on.
+    #[must_use]
+    pub fn observed_by(self, observed: Arc<Observed>) -> Self {
+        Self { observed, ..self }
     }
 
     /// How often each endpoint was called, every attempt counted.
@@ -140,7 +155,9 @@ impl Client {
                 Attempt::Throttled(pause) => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);
                     tracing::warn!(endpoint = %request.endpoint, pause_s = pause.as_secs(), "throttled: every call pauses");
-                    self.pacer.pause(pause);
+                    if self.pacer.pause(pause) {
+                        self.observed.throttled();
+                    }
                     if since.elapsed() + pause <= THROTTLED_TOO_LONG {
                         continue;
                     }
@@ -175,20 +192,31 @@ impl Client {
         read: &mut impl FnMut(&[u8]) -> Result<T, Unusable>,
     ) -> Attempt<T> {
         let endpoint = request.endpoint;
+        let asked = Instant::now();
         let permit = tokio::select! {
             biased;
             () = self.stop.requested() => return Attempt::Final(self.stop.error()),
             permit = self.pacer.pass() => permit,
         };
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint).or_insert(0) += 1;
+        let began = Instant::now();
+        self.observed.passed(began - asked, self.pacer.rate());
         let answered = tokio::select! {
-            answered = self.send(request) => answered,
-            () = self.stop.over() => return Attempt::Final(Error::Cut { endpoint }),
+            answered = self.send(request) => Some(answered),
+            () = self.stop.over() => None,
         };
         drop(permit);
+        let answer = match &answered {
+            Some(Ok((status, ..))) => Answer::Status(status.as_u16()),
+            Some(Err(Fault::Timeout)) => Answer::Timeout,
+            Some(Err(_)) => Answer::Broken,
+            None => Answer::Cut,
+        };
+        self.observed.ended(endpoint, answer, began.elapsed());
         let (status, pause, body) = match answered {
-            Ok(answer) => answer,
-            Err(fault) => return Attempt::Failed(fault),
+            Some(Ok(answer)) => answer,
+            Some(Err(fault)) => return Attempt::Failed(fault),
+            None => return Attempt::Final(Error::Cut { endpoint }),
         };
         let excerpt = || excerpt(&body, request.sent);
         match status {

@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod excerpt;
 mod listing;
+mod observed;
 mod pacer;
 mod retry;
 mod stop;
@@ -20,6 +21,7 @@ pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
 pub use error::{Error, Fault};
 pub use listing::Listing;
+pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;
 pub use stop::Stop;
 

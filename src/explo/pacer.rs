@@ -65,9 +65,16 @@ impl Pacer {
     }
 
     /// Lets no call begin for so long, and all later ones more slowly. The answers of calls that were in flight together
-    /// count once.
-    pub fn pause(&self, pause: Duration) {
-        self.lock().pause(Instant::now(), pause);
+    /// count once: false for the later ones.
+    pub fn pause(&self, pause: Duration) -> bool {
+        self.lock().pause(Instant::now(), pause)
+    }
+
+    /// Calls a minute as they may begin now, a pause aside.
+    #[must_use]
+    pub fn rate(&self) -> f64 {
+        let gate = self.lock();
+        gate.share_at(Instant::now()) * Duration::from_mins(1).div_duration_f64(gate.interval)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Gate> {
@@ -82,12 +89,14 @@ impl Gate {
         slot
     }
 
-    fn pause(&mut self, now: Instant, pause: Duration) {
-        if now >= self.paused_until {
+    fn pause(&mut self, now: Instant, pause: Duration) -> bool {
+        let is_first = now >= self.paused_until;
+        if is_first {
             self.share = (self.share_at(now) / 2.0).max(SLOWEST);
         }
         self.paused_until = self.paused_until.max(now + pause);
         self.next = self.paused_until;
+        is_first
     }
 
     fn share_at(&self, now: Instant) -> f64 {
@@ -144,9 +153,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_a_pause_the_rate_is_halved_once_and_climbs_back_in_a_line() {
         let pacer = Pacer::new(60, 8);
-        for _ in 0..8 {
-            pacer.pause(Duration::from_secs(10));
-        }
+        let counted = (0..8).filter(|_| pacer.pause(Duration::from_secs(10))).count();
+        assert_eq!((counted, pacer.rate().round()), (1, 30.0));
         let times = times(&pacer, 60).await;
         assert_eq!(times[0], Duration::from_secs(10));
         assert_eq!(times[1].abs_diff(times[0]), Duration::from_secs(2), "half the rate");

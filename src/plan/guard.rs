@@ -9,6 +9,8 @@
 
 use std::{collections::BTreeMap, str::FromStr};
 
+use serde::{Serialize, Serializer};
+
 use super::Plan;
 use crate::model::Field;
 
@@ -52,6 +54,12 @@ impl Class {
             Self::Mapping => plan.updates().filter(|update| update.fields().contains(&Field::Mapping)).count(),
             Self::Orphan => plan.orphans.len(),
         }
+    }
+}
+
+impl Serialize for Class {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
 
@@ -104,7 +112,7 @@ pub struct Guard {
 }
 
 /// A class that is over its limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// The class.
     pub class: Class,

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, io};
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::value::RawValue;
 
-use super::{Exit, Outcomes, Report};
+use super::{Counts, Exit, Outcomes, Report};
 use crate::{
     applier::Outcome,
     explo::Endpoint,
-    plan::{Change, Class, Difference},
+    plan::{Change, Difference, Held},
 };
 
 /// The version of the shape.
@@ -38,7 +38,7 @@ struct Document<'a> {
     listing: Listing,
     counts: Counts,
     fields: BTreeMap<&'static str, usize>,
-    held: Vec<Held>,
+    held: &'a [Held],
     calls: Calls,
     changes: Changes<'a>,
     orphans: &'a [String],
@@ -55,24 +55,6 @@ struct Listing {
     passes: usize,
     pages: usize,
     complete: bool,
-}
-
-#[derive(Serialize)]
-struct Counts {
-    create: usize,
-    update: usize,
-    rename: usize,
-    unchanged: usize,
-    orphan: usize,
-    invalid: usize,
-    unsettled: usize,
-}
-
-#[derive(Serialize)]
-struct Held {
-    class: &'static str,
-    count: usize,
-    limit: usize,
 }
 
 #[derive(Serialize)]
@@ -125,7 +107,6 @@ impl<'a> Document<'a> {
             calls.into_iter().filter(|(_, n)| *n > 0).map(|(endpoint, n)| (endpoint.name(), n)).collect()
         };
         let invalid = plan.invalid.iter();
-        let held = report.run.held.iter();
         Self {
             version: VERSION,
             instance: &report.instance,
@@ -138,17 +119,9 @@ impl<'a> Document<'a> {
                 pages: report.run.listing.pages,
                 complete: report.run.listing.pages > 0,
             },
-            counts: Counts {
-                create: Class::Create.count(plan),
-                update: Class::Update.count(plan),
-                rename: 0,
-                unchanged: plan.unchanged,
-                orphan: plan.orphans.len(),
-                invalid: plan.invalid.len(),
-                unsettled: 0,
-            },
+            counts: report.counts(),
             fields: plan.fields().into_iter().map(|(field, n)| (field.name(), n)).collect(),
-            held: held.map(|h| Held { class: h.class.name(), count: h.count, limit: h.limit }).collect(),
+            held: &report.run.held,
             calls: Calls {
                 planned: named(report.calls_planned()),
                 made: named(report.calls_made.clone()),
@@ -191,12 +164,10 @@ impl Serialize for Changes<'_> {
         let mut sequence = serializer.serialize_seq(Some(plan.changes.len()))?;
         for (number, change) in plan.changes.iter().enumerate() {
             let differences = plan.differences(change);
-            let (outcome, error) = match self.report.outcome(number) {
-                None => (None, None),
-                Some(Outcome::Applied) => (Some("applied"), None),
-                Some(Outcome::Failed(reason)) => (Some("failed"), Some(reason.as_str())),
-                Some(Outcome::Unsettled(_)) => (Some("unsettled"), None),
-                Some(Outcome::Deferred) => (Some("deferred"), None),
+            let outcome = self.report.outcome(number);
+            let error = match outcome {
+                Some(Outcome::Failed(reason)) => Some(reason.as_str()),
+                Some(Outcome::Applied | Outcome::Unsettled(_) | Outcome::Deferred) | None => None,
             };
             let fields =
                 differences.iter().map(|difference| (difference.field.name(), self.values(change, difference)));
@@ -204,7 +175,7 @@ impl Serialize for Changes<'_> {
                 kind: change.kind(),
                 provided_id: plan.provided_id(change),
                 fields: fields.collect(),
-                outcome,
+                outcome: outcome.map(Outcome::name),
                 error,
             })?;
         }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::{
     applier::Outcome,
     explo::{self, Endpoint},
-    plan::Change,
+    plan::{Change, Class},
     reconciler::{self, Run},
 };
 
@@ -38,6 +38,25 @@ pub struct Report {
     pub run: Run,
 }
 
+/// What comparing gave, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Customers to make.
+    pub create: usize,
+    /// Customers to change.
+    pub update: usize,
+    /// Customers to give another id.
+    pub rename: usize,
+    /// Customers that hold what is wanted.
+    pub unchanged: usize,
+    /// Customers without a tenant.
+    pub orphan: usize,
+    /// Tenants that can't be planned.
+    pub invalid: usize,
+    /// Customers with a difference that is known not to settle.
+    pub unsettled: usize,
+}
+
 /// How many changes came to each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Outcomes {
@@ -62,6 +81,8 @@ pub enum Exit {
     Config = 78,
     /// The run failed.
     Failed = 1,
+    /// Another run holds the lock.
+    Locked = 5,
     /// The guard holds the plan.
     Held = 4,
     /// Stopped early; the next run carries on.
@@ -82,6 +103,21 @@ impl Report {
             Some(applied) => applied.outcomes.get(change),
             None if self.dry_run => None,
             None => Some(&Outcome::Deferred),
+        }
+    }
+
+    /// What comparing gave, counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let plan = &self.run.plan;
+        Counts {
+            create: Class::Create.count(plan),
+            update: Class::Update.count(plan),
+            rename: 0,
+            unchanged: plan.unchanged,
+            orphan: plan.orphans.len(),
+            invalid: plan.invalid.len(),
+            unsettled: 0,
         }
     }
 
@@ -140,6 +176,12 @@ impl Report {
             None if failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
             None => Exit::Success,
         }
+    }
+
+    /// Whether all tenants and all customers were compared, and nothing is left to do that could be done.
+    #[must_use]
+    pub fn converged(&self) -> bool {
+        !self.dry_run && self.run.listing.pages > 0 && self.exit(false) == Exit::Success
     }
 
     /// Why the run ended before its end, where it did.

@@ -46,7 +46,7 @@ impl Error {
 }
 
 /// The words of a driver or database on one line. An error about data quotes the data: it is masked.
-pub(super) fn cause(error: &sqlx::Error) -> String {
+pub(crate) fn cause(error: &sqlx::Error) -> String {
     let text = match error {
         sqlx::Error::Database(error) => {
             let about_data = error.code().is_some_and(|code| code.starts_with("22"));

@@ -17,7 +17,8 @@ use crate::model::Row;
 pub use columns::{Column, Columns};
 pub use dialect::SqlSettings;
 pub use error::Error;
-pub use sql::Sql;
+pub(crate) use error::cause;
+pub use sql::{Connection, Sql};
 
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]

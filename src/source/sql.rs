@@ -1,11 +1,13 @@
 //! Tenants from a SQL database: one connection, one read-only snapshot, one statement, in text form so that every type
 //! arrives as the database prints it.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use futures_util::TryStreamExt;
 use secrecy::ExposeSecret;
-use sqlx::{AssertSqlSafe, Column as _, Connection, Database, Either, Executor, Statement};
+use sqlx::{
+    AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, MySqlConnection, PgConnection, Statement,
+};
 use url::Url;
 
 use super::{
@@ -33,6 +35,17 @@ enum Kind {
     Sqlite,
 }
 
+/// A connection for something else than reading tenants.
+#[derive(Debug)]
+pub enum Connection {
+    /// To PostgreSQL.
+    Postgres(PgConnection),
+    /// To MySQL or MariaDB.
+    MySql(MySqlConnection),
+    /// The file of a SQLite database, not opened.
+    Sqlite(PathBuf),
+}
+
 impl Sql {
     /// A source that connects when it is read.
     pub fn new(settings: SqlSettings) -> Result<Self, String> {
@@ -55,6 +68,20 @@ impl Sql {
         }
     }
 
+    /// A connection beside the one that reads.
+    pub async fn connect(&self) -> Result<Connection, Error> {
+        Ok(match self.kind() {
+            Some(Kind::Postgres) | None => Connection::Postgres(self.open::<PostgresDialect>().await?),
+            Some(Kind::MySql) => Connection::MySql(self.open::<MySqlDialect>().await?),
+            Some(Kind::Sqlite) => Connection::Sqlite(super::sqlite::path(&self.url).into()),
+        })
+    }
+
+    async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
+        let refused = |error| Error::Connect { place: self.place(), cause: cause(&error) };
+        self.in_time("connecting", D::connect(&self.url, &self.settings)).await?.map_err(refused)
+    }
+
     /// Prepares the query in a snapshot; with `each`, reads the rows as well.
     async fn run<D: Dialect>(&self, mut each: Option<&mut dyn FnMut(Row)>) -> Result<Columns, Error>
     where
@@ -62,11 +89,7 @@ impl Sql {
     {
         let failed = |error: sqlx::Error| Error::Query { place: self.place(), cause: cause(&error) };
         let sql = || AssertSqlSafe(self.settings.query.clone());
-        let connecting = async {
-            let refused = |error| Error::Connect { place: self.place(), cause: cause(&error) };
-            D::connect(&self.url, &self.settings).await.map_err(refused)
-        };
-        let mut connection = self.in_time("connecting", connecting).await??;
+        let mut connection = self.open::<D>().await?;
         for statement in D::SNAPSHOT {
             let begun = (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(*statement)));
             self.in_time("beginning", begun).await?.map_err(failed)?;
@@ -113,7 +136,8 @@ impl Sql {
         }
     }
 
-    async fn in_time<T>(&self, doing: &'static str, what: impl Future<Output = T>) -> Result<T, Error> {
+    /// Waits as long as the settings allow.
+    pub(crate) async fn in_time<T>(&self, doing: &'static str, what: impl Future<Output = T>) -> Result<T, Error> {
         let limit = self.settings.timeout;
         let late = |_| Error::Timeout { place: self.place(), seconds: limit.as_secs(), doing };
         tokio::time::timeout(limit, what).await.map_err(late)

@@ -6,13 +6,18 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 23] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
     ("config", 5),
     ("telemetry", 5),
     ("bars", 5),
+    ("daemon", 5),
+    ("metrics", 5),
+    ("ops", 5),
+    ("schedule", 5),
+    ("systemd", 5),
     ("demo", 5),
     ("reconciler", 4),
     ("applier", 4),
@@ -20,6 +25,7 @@ const LAYERS: [(&str, u8); 17] = [
     ("progress", 4),
     ("source", 3),
     ("explo", 3),
+    ("lock", 3),
     ("plan", 2),
     ("model", 1),
     ("sandbox", 1),

@@ -50,9 +50,16 @@ pub async fn before(
     sandbox: &Sandbox,
     answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,
 ) -> String {
+    before_url(sandbox.url(), answer).await
+}
+
+/// The same before another address.
+pub async fn before_url(
+    upstream: String,
+    answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,
+) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let upstream = sandbox.url();
     let (answer, seen, http) = (Arc::new(answer), Arc::new(Mutex::new(Vec::new())), reqwest::Client::new());
     let app = Router::new().fallback(move |request: Request| {
         let (answer, seen, http, upstream) = (Arc::clone(&answer), Arc::clone(&seen), http.clone(), upstream.clone());

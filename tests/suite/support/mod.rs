@@ -5,7 +5,7 @@ mod interceptor;
 mod program;
 
 pub use database::{Database, Kind};
-pub use interceptor::{Answer, Asked, before};
+pub use interceptor::{Answer, Asked, before, before_url};
 pub use program::{Output, Program};
 
 use explo_sync::sandbox::{Call, Sandbox, Store, StoredCustomer};

@@ -1,0 +1,4 @@
+select id as provided_id,
+       name,
+       billing_email as emails
+from tenants

@@ -1,0 +1,117 @@
+//! What the calls came to, in plain numbers, for whoever publishes them. They outlive a client: clients that follow one
+//! another count in the same place, so nothing ever goes back.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::endpoint::Endpoint;
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Answer {
+    /// With this HTTP status.
+    Status(u16),
+    /// No connection, or it broke.
+    Broken,
+    /// Not in time.
+    Timeout,
+    /// Not before the time to stop ran out.
+    Cut,
+}
+
+/// How long calls took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Latency {
+    /// Calls by the first of [`Latency::BOUNDS`] that they kept to; the last are those that kept to none.
+    pub buckets: [u64; Latency::BOUNDS.len() + 1],
+    /// Of all calls.
+    pub sum: Duration,
+}
+
+/// The numbers.
+#[derive(Debug, Clone, Default)]
+pub struct CallStats {
+    /// Calls that ended, every attempt counted.
+    pub calls: BTreeMap<(Endpoint, Answer), u64>,
+    /// How long they took, without the wait for their turn.
+    pub latency: BTreeMap<Endpoint, Latency>,
+    /// How often a 429 made every call pause.
+    pub throttles: u64,
+    /// How long calls waited for their turn, pauses included.
+    pub waited: Duration,
+    /// Calls a minute that the pacer let through when the last one began; 0 before the first.
+    pub rate: f64,
+}
+
+/// Where clients count.
+#[derive(Debug, Default)]
+pub struct Observed(Mutex<CallStats>);
+
+impl Observed {
+    /// The numbers so far.
+    #[must_use]
+    pub fn stats(&self) -> CallStats {
+        self.lock().clone()
+    }
+
+    pub(super) fn passed(&self, waited: Duration, rate: f64) {
+        let mut stats = self.lock();
+        stats.waited += waited;
+        stats.rate = rate;
+    }
+
+    pub(super) fn ended(&self, endpoint: Endpoint, answer: Answer, took: Duration) {
+        let mut stats = self.lock();
+        *stats.calls.entry((endpoint, answer)).or_insert(0) += 1;
+        stats.latency.entry(endpoint).or_default().add(took);
+    }
+
+    pub(super) fn throttled(&self) {
+        self.lock().throttles += 1;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, CallStats> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Latency {
+    /// The upper bounds of the buckets, in seconds.
+    pub const BOUNDS: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+    fn add(&mut self, took: Duration) {
+        let bucket = Self::BOUNDS.partition_point(|bound| *bound < took.as_secs_f64());
+        self.buckets[bucket] += 1;
+        self.sum += took;
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{status}"),
+            Self::Broken => f.write_str("broken"),
+            Self::Timeout => f.write_str("timeout"),
+            Self::Cut => f.write_str("cut"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_counts_in_the_first_bucket_whose_bound_it_keeps_to() {
+        let mut latency = Latency::default();
+        for millis in [0, 25, 26, 30_000, 30_001, 90_000] {
+            latency.add(Duration::from_millis(millis));
+        }
+        assert_eq!(latency.buckets, [2, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(latency.sum, Duration::from_millis(150_052));
+    }
+}

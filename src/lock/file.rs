@@ -1,0 +1,74 @@
+//! A locked file beside a SQLite database, never the database itself, whose locks are SQLite's own.
+//!
+//! It is `DATABASE@INSTANCE.lock` in the directory of the database's real file, so that a symbolic link leads to the same
+//! one; no instance's name has an `@`, so no two share one. It is empty, for its owner alone, and left in place: if it
+//! were removed, one run could lock the old file and another a new one.
+
+use std::{
+    ffi::OsString,
+    fs::{File, Metadata, OpenOptions, TryLockError},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{Failure, Holder};
+
+/// The lock file beside a database.
+pub(super) struct Beside {
+    database: PathBuf,
+    instance: String,
+    held: Option<(PathBuf, File)>,
+}
+
+impl Beside {
+    pub(super) fn new(database: PathBuf, instance: &str) -> Self {
+        Self { database, instance: instance.to_owned(), held: None }
+    }
+}
+
+impl Holder for Beside {
+    async fn take(&mut self) -> Result<bool, Failure> {
+        let database = self.database.canonicalize().map_err(|error| Failure::Gone(error.to_string()))?;
+        let path = lock_file(&database, &self.instance);
+        let refused = |error| Failure::Unavailable(format!("{}: {error}", path.display()));
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(refused)?;
+        match file.try_lock() {
+            Ok(()) => self.held = Some((path, file)),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(refused(error)),
+        }
+        Ok(self.held.is_some())
+    }
+
+    async fn ping(&mut self) -> Result<(), String> {
+        let Some((path, file)) = &self.held else { return Ok(()) };
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let found = path.metadata().map(identity).map_err(|error| format!("{}: {error}", path.display()))?;
+        let locked = file.metadata().map(identity).map_err(|error| error.to_string())?;
+        if found == locked { Ok(()) } else { Err(format!("{}: was replaced", path.display())) }
+    }
+
+    async fn release(self) {}
+}
+
+/// The file to lock for a database, by its real path.
+fn lock_file(database: &Path, instance: &str) -> PathBuf {
+    let mut name = database.file_name().map_or_else(OsString::new, ToOwned::to_owned);
+    name.push(format!("@{instance}.lock"));
+    database.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_databases_or_instances_never_share_a_file() {
+        let (one, other) = (Path::new("/var/tenants"), Path::new("/var/tenants.db"));
+        assert_eq!(lock_file(other, "default"), Path::new("/var/tenants.db@default.lock"));
+        assert_ne!(lock_file(one, "db.x"), lock_file(other, "x"));
+        assert_ne!(lock_file(other, "x"), lock_file(other, "y"));
+    }
+}

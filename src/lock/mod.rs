@@ -1,0 +1,201 @@
+//! One run at a time per source database and instance name.
+//!
+//! Promises: whoever holds the lock is alone with it while its connection lives; it is free again as soon as the holder
+//! lets go, dies, or is silent for a minute; and nothing is written to the database. Where the database can't hold
+//! one, it says why: two runs at once cost calls, not correctness.
+//!
+//! | database | what is locked | another host's run |
+//! |---|---|---|
+//! | PostgreSQL | an advisory lock of an open transaction | excluded, at the same server (a standby has locks of its own) |
+//! | MySQL, MariaDB | `GET_LOCK` | excluded, at the same server (each node of a cluster has locks of its own) |
+//! | SQLite | a file beside the database | excluded where the file system's locks reach |
+
+mod file;
+mod mysql;
+mod postgres;
+
+use std::time::Duration;
+
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    explo::Stop,
+    source::{self, Connection, Source, Sql},
+};
+
+/// After so long without a sign of life from the holder, the server takes the lock from it.
+const SILENCE: Duration = Duration::from_mins(1);
+
+/// How often a lock that another run holds is asked for.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long to wait, and how often to look.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// For another run to let go; zero: ask once.
+    pub wait: Duration,
+    /// Between two proofs that the lock is still held. One that takes three times as long has failed. Well below a minute.
+    pub ping_every: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { wait: Duration::ZERO, ping_every: Duration::from_secs(5) }
+    }
+}
+
+/// What came of asking for the lock.
+#[derive(Debug)]
+pub enum Attempt {
+    /// This run is the only one.
+    Acquired(Lock),
+    /// Another run holds it, and did so until the end of the wait.
+    Busy,
+    /// This database can't hold one: the reason, for a warning.
+    Unavailable(String),
+    /// A stop was asked for before there was an answer.
+    Stopped,
+}
+
+/// The right to be the only run. Dropped, it is given up as well, a moment later and without a farewell.
+#[derive(Debug)]
+pub struct Lock {
+    lost: CancellationToken,
+    released: CancellationToken,
+    watch: JoinHandle<()>,
+}
+
+/// Asks for the lock of an instance on a connection of its own.
+pub async fn acquire(source: &Sql, instance: &str, timing: Timing, stop: &Stop) -> Result<Attempt, source::Error> {
+    let asked = async {
+        match source.connect().await? {
+            Connection::Postgres(connection) => ask(source, postgres::Session::new(connection, instance), timing).await,
+            Connection::MySql(connection) => ask(source, mysql::Session::new(connection, instance), timing).await,
+            Connection::Sqlite(database) => ask(source, file::Beside::new(database, instance), timing).await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.requested() => Ok(Attempt::Stopped),
+        attempt = asked => attempt,
+    }
+}
+
+async fn ask(source: &Sql, mut holder: impl Holder, timing: Timing) -> Result<Attempt, source::Error> {
+    const ASKING: &str = "asking for the lock";
+    let begun = Instant::now();
+    let attempt = loop {
+        match source.in_time(ASKING, holder.take()).await? {
+            Ok(true) => return Ok(Attempt::Acquired(Lock::watched(holder, source.place(), timing.ping_every))),
+            Ok(false) => {}
+            Err(Failure::Unavailable(reason)) => break Attempt::Unavailable(reason),
+            Err(Failure::Gone(cause)) => return Err(source::Error::Connect { place: source.place(), cause }),
+        }
+        let left = timing.wait.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            break Attempt::Busy;
+        }
+        sleep(left.min(AGAIN)).await;
+    };
+    // There is an answer; that the farewell fails changes nothing.
+    let _ = source.in_time(ASKING, holder.release()).await;
+    Ok(attempt)
+}
+
+impl Lock {
+    fn watched(holder: impl Holder, place: String, every: Duration) -> Self {
+        let (lost, released) = (CancellationToken::new(), CancellationToken::new());
+        let watch = tokio::spawn(watch(holder, place, every, lost.clone(), released.clone()));
+        Self { lost, released, watch }
+    }
+
+    /// Cancelled once the lock is lost: then another run may have begun, and this one must not begin another write.
+    #[must_use]
+    pub fn lost(&self) -> &CancellationToken {
+        &self.lost
+    }
+
+    /// Gives the lock up; when this returns, the next run can have it.
+    pub async fn release(mut self) {
+        self.released.cancel();
+        // It can only fail by having ended already.
+        let _ = (&mut self.watch).await;
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.watch.abort();
+    }
+}
+
+/// Keeps the lock until it is released, and tells when it is lost.
+async fn watch(
+    mut holder: impl Holder,
+    place: String,
+    every: Duration,
+    lost: CancellationToken,
+    released: CancellationToken,
+) {
+    let patience = every * 3;
+    let cause = tokio::select! {
+        biased;
+        () = released.cancelled() => None,
+        cause = async {
+            loop {
+                sleep(every).await;
+                match timeout(patience, holder.ping()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(cause)) => break cause,
+                    Err(_) => break format!("no answer for {} s", patience.as_secs()),
+                }
+            }
+        } => Some(cause),
+    };
+    match cause {
+        Some(cause) => {
+            tracing::warn!(place, cause, "the lock is lost");
+            lost.cancel();
+        }
+        None => drop(timeout(patience, holder.release()).await),
+    }
+}
+
+/// What holds the lock at one kind of database. Dropping it gives the lock up.
+trait Holder: Send + 'static {
+    /// Tries once; false: another holds it.
+    fn take(&mut self) -> impl Future<Output = Result<bool, Failure>> + Send;
+
+    /// Proves that the lock is still held, or tells why not.
+    fn ping(&mut self) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Gives the lock up if it is held, and takes its leave.
+    fn release(self) -> impl Future<Output = ()> + Send;
+}
+
+/// Why there is no telling whether the lock is free.
+#[derive(Debug)]
+enum Failure {
+    /// This database won't hold one.
+    Unavailable(String),
+    /// The database is not there, or went away.
+    Gone(String),
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLSTATE: connection exception, operator intervention, and MySQL's own for a session that was killed.
+        let is_end = |code: &str| ["08", "57", "70"].iter().any(|class| code.starts_with(class));
+        let is_gone = match &error {
+            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_end(&code)),
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
+            _ => false,
+        };
+        let cause = source::cause(&error);
+        if is_gone { Self::Gone(cause) } else { Self::Unavailable(cause) }
+    }
+}

@@ -1,0 +1,231 @@
+//! The metrics of one instance as OpenMetrics text, for the daemon's server and for the textfile collector.
+//!
+//! Everything counts from the start of the process. Labels carry the instance and this program's own words: no tenant, no
+//! value. A time of 0 says: not since the start, so an alert on the age of `last_converged` covers a start that fails.
+//! Prometheus has a label `instance` of its own: it stores ours as `exported_instance`, unless told `honor_labels: true`.
+
+use std::{
+    fmt, fs,
+    io::{self, Write},
+    ops::Range,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::{Arc, atomic::AtomicU64},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet, text},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+    },
+    registry::{Metric, Registry},
+};
+
+use crate::{
+    explo::{Latency, Observed},
+    plan::Class,
+    report::{Exit, Report},
+};
+
+/// What every name begins with.
+const PREFIX: &str = "explo_sync";
+
+/// The one metric that a file keeps from process to process.
+const LAST_CONVERGED: &str = "last_converged_timestamp_seconds";
+
+/// Counted from zero on, so that the first change is an increase.
+const KINDS: [&str; 3] = ["create", "update", "rename"];
+const OUTCOMES: [&str; 4] = ["applied", "failed", "unsettled", "deferred"];
+
+type Number = Gauge<u64, AtomicU64>;
+type Seconds = Gauge<f64, AtomicU64>;
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+
+/// What is known of one instance in numbers; fed by whoever runs it.
+#[derive(Debug)]
+pub struct Metrics {
+    instance: String,
+    registry: Registry,
+    observed: Arc<Observed>,
+    runs: Family<[(&'static str, u8); 1], Counter>,
+    last_run: Seconds,
+    last_converged: Seconds,
+    run_duration: Seconds,
+    tenants: Number,
+    customers: Number,
+    unsettled: Number,
+    invalid: Number,
+    orphans: Number,
+    changes: Family<Labels<2>, Counter>,
+    held: Family<Labels<1>, Number>,
+}
+
+impl Metrics {
+    /// The metrics of an instance before its first run.
+    #[must_use]
+    pub fn new(instance: &str) -> Self {
+        let label = ("instance".into(), instance.to_owned().into());
+        let mut all = Registry::with_prefix_and_labels(PREFIX, std::iter::once(label));
+        // A gauge, because the textfile collector does not know the type `info`.
+        let build: Family<Labels<1>, Number> = register(&mut all, "build_info", "The program's version");
+        build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        let observed = Arc::<Observed>::default();
+        all.register_collector(Box::new(Calls(Arc::clone(&observed))));
+        let changes: Family<Labels<2>, Counter> = register(&mut all, "changes", "Planned changes by kind and outcome");
+        for (kind, outcome) in KINDS.into_iter().flat_map(|kind| OUTCOMES.map(|outcome| (kind, outcome))) {
+            changes.get_or_create(&[("kind", kind), ("outcome", outcome)]).inc_by(0);
+        }
+        let held: Family<Labels<1>, Number> =
+            register(&mut all, "held", "Changes of a class that is over its limit: the guard holds the plan");
+        for class in Class::ALL {
+            held.get_or_create(&[("class", class.name())]).set(0);
+        }
+        let mut gauge = |name, help| register::<Seconds>(&mut all, name, help);
+        let last_run = gauge("last_run_timestamp_seconds", "When the last run ended, whatever came of it");
+        let last_converged = gauge(LAST_CONVERGED, "When a run last ended with nothing left to do that could be done");
+        let run_duration = gauge("run_duration_seconds", "How long the last run took");
+        let mut gauge = |name, help| register::<Number>(&mut all, name, help);
+        let tenants = gauge("tenants", "Rows that the source had");
+        let customers = gauge("customers", "Customers that Explo listed");
+        let unsettled = gauge("unsettled", "Customers that Explo shows otherwise than was written");
+        let invalid = gauge("invalid", "Tenants that can't be planned");
+        let orphans = gauge("orphans", "Customers without a tenant, left alone");
+        let runs = register(&mut all, "runs", "Runs that ended, by exit code");
+        Self {
+            instance: instance.to_owned(),
+            registry: all,
+            observed,
+            runs,
+            last_run,
+            last_converged,
+            run_duration,
+            tenants,
+            customers,
+            unsettled,
+            invalid,
+            orphans,
+            changes,
+            held,
+        }
+    }
+
+    /// Where the clients of the instance are to count, see [`crate::explo::Client::observed_by`].
+    #[must_use]
+    pub fn observed(&self) -> Arc<Observed> {
+        Arc::clone(&self.observed)
+    }
+
+    /// A run came to a plan.
+    pub fn run_ended(&self, report: &Report, exit: Exit, time: &Range<SystemTime>) {
+        self.run_failed(exit, time);
+        if report.converged() {
+            self.last_converged.set(timestamp(time.end));
+        }
+        let (counts, outcomes) = (report.counts(), report.outcomes());
+        self.tenants.set(report.run.plan.index.rows() as u64);
+        self.customers.set(report.run.plan.customers as u64);
+        self.unsettled.set((counts.unsettled + outcomes.unsettled) as u64);
+        self.invalid.set(counts.invalid as u64);
+        self.orphans.set(counts.orphan as u64);
+        for (number, change) in report.run.plan.changes.iter().enumerate() {
+            if let Some(outcome) = report.outcome(number) {
+                self.changes.get_or_create(&[("kind", change.kind()), ("outcome", outcome.name())]).inc();
+            }
+        }
+        for class in Class::ALL {
+            let held = report.run.held.iter().find(|held| held.class == class);
+            self.held.get_or_create(&[("class", class.name())]).set(held.map_or(0, |held| held.count as u64));
+        }
+    }
+
+    /// A run came to no plan: what is known of both sides stays as it was.
+    pub fn run_failed(&self, exit: Exit, time: &Range<SystemTime>) {
+        self.runs.get_or_create(&[("exit", exit as u8)]).inc();
+        self.last_run.set(timestamp(time.end));
+        self.run_duration.set(time.end.duration_since(time.start).unwrap_or_default().as_secs_f64());
+    }
+
+    /// All of it, in the OpenMetrics text format.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut encoded = String::new();
+        // A String takes everything.
+        let _ = text::encode(&mut encoded, &self.registry);
+        encoded
+    }
+
+    /// Writes all of it to a file that anybody may read, so that a reader finds the old or the new, never a part.
+    ///
+    /// The counters are those of this process. If it did not converge, the time of the last convergence that the old file
+    /// has is kept: a failed run must not look like a first one.
+    pub fn write_file(&self, path: &Path) -> io::Result<()> {
+        if self.last_converged.get() <= 0.0
+            && let Some(before) = fs::read_to_string(path).ok().and_then(|old| self.converged_in(&old))
+        {
+            self.last_converged.set(before);
+        }
+        let write = || {
+            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let mut file = tempfile::NamedTempFile::new_in(directory)?;
+            file.write_all(self.encode().as_bytes())?;
+            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            file.persist(path)?;
+            Ok(())
+        };
+        write().map_err(|error: io::Error| io::Error::other(format!("{}: {error}", path.display())))
+    }
+
+    fn converged_in(&self, old: &str) -> Option<f64> {
+        let series = format!("{PREFIX}_{LAST_CONVERGED}{{instance=\"{}\"}} ", self.instance);
+        old.lines().find_map(|line| line.strip_prefix(&series))?.parse().ok()
+    }
+}
+
+fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn timestamp(at: SystemTime) -> f64 {
+    at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// The calls, read when they are asked for: they move while a run does.
+#[derive(Debug)]
+struct Calls(Arc<Observed>);
+
+impl Collector for Calls {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let stats = self.0.stats();
+        let help = "Calls to Explo that ended, every attempt, by endpoint and HTTP status, timeout, broken or cut.";
+        let mut calls = encoder.encode_descriptor("calls", help, None, MetricType::Counter)?;
+        for ((endpoint, answer), count) in &stats.calls {
+            let labels = [("endpoint", endpoint.name().to_owned()), ("status", answer.to_string())];
+            ConstCounter::new(*count).encode(calls.encode_family(&labels)?)?;
+        }
+        let help = "How long calls to Explo took, by endpoint, without the wait for their turn.";
+        let mut durations = encoder.encode_descriptor("call_duration_seconds", help, None, MetricType::Histogram)?;
+        for (endpoint, latency) in &stats.latency {
+            let bounds = Latency::BOUNDS.into_iter().chain([f64::INFINITY]);
+            let buckets: Vec<_> = bounds.zip(latency.buckets).collect();
+            let (sum, count) = (latency.sum.as_secs_f64(), latency.buckets.iter().sum());
+            let labels = [("endpoint", endpoint.name())];
+            durations.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
+        }
+        let help = "How often an answer of Explo (429) made every call pause.";
+        let throttles = ConstCounter::new(stats.throttles);
+        throttles.encode(encoder.encode_descriptor("throttles", help, None, MetricType::Counter)?)?;
+        let help = "How long calls waited for their turn, pauses included.";
+        let waited = ConstCounter::new(stats.waited.as_secs_f64());
+        waited.encode(encoder.encode_descriptor("pacer_wait_seconds", help, None, MetricType::Counter)?)?;
+        let help = "Calls a minute that the pacer let through when the last one began.";
+        let rate = ConstGauge::new(stats.rate);
+        rate.encode(encoder.encode_descriptor("pacer_requests_per_minute", help, None, MetricType::Gauge)?)
+    }
+}

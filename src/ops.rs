@@ -1,0 +1,316 @@
+//! What the daemon tells about itself over HTTP. Who asks changes nothing, and no tenant is named.
+//!
+//! | path | 200 | 503, with the reason |
+//! |---|---|---|
+//! | `/livez` | the loop moves | no heartbeat for a minute: only a restart helps |
+//! | `/readyz` | both sides answered and the last run did not fail; or another daemon has the lock | neither side reached yet, or the last run failed: a restart does not help |
+//! | `/status` | the last runs as JSON | |
+//! | `/metrics` | OpenMetrics | |
+//!
+//! A held plan, tenants that fail and a run that stops early leave it ready: whether the sides are equal is told by
+//! `last_converged`.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{Html, IntoResponse},
+    routing::get,
+};
+use serde::{Serialize, Serializer};
+use tokio::net::TcpListener;
+
+use crate::{
+    metrics::Metrics,
+    plan::Held,
+    progress::Progress,
+    report::{Counts, Exit, Outcomes, Report},
+};
+
+/// How often the loop is to give a heartbeat, also while a run is under way.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Without a heartbeat for so long the loop is stuck.
+const STALE: Duration = Duration::from_mins(1);
+
+/// So many runs are told of.
+const LAST_RUNS: usize = 20;
+
+const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/livez\">livez</a>: the loop moves\
+    <li><a href=\"/readyz\">readyz</a>: both sides can be reached<li><a href=\"/status\">status</a>: the last runs\
+    <li><a href=\"/metrics\">metrics</a>: for Prometheus</ul>\n";
+
+/// What is known of the daemon: told by its loop, which calls every method but the questions, read by the server. It is the
+/// [`Progress`] of the daemon's runs, and passes on to the metrics what they need.
+#[derive(Debug)]
+pub struct Status {
+    metrics: Metrics,
+    known: Mutex<Known>,
+}
+
+/// What `/status` shows, and what the probes go by.
+#[derive(Debug, Serialize)]
+struct Known {
+    instance: String,
+    version: &'static str,
+    started_at: Time,
+    /// Why it does not run, where another daemon does.
+    standby: Option<String>,
+    running: Option<Running>,
+    next_run: Option<Time>,
+    /// The newest first.
+    last_runs: VecDeque<LastRun>,
+    last_converged_at: Option<Time>,
+    /// As the last plan was judged.
+    held: Vec<Held>,
+    #[serde(skip)]
+    heartbeat: SystemTime,
+    /// Whether a run ever got so far that both sides had answered.
+    #[serde(skip)]
+    answered: bool,
+    /// Why the last run failed, if it did.
+    #[serde(skip)]
+    failure: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Running {
+    run_id: String,
+    started_at: Time,
+    listed: Step,
+    applied: Step,
+}
+
+/// So many pages or changes of so many.
+#[derive(Debug, Default, Serialize)]
+struct Step {
+    done: usize,
+    of: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct LastRun {
+    run_id: String,
+    started_at: Time,
+    ended_at: Time,
+    exit: u8,
+    /// Of the plan, where there was one; so are the outcomes.
+    counts: Option<Counts>,
+    outcomes: Option<Outcomes>,
+    held: Vec<Held>,
+    error: Option<String>,
+}
+
+/// Shown in RFC 3339.
+#[derive(Debug, Clone, Copy)]
+struct Time(SystemTime);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_rfc3339_seconds(self.0))
+    }
+}
+
+impl Status {
+    /// Of a daemon that starts; `instance` is the name in every metric.
+    #[must_use]
+    pub fn new(instance: &str, at: SystemTime) -> Self {
+        let known = Known {
+            instance: instance.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: Time(at),
+            standby: None,
+            running: None,
+            next_run: None,
+            last_runs: VecDeque::new(),
+            last_converged_at: None,
+            held: Vec::new(),
+            heartbeat: at,
+            answered: false,
+            failure: None,
+        };
+        Self { metrics: Metrics::new(instance), known: Mutex::new(known) }
+    }
+
+    /// The metrics, which are fed by what is told here.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The loop moves: every [`HEARTBEAT`].
+    pub fn heartbeat(&self, at: SystemTime) {
+        self.known().heartbeat = at;
+    }
+
+    /// When the next run is due; `None`: never.
+    pub fn next_run(&self, at: Option<SystemTime>) {
+        self.known().next_run = at.map(Time);
+    }
+
+    /// Another daemon has the lock, until [`Status::run_began`].
+    pub fn standby(&self, reason: &str) {
+        self.known().standby = Some(reason.to_owned());
+    }
+
+    /// A run begins.
+    pub fn run_began(&self, run_id: &str, at: SystemTime) {
+        let mut known = self.known();
+        known.standby = None;
+        known.running = Some(Running {
+            run_id: run_id.to_owned(),
+            started_at: Time(at),
+            listed: Step::default(),
+            applied: Step::default(),
+        });
+    }
+
+    /// The run came to a plan.
+    pub fn run_ended(&self, report: &Report, exit: Exit, at: SystemTime) {
+        let mut known = self.known();
+        let started_at = known.end(at);
+        self.metrics.run_ended(report, exit, &(started_at..at));
+        if report.converged() {
+            known.last_converged_at = Some(Time(at));
+        }
+        known.answered = true;
+        known.held.clone_from(&report.run.held);
+        known.push(LastRun {
+            run_id: report.run_id.clone(),
+            started_at: Time(started_at),
+            ended_at: Time(at),
+            exit: exit as u8,
+            counts: Some(report.counts()),
+            outcomes: Some(report.outcomes()),
+            held: report.run.held.clone(),
+            error: report.error(),
+        });
+        known.judge(exit);
+    }
+
+    /// The run came to no plan.
+    pub fn run_failed(&self, run_id: &str, error: &str, exit: Exit, at: SystemTime) {
+        let mut known = self.known();
+        let started_at = known.end(at);
+        self.metrics.run_failed(exit, &(started_at..at));
+        known.push(LastRun {
+            run_id: run_id.to_owned(),
+            started_at: Time(started_at),
+            ended_at: Time(at),
+            exit: exit as u8,
+            counts: None,
+            outcomes: None,
+            held: Vec::new(),
+            error: Some(error.to_owned()),
+        });
+        known.judge(exit);
+    }
+
+    /// Why the loop must be taken for stuck; `None`: it moves.
+    #[must_use]
+    pub fn stuck(&self, now: SystemTime) -> Option<String> {
+        // A clock that was set back says nothing.
+        let silence = now.duration_since(self.known().heartbeat).unwrap_or_default();
+        (silence > STALE).then(|| format!("the loop has not moved for {} s", silence.as_secs()))
+    }
+
+    /// Why runs can't be expected to succeed; `None`: ready.
+    #[must_use]
+    pub fn unready(&self) -> Option<String> {
+        let known = self.known();
+        match &known.failure {
+            _ if known.standby.is_some() => None,
+            Some(failure) => Some(format!("the last run failed: {failure}")),
+            None if known.answered => None,
+            None => Some("no run has read the tenants and listed customers yet".to_owned()),
+        }
+    }
+
+    fn json(&self) -> Vec<u8> {
+        serde_json::to_vec(&*self.known()).unwrap_or_default()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Nothing runs any more; when it began.
+    fn end(&mut self, at: SystemTime) -> SystemTime {
+        self.running.take().map_or(at, |running| running.started_at.0)
+    }
+
+    fn push(&mut self, ended: LastRun) {
+        self.last_runs.push_front(ended);
+        self.last_runs.truncate(LAST_RUNS);
+    }
+
+    /// Whether the run that was just told of failed as a whole. One that was stopped early says neither yes nor no.
+    fn judge(&mut self, exit: Exit) {
+        match exit {
+            Exit::Usage | Exit::Credentials | Exit::Config | Exit::Failed => {
+                let error = self.last_runs.front().and_then(|ended| ended.error.clone());
+                self.failure = Some(error.unwrap_or_else(|| format!("exit {}", exit as u8)));
+            }
+            Exit::Held | Exit::Partial | Exit::Pending | Exit::Success => self.failure = None,
+            Exit::Stopped | Exit::Locked => {}
+        }
+    }
+}
+
+impl Progress for Status {
+    fn listed(&self, pages: usize, of: usize) {
+        let mut known = self.known();
+        // The tenants are read before the first page is asked for.
+        known.answered = true;
+        if let Some(running) = &mut known.running {
+            running.listed = Step { done: pages, of };
+        }
+    }
+
+    fn applied(&self, changes: usize, of: usize) {
+        if let Some(running) = &mut self.known().running {
+            running.applied = Step { done: changes, of };
+        }
+    }
+}
+
+/// Serves until it is dropped. `clock` is asked when a probe comes.
+pub async fn serve(
+    listener: TcpListener,
+    status: Arc<Status>,
+    clock: impl Fn() -> SystemTime + Clone + Send + Sync + 'static,
+) -> io::Result<()> {
+    let livez = async move |State(status): State<Arc<Status>>| probe(status.stuck(clock()));
+    let app = Router::new()
+        .route("/", get(Html(INDEX)))
+        .route("/livez", get(livez))
+        .route("/readyz", get(async |State(status): State<Arc<Status>>| probe(status.unready())))
+        .route("/status", get(show_status))
+        .route("/metrics", get(show_metrics))
+        .with_state(status);
+    axum::serve(listener, app).await
+}
+
+fn probe(trouble: Option<String>) -> impl IntoResponse {
+    match trouble {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
+    }
+}
+
+async fn show_status(State(status): State<Arc<Status>>) -> impl IntoResponse {
+    ([("content-type", "application/json")], status.json())
+}
+
+async fn show_metrics(State(status): State<Arc<Status>>) -> impl IntoResponse {
+    ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], status.metrics.encode())
+}

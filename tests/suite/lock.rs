@@ -1,0 +1,334 @@
+//! One run at a time per source database and instance name.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use explo_sync::{
+    explo::Stop,
+    lock::{Attempt, Lock, Timing, acquire},
+    source::{Error, Sql, SqlSettings},
+};
+use rstest::rstest;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::support::{Database, Kind};
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_secs(20);
+/// One try, and pings that a test can wait for.
+const ONCE: Timing = Timing { wait: Duration::ZERO, ping_every: Duration::from_millis(300) };
+/// As long as it takes.
+const PATIENT: Timing = Timing { wait: LONG, ..ONCE };
+
+fn source(url: &str) -> Sql {
+    let settings = SqlSettings {
+        url: url.to_owned().into(),
+        password: None,
+        ca_file: None,
+        query: "select 1".to_owned(),
+        timeout: LONG,
+        leave_null: Vec::new(),
+    };
+    Sql::new(settings).unwrap()
+}
+
+async fn attempt(url: &str, instance: &str, timing: Timing) -> Result<Attempt, Error> {
+    acquire(&source(url), instance, timing, &Stop::default()).await
+}
+
+/// The lock, which must be free within the timing.
+async fn lock(url: &str, instance: &str, timing: Timing) -> Lock {
+    match attempt(url, instance, timing).await {
+        Ok(Attempt::Acquired(lock)) => lock,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn is_busy(url: &str, instance: &str) -> bool {
+    match attempt(url, instance, ONCE).await {
+        Ok(Attempt::Busy) => true,
+        Ok(Attempt::Acquired(lock)) => {
+            lock.release().await;
+            false
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn is_lost(lock: &Lock, within: Duration) -> bool {
+    timeout(within, lock.lost().cancelled()).await.is_ok()
+}
+
+/// The file of a SQLite database.
+fn file(database: &Database) -> PathBuf {
+    database.url.trim_start_matches("sqlite://").into()
+}
+
+/// Takes the lock from whoever holds it, as an administrator would.
+async fn take_away(database: &Database) {
+    match database.kind {
+        Kind::Postgres => {
+            let terminate = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'
+                and database = (select oid from pg_database where datname = current_database())";
+            database.execute(terminate).await;
+        }
+        Kind::MySql => {
+            let kill = "set @id = (select id from information_schema.processlist
+                where db = database() and id <> connection_id());
+                execute immediate concat('kill ', @id)";
+            database.execute(kill).await;
+        }
+        Kind::Sqlite => std::fs::remove_file(format!("{}@default.lock", file(database).display())).unwrap(),
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_held_lock_excludes_the_same_instance_in_the_same_database_alone(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+) {
+    let (database, other) = (Database::new(kind).await, Database::new(kind).await);
+    let held = lock(&database.url, "default", ONCE).await;
+    assert!(is_busy(&database.url, "default").await);
+    for instance in ["Default", "default.", "default-2", "d", &"x".repeat(64)] {
+        assert!(!is_busy(&database.url, instance).await, "{instance} is another instance");
+    }
+    assert!(!is_busy(&other.url, "default").await, "another database");
+    assert!(is_busy(&database.url, "default").await, "those who came later took nothing");
+    assert!(!is_lost(&held, Duration::from_secs(1)).await, "a lock outlives its pings");
+    held.release().await;
+    assert!(!is_busy(&database.url, "default").await, "free when release returns");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_dropped_lock_is_free(#[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind) {
+    let database = Database::new(kind).await;
+    drop(lock(&database.url, "default", ONCE).await);
+    lock(&database.url, "default", PATIENT).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_lock_that_was_taken_away_is_free_and_its_holder_notices(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+) {
+    let database = Database::new(kind).await;
+    let loser = lock(&database.url, "default", ONCE).await;
+    take_away(&database).await;
+    let winner = lock(&database.url, "default", PATIENT).await;
+    assert!(is_lost(&loser, LONG).await);
+    loser.release().await;
+    assert!(!is_lost(&winner, Duration::from_secs(1)).await);
+    assert!(is_busy(&database.url, "default").await, "a loser that lets go takes nothing from the winner");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_waiting_run_gets_the_lock_when_it_is_let_go(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+) {
+    let database = Database::new(kind).await;
+    let first = lock(&database.url, "default", ONCE).await;
+    let second = lock(&database.url, "default", PATIENT);
+    tokio::pin!(second);
+    assert!(timeout(Duration::from_millis(1500), &mut second).await.is_err(), "it waits");
+    first.release().await;
+    timeout(LONG, second).await.unwrap();
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_wait_ends_at_its_time_or_when_a_stop_is_asked_for(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+) {
+    let database = Database::new(kind).await;
+    let _held = lock(&database.url, "default", ONCE).await;
+    let begun = Instant::now();
+    let wait = Duration::from_millis(1500);
+    let ended = attempt(&database.url, "default", Timing { wait, ..ONCE }).await;
+    assert!(matches!(ended, Ok(Attempt::Busy)), "{ended:?}");
+    assert!(begun.elapsed() >= wait);
+
+    let (source, stop) = (source(&database.url), Stop::default());
+    let forever = Timing { wait: Duration::MAX, ..ONCE };
+    let waiting = acquire(&source, "default", forever, &stop);
+    tokio::pin!(waiting);
+    assert!(timeout(Duration::from_millis(500), &mut waiting).await.is_err(), "it waits");
+    let request = stop.clone();
+    tokio::spawn(async move { request.request("a test").await });
+    let ended = timeout(LONG, waiting).await.unwrap();
+    assert!(matches!(ended, Ok(Attempt::Stopped)), "{ended:?}");
+}
+
+/// A way to a server that can go bad: closed when `cut`, silent when `stalled`.
+#[derive(Clone, Default)]
+struct Way {
+    cut: CancellationToken,
+    stalled: CancellationToken,
+}
+
+impl Way {
+    /// The URL that goes this way.
+    async fn to(&self, url: &str) -> String {
+        let mut url = Url::parse(url).unwrap();
+        let server = (url.host_str().unwrap().to_owned(), url.port().unwrap());
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        let way = self.clone();
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let (way, mut far) = (way.clone(), TcpStream::connect(&server).await.unwrap());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut near, &mut far) => {}
+                        () = way.cut.cancelled() => {}
+                        () = way.stalled.cancelled() => way.cut.cancelled().await,
+                    }
+                });
+            }
+        });
+        url.to_string()
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_silent_connection_loses_the_lock_and_a_broken_one_frees_it(
+    #[values(Kind::Postgres, Kind::MySql)] kind: Kind,
+) {
+    let (database, way) = (Database::new(kind).await, Way::default());
+    let held = lock(&way.to(&database.url).await, "default", ONCE).await;
+    way.stalled.cancel();
+    assert!(is_lost(&held, LONG).await);
+    way.cut.cancel();
+    lock(&database.url, "default", PATIENT).await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_database_that_goes_away_is_a_connect_error(#[values(Kind::Postgres, Kind::MySql)] kind: Kind) {
+    let (database, way) = (Database::new(kind).await, Way::default());
+    let _held = lock(&database.url, "default", ONCE).await;
+    let url = way.to(&database.url).await;
+    let waiting = attempt(&url, "default", PATIENT);
+    tokio::pin!(waiting);
+    assert!(timeout(Duration::from_millis(500), &mut waiting).await.is_err(), "it waits");
+    way.cut.cancel();
+    let ended = waiting.await;
+    assert!(matches!(ended, Err(Error::Connect { .. })), "{ended:?}");
+}
+
+#[rstest]
+#[case("postgres://nobody:secret@127.0.0.1:1/tenants", "127.0.0.1:1/tenants: ")]
+#[case("mysql://nobody:secret@127.0.0.1:1/tenants", "127.0.0.1:1/tenants: ")]
+#[case("sqlite:///nowhere/tenants.db", "sqlite:/nowhere/tenants.db: ")]
+#[tokio::test]
+async fn a_database_that_is_not_there_is_a_connect_error(#[case] url: &str, #[case] named: &str) {
+    explo_sync::install_crypto();
+    let error = attempt(url, "default", PATIENT).await.unwrap_err();
+    assert!(matches!(error, Error::Connect { .. }), "{error:?}");
+    assert!(error.to_string().contains(named) && !error.to_string().contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn the_transaction_that_holds_the_lock_holds_up_nothing_else() {
+    let database = Database::new(Kind::Postgres).await;
+    database.execute("create table tenants (id text)").await;
+    let held = lock(&database.url, "default", ONCE).await;
+    assert!(!is_lost(&held, Duration::from_millis(500)).await, "at least one ping");
+    let check = "do $$ begin
+            assert (select state = 'idle in transaction' and backend_xmin is null and backend_xid is null
+                from pg_stat_activity join pg_locks using (pid)
+                where locktype = 'advisory' and datname = current_database());
+        end $$; drop table tenants";
+    database.execute(check).await;
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_permit_the_lock_cannot_hold_one() {
+    let database = Database::new(Kind::Postgres).await;
+    let role = format!("limited_{}", uuid::Uuid::now_v7().simple());
+    let limit = format!(
+        "revoke execute on function pg_try_advisory_xact_lock(bigint) from public;
+         create role {role} login password 'secret'"
+    );
+    database.execute(&limit).await;
+    let mut url = Url::parse(&database.url).unwrap();
+    url.set_username(&role).unwrap();
+    url.set_password(Some("secret")).unwrap();
+    match attempt(url.as_str(), "default", PATIENT).await {
+        Ok(Attempt::Unavailable(reason)) => assert!(reason.contains("permission denied"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    database.execute(&format!("drop role {role}")).await;
+}
+
+/// Every file of a directory.
+fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_sqlite_database_gets_an_empty_file_beside_it_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    // The lock does not even open them, so it matters not what they hold.
+    let present = ["tenants.db", "tenants.db-wal", "other.db"].map(|name| directory.path().join(name));
+    for path in &present {
+        std::fs::write(path, "as it was").unwrap();
+    }
+    let mut expected = contents(directory.path());
+    let url = format!("sqlite://{}", present[0].display());
+    let held = lock(&url, "default", ONCE).await;
+    let beside = directory.path().join("tenants.db@default.lock");
+    expected.insert(beside.clone(), Vec::new());
+    assert_eq!(contents(directory.path()), expected);
+    assert_eq!(beside.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    held.release().await;
+    assert_eq!(contents(directory.path()), expected, "it is left in place");
+
+    std::fs::write(&beside, "kept").unwrap();
+    lock(&url, "default", ONCE).await.release().await;
+    assert_eq!(std::fs::read_to_string(&beside).unwrap(), "kept");
+}
+
+#[tokio::test]
+async fn a_link_to_a_sqlite_database_leads_to_the_same_lock() {
+    let database = Database::new(Kind::Sqlite).await;
+    let links = tempfile::tempdir().unwrap();
+    let link = links.path().join("link.db");
+    std::os::unix::fs::symlink(file(&database), &link).unwrap();
+    let _held = lock(&database.url, "default", ONCE).await;
+    assert!(is_busy(&format!("sqlite://{}", link.display()), "default").await);
+    assert_eq!(contents(links.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn where_no_file_can_be_written_there_is_no_lock() {
+    let database = Database::new(Kind::Sqlite).await;
+    let directory = file(&database).parent().unwrap().to_owned();
+    let reason = async |url: String, name: &str| match attempt(&url, "default", PATIENT).await {
+        Ok(Attempt::Unavailable(reason)) => assert!(reason.contains(name), "{reason}"),
+        other => panic!("{other:?}"),
+    };
+    // Nobody can create a file there, not even root, whom permissions don't stop.
+    reason("sqlite:///proc/version".to_owned(), "/proc/version@default.lock: ").await;
+    std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o500)).unwrap();
+    if std::fs::write(directory.join("probe"), "").is_err() {
+        reason(database.url.clone(), "tenants.db@default.lock: ").await;
+    }
+    std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
+    std::fs::create_dir(directory.join("tenants.db@default.lock")).unwrap();
+    reason(database.url.clone(), "tenants.db@default.lock: ").await;
+}

@@ -1,0 +1,283 @@
+//! The real daemon: its signals, its lock, its standby, and what it tells.
+
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use explo_sync::sandbox::Sandbox;
+use rstest::rstest;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Child,
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    time::timeout,
+};
+
+use crate::support::{Database, Kind, Program, before, customer, endpoints, sandbox};
+
+const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// Every second.
+const CRON: &str = "* * * * * *";
+
+/// A running daemon and the lines of its log.
+struct Daemon {
+    child: Child,
+    lines: UnboundedReceiver<String>,
+}
+
+impl Daemon {
+    fn start(program: &Program, arguments: &[&str]) -> Self {
+        let arguments = [arguments, &["run"]].concat();
+        let mut child = program.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (sender, lines) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = stderr.next_line().await {
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    /// Waits for a line that has this in it.
+    async fn says(&mut self, part: &str) -> String {
+        let found = async {
+            while let Some(line) = self.lines.recv().await {
+                if line.contains(part) {
+                    return line;
+                }
+            }
+            panic!("it ended before it said {part:?}");
+        };
+        timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("it does not say {part:?}"))
+    }
+
+    async fn signal(&self, signal: &str) {
+        let id = self.child.id().unwrap().to_string();
+        assert!(tokio::process::Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    }
+
+    async fn ends(mut self) -> Option<i32> {
+        timeout(Duration::from_secs(25), self.child.wait()).await.unwrap().unwrap().code()
+    }
+}
+
+async fn tenants(kind: Kind) -> Database {
+    let database = Database::new(kind).await;
+    database.execute("create table tenants (id varchar(20), name varchar(20)); insert into tenants values ('a', 'Ann'), ('b', 'Bob')").await;
+    database
+}
+
+fn daemon(database: &Database, sandbox: &Sandbox) -> Program {
+    Program::between(database, sandbox, QUERY)
+        .with("EXPLO_SYNC__SCHEDULE__CRON", CRON)
+        .with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0")
+}
+
+#[tokio::test]
+async fn it_runs_by_its_schedule_tells_how_it_is_and_ends_well_at_sigterm() {
+    let (database, sandbox) = (tenants(Kind::Postgres).await, sandbox([]).await);
+    let mut daemon = Daemon::start(&daemon(&database, &sandbox), &[]);
+    let line: serde_json::Value = serde_json::from_str(&daemon.says("ops server listens").await).unwrap();
+    let address = line["address"].as_str().unwrap().to_owned();
+    let first = daemon.says("run ended").await;
+    assert!(
+        first.contains(r#""applied":2"#) && first.contains("run.id") && first.contains(r#""instance":"default""#),
+        "{first}"
+    );
+    assert!(daemon.says("run ended").await.contains(r#""planned":0"#), "the second run is quiet");
+
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!((get("/livez").await.0, get("/readyz").await.0, get("/").await.0), (200, 200, 200));
+    let status: serde_json::Value = serde_json::from_str(&get("/status").await.1).unwrap();
+    assert_eq!(status["last_runs"][0]["exit"], 0);
+    assert!(!status["last_converged_at"].is_null() && !status["next_run"].is_null(), "{status}");
+    let metrics = get("/metrics").await.1;
+    assert!(metrics.contains(r#"explo_sync_tenants{instance="default"} 2"#), "{metrics}");
+
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_failed_run_is_logged_and_the_next_one_comes() {
+    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let url = before(&sandbox, |asked| {
+        (asked.endpoint == "customers" && asked.before < 2).then(|| crate::support::Answer::new(500, "")).flatten()
+    })
+    .await;
+    let program = daemon(&database, &sandbox)
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
+        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let mut daemon = Daemon::start(&program, &[]);
+    daemon.says("run failed").await;
+    daemon.says("run failed").await;
+    assert!(daemon.says("run ended").await.contains(r#""applied":2"#));
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0));
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_call_in_flight_end_and_begins_no_other() {
+    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    // The first create takes two seconds.
+    let slow = move |asked: &crate::support::Asked<'_>| {
+        if asked.endpoint == "create_customer" && asked.before == 0 {
+            std::thread::sleep(Duration::from_secs(2));
+        }
+        None
+    };
+    let url = before_on_its_own_thread(&sandbox, slow).await;
+    let program = daemon(&database, &sandbox)
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
+        .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    let mut daemon = Daemon::start(&program, &["-v"]);
+    daemon.says("listed the customers").await;
+    let asked = Instant::now();
+    daemon.signal("-TERM").await;
+    let ended = daemon.says("run ended").await;
+    assert!(ended.contains(r#""applied":1"#) && ended.contains(r#""deferred":1"#), "{ended}");
+    assert_eq!(daemon.ends().await, Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(15));
+    assert_eq!(sandbox.customers().len(), 1);
+}
+
+/// The interceptor blocks its thread, so it gets one.
+async fn before_on_its_own_thread(
+    sandbox: &Sandbox,
+    answer: impl Fn(&crate::support::Asked<'_>) -> Option<crate::support::Answer> + Send + Sync + 'static,
+) -> String {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let upstream = sandbox.url();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            sender.send(crate::support::before_url(upstream, answer).await).unwrap();
+            std::future::pending::<()>().await;
+        });
+    });
+    receiver.await.unwrap()
+}
+
+#[tokio::test]
+async fn sighup_reloads_a_good_configuration_and_refuses_a_bad_one() {
+    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("explo-sync.toml");
+    let write = |text: &str| std::fs::write(&path, text).unwrap();
+    write("name = 'first'\n");
+    let mut daemon = Daemon::start(&daemon(&database, &sandbox), &["--config", path.to_str().unwrap()]);
+    assert!(daemon.says("run ended").await.contains("first"));
+    write("name = 'not allowed!'\n");
+    daemon.signal("-HUP").await;
+    let refused = daemon.says("the old configuration is kept").await;
+    assert!(refused.contains("not allowed!"), "{refused}");
+    assert!(daemon.says("run ended").await.contains("first"));
+    write("name = 'second'\n");
+    daemon.signal("-HUP").await;
+    daemon.says("configuration reloaded").await;
+    assert!(daemon.says("run ended").await.contains("second"));
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_held_plan_is_told_once_and_again_when_that_changes() {
+    let database = tenants(Kind::Sqlite).await;
+    let sandbox = sandbox((0..5).map(|n| customer(json!({"provided_id": format!("s{n}"), "name": "S"})))).await;
+    let program = daemon(&database, &sandbox);
+    let mut daemon = Daemon::start(&program, &[]);
+    assert!(daemon.says("held by the guard").await.contains("--allow orphan=5"));
+    daemon.says("run ended").await;
+    daemon.says("run ended").await;
+    sandbox.change(|store| {
+        let tokens: Vec<_> = store.customers().iter().map(|customer| customer.token.clone()).collect();
+        tokens.iter().for_each(|token| store.delete(token).unwrap());
+    });
+    let mut between = Vec::new();
+    while let Some(line) = daemon.lines.recv().await {
+        if line.contains("the guard holds nothing any more") {
+            break;
+        }
+        between.push(line);
+    }
+    assert!(between.iter().all(|line| !line.contains("held by the guard")), "{between:?}");
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0));
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[case(Kind::Sqlite)]
+#[tokio::test]
+async fn of_two_daemons_one_works_and_the_other_takes_over_when_it_dies(#[case] kind: Kind) {
+    let (database, first, second) = (tenants(kind).await, sandbox([]).await, sandbox([]).await);
+    let mut working = Daemon::start(&daemon(&database, &first), &[]);
+    working.says("run ended").await;
+    let mut standby = Daemon::start(&daemon(&database, &second), &[]);
+    standby.says("standing by: another daemon works").await;
+    working.says("run ended").await;
+    working.says("run ended").await;
+    assert_eq!(second.take_calls(), [], "never both");
+
+    working.signal("-KILL").await;
+    drop(first.take_calls());
+    standby.says("run ended").await;
+    assert!(endpoints(&second.take_calls()).contains(&"customers"), "it works at its next instant");
+    assert_eq!(first.take_calls(), []);
+    standby.signal("-TERM").await;
+    assert_eq!(standby.ends().await, Some(0));
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[case(Kind::Sqlite)]
+#[tokio::test]
+async fn a_sync_beside_another_waits_or_says_that_the_lock_is_held(#[case] kind: Kind) {
+    let (database, sandbox) = (tenants(kind).await, sandbox([]).await);
+    // Two calls a second, and one more for the listing: a second and a half.
+    let slow = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "60");
+    let mut child = slow.command(&["-v", "sync"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    while !lines.next_line().await.unwrap().unwrap().contains("listed the customers") {}
+    let program = Program::between(&database, &sandbox, QUERY);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!(
+        (code, &report["exit"], report["error"].as_str().unwrap().contains("--lock-timeout")),
+        (5, &json!(5), true)
+    );
+    assert_eq!(program.clone().with("EXPLO_SYNC__NAME", "another").sync(&["--dry-run"]).await.0, 0);
+    assert_eq!(program.sync(&["--dry-run"]).await.0, 0, "a dry run takes no lock");
+    assert_eq!(program.sync(&["--lock-timeout", "20s"]).await.0, 0);
+    while lines.next_line().await.unwrap().is_some() {}
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+    let names: Vec<_> = sandbox.customers().into_iter().map(|customer| customer.name).collect();
+    assert_eq!(names, ["Ann", "Bob"]);
+}
+
+#[tokio::test]
+async fn a_one_shot_writes_the_metrics_to_a_file() {
+    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("explo_sync.prom");
+    let file = path.to_str().unwrap();
+    let program = Program::between(&database, &sandbox, QUERY);
+    assert_eq!(program.sync(&["--metrics-file", file]).await.0, 0);
+    let metrics = std::fs::read_to_string(&path).unwrap();
+    assert!(
+        metrics.contains("explo_sync_last_converged_timestamp_seconds") && metrics.contains("instance=\"default\""),
+        "{metrics}"
+    );
+    let down =
+        program.with("EXPLO_SYNC__EXPLO__BASE_URL", "http://127.0.0.1:1").with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    assert_eq!(down.sync(&["--metrics-file", file]).await.0, 1);
+    assert!(std::fs::read_to_string(&path).unwrap().contains("exit=\"1\""), "a failed run is told as well");
+}
