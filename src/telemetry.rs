@@ -19,8 +19,11 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
         (false, 1) => log.level.max(Level::DEBUG),
         (false, _) => Level::TRACE,
     };
-    // Other crates log bodies and addresses below these levels.
-    let ours = Targets::new().with_target("explo_sync", level).with_default(Level::WARN.min(level));
+    // Other crates log bodies, addresses and, of a database's URL, parameters below these levels.
+    let ours = Targets::new()
+        .with_target("explo_sync", level)
+        .with_target("sqlx", Level::ERROR)
+        .with_default(Level::WARN.min(level));
     let is_terminal = io::stderr().is_terminal();
     let is_text = match global.log_format.unwrap_or(log.format) {
         LogFormat::Text => true,

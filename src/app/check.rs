@@ -24,8 +24,12 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
         }
     };
     writeln!(out, "ok    config    instance {}", instance.config.name)?;
-    let found =
-        [source(&instance, &mut out).await?, lock(&instance, &mut out).await?, explo(&instance, &mut out).await?];
+    let mut found = vec![source(&instance, &mut out).await?];
+    // Without a connection there is no lock to try, and it was said already.
+    if found[0] == Exit::Success {
+        found.push(lock(&instance, &mut out).await?);
+    }
+    found.push(explo(&instance, &mut out).await?);
     schedule(&instance, &mut out)?;
     let worst = [Exit::Config, Exit::Credentials, Exit::Failed].into_iter().find(|exit| found.contains(exit));
     Ok(worst.unwrap_or(Exit::Success) as u8)

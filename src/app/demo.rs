@@ -1,6 +1,6 @@
 //! `demo`: plan, apply, plan again, on sample tenants and a sandbox.
 
-use std::io;
+use std::io::{self, Write};
 
 use super::{
     Context,
@@ -26,7 +26,8 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
         context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);
         let instance = Instance::open(config, &Stop::default()).map_err(io::Error::other)?;
-        anstream::println!("\n{}{heading}{}", anstyle::Style::new().underline(), anstyle::Reset);
+        let underlined = anstyle::Style::new().underline();
+        writeln!(anstream::stdout(), "\n{underlined}{heading}{underlined:#}")?;
         let task = Task { dry_run, ..Task::default() };
         let report = instance.run(task, &context.terminal.progress()).await.map_err(io::Error::other)?;
         context.terminal.show_sample(&report)?;
@@ -34,9 +35,10 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
     }
     // Run through cargo, the program is not on the path.
     let program = if context.environment.get("CARGO").is_some() { "cargo run --" } else { "explo-sync" };
-    anstream::println!(
+    writeln!(
+        anstream::stdout(),
         "\nNow with your own database, changing nothing:\n  DATABASE_URL=postgres://… EXPLO_TOKEN=… \
          EXPLO_SYNC__SOURCE__QUERY='select id as provided_id, name from tenants' {program} sync --dry-run"
-    );
+    )?;
     Ok(exit as u8)
 }

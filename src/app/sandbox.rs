@@ -1,6 +1,9 @@
 //! `sandbox`: the stand-in for Explo, until it is stopped.
 
-use std::{fmt::Display, io};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 use super::{Context, signals::stop_at_signal};
 use crate::{
@@ -24,7 +27,7 @@ pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result
     };
     let customers = store.customers().len();
     let sandbox = Sandbox::start(args.listen, store, None).await?;
-    anstream::println!("{}", sandbox.url());
+    writeln!(io::stdout(), "{}", sandbox.url())?;
     anstream::eprintln!(
         "A stand-in for Explo with {customers} customers. Any token will do; set explo.base_url to the address above."
     );

@@ -66,10 +66,10 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
         Ok(report) => {
             let exit = report.exit(args.exit_code);
             metrics.run_ended(&report, exit, &(began..now()));
+            context.terminal.show(&report, exit, args.output)?;
             if let Some(path) = &args.out {
                 save(path, &report)?;
             }
-            context.terminal.show(&report, exit, args.output)?;
             exit
         }
         Err(error) => {

@@ -41,11 +41,15 @@ impl Terminal {
     /// Shows a report on stdout.
     pub(super) fn show(&self, report: &Report, exit: Exit, output: Output) -> io::Result<()> {
         let mut out = io::BufWriter::new(anstream::stdout().lock());
-        match output {
-            Output::Text => report::write_text(report, self.style, &mut out)?,
-            Output::Json => report::write_json(report, exit, self.values, &mut out)?,
+        let written = match output {
+            Output::Text => report::write_text(report, self.style, &mut out),
+            Output::Json => report::write_json(report, exit, self.values, &mut out),
+        };
+        match written.and_then(|()| out.flush()) {
+            // The reader went away, as `head` does: the exit code tells of the run all the same.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            done => done,
         }
-        out.flush()
     }
 
     /// Shows a report with every value, which is nobody's secret.

@@ -218,7 +218,7 @@ impl Client {
             Some(Err(fault)) => return Attempt::Failed(fault),
             None => return Attempt::Final(Error::Cut { endpoint }),
         };
-        let excerpt = || excerpt(&body, request.sent);
+        let excerpt = || excerpt(&body, request.sent, self.settings.token.expose_secret());
         match status {
             StatusCode::TOO_MANY_REQUESTS => Attempt::Throttled(pause.unwrap_or(self.settings.pause_on_429)),
             StatusCode::UNAUTHORIZED => Attempt::Final(Error::Unauthorized { endpoint }),

@@ -1,4 +1,4 @@
-//! One number for everything that a row manages: equal for tenant and customer exactly when [`compare`](super::compare) finds
+//! One number for everything that a row manages: equal for tenant and customer exactly when [`compare`](super::compare()) finds
 //! nothing (but for `emails = "add"`, where an unequal number only means that a closer look is due).
 //!
 //! The seed is drawn anew for each process, so that nobody can choose ids that collide.

@@ -18,8 +18,8 @@ use crate::{
 /// Lines of one kind that are shown unless all are asked for.
 const SHOWN: usize = 20;
 
-/// Characters of a value that are shown.
-const WIDEST: usize = 60;
+/// Characters of a value or an id that are shown.
+const WIDEST: usize = 80;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,13 +49,13 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
         printable(&report.base_url)
     )?;
     write_changes(report, style, out)?;
-    write_list('?', DIM, &plan.orphans, style, out, |orphan| printable(orphan))?;
+    write_list('?', DIM, &plan.orphans, style, out, |orphan| shown(orphan))?;
     write_list('!', RED, &plan.invalid, style, out, |invalid| {
-        let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), printable);
+        let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), shown);
         format!("{id}  {}", printable(&invalid.reason))
     })?;
     write_list('-', YELLOW, &report.run.skipped, style, out, |id| {
-        format!("{}  changed in Explo since the plan was made: left alone", printable(id))
+        format!("{}  changed in Explo since the plan was made: left alone", shown(id))
     })?;
     write_counts(report, out)?;
     if report.run.applied.is_some() {
@@ -75,7 +75,7 @@ fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Resu
 
 fn described(report: &Report, change: &Change, style: Style) -> String {
     let differences = report.run.plan.differences(change);
-    let mut text = printable(report.run.plan.provided_id(change));
+    let mut text = shown(report.run.plan.provided_id(change));
     if !style.values {
         let fields: Vec<_> = differences.iter().map(|difference| difference.field.name()).collect();
         let _ = write!(text, "  {}", fields.join(", "));
@@ -88,7 +88,9 @@ fn described(report: &Report, change: &Change, style: Style) -> String {
     }
     let lines: Vec<_> = differences.iter().map(difference_in_words).collect();
     let separator = if lines.len() == 1 { "  " } else { "\n      " };
-    lines.iter().for_each(|line| text.extend([separator, line]));
+    for line in &lines {
+        text.extend([separator, line]);
+    }
     text
 }
 
@@ -166,14 +168,14 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     let failed: Vec<_> = numbered()
         .filter_map(|(change, outcome)| match outcome {
             Some(Outcome::Failed(reason)) => {
-                Some(format!("{}  {}", printable(plan.provided_id(change)), printable(reason)))
+                Some(format!("{}  {}", shown(plan.provided_id(change)), printable(reason)))
             }
             _ => None,
         })
         .collect();
     let unsettled: Vec<_> = numbered()
         .filter_map(|(change, outcome)| match outcome {
-            Some(Outcome::Unsettled(rules)) => Some((printable(plan.provided_id(change)), rules)),
+            Some(Outcome::Unsettled(rules)) => Some((shown(plan.provided_id(change)), rules)),
             _ => None,
         })
         .map(|(id, rules)| {
@@ -185,7 +187,7 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     write_list('≠', YELLOW, &unsettled, style, out, Clone::clone)?;
     if let Some(applied) = &report.run.applied {
         write_list('=', DIM, &applied.existing, style, out, |id| {
-            format!("{}  existed already, though the listing did not show it", printable(id))
+            format!("{}  existed already, though the listing did not show it", shown(id))
         })?;
     }
     let Outcomes { applied, failed, unsettled, deferred } = report.outcomes();
@@ -211,9 +213,9 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
         (Class::Create | Class::Orphan, Change::Update(_)) | (_, Change::Create(_)) => false,
     };
     let samples: Vec<String> = if class == Class::Orphan {
-        plan.orphans.iter().take(3).map(|id| printable(id)).collect()
+        plan.orphans.iter().take(3).map(|id| shown(id)).collect()
     } else {
-        plan.changes.iter().filter(of_class).take(3).map(|change| printable(plan.provided_id(change))).collect()
+        plan.changes.iter().filter(of_class).take(3).map(|change| shown(plan.provided_id(change))).collect()
     };
     writeln!(out, "  for example {}", samples.join(", "))?;
     if class == Class::Update {
@@ -223,7 +225,7 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
     writeln!(out, "  nothing is written; if it is right, let it through once: explo-sync sync --allow {name}={count}")
 }
 
-/// A canonical JSON value, cut and safe to show.
+/// A value or an id, cut and safe to show.
 fn shown(value: &str) -> String {
     let text = printable(value);
     match text.char_indices().nth(WIDEST) {
@@ -236,8 +238,9 @@ fn shown(value: &str) -> String {
 #[must_use]
 pub(super) fn printable(text: &str) -> String {
     let is_hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        let invisible = ['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'].contains(&c);
+        let marks = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}');
+        c.is_control() || invisible || marks
     };
     let escaped = |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection.
-    #[error("can't connect to {place}: {cause}")]
+    #[error("can't connect to {place}: {cause}; check source.url (or DATABASE_URL) and its password")]
     Connect {
         /// Host and database.
         place: String,
@@ -12,7 +12,7 @@ pub enum Error {
         cause: String,
     },
     /// The database refuses the query, or broke off.
-    #[error("the query failed in {place}: {cause}")]
+    #[error("the query failed in {place}: {cause}; check source.query")]
     Query {
         /// Host and database.
         place: String,

@@ -130,7 +130,7 @@ async fn a_clock_that_jumps_neither_stalls_it_nor_makes_it_run_twice() {
         |_| {},
         9,
         async |_| {
-            sleep(Duration::from_secs(240)).await;
+            sleep(Duration::from_mins(4)).await;
             clock.jump(TimeDelta::hours(-1));
         },
     )
@@ -144,7 +144,7 @@ async fn a_clock_that_jumps_neither_stalls_it_nor_makes_it_run_twice() {
         |_| {},
         9,
         async |_| {
-            sleep(Duration::from_secs(60)).await;
+            sleep(Duration::from_mins(1)).await;
             clock.jump(TimeDelta::hours(3));
         },
     )
@@ -159,9 +159,9 @@ async fn a_reload_changes_the_times_and_a_refused_one_does_not() {
     let clock = Clock::at("2026-11-20T10:02:00Z");
     let prepare = |work: &mut Recorder<'_>| work.reloaded = Some(timing("3-59/10 * * * *"));
     let work = watched(&clock, timing("*/5 * * * *"), prepare, 30, async |reload| {
-        sleep(Duration::from_secs(240)).await;
+        sleep(Duration::from_mins(4)).await;
         reload.send(()).await.unwrap();
-        sleep(Duration::from_secs(600)).await;
+        sleep(Duration::from_mins(10)).await;
         reload.send(()).await.unwrap();
     })
     .await;

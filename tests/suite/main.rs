@@ -3,6 +3,7 @@
 //! `tests/run` brings the database servers; each test makes a database of its own.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
+#![allow(unreachable_pub, reason = "nobody imports a test")]
 
 mod columns;
 mod commands;

@@ -198,7 +198,9 @@ async fn a_held_plan_is_told_once_and_again_when_that_changes() {
     daemon.says("run ended").await;
     sandbox.change(|store| {
         let tokens: Vec<_> = store.customers().iter().map(|customer| customer.token.clone()).collect();
-        tokens.iter().for_each(|token| store.delete(token).unwrap());
+        for token in tokens {
+            store.delete(&token).unwrap();
+        }
     });
     let mut between = Vec::new();
     while let Some(line) = daemon.lines.recv().await {
