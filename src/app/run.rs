@@ -1,12 +1,17 @@
 //! `run`: the daemon, with its schedule, its locks, its signals and its ops server.
 
-use std::{io, sync::Arc, time::SystemTime};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use chrono::{DateTime, Utc};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::mpsc::{Receiver, channel},
+    time::Instant,
 };
 
 use super::{
@@ -25,6 +30,9 @@ use crate::{
     report::{self, Exit, Report},
     systemd,
 };
+
+/// How long after its end a run may still be closing connections.
+const HANGING: Duration = Duration::from_mins(2);
 
 /// Runs until SIGTERM.
 pub(super) async fn run(context: &Context) -> io::Result<u8> {
@@ -49,8 +57,16 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
     tokio::spawn(stop_at_signal(stop.clone()));
     let mut reloads = reloads()?;
     let timing = config.timing();
-    let mut service =
-        Service { context, layers, status, leader: None, standby: None, held: Vec::new(), lockless: false };
+    let mut service = Service {
+        context,
+        layers,
+        status,
+        max_run: config.max_run,
+        leader: None,
+        standby: None,
+        held: Vec::new(),
+        lockless: false,
+    };
     systemd::ready();
     let mut around = Surroundings {
         clock: || DateTime::<Utc>::from(now()),
@@ -85,6 +101,8 @@ struct Service<'a> {
     /// As they were read last: secret files are read again for each run, the configuration at SIGHUP.
     layers: Layers,
     status: Arc<Status>,
+    /// How long a run may take.
+    max_run: Duration,
     /// Held from the first run to the end: of several daemons the one that has it works, the others stand by.
     leader: Option<Lock>,
     /// Why the last instant was left to another run, where it was.
@@ -105,11 +123,13 @@ impl Work for Service<'_> {
     async fn run(&mut self, stop: &Stop) -> Next {
         let status = Arc::clone(&self.status);
         let mut beats = tokio::time::interval(daemon::BEAT);
+        // A run that outlives its end hangs: without a sign of life from here on, the watchdog ends it.
+        let (began, longest) = (Instant::now(), self.max_run + Stop::GRACE + HANGING);
         let mut run = Box::pin(self.once(stop));
         loop {
             tokio::select! {
                 next = &mut run => return next,
-                _ = beats.tick() => {
+                _ = beats.tick(), if began.elapsed() < longest => {
                     status.heartbeat(now());
                     systemd::alive();
                 }
@@ -124,6 +144,7 @@ impl Work for Service<'_> {
                 tracing::info!(instance = config.name, "configuration reloaded");
                 systemd::status("Configuration reloaded");
                 self.layers = layers;
+                self.max_run = config.max_run;
                 Some(config.timing())
             }
             Err(error) => {
@@ -256,7 +277,7 @@ impl Service<'_> {
 }
 
 /// Asks for a stop when the time of a run is up or its lock is lost; never returns.
-async fn ended_early(stop: &Stop, max_run: std::time::Duration, lock: Option<&Lock>) {
+async fn ended_early(stop: &Stop, max_run: Duration, lock: Option<&Lock>) {
     let lost = async {
         match lock {
             Some(lock) => lock.lost().cancelled().await,
