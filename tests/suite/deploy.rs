@@ -181,7 +181,7 @@ fn a_job_ends_before_the_next_one_begins() {
         line.unwrap_or_else(|| panic!("{key} is not set")).parse().unwrap()
     };
     assert!(manifests.contains("schedule: '*/5 * * * *'"));
-    assert!(manifests.contains("- --max-duration\n            - 4m\n"));
+    assert!(manifests.contains("- --max-duration\n            - 4m\n            - --ok\n            - 3,5,75\n"));
     let (run, grace) = (4 * 60, 20);
     assert!(grace < seconds("terminationGracePeriodSeconds"));
     assert!(run + grace < seconds("activeDeadlineSeconds"));
@@ -190,7 +190,7 @@ fn a_job_ends_before_the_next_one_begins() {
 }
 
 #[tokio::test]
-async fn the_program_accepts_the_configuration_of_the_manifests() {
+async fn the_program_accepts_the_configuration_and_the_arguments_of_the_manifests() {
     let database = Database::new(Kind::Postgres).await;
     database.execute("create table tenants (id int primary key, name text, billing_email text)").await;
     database.execute("insert into tenants values (1, 'One', 'one@t.example')").await;
@@ -203,9 +203,10 @@ async fn the_program_accepts_the_configuration_of_the_manifests() {
         .with("EXPLO_SYNC__SOURCE__URL", &database.url)
         .with("EXPLO_SYNC__SOURCE__PASSWORD_FILE", secret)
         .with("EXPLO_SYNC__EXPLO__TOKEN_FILE", secret)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url());
-    let (code, plan) = program.sync(&["--dry-run", "--exit-code"]).await;
-    assert_eq!((code, &plan["counts"]["create"]), (2, &1.into()), "{plan}");
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url())
+        .with("EXPLO_SYNC__OPS__LISTEN", "0.0.0.0:9464");
+    let (code, report) = program.sync(&["--max-duration", "4m", "--ok", "3,5,75"]).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &1.into()), "{report}");
 }
 
 /// Everything that cargo looks at reaches the image's build; that it compiles is seen by building it.
