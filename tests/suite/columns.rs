@@ -7,26 +7,12 @@ mod nulls;
 mod rows;
 mod types;
 
-use std::time::Duration;
-
 use explo_sync::{
     model::{Row, Tenant},
     source::{Error, Source, Sql, SqlSettings},
 };
 
-use crate::support::{Database, Kind};
-
-/// A query of a database, with nothing else said.
-fn settings(database: &Database, query: &str) -> SqlSettings {
-    SqlSettings {
-        url: database.url.clone().into(),
-        password: None,
-        ca_file: None,
-        query: query.to_owned(),
-        timeout: Duration::from_mins(1),
-        leave_null: Vec::new(),
-    }
-}
+use crate::support::{Database, Kind, settings};
 
 /// All rows, or why there are none.
 async fn rows(settings: SqlSettings) -> Result<Vec<Row>, Error> {
@@ -42,7 +28,7 @@ async fn read(database: &Database, query: &str) -> Vec<Row> {
 /// The rows, where the NULL of some columns means: leave alone.
 async fn read_leaving(database: &Database, query: &str, leave_null: &[&str]) -> Vec<Row> {
     let leave_null = leave_null.iter().map(|&name| name.to_owned()).collect();
-    let read = rows(SqlSettings { leave_null, ..settings(database, query) }).await;
+    let read = rows(SqlSettings { leave_null, ..settings(&database.url, query) }).await;
     read.unwrap_or_else(|error| panic!("{error}, of {query}"))
 }
 

@@ -35,6 +35,11 @@ fn load(directory: &Path, variables: &[(&str, &str)]) -> Result<Config, Vec<Stri
     Config::load(&layers).map_err(|error| error.0)
 }
 
+/// The same, with no file at all.
+fn load_variables(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    Config::load(&Layers::of_environment(variables.iter().copied().collect())).map_err(|error| error.0)
+}
+
 /// The mistakes of a file, beside what is needed at the least; the directory is left out.
 fn mistakes(text: &str) -> Vec<String> {
     let directory = directory(&[("explo-sync.toml", text)]);
@@ -73,9 +78,8 @@ fn every_key_of_the_default_is_read_from_the_file_and_from_its_variable() {
         }
         // What stands in the default may be said again in a variable, and changes nothing.
         let (name, text) = (variable(&key), value.to_string().trim_matches('"').to_owned());
-        let environment = |variables: &[(&str, &str)]| Layers::of_environment(variables.iter().copied().collect());
-        let said_again = Config::load(&environment(&[&[(name.as_str(), text.as_str())], &LEAST[..]].concat()));
-        let plain = Config::load(&environment(&LEAST)).unwrap();
+        let said_again = load_variables(&[&[(name.as_str(), text.as_str())], &LEAST[..]].concat());
+        let plain = load_variables(&LEAST).unwrap();
         assert_eq!(format!("{:?}", said_again.unwrap()), format!("{plain:?}"), "{name}={text}");
     }
     let is_key = |line: &&str| line.split_once(" = ").is_some_and(|(key, _)| !key.starts_with('#'));
@@ -86,23 +90,47 @@ fn every_key_of_the_default_is_read_from_the_file_and_from_its_variable() {
 fn the_default_is_what_is_used() {
     let directory = directory(&[("explo-sync.toml", DEFAULT)]);
     let written = load(directory.path(), &LEAST).unwrap();
-    let embedded = Config::load(&Layers::of_environment(LEAST.into_iter().collect())).unwrap();
+    let embedded = load_variables(&LEAST).unwrap();
     assert_eq!(format!("{written:?}"), format!("{embedded:?}"));
     let seconds = |seconds| std::time::Duration::from_secs(seconds);
     let explo = &embedded.explo;
-    assert_eq!((explo.timeout, explo.pause_on_429, explo.listing.page_size), (seconds(30), seconds(60), 1000));
+    assert_eq!(explo.base_url.as_str(), "https://api.explo.co/");
+    assert_eq!((explo.timeout, explo.pause_on_429), (seconds(30), seconds(60)));
+    assert_eq!((explo.listing.page_size, explo.max_attempts), (1000, 6));
+    assert_eq!((embedded.requests_per_minute, embedded.max_in_flight), (120, 8));
     let guard = embedded.guard;
     assert_eq!((guard.floor, guard.create_floor, guard.percent, guard.max_orphan_percent), (10, 100, 10, 50));
 }
 
 #[test]
-fn every_mistake_of_a_file_is_told_at_once_in_the_order_of_its_lines() {
+fn variables_are_over_the_file_and_common_ones_only_fill_gaps() {
+    let text = "[source]\nurl = \"mysql://h/filed\"\n[explo]\npage_size = 7\nmax_attempts = 3\n";
+    let directory = directory(&[("explo-sync.toml", text)]);
+    let over = [("EXPLO_SYNC__EXPLO__PAGE_SIZE", "9"), ("EXPLO_SYNC__FIELDS__LEAVE_NULL", r#"["emails"]"#)];
+    let config = load(directory.path(), &[&LEAST[..], &over].concat()).unwrap();
+    assert_eq!((config.explo.listing.page_size, config.explo.max_attempts), (9, 3));
+    assert_eq!(config.source.place(), "mysql://h/filed", "DATABASE_URL fills a gap only");
+    let told = load_variables(&[&LEAST[..], &[("EXPLO_SYNC__FIELDS__LEAVE_NULL", "a,b")]].concat()).unwrap_err();
+    assert!(told.len() == 1 && told[0].contains("fields.leave_null = \"a,b\" must be a list of strings"), "{told:?}");
+}
+
+#[test]
+fn what_is_missing_is_named_with_the_ways_to_give_it() {
+    let mistakes = load_variables(&[]).unwrap_err().join("\n");
+    for part in ["source.url is not set", "DATABASE_URL", "source.query is not set", "EXPLO_TOKEN"] {
+        assert!(mistakes.contains(part), "{part} in {mistakes}");
+    }
+}
+
+#[test]
+fn every_mistake_is_told_at_once_in_the_order_of_the_lines_and_then_of_the_variables() {
     let text = "nmae = \"x\"\nname = 123.10\n[source]\nurl = \"oracle:x\"\nquery_file = \"missing.sql\"\ntimeout = 30\n\
                 [explo]\npage_size = 5000\nmax_in_flight = true\nrequests_per_minute = 10.5\nmax_attempts = [1, \"x\"]\n\
                 trust_total = \"yes\"\n[fields]\nemails = \"ad\"\nleave_null = [\"emails\", 1]\n[guard]\nfloor = -1\n\
                 percent = 101\nmax_orphan_percent = \"many\"\n[log]\nlevel = \"loud\"\n";
     let directory = directory(&[("explo-sync.toml", text)]);
-    let told = load(directory.path(), &[("EXPLO_TOKEN", "x")]).unwrap_err().join("\n");
+    let variables = [("EXPLO_TOKEN", "x"), ("EXPLO_SYNC__GUARD__CREATE_FLOOR", "many")];
+    let told = load(directory.path(), &variables).unwrap_err().join("\n");
     let prefix = format!("{}/", directory.path().display());
     let expected = "\
 explo-sync.toml:1: there is no key nmae; did you mean name?
@@ -120,8 +148,25 @@ explo-sync.toml:15: fields.leave_null = [\"emails\", 1] must be a list of string
 explo-sync.toml:17: guard.floor = -1 must be a whole number from 0
 explo-sync.toml:18: guard.percent = 101 must be a whole number from 0 to 100
 explo-sync.toml:19: guard.max_orphan_percent = \"many\" must be a whole number from 0 to 100
-explo-sync.toml:21: log.level = \"loud\" must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"";
+explo-sync.toml:21: log.level = \"loud\" must be one of \"error\", \"warn\", \"info\", \"debug\", \"trace\"
+EXPLO_SYNC__GUARD__CREATE_FLOOR: guard.create_floor = \"many\" must be a whole number from 0";
     assert_eq!(told.replace(&prefix, ""), expected);
+}
+
+#[rstest]
+#[case("name = \"not allowed!\"", "1: name = \"not allowed!\" must be a name of 1 to 64 letters, ")]
+#[case("[source]\nurl = \"host/database\"", "2: source.url is not a URL")]
+#[case("[source]\ntimeout = \"soon\"", "2: source.timeout = \"soon\" must be a time such as \"500ms\", \"30s\"")]
+#[case(
+    "[explo]\nbase_url = \"ftp://x\"",
+    "2: explo.base_url = \"ftp://x\" must be an address that begins with https://"
+)]
+#[case("[explo]\ntimeout = \"0s\"", "2: explo.timeout = \"0s\" must be a time such as ")]
+#[case("[explo]\nmax_attempts = 0", "2: explo.max_attempts = 0 must be a whole number from 1 to 100")]
+#[case("[fields]\nleave_null = \"emails\"", "2: fields.leave_null = \"emails\" must be a list of strings, ")]
+fn a_value_of_the_right_type_may_be_wrong_too(#[case] text: &str, #[case] expected: &str) {
+    let told = mistakes(text);
+    assert!(told.len() == 1 && told[0].starts_with(&format!("explo-sync.toml:{expected}")), "{told:?}");
 }
 
 #[rstest]
@@ -131,6 +176,8 @@ explo-sync.toml:21: log.level = \"loud\" must be one of \"error\", \"warn\", \"i
 #[case("[source]\npassword = \"x\"", "2: there is no key source.password; did you mean source.password_file?")]
 #[case("[Explo]\nPage_Size = 5", "2: there is no key Explo.Page_Size; did you mean explo.page_size?")]
 #[case("page_size = 5", "1: there is no key page_size; did you mean explo.page_size?")]
+#[case("[guards]\nfloor = 1", "2: there is no key guards.floor; did you mean guard.floor?")]
+#[case("[source.more]\nx = 1", "1: there is no key source.more")]
 #[case("[weather]\nforecast = \"rain\"", "2: there is no key weather.forecast")]
 #[case("[explo.page_size]\nmore = 5", "1: explo.page_size = {…} must be a whole number from 1 to 1000")]
 #[case("[[source]]\nurl = \"x\"", "1: source is a section: write [source], and its keys below")]
@@ -141,14 +188,15 @@ fn an_unknown_key_is_a_mistake_with_its_line_and_the_nearest_key(#[case] text: &
 
 #[rstest]
 #[case("EXPLO_SYNC__EXPLO__PAGESIZE", "there is no key explo.pagesize; did you mean explo.page_size?")]
+#[case("EXPLO_SYNC__SOURCE__QUERRY", "there is no key source.querry; did you mean source.query?")]
 #[case("EXPLO_SYNC__EXPLO", "explo is a section: write [explo], and its keys below")]
 #[case("EXPLO_SYNC_EXPLO_PAGE_SIZE", "there is no such variable; did you mean EXPLO_SYNC__EXPLO__PAGE_SIZE?")]
 #[case("EXPLO_SYNC__EXPLO_PAGE_SIZE", "there is no key explo_page_size; did you mean explo.page_size?")]
 fn an_unknown_variable_is_a_mistake_with_the_nearest_one(#[case] name: &str, #[case] expected: &str) {
-    let layers = |name| Layers::of_environment([(name, "5")].into_iter().chain(LEAST).collect());
-    assert_eq!(Config::load(&layers(name)).unwrap_err().0, [format!("{name}: {expected}")]);
+    let with = |name| load_variables(&[&[(name, "5")], &LEAST[..]].concat());
+    assert_eq!(with(name).unwrap_err(), [format!("{name}: {expected}")]);
     // What Kubernetes says of a service of our name is nobody's mistake.
-    Config::load(&layers("EXPLO_SYNC_SERVICE_PORT")).unwrap();
+    with("EXPLO_SYNC_SERVICE_PORT").unwrap();
 }
 
 #[rstest]
@@ -190,6 +238,7 @@ async fn files_are_found_beside_the_configuration_and_fill_what_the_environment_
     let config = load(directory.path(), &[url, ("EXPLO_TOKEN", "from-the-environment")]).unwrap();
     assert_eq!(config.explo.token.expose_secret(), "from-the-file", "EXPLO_TOKEN only fills a gap");
     assert_eq!(config.explo.ca.as_deref(), Some(pem.as_bytes()));
+    assert!(!format!("{config:?}").contains("from-the-file"), "no debug form shows the token");
     let columns = config.source.columns().await.unwrap();
     assert_eq!(columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["provided_id", "name"]);
 
@@ -212,17 +261,17 @@ async fn files_are_found_beside_the_configuration_and_fill_what_the_environment_
 #[case::a_control_character("one\u{1}", "must hold the team token alone")]
 #[case::blank(" \n", "is not set: name a file that holds it, or set EXPLO_TOKEN")]
 fn a_token_that_no_call_could_carry_is_a_mistake(#[case] token: &str, #[case] expected: &str) {
-    let variables = [LEAST[0], LEAST[1], ("EXPLO_TOKEN", token)];
-    let told = Config::load(&Layers::of_environment(variables.into_iter().collect())).unwrap_err().0;
+    let told = load_variables(&[LEAST[0], LEAST[1], ("EXPLO_TOKEN", token)]).unwrap_err();
     assert!(told.len() == 1 && told[0].contains(&format!("explo.token_file {expected}")), "{told:?}");
 }
 
 /// Texts with a secret at `§`, all of them wrong in some way.
-const BROKEN: [&str; 14] = [
+const BROKEN: [&str; 15] = [
     "[source]\nurl = \"postgres://u:§@h/d",
     "[source]\nurl = postgres://u:§@h/d",
     "[source]\nurl = \"oracle://u:§@h/d\"",
     "[source]\nurl = \"postgres://u:§@h:port/d\"",
+    "[source]\nurl = \"nonsense:§\"",
     "[source]\nurl = [\"postgres://u:§@h/d\"]",
     "[source]\nurl = { password = \"§\" }",
     "[source]\npassword = \"§\"",
@@ -254,10 +303,9 @@ proptest! {
         end in "[a-z]{3}[0-9]{2}[a-z]{3}",
     ) {
         let url = format!("{scheme}://u:{start}{special}{end}@127.0.0.1:1/d");
-        let layers = Layers::of_environment([("DATABASE_URL", url.as_str()), LEAST[1], LEAST[2]].into_iter().collect());
-        let shown = match Config::load(&layers) {
-            Ok(config) => format!("{config:?} {}", Source::place(&config.source)),
-            Err(error) => error.to_string(),
+        let shown = match load_variables(&[("DATABASE_URL", &url), LEAST[1], LEAST[2]]) {
+            Ok(config) => format!("{config:?} {}", config.source.place()),
+            Err(mistakes) => mistakes.join("\n"),
         };
         prop_assert!(!shown.contains(&end), "{shown}");
     }
@@ -334,11 +382,8 @@ async fn the_file_is_the_flags_then_the_variables_then_the_one_of_the_working_di
     assert_eq!(instance(&named, &["--config", &path("flagged.toml")]).await, "flagged");
     assert_eq!(instance(&named, &[]).await, "named");
     assert_eq!(instance(&program, &[]).await, "here");
-    assert_eq!(
-        instance(&program.clone().with("EXPLO_SYNC_CONFIG", ""), &[]).await,
-        "here",
-        "an empty variable is none"
-    );
+    let unnamed = program.clone().with("EXPLO_SYNC_CONFIG", "");
+    assert_eq!(instance(&unnamed, &[]).await, "here", "an empty variable is none");
     assert_eq!(instance(&named.clone().with("EXPLO_SYNC__NAME", "00123"), &[]).await, "00123", "over every file");
     assert_eq!(instance(&program.clone().within(empty.path()), &[]).await, "default", "the environment alone");
 

@@ -10,7 +10,7 @@ use explo_sync::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, Program, customer, endpoints, sandbox, writes};
+use crate::support::{Database, Program, customer, endpoints, sandbox, signal, writes};
 
 const DEFAULT: Guard = Guard { floor: 10, create_floor: 100, percent: 10, max_orphan_percent: 50 };
 
@@ -107,13 +107,7 @@ fn an_allowance_names_a_class_and_a_number() {
 }
 
 async fn tenants(count: usize) -> Database {
-    let database = Database::new(Kind::Sqlite).await;
-    database.execute("create table tenants (id text primary key, name text)").await;
-    if count > 0 {
-        let rows: Vec<_> = (0..count).map(|n| format!("('t{n:04}', 'Tenant {n}')")).collect();
-        database.execute(&format!("insert into tenants values {}", rows.join(","))).await;
-    }
-    database
+    Database::of_tenants((0..count).map(|n| (format!("t{n:04}"), format!("Tenant {n}")))).await
 }
 
 fn customers(numbers: std::ops::Range<usize>, name: &str) -> Vec<StoredCustomer> {
@@ -176,18 +170,12 @@ async fn a_first_load_is_allowed_by_hand_interrupted_and_taken_up() {
 
     // Slowly, and interrupted after some: 600 a minute are ten a second.
     let slow = program.clone().with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "600");
-    let mut child = slow
-        .command(&["sync", "--output", "json", "--allow", "create=300"])
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = slow.start(&["sync", "--output", "json", "--allow", "create=300"]);
     while sandbox.customers().len() < 5 {
         tokio::task::yield_now().await;
         assert!(child.try_wait().unwrap().is_none(), "it ended too soon");
     }
-    let id = child.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    signal(&child, "-TERM").await;
     let output = child.wait_with_output().await.unwrap();
     assert_eq!(output.status.code(), Some(75));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::{Database, Kind};
+use crate::support::{Database, Kind, settings};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -31,15 +31,7 @@ const ONCE: Timing = Timing { wait: Duration::ZERO, ping_every: Duration::from_m
 const PATIENT: Timing = Timing { wait: LONG, ..ONCE };
 
 fn source(url: &str) -> Sql {
-    let settings = SqlSettings {
-        url: url.to_owned().into(),
-        password: None,
-        ca_file: None,
-        query: "select 1".to_owned(),
-        timeout: LONG,
-        leave_null: Vec::new(),
-    };
-    Sql::new(settings).unwrap()
+    Sql::new(SqlSettings { timeout: LONG, ..settings(url, "select 1") }).unwrap()
 }
 
 async fn attempt(url: &str, instance: &str, timing: Timing) -> Result<Attempt, Error> {
@@ -69,11 +61,6 @@ async fn is_lost(lock: &Lock, within: Duration) -> bool {
     timeout(within, lock.lost().cancelled()).await.is_ok()
 }
 
-/// The file of a SQLite database.
-fn file(database: &Database) -> PathBuf {
-    database.url.trim_start_matches("sqlite://").into()
-}
-
 /// Takes the lock from whoever holds it, as an administrator would.
 async fn take_away(database: &Database) {
     match database.kind {
@@ -88,7 +75,7 @@ async fn take_away(database: &Database) {
                 execute immediate concat('kill ', @id)";
             database.execute(kill).await;
         }
-        Kind::Sqlite => std::fs::remove_file(format!("{}@default.lock", file(database).display())).unwrap(),
+        Kind::Sqlite => std::fs::remove_file(format!("{}@default.lock", database.file().display())).unwrap(),
     }
 }
 
@@ -308,7 +295,7 @@ async fn a_link_to_a_sqlite_database_leads_to_the_same_lock() {
     let database = Database::new(Kind::Sqlite).await;
     let links = tempfile::tempdir().unwrap();
     let link = links.path().join("link.db");
-    std::os::unix::fs::symlink(file(&database), &link).unwrap();
+    std::os::unix::fs::symlink(database.file(), &link).unwrap();
     let _held = lock(&database.url, "default", ONCE).await;
     assert!(is_busy(&format!("sqlite://{}", link.display()), "default").await);
     assert_eq!(contents(links.path()).len(), 1);
@@ -317,7 +304,7 @@ async fn a_link_to_a_sqlite_database_leads_to_the_same_lock() {
 #[tokio::test]
 async fn where_no_file_can_be_written_there_is_no_lock() {
     let database = Database::new(Kind::Sqlite).await;
-    let directory = file(&database).parent().unwrap().to_owned();
+    let directory = database.file().parent().unwrap().to_owned();
     let reason = async |url: String, name: &str| match attempt(&url, "default", PATIENT).await {
         Ok(Attempt::Unavailable(reason)) => assert!(reason.contains(name), "{reason}"),
         other => panic!("{other:?}"),

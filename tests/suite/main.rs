@@ -22,5 +22,4 @@ mod plans;
 mod reconcile;
 mod schedule;
 mod service;
-mod settings;
 mod support;

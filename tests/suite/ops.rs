@@ -20,13 +20,13 @@ use explo_sync::{
     progress::Progress,
     reconciler::{self, Reconciler},
     report::{Exit, Report, exit_without_plan},
-    sandbox::{Sandbox, Store},
-    source::{Source, Sql, SqlSettings},
+    sandbox::Sandbox,
+    source::{Source, Sql},
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::{Answer, Database, Kind, before, customer, sandbox};
+use crate::support::{Answer, Database, Kind, before, customer, sandbox, sandbox_knowing, settings};
 
 const TOKEN: &str = "test-team-token-0123456789";
 
@@ -57,14 +57,7 @@ impl Sides {
         database
             .execute(&format!("create table tenants (id text, name text); insert into tenants values {tenants}"))
             .await;
-        let settings = SqlSettings {
-            url: database.url.clone().into(),
-            password: None,
-            ca_file: None,
-            query: "select id as provided_id, name from tenants".to_owned(),
-            timeout: Duration::from_mins(1),
-            leave_null: Vec::new(),
-        };
+        let settings = settings(&database.url, "select id as provided_id, name from tenants");
         let (source, url) = (Sql::new(settings).unwrap(), sandbox.url());
         Self { database, sandbox, source, url, floor: 10 }
     }
@@ -322,8 +315,7 @@ async fn readyz_waits_for_both_sides_and_tells_why_a_run_failed() {
     daemon.status.listed(1, 2);
     assert_eq!(daemon.get("/readyz").await.0, 200, "the first page is here");
 
-    let strict =
-        Sandbox::start(([127, 0, 0, 1], 0).into(), Store::default(), Some("another".to_owned())).await.unwrap();
+    let strict = sandbox_knowing("another").await;
     let url = std::mem::replace(&mut sides.url, strict.url());
     sides.run_for(&daemon.status, 100).await;
     let (code, reason) = daemon.get("/readyz").await;

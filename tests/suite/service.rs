@@ -15,7 +15,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Database, Kind, Program, before, customer, endpoints, sandbox};
+use crate::support::{Database, Kind, Program, before, customer, endpoints, sandbox, signal};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
 
@@ -55,9 +55,8 @@ impl Daemon {
         timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("it does not say {part:?}"))
     }
 
-    async fn signal(&self, signal: &str) {
-        let id = self.child.id().unwrap().to_string();
-        assert!(tokio::process::Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+    async fn signal(&self, name: &str) {
+        signal(&self.child, name).await;
     }
 
     async fn ends(mut self) -> Option<i32> {

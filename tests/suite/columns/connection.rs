@@ -6,8 +6,8 @@ use explo_sync::source::{Error, Source, Sql, SqlSettings};
 use rstest::rstest;
 use url::Url;
 
-use super::{read, rows, settings};
-use crate::support::{Database, Kind};
+use super::{read, rows};
+use crate::support::{Database, Kind, settings};
 
 const TENANTS: &str = "create table tenants (id int); insert into tenants values (1), (2), (3)";
 const SELECT: &str = "select id as provided_id from tenants order by id";
@@ -19,7 +19,7 @@ async fn tenants(kind: Kind) -> Database {
 }
 
 async fn refused(database: &Database, query: &str) -> Error {
-    rows(settings(database, query)).await.err().unwrap_or_else(|| panic!("not refused: {query}"))
+    rows(settings(&database.url, query)).await.err().unwrap_or_else(|| panic!("not refused: {query}"))
 }
 
 /// The URL, with something changed.
@@ -29,15 +29,8 @@ fn changed(database: &Database, change: impl FnOnce(&mut Url)) -> String {
     url.into()
 }
 
-fn select_one(url: String) -> SqlSettings {
-    SqlSettings {
-        url: url.into(),
-        password: None,
-        ca_file: None,
-        query: "select 1 as provided_id".to_owned(),
-        timeout: Duration::from_mins(1),
-        leave_null: Vec::new(),
-    }
+fn select_one(url: &str) -> SqlSettings {
+    settings(url, "select 1 as provided_id")
 }
 
 /// The same, with the authority that signed the servers' certificate.
@@ -102,7 +95,7 @@ async fn a_query_that_writes_is_refused_and_changes_nothing(#[case] kind: Kind, 
         assert!(matches!(error, Error::Query { .. } | Error::Columns(_)), "{query}: {error}");
         let ids: Vec<_> = read(&database, SELECT).await.into_iter().map(|row| row.unwrap().provided_id).collect();
         assert_eq!(ids, ["1", "2", "3"], "{query}");
-        assert!(rows(settings(&database, "select provided_id from more")).await.is_err(), "{query}");
+        assert!(rows(settings(&database.url, "select provided_id from more")).await.is_err(), "{query}");
     }
 }
 
@@ -127,7 +120,7 @@ async fn rows_written_meanwhile_neither_show_nor_wait(#[case] kind: Kind) {
             std::thread::scope(|scope| scope.spawn(write).join()).unwrap();
         }
     };
-    Sql::new(settings(&database, SELECT)).unwrap().read(each).await.unwrap();
+    Sql::new(settings(&database.url, SELECT)).unwrap().read(each).await.unwrap();
     assert_eq!(count, 5000);
     assert_eq!(read(&database, SELECT).await.len(), 4000);
 }
@@ -139,7 +132,7 @@ async fn rows_written_meanwhile_neither_show_nor_wait(#[case] kind: Kind) {
 #[tokio::test]
 async fn an_error_of_the_query_names_place_and_cause(#[case] kind: Kind, #[case] failing: &str, #[case] words: &str) {
     let database = tenants(kind).await;
-    let place = Sql::new(settings(&database, SELECT)).unwrap().place();
+    let place = Sql::new(settings(&database.url, SELECT)).unwrap().place();
     let while_running = format!("select {failing} as provided_id from tenants order by id");
     for (query, words) in [(while_running.as_str(), words), ("select nonsense as provided_id from tenants", "nonsense")]
     {
@@ -171,7 +164,7 @@ async fn columns_that_are_none_of_a_tenant_are_named_with_the_nearest(#[case] ki
     let database = tenants(kind).await;
     let one = |name: &str| format!("1 as {}", database.quoted(name));
     let columns = ["Name", "emials", "colour", "properties", "properties.a", "name", "name"].map(one).join(", ");
-    let source = Sql::new(settings(&database, &format!("select {columns} from tenants"))).unwrap();
+    let source = Sql::new(settings(&database.url, &format!("select {columns} from tenants"))).unwrap();
     let errors = [source.columns().await.unwrap_err(), source.read(&mut |row| panic!("{row:?}")).await.unwrap_err()];
     for error in errors {
         assert!(error.is_about_config());
@@ -200,12 +193,12 @@ async fn a_server_that_is_not_there_or_silent_is_named(#[case] scheme: &str) {
     let url = if scheme == "mysql" { url.replace("sslmode=disable", "ssl-mode=disabled") } else { url };
     let place = format!("{scheme}://{address}/tenants");
     let timeout = Duration::from_secs(1);
-    let silent = rows(SqlSettings { timeout, ..select_one(url.clone()) }).await.unwrap_err().to_string();
+    let silent = rows(SqlSettings { timeout, ..select_one(&url) }).await.unwrap_err().to_string();
     let words = "was silent for 1 s while connecting: raise source.timeout if the query needs longer";
     assert_eq!(silent, format!("{place} {words}"));
 
     drop(listener);
-    let gone = rows(select_one(url)).await.unwrap_err().to_string();
+    let gone = rows(select_one(&url)).await.unwrap_err().to_string();
     assert!(gone.starts_with(&format!("can't connect to {place}: ")) && gone.contains("refused"), "{gone}");
     assert!(!gone.contains("secret"), "{gone}");
 }
@@ -214,7 +207,7 @@ async fn a_server_that_is_not_there_or_silent_is_named(#[case] scheme: &str) {
 async fn a_file_that_is_not_there_is_named_and_not_made() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("tenants.db");
-    let error = rows(select_one(format!("sqlite://{}", file.display()))).await.unwrap_err().to_string();
+    let error = rows(select_one(&format!("sqlite://{}", file.display()))).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("can't connect to sqlite:{}: ", file.display())), "{error}");
     assert!(!file.exists());
 }
@@ -227,8 +220,7 @@ async fn the_password_may_come_beside_a_url_that_has_none(#[case] kind: Kind) {
     let database = Database::new(kind).await;
     let password = database.url.parse::<Url>().unwrap().password().unwrap().to_owned();
     let bare = changed(&database, |url| url.set_password(None).unwrap());
-    let beside =
-        |url: &str, password: &str| SqlSettings { password: Some(password.into()), ..select_one(url.to_owned()) };
+    let beside = |url: &str, password: &str| SqlSettings { password: Some(password.into()), ..select_one(url) };
     assert_eq!(rows(beside(&bare, &password)).await.unwrap().len(), 1);
     assert_eq!(rows(beside(&database.url, "another-secret")).await.unwrap().len(), 1, "the URL has one");
     let error = rows(beside(&bare, "another-secret")).await.unwrap_err();
@@ -242,9 +234,9 @@ async fn the_password_may_come_beside_a_url_that_has_none(#[case] kind: Kind) {
 async fn a_verified_connection_needs_the_authority_that_signed(#[case] kind: Kind, #[case] mode: &str) {
     let database = Database::new(kind).await;
     let url = format!("{}?{mode}", database.url);
-    let error = rows(select_one(url.clone())).await.unwrap_err();
+    let error = rows(select_one(&url)).await.unwrap_err();
     assert!(matches!(error, Error::Connect { .. }) && error.to_string().contains("certificate"), "{error}");
-    assert_eq!(rows(trusting(select_one(url))).await.unwrap().len(), 1);
+    assert_eq!(rows(trusting(select_one(&url))).await.unwrap().len(), 1);
 }
 
 #[rstest]
@@ -260,13 +252,13 @@ async fn another_host_is_verified_unless_the_url_turns_tls_off(
     // A name of this machine that is not known to be one.
     let url = database.url.replace("127.0.0.1", "LOCALHOST");
     for mode in modes {
-        let settings = || select_one(format!("{url}{mode}"));
+        let settings = || select_one(&format!("{url}{mode}"));
         let error = rows(settings()).await.unwrap_err();
         assert!(matches!(error, Error::Connect { .. }) && error.to_string().contains("certificate"), "{mode}: {error}");
         assert_eq!(rows(trusting(settings())).await.unwrap().len(), 1, "{mode}");
     }
-    assert_eq!(rows(select_one(format!("{url}{off}"))).await.unwrap().len(), 1);
-    assert_eq!(rows(select_one(database.url)).await.unwrap().len(), 1, "with this machine nothing is verified");
+    assert_eq!(rows(select_one(&format!("{url}{off}"))).await.unwrap().len(), 1);
+    assert_eq!(rows(select_one(&database.url)).await.unwrap().len(), 1, "with this machine nothing is verified");
 }
 
 #[rstest]
@@ -280,6 +272,6 @@ async fn another_host_is_verified_unless_the_url_turns_tls_off(
 async fn a_query_that_is_silent_for_too_long_is_given_up(#[case] kind: Kind, #[case] query: &str) {
     let database = Database::new(kind).await;
     let timeout = Duration::from_secs(1);
-    let error = rows(SqlSettings { timeout, ..settings(&database, query) }).await.unwrap_err();
+    let error = rows(SqlSettings { timeout, ..settings(&database.url, query) }).await.unwrap_err();
     assert!(matches!(error, Error::Timeout { seconds: 1, doing: "sending rows", .. }), "{error}");
 }

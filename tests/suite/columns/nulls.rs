@@ -7,8 +7,8 @@ use explo_sync::{
 use rstest::rstest;
 use serde_json::json;
 
-use super::{read, read_leaving, rows, settings};
-use crate::support::{Database, Kind, Program, customer, sandbox, stored};
+use super::{read, read_leaving, rows};
+use crate::support::{Database, Kind, Program, customer, sandbox, settings, stored};
 
 const FIELDS: [&str; 7] =
     ["name", "emails", "group_tags", "properties", "mapping", "is_demo_group", "hierarchy_level_name"];
@@ -116,7 +116,7 @@ async fn leave_null_touches_neither_values_nor_ids(#[case] kind: Kind) {
     assert_eq!(row.unwrap_err().reason, "row 1: provided_id is NULL");
 
     let leave_null = vec!["properties.plan".to_owned(), "Emails".to_owned()];
-    let error = rows(SqlSettings { leave_null, ..settings(&database, query) }).await.unwrap_err();
+    let error = rows(SqlSettings { leave_null, ..settings(&database.url, query) }).await.unwrap_err();
     let Error::Columns(mistakes) = error else { panic!("{error}") };
     let unknown = |name| format!("fields.leave_null names '{name}', which the query does not return");
     assert_eq!(mistakes, [unknown("properties.plan"), unknown("Emails")]);

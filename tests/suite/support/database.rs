@@ -1,5 +1,8 @@
 //! Fresh databases: in the servers that `tests/run` started, or in a file.
 
+use std::{fmt::Display, path::PathBuf, time::Duration};
+
+use explo_sync::source::SqlSettings;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, raw_sql};
 use tempfile::TempDir;
 use url::Url;
@@ -39,6 +42,24 @@ impl Database {
         Self { kind, url: url.to_string(), _directory: None }
     }
 
+    /// A database in a file, with these tenants: id and name, no address, no tag.
+    pub async fn of_tenants(rows: impl IntoIterator<Item = (impl Display, impl Display)>) -> Self {
+        let database = Self::new(Kind::Sqlite).await;
+        database.execute("create table tenants (id text, name text, email text, tag text)").await;
+        let quoted = |text: &dyn Display| text.to_string().replace('\'', "''");
+        let row = |(id, name)| format!("('{}', '{}', null, null)", quoted(&id), quoted(&name));
+        let rows: Vec<_> = rows.into_iter().map(row).collect();
+        if !rows.is_empty() {
+            database.execute(&format!("insert into tenants values {}", rows.join(","))).await;
+        }
+        database
+    }
+
+    /// The file of a SQLite database.
+    pub fn file(&self) -> PathBuf {
+        self.url.trim_start_matches("sqlite://").into()
+    }
+
     /// Runs statements.
     pub async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
@@ -52,8 +73,7 @@ impl Database {
                 raw_sql(sql).execute(&mut connection).await.map(drop)
             }
             Kind::Sqlite => {
-                let file = self.url.trim_start_matches("sqlite://");
-                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file).create_if_missing(true);
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file()).create_if_missing(true);
                 let mut connection = options.connect().await.unwrap();
                 let done = raw_sql(sql).execute(&mut connection).await.map(drop);
                 connection.close().await.unwrap();
@@ -66,6 +86,18 @@ impl Database {
     /// A name with characters that need quoting, as this database quotes it.
     pub fn quoted(&self, name: &str) -> String {
         if self.kind == Kind::MySql { format!("`{name}`") } else { format!("\"{name}\"") }
+    }
+}
+
+/// A query of the database at a URL, with nothing else said.
+pub fn settings(url: &str, query: &str) -> SqlSettings {
+    SqlSettings {
+        url: url.to_owned().into(),
+        password: None,
+        ca_file: None,
+        query: query.to_owned(),
+        timeout: Duration::from_mins(1),
+        leave_null: Vec::new(),
     }
 }
 

@@ -4,15 +4,20 @@ mod database;
 mod interceptor;
 mod program;
 
-pub use database::{Database, Kind};
+pub use database::{Database, Kind, settings};
 pub use interceptor::{Answer, Asked, before, before_url};
-pub use program::{Output, Program};
+pub use program::{Output, Program, signal};
 
 use explo_sync::sandbox::{Call, Sandbox, Store, StoredCustomer};
 
 /// A sandbox with these customers, on a free port.
 pub async fn sandbox(customers: impl IntoIterator<Item = StoredCustomer>) -> Sandbox {
     Sandbox::start(([127, 0, 0, 1], 0).into(), Store::new(customers), None).await.unwrap()
+}
+
+/// An empty one that knows this team token alone.
+pub async fn sandbox_knowing(token: &str) -> Sandbox {
+    Sandbox::start(([127, 0, 0, 1], 0).into(), Store::default(), Some(token.to_owned())).await.unwrap()
 }
 
 /// A customer as a listing shows it.
@@ -34,6 +39,11 @@ pub fn writes(calls: &[Call]) -> Vec<&Call> {
 /// The body of a call.
 pub fn body(call: &Call) -> serde_json::Value {
     serde_json::from_str(&call.body).unwrap()
+}
+
+/// The keys of an object, sorted.
+pub fn keys(value: &serde_json::Value) -> Vec<&str> {
+    value.as_object().unwrap_or_else(|| panic!("{value}")).keys().map(String::as_str).collect()
 }
 
 /// The customer with this id, as JSON in the shape of the listing.

@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use explo_sync::sandbox::Sandbox;
 use serde_json::Value;
+use tokio::process::{Child, Command};
 
 use super::Database;
 
@@ -42,12 +44,6 @@ impl Program {
         self
     }
 
-    /// Without a variable.
-    pub fn without(mut self, name: &str) -> Self {
-        self.variables.remove(name);
-        self
-    }
-
     /// In this working directory.
     pub fn within(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
@@ -70,13 +66,24 @@ impl Program {
         (output.code, output.json())
     }
 
+    /// Starts it, to be waited for by the caller; its stdout can be read.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// To be started by the caller.
-    pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_explo-sync"));
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_explo-sync"));
         let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
         command.args(arguments).env_clear().envs(&self.variables).current_dir(directory).kill_on_drop(true);
         command
     }
+}
+
+/// Sends a signal, such as `-TERM`.
+pub async fn signal(child: &Child, signal: &str) {
+    let id = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
 }
 
 impl Output {
