@@ -127,10 +127,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     /// listing shows.
     async fn adopt(&self, tenant: &Tenant, customer: &Customer<'_>) -> Result<Outcome, Error> {
         let groups = &self.plan.access_groups;
-        if let Some(group) = customer.access_group.as_deref()
-            && !groups.is_empty()
-            && !groups.contains(group)
-        {
+        let group = customer.access_group.as_deref().unwrap_or_default();
+        if !groups.is_empty() && !groups.contains(group) {
             let reason = "it exists already, in a data visibility group that the listing does not show: left alone";
             return Ok(Outcome::Failed(reason.to_owned()));
         }

@@ -110,7 +110,9 @@ async fn wait(
         }
         let now = (around.clock)();
         if now < before {
-            *next = upcoming(timing, around);
+            // What was pending stays so, unless the schedule has an earlier instant now.
+            let pending = *next;
+            *next = pending.into_iter().chain(upcoming(timing, around)).min();
         }
         before = now;
         work.beat(*next);

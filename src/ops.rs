@@ -34,9 +34,6 @@ use crate::{
     report::{Counts, Exit, Outcomes, Report},
 };
 
-/// How often the loop is to give a heartbeat, also while a run is under way.
-pub const HEARTBEAT: Duration = Duration::from_secs(5);
-
 /// Without a heartbeat for so long the loop is stuck.
 const STALE: Duration = Duration::from_mins(1);
 
@@ -145,7 +142,7 @@ impl Status {
         &self.metrics
     }
 
-    /// The loop moves: every [`HEARTBEAT`].
+    /// The loop moves: told every [`daemon::BEAT`](crate::daemon::BEAT).
     pub fn heartbeat(&self, at: SystemTime) {
         self.known().heartbeat = at;
     }
@@ -198,6 +195,7 @@ impl Status {
     /// The run came to no plan.
     pub fn run_failed(&self, run_id: &str, error: &str, exit: Exit, at: SystemTime) {
         let mut known = self.known();
+        known.standby = None;
         let started_at = known.end(at);
         self.metrics.run_failed(exit, &(started_at..at));
         known.push(LastRun {

@@ -1,5 +1,7 @@
 //! One instance with its parts: what runs once for `sync`, and again and again for `run`.
 
+use std::sync::Arc;
+
 use tracing::Instrument;
 
 use crate::{
@@ -37,7 +39,12 @@ pub(super) struct Task {
 
 impl Instance {
     pub(super) fn open(config: Config, stop: &Stop) -> Result<Self, config::Error> {
-        let pacer = Pacer::new(config.requests_per_minute, config.max_in_flight);
+        let pacer = Arc::new(Pacer::new(config.requests_per_minute, config.max_in_flight));
+        Self::paced_by(pacer, config, stop)
+    }
+
+    /// The same with a pacer that was there before: a pause outlives the run in which the server asked for it.
+    pub(super) fn paced_by(pacer: Arc<Pacer>, config: Config, stop: &Stop) -> Result<Self, config::Error> {
         let client = Client::new(config.explo.clone(), pacer, stop.clone(), rand::random());
         let client = client.map_err(|error| config::Error(vec![format!("explo.ca_file: {}", error.without_url())]))?;
         Ok(Self { config, client, run_id: uuid::Uuid::now_v7().to_string(), stop: stop.clone() })

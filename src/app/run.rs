@@ -23,11 +23,12 @@ use super::{
 use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Surroundings, Timing, Work},
-    explo::Stop,
+    explo::{Pacer, Stop},
     lock::{self, Attempt, Lock},
     ops::{self, Status},
     plan::Held,
     report::{self, Exit, Report},
+    source::{self, Source},
     systemd,
 };
 
@@ -62,6 +63,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         layers,
         status,
         max_run: config.max_run,
+        pacer: None,
         leader: None,
         standby: None,
         held: Vec::new(),
@@ -76,7 +78,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
     };
     daemon::run(&mut service, timing, &mut around).await;
     systemd::stopping();
-    if let Some(leader) = service.leader.take() {
+    if let Some((_, leader)) = service.leader.take() {
         leader.release().await;
     }
     tracing::info!("stopped");
@@ -103,8 +105,11 @@ struct Service<'a> {
     status: Arc<Status>,
     /// How long a run may take.
     max_run: Duration,
-    /// Held from the first run to the end: of several daemons the one that has it works, the others stand by.
-    leader: Option<Lock>,
+    /// With the rate and the calls in flight that it is for.
+    pacer: Option<((u32, usize), Arc<Pacer>)>,
+    /// Held from the first run to the end: of several daemons the one that has it works, the others stand by. With what it
+    /// is for: the instance and the place of its source.
+    leader: Option<((String, String), Lock)>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
     /// The classes for which the last plan was held.
@@ -184,12 +189,16 @@ impl Service<'_> {
     }
 
     /// The lock of the daemons first, then the one of all runs, which `sync` takes as well.
-    async fn turn(&mut self, config: &Config, stop: &Stop) -> Result<Turn, crate::source::Error> {
-        if self.leader.as_ref().is_none_or(|leader| leader.lost().is_cancelled()) {
+    async fn turn(&mut self, config: &Config, stop: &Stop) -> Result<Turn, source::Error> {
+        let ours = (config.name.clone(), config.source.place());
+        if let Some((_, leader)) = self.leader.take_if(|(what, leader)| *what != ours || leader.lost().is_cancelled()) {
+            leader.release().await;
+        }
+        if self.leader.is_none() {
             // No instance has a tilde in its name.
             let daemons = format!("{}~daemon", config.name);
             match lock::acquire(&config.source, &daemons, lock::Timing::default(), stop).await? {
-                Attempt::Acquired(leader) => self.leader = Some(leader),
+                Attempt::Acquired(leader) => self.leader = Some((ours, leader)),
                 Attempt::Busy => return Ok(Turn::Another("another daemon works")),
                 Attempt::Stopped => return Ok(Turn::Another("stopping")),
                 Attempt::Unavailable(reason) => self.go_without(&reason),
@@ -207,6 +216,19 @@ impl Service<'_> {
         })
     }
 
+    /// One pacer for as long as its settings are the same.
+    fn pacer(&mut self, config: &Config) -> Arc<Pacer> {
+        let settings = (config.requests_per_minute, config.max_in_flight);
+        match &self.pacer {
+            Some((known, pacer)) if *known == settings => Arc::clone(pacer),
+            _ => {
+                let pacer = Arc::new(Pacer::new(settings.0, settings.1));
+                self.pacer = Some((settings, Arc::clone(&pacer)));
+                pacer
+            }
+        }
+    }
+
     /// Said once: two runs at once cost calls, not correctness.
     fn go_without(&mut self, reason: &str) {
         if !self.lockless {
@@ -217,7 +239,7 @@ impl Service<'_> {
 
     async fn reconcile(&mut self, config: Config, stop: &Stop, lock: Option<&Lock>) -> Next {
         let max_run = config.max_run;
-        let instance = match Instance::open(config, stop) {
+        let instance = match Instance::paced_by(self.pacer(&config), config, stop) {
             Ok(instance) => instance.observed_by(self.status.metrics()),
             Err(error) => return self.failed("", &error.to_string(), Exit::Config),
         };
@@ -240,7 +262,8 @@ impl Service<'_> {
             "Last run: exit {}, {} applied, {} deferred",
             exit as u8, outcomes.applied, outcomes.deferred
         ));
-        if report.run.held != self.held {
+        let classes = |held: &[Held]| held.iter().map(|held| held.class).collect::<Vec<_>>();
+        if classes(&report.run.held) != classes(&self.held) {
             self.held.clone_from(&report.run.held);
             match self.held.first() {
                 None => tracing::info!("the guard holds nothing any more"),

@@ -1,9 +1,9 @@
 //! `sync`: one run.
 
 use std::{
-    fs::OpenOptions,
+    fs::{OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -49,11 +49,15 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
             stop.request("--max-duration").await;
         });
     }
+    let metrics = Metrics::new(&instance.config.name);
     let lock = match lock(&instance, args, &stop).await {
         Ok(lock) => lock,
-        Err((error, exit)) => return fail(&error, exit),
+        Err((error, exit)) => {
+            metrics.run_failed(exit, &(now()..now()));
+            write_metrics(&metrics, args)?;
+            return fail(&error, exit);
+        }
     };
-    let metrics = Metrics::new(&instance.config.name);
     let instance = instance.observed_by(&metrics);
     let allowances = args.allow.iter().copied().collect();
     let task = Task { dry_run: args.dry_run, allowances, max_changes: args.max_changes, saved };
@@ -78,11 +82,14 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
             fail(&error.to_string(), exit)?
         }
     };
-    if let Some(path) = &args.metrics_file {
-        let refused = |error| io::Error::other(format!("--metrics-file {}: {error}", path.display()));
-        metrics.write_file(path).map_err(refused)?;
-    }
+    write_metrics(&metrics, args)?;
     Ok(exit)
+}
+
+fn write_metrics(metrics: &Metrics, args: &SyncArgs) -> io::Result<()> {
+    let Some(path) = &args.metrics_file else { return Ok(()) };
+    let refused = |error| io::Error::other(format!("--metrics-file {}: {error}", path.display()));
+    metrics.write_file(path).map_err(refused)
 }
 
 /// The lock of the instance: none in a dry run, which changes nothing, and where the database can't hold one.
@@ -128,6 +135,10 @@ fn load(path: &Path, instance: &Instance) -> Result<Plan, String> {
 fn save(path: &Path, report: &Report) -> io::Result<()> {
     let write = || {
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        // It may have been there, open to others.
+        if file.metadata()?.is_file() {
+            file.set_permissions(Permissions::from_mode(0o600))?;
+        }
         let mut file = io::BufWriter::new(file);
         serde_json::to_writer(&mut file, &SavedPlan::of(&report.run.plan, &report.instance))?;
         file.write_all(b"\n")?;

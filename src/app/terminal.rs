@@ -45,11 +45,7 @@ impl Terminal {
             Output::Text => report::write_text(report, self.style, &mut out),
             Output::Json => report::write_json(report, exit, self.values, &mut out),
         };
-        match written.and_then(|()| out.flush()) {
-            // The reader went away, as `head` does: the exit code tells of the run all the same.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            done => done,
-        }
+        unless_gone(written.and_then(|()| out.flush()))
     }
 
     /// Shows a report with every value, which is nobody's secret.
@@ -64,7 +60,12 @@ impl Terminal {
         anstream::eprintln!("explo-sync: {error}");
         match output {
             Output::Text => Ok(()),
-            Output::Json => report::write_failure(error, exit, &mut io::stdout().lock()),
+            Output::Json => unless_gone(report::write_failure(error, exit, &mut io::stdout().lock())),
         }
     }
+}
+
+/// The reader went away, as `head` does: the exit code tells of the run all the same.
+pub(super) fn unless_gone(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
 }

@@ -75,7 +75,7 @@ pub struct Settings {
 pub struct Client {
     http: reqwest::Client,
     pub(super) settings: Settings,
-    pacer: Pacer,
+    pacer: Arc<Pacer>,
     stop: Stop,
     random: Mutex<SmallRng>,
     calls: Mutex<BTreeMap<Endpoint, usize>>,
@@ -102,8 +102,13 @@ enum Attempt<T> {
 }
 
 impl Client {
-    /// A client; connects at the first call. `seed` is for the jitter.
-    pub fn new(settings: Settings, pacer: Pacer, stop: Stop, seed: u64) -> Result<Self, reqwest::Error> {
+    /// A client; connects at the first call. Clients that share a pacer are paced together. `seed` is for the jitter.
+    pub fn new(
+        settings: Settings,
+        pacer: impl Into<Arc<Pacer>>,
+        stop: Stop,
+        seed: u64,
+    ) -> Result<Self, reqwest::Error> {
         let ca = settings.ca.as_deref().map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
@@ -116,7 +121,7 @@ impl Client {
         Ok(Self {
             http,
             settings,
-            pacer,
+            pacer: pacer.into(),
             stop,
             random: Mutex::new(SmallRng::seed_from_u64(seed)),
             calls: Mutex::default(),
@@ -151,6 +156,10 @@ impl Client {
                     self.given_up_in_a_row.store(0, Ordering::Relaxed);
                     return Ok(answer);
                 }
+                // An attempt before this one may have been applied.
+                Attempt::Final(Error::Stopped { .. }) if attempts > 0 => {
+                    return Err(Error::Cut { endpoint: request.endpoint });
+                }
                 Attempt::Final(error) => return Err(error),
                 Attempt::Throttled(pause) => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);
@@ -158,11 +167,10 @@ impl Client {
                     if self.pacer.pause(pause) {
                         self.observed.throttled();
                     }
-                    if since.elapsed() + pause <= THROTTLED_TOO_LONG {
+                    if since.elapsed() < THROTTLED_TOO_LONG {
                         continue;
                     }
-                    attempts = self.settings.max_attempts;
-                    Fault::Throttled
+                    return Err(self.give_up(request.endpoint, attempts + 1, Fault::Throttled));
                 }
                 Attempt::Failed(fault) => {
                     attempts += 1;
@@ -232,8 +240,10 @@ impl Client {
             status => match read(&body) {
                 Ok(answer) => Attempt::Answer(answer),
                 Err(Unusable::Unreadable(how)) => Attempt::Failed(Fault::Unreadable(how)),
-                Err(Unusable::Refusal) => {
-                    Attempt::Final(Error::Rejected { endpoint, status: status.as_u16(), excerpt: excerpt() })
+                Err(refused) => {
+                    let undocumented = || "JSON of another shape than is documented".to_owned();
+                    let excerpt = if refused == Unusable::Refusal { excerpt() } else { undocumented() };
+                    Attempt::Final(Error::Rejected { endpoint, status: status.as_u16(), excerpt })
                 }
             },
         }

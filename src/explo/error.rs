@@ -104,8 +104,12 @@ impl Error {
     #[must_use]
     pub fn ends_run(&self) -> bool {
         match self {
-            Self::Unauthorized { .. } | Self::Outage { .. } | Self::Incomplete { .. } | Self::Stopped { .. } => true,
-            Self::Forbidden { .. } | Self::Rejected { .. } | Self::GaveUp { .. } | Self::Cut { .. } => false,
+            Self::Unauthorized { .. }
+            | Self::Outage { .. }
+            | Self::Incomplete { .. }
+            | Self::Stopped { .. }
+            | Self::Cut { .. } => true,
+            Self::Forbidden { .. } | Self::Rejected { .. } | Self::GaveUp { .. } => false,
         }
     }
 

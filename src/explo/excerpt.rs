@@ -43,15 +43,22 @@ fn values(tenant: &Tenant) -> Vec<String> {
     let lists = [&tenant.emails, &tenant.group_tags].into_iter().flatten().flatten().cloned();
     let objects = [&tenant.properties, &tenant.mapping].into_iter().flatten();
     let members = objects.flat_map(|object| match object {
-        Object::Whole(text) => json::members(text).map(|(_, value)| json::as_text(value).into_owned()).collect(),
-        Object::Keys(keys) => {
-            keys.iter().filter_map(|(_, value)| Some(json::as_text(value.as_ref()?).into_owned())).collect::<Vec<_>>()
-        }
+        Object::Whole(text) => leaves(text),
+        Object::Keys(keys) => keys.iter().filter_map(|(_, value)| value.as_deref()).flat_map(leaves).collect(),
     });
     let texts = [&tenant.name, &tenant.hierarchy_level_name].into_iter().flatten().cloned();
     let mut values: Vec<String> = lists.chain(members).chain(texts).collect();
     values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
     values
+}
+
+/// The scalar values inside a JSON value, however deep.
+fn leaves(value: &str) -> Vec<String> {
+    match value.as_bytes().first() {
+        Some(b'{') => json::members(value).flat_map(|(_, member)| leaves(member)).collect(),
+        Some(b'[') => json::elements(value).flat_map(leaves).collect(),
+        _ => vec![json::as_text(value).into_owned()],
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +70,7 @@ mod tests {
         let tenant = Tenant {
             provided_id: "acme-2024-production-eu".to_owned(),
             name: Some("Acme \"Rockets\" Ltd".to_owned()),
-            properties: Some(Object::Whole(r#"{"plan":"enterprise"}"#.to_owned())),
+            properties: Some(Object::Whole(r#"{"plan":{"kinds":["enterprise"]}}"#.to_owned())),
             ..Tenant::default()
         };
         let body =

@@ -103,7 +103,7 @@ async fn pass_to_short_page(
     union: &Mutex<Union<'_>>,
     progress: PageProgress<'_>,
 ) -> Result<Vec<Seen>, Error> {
-    let mut seen: Vec<Seen> = Vec::new();
+    let (mut seen, mut before) = (Vec::<Seen>::new(), 0);
     loop {
         seen.push(page(client, union, seen.len() + 1).await?);
         progress(seen.len(), seen.len());
@@ -111,6 +111,12 @@ async fn pass_to_short_page(
         if last == 0 || last < first {
             return Ok(seen);
         }
+        let distinct = union.lock().map_or(0, |union| union.tokens.len());
+        if distinct == before {
+            let total = "nothing to go by, for the last full page comes again and again".to_owned();
+            return Err(Error::Incomplete { distinct, passes: 1, total });
+        }
+        before = distinct;
     }
 }
 
@@ -129,7 +135,7 @@ async fn page(client: &Client, union: &Mutex<Union<'_>>, number: usize) -> Resul
         let page = Page::read(body)?;
         let total = page.total_count;
         let customers = page.customers()?;
-        let mut union = union.lock().map_err(|_| Unusable::Refusal)?;
+        let mut union = union.lock().map_err(|_| Unusable::Shape)?;
         for customer in &customers {
             union.add(customer);
         }

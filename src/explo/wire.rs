@@ -20,8 +20,10 @@ use crate::model::{Customer, Object, Tenant, json};
 pub enum Unusable {
     /// Not JSON, or cut: worth another try.
     Unreadable(&'static str),
-    /// JSON that says no, or that is not what was documented.
+    /// JSON that says no.
     Refusal,
+    /// JSON that is not what was documented; it may hold anything, so it is not quoted.
+    Shape,
 }
 
 /// One page of the listing.
@@ -107,7 +109,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unusable> {
         return Err(Unusable::Unreadable("is empty"));
     }
     serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Unusable::Refusal,
+        serde_json::error::Category::Data => Unusable::Shape,
         serde_json::error::Category::Eof => Unusable::Unreadable("is cut short"),
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => Unusable::Unreadable("is not JSON"),
     })
@@ -118,7 +120,7 @@ impl<'a> ListedCustomer<'a> {
         let text = |text: Option<Text<'a>>| text.map(|Text(text)| text).unwrap_or_default();
         let list = |list: Option<Vec<Text<'a>>>| list.unwrap_or_default().into_iter().map(|Text(text)| text).collect();
         let object = |object: Option<&'a RawValue>| match object.map(RawValue::get) {
-            Some(text) if json::depth(text) > json::MAX_DEPTH => Err(Unusable::Refusal),
+            Some(text) if json::depth(text) > json::MAX_DEPTH => Err(Unusable::Shape),
             Some(text) if json::is_object(text) => Ok(Cow::Borrowed(text)),
             _ => Ok(Cow::Borrowed("{}")),
         };

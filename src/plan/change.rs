@@ -43,7 +43,7 @@ pub struct Plan {
     pub customers: usize,
     /// Customers listed that have a tenant, be it an invalid one.
     pub with_tenant: usize,
-    /// The data visibility groups of the customers listed.
+    /// The data visibility groups of the customers listed; the empty one stands for none.
     pub access_groups: BTreeSet<String>,
     /// How fields were compared.
     pub rules: Rules,

@@ -37,9 +37,8 @@ impl Comparison {
     /// Takes one listed customer; each is to be given once.
     pub fn observe(&mut self, customer: &Customer<'_>) {
         self.customers += 1;
-        if let Some(group) = customer.access_group.as_deref()
-            && !self.access_groups.contains(group)
-        {
+        let group = customer.access_group.as_deref().unwrap_or_default();
+        if !self.access_groups.contains(group) {
             self.access_groups.insert(group.to_owned());
         }
         let Some(provided_id) = customer.provided_id.as_deref() else { return };
@@ -67,7 +66,7 @@ impl Comparison {
             unlisted.into_iter().partition(|&row| self.index.tenant(row).name.is_some());
         for row in nameless {
             let reason = "name is NULL or not in the query, and a new customer needs one";
-            self.index.reject(Some(self.index.provided_id(row).to_owned()), reason.to_owned());
+            self.index.reject(Some(self.index.provided_id(row).to_owned()), reason);
         }
         creates.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
         self.updates.sort_unstable_by(|a, b| self.index.provided_id(a.row).cmp(self.index.provided_id(b.row)));

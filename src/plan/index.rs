@@ -14,6 +14,9 @@ use crate::model::{Customer, Invalid, Managed, Row, Tenant};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowNumber(u32);
 
+/// Bytes of what is told about rows without an id, more or less.
+const LONGEST_REASON: usize = 400;
+
 /// The tenants of one run.
 #[derive(Debug)]
 pub struct Index {
@@ -82,7 +85,7 @@ impl Index {
                 if let Some(id) = &provided_id {
                     self.insert_tenant(&Tenant { provided_id: id.clone(), ..Tenant::default() });
                 }
-                self.reject(provided_id, reason);
+                self.reject(provided_id, &reason);
             }
         }
     }
@@ -107,14 +110,19 @@ impl Index {
         self.by_id.insert_unique(id, number, |&number| self.entries[number as usize].id);
     }
 
-    /// Marks a tenant as impossible to plan; of several reasons the first is kept.
-    pub fn reject(&mut self, provided_id: Option<String>, reason: String) {
+    /// Marks a tenant as impossible to plan; of several reasons the first is kept. Rows without an id are told together.
+    pub fn reject(&mut self, provided_id: Option<String>, reason: &str) {
+        let is_nameless = provided_id.is_none();
         if let Some(id) = &provided_id
             && let Some(row) = self.find(self.fingerprints.of_id(id), id)
         {
             self.entries[row.0 as usize].state = State::Invalid;
         }
-        self.invalid.entry(provided_id).or_insert(reason);
+        let told = self.invalid.entry(provided_id).or_default();
+        if told.is_empty() || is_nameless && told.len() < LONGEST_REASON {
+            let separator = if told.is_empty() { "" } else { "; " };
+            told.extend([separator, reason]);
+        }
     }
 
     /// Says what a customer is to the tenants, and marks its tenant as listed.

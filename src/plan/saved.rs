@@ -19,6 +19,9 @@ pub struct SavedPlan {
     /// Whose plan it is.
     pub instance: String,
     rules: Rules,
+    /// Customers listed, and those of them that have a tenant: the bases of the guard.
+    bases: (usize, usize),
+    access_groups: BTreeSet<String>,
     changes: Vec<SavedChange>,
 }
 
@@ -42,7 +45,14 @@ impl SavedPlan {
             },
         };
         let changes = plan.changes.iter().map(saved).collect();
-        Self { version: VERSION, instance: instance.to_owned(), rules: plan.rules, changes }
+        Self {
+            version: VERSION,
+            instance: instance.to_owned(),
+            rules: plan.rules,
+            bases: (plan.customers, plan.with_tenant),
+            access_groups: plan.access_groups.clone(),
+            changes,
+        }
     }
 
     /// The plan again; refused where it can't have come from [`SavedPlan::of`].
@@ -69,9 +79,9 @@ impl SavedPlan {
             orphans: Vec::new(),
             invalid: Vec::new(),
             unchanged: 0,
-            customers: 0,
-            with_tenant: 0,
-            access_groups: BTreeSet::new(),
+            customers: self.bases.0,
+            with_tenant: self.bases.1,
+            access_groups: self.access_groups,
         })
     }
 }

@@ -209,7 +209,10 @@ pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
 fn exit_of(error: &explo::Error) -> Exit {
     match error {
         explo::Error::Unauthorized { .. } | explo::Error::Forbidden { .. } => Exit::Credentials,
-        explo::Error::Stopped { .. } => Exit::Stopped,
-        _ => Exit::Failed,
+        explo::Error::Stopped { .. } | explo::Error::Cut { .. } => Exit::Stopped,
+        explo::Error::Rejected { .. }
+        | explo::Error::GaveUp { .. }
+        | explo::Error::Outage { .. }
+        | explo::Error::Incomplete { .. } => Exit::Failed,
     }
 }

@@ -69,17 +69,6 @@ impl Columns {
     pub fn iter(&self) -> impl Iterator<Item = &(String, Column)> {
         self.0.iter()
     }
-
-    /// Whether there is a column for this field, or for a key of it.
-    #[must_use]
-    pub fn manage(&self, field: Field) -> bool {
-        self.0.iter().any(|(_, column)| match column {
-            Column::ProvidedId => false,
-            Column::Field(known) => *known == field,
-            Column::Property(_) => field == Field::Properties,
-            Column::Mapped(_) => field == Field::Mapping,
-        })
-    }
 }
 
 fn unknown(name: &str) -> String {
@@ -103,7 +92,6 @@ mod tests {
         let dotted = [Column::Property("a.b".to_owned()), Column::Mapped("40".to_owned())];
         assert_eq!(kinds[..2], [Column::Field(Field::Name), Column::ProvidedId]);
         assert_eq!(kinds[2..], dotted);
-        assert!(columns.manage(Field::Mapping) && !columns.manage(Field::Emails));
     }
 
     #[test]

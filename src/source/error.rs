@@ -60,9 +60,12 @@ pub(crate) fn cause(error: &sqlx::Error) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// From the first quote to the last: the data may hold quotes itself.
 fn mask_quoted(message: &str) -> String {
-    let quoted = |(n, part): (usize, &str)| if n % 2 == 1 { "***".to_owned() } else { part.to_owned() };
-    message.replace('\'', "\"").split('"').enumerate().map(quoted).collect::<Vec<_>>().join("\"")
+    match (message.find(['"', '\'']), message.rfind(['"', '\''])) {
+        (Some(first), Some(last)) if first < last => format!("{}***{}", &message[..=first], &message[last..]),
+        _ => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -72,10 +75,9 @@ mod tests {
     #[test]
     fn data_in_a_message_is_masked() {
         let message = "invalid input syntax for type integer: \"ann@x.example\"";
+        let quoting = "invalid input syntax for type integer: \"O'Brien Ltd\"";
+        assert_eq!(mask_quoted(quoting), "invalid input syntax for type integer: \"***\"");
         assert_eq!(mask_quoted(message), "invalid input syntax for type integer: \"***\"");
-        assert_eq!(
-            mask_quoted("Truncated incorrect INTEGER value: 'ann'"),
-            "Truncated incorrect INTEGER value: \"***\""
-        );
+        assert_eq!(mask_quoted("Truncated incorrect INTEGER value: 'ann'"), "Truncated incorrect INTEGER value: '***'");
     }
 }

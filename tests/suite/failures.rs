@@ -109,7 +109,7 @@ async fn a_429_pauses_every_call_for_as_long_as_it_says_and_is_no_attempt() {
 #[case::success_is_zero(200, r#"{"success": 0, "error": "no Ann <ann@a.example> please"}"#)]
 #[case::bad_request(400, r#"{"detail": "no Ann <ann@a.example> please"}"#)]
 #[case::no_customer(200, r#"{"success": 1, "detail": "no Ann <ann@a.example> please"}"#)]
-#[case::another_shape(200, r#"["no Ann <ann@a.example> please"]"#)]
+#[case::another_shape(200, r#""no Ann <ann@a.example> please""#)]
 #[tokio::test]
 async fn a_refusal_is_one_tenants_failure_and_its_reason_is_told_without_values(
     #[case] status: u16,
@@ -128,7 +128,8 @@ async fn a_refusal_is_one_tenants_failure_and_its_reason_is_told_without_values(
     );
     assert_eq!(report["calls"]["made"]["create_customer"], 2, "a refusal is not repeated");
     let error = report["changes"][0]["error"].as_str().unwrap();
-    assert!(error.contains("create_customer answered") && error.contains("please"), "{error}");
+    let quoted = if body.starts_with('"') { "another shape" } else { "please" };
+    assert!(error.contains("create_customer answered") && error.contains(quoted), "{error}");
     for text in [&output.stdout, &output.stderr] {
         assert!(!text.contains("ann@") && !text.contains("Ann"), "a value in {text}");
     }
@@ -226,7 +227,7 @@ async fn a_listing_that_does_not_add_up_is_repeated_and_then_gives_no_plan() {
 #[tokio::test]
 async fn a_customer_that_exists_in_another_visibility_group_is_left_alone() {
     let (database, sandbox) = sides().await;
-    for (id, group) in [("a", "Production"), ("b", "Other")] {
+    for (id, group) in [("a", json!("Production")), ("b", Value::Null)] {
         let hidden = customer(json!({"provided_id": id, "name": "Hidden", "access_group": group}));
         sandbox.change(|store| {
             store.add(hidden);

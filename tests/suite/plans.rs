@@ -26,6 +26,8 @@ async fn sides() -> (Database, Sandbox, Program) {
 async fn save(program: &Program) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("plan.json");
+    // Somebody left one that anybody may read.
+    std::fs::write(&path, "an older plan, and a longer one than the next will be").unwrap();
     let (code, _) = program.sync(&["--dry-run", "--out", path.to_str().unwrap()]).await;
     assert_eq!(code, 0);
     (directory, path)

@@ -91,7 +91,7 @@ async fn rows_that_share_an_id_are_all_invalid(#[case] kind: Kind) {
     let reason = |id: &str| index.invalid()[&Some(id.to_owned())].clone();
     assert_eq!((reason("twice"), reason("good then bad")), (TWICE.to_owned(), TWICE.to_owned()));
     assert_eq!(reason("bad then good"), format!("emails {NOT_JSON}"), "the first reason is kept");
-    assert_eq!(index.invalid()[&None], "row 2: provided_id is NULL");
+    assert_eq!(index.invalid()[&None], "row 2: provided_id is NULL; row 3: provided_id is empty");
 
     for id in ["twice", "good then bad", "bad then good", "list"] {
         let customer = Customer { provided_id: Some(id.into()), ..Customer::default() };
