@@ -9,7 +9,7 @@ use crate::{
     explo::Stop,
     lock::{self, Attempt},
     report::Exit,
-    source::Source,
+    source::{Error, Source},
 };
 
 /// Tries both sides, whatever the other says; the worst finding is the exit code.
@@ -53,7 +53,11 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
             Ok(Exit::Success)
         }
         Err(error) => {
-            writeln!(out, "fail  database  {error}")?;
+            let failing = match &error {
+                Error::Connect { .. } | Error::Timeout { .. } => "database",
+                Error::Query { .. } | Error::SeveralStatements | Error::Columns(_) => "query   ",
+            };
+            writeln!(out, "fail  {failing}  {error}")?;
             Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
         }
     }

@@ -13,6 +13,7 @@ use tokio::{
     sync::mpsc::{Receiver, channel},
     time::Instant,
 };
+use tracing::Instrument;
 
 use super::{
     Context,
@@ -62,6 +63,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         context,
         layers,
         status,
+        instance: config.name.clone(),
         max_run: config.max_run,
         pacer: None,
         leader: None,
@@ -81,7 +83,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
     if let Some((_, leader)) = service.leader.take() {
         leader.release().await;
     }
-    tracing::info!("stopped");
+    tracing::info!(instance = service.instance, "stopped");
     Ok(0)
 }
 
@@ -103,6 +105,8 @@ struct Service<'a> {
     /// As they were read last: secret files are read again for each run, the configuration at SIGHUP.
     layers: Layers,
     status: Arc<Status>,
+    /// Its name, for the log.
+    instance: String,
     /// How long a run may take.
     max_run: Duration,
     /// With the rate and the calls in flight that it is for.
@@ -130,7 +134,8 @@ impl Work for Service<'_> {
         let mut beats = tokio::time::interval(daemon::BEAT);
         // A run that outlives its end hangs: without a sign of life from here on, the watchdog ends it.
         let (began, longest) = (Instant::now(), self.max_run + Stop::GRACE + HANGING);
-        let mut run = Box::pin(self.once(stop));
+        let span = tracing::info_span!("daemon", instance = self.instance);
+        let mut run = Box::pin(self.once(stop).instrument(span));
         loop {
             tokio::select! {
                 next = &mut run => return next,
@@ -150,10 +155,11 @@ impl Work for Service<'_> {
                 systemd::status("Configuration reloaded");
                 self.layers = layers;
                 self.max_run = config.max_run;
+                self.instance.clone_from(&config.name);
                 Some(config.timing())
             }
             Err(error) => {
-                tracing::error!("the old configuration is kept: {error}");
+                tracing::error!(instance = self.instance, "the old configuration is kept: {error}");
                 systemd::status("The new configuration was refused, the old one is kept");
                 None
             }
@@ -266,11 +272,12 @@ impl Service<'_> {
         if classes(&report.run.held) != classes(&self.held) {
             self.held.clone_from(&report.run.held);
             match self.held.first() {
-                None => tracing::info!("the guard holds nothing any more"),
+                None => tracing::info!(run.id = report.run_id, "the guard holds nothing any more"),
                 Some(_) => self.held.iter().for_each(|held| {
                     let Held { class, count, limit } = held;
                     let class = class.name();
-                    tracing::warn!(class, count, limit, "held by the guard: explo-sync sync --allow {class}={count}");
+                    let way_out = format!("explo-sync sync --allow {class}={count}");
+                    tracing::warn!(run.id = report.run_id, class, count, limit, "held by the guard: {way_out}");
                 }),
             }
         }

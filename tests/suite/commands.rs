@@ -138,13 +138,13 @@ async fn nothing_is_tried_with_a_configuration_that_cant_be_used(
     "EXPLO_SYNC__SOURCE__QUERY",
     "select id, email from tenants",
     78,
-    "database",
+    "query",
     "did you mean 'emails'"
 )]
-#[case::no_id("EXPLO_SYNC__SOURCE__QUERY", "select name from tenants", 78, "database", "provided_id")]
-#[case::no_such_table("EXPLO_SYNC__SOURCE__QUERY", "select * from nowhere", 1, "database", "no such table: nowhere")]
-#[case::no_sql("EXPLO_SYNC__SOURCE__QUERY", "selec", 1, "database", "syntax error")]
-#[case::leave_null("EXPLO_SYNC__FIELDS__LEAVE_NULL", "[\"mail\"]", 78, "database", "fields.leave_null names 'mail'")]
+#[case::no_id("EXPLO_SYNC__SOURCE__QUERY", "select name from tenants", 78, "query", "provided_id")]
+#[case::no_such_table("EXPLO_SYNC__SOURCE__QUERY", "select * from nowhere", 1, "query", "no such table: nowhere")]
+#[case::no_sql("EXPLO_SYNC__SOURCE__QUERY", "selec", 1, "query", "syntax error")]
+#[case::leave_null("EXPLO_SYNC__FIELDS__LEAVE_NULL", "[\"mail\"]", 78, "query", "fields.leave_null names 'mail'")]
 #[case::no_file("DATABASE_URL", "sqlite:///nowhere/t.db", 1, "database", "can't connect to sqlite:/nowhere/t.db")]
 #[case::no_server(
     "DATABASE_URL",
@@ -187,12 +187,12 @@ async fn of_two_failures_check_tells_both_and_exits_with_the_one_to_mend_first()
     let database = Database::of_tenants(numbered(0..1)).await;
     let sandbox = sandbox_knowing("the-right-token").await;
     let rejected = Program::between(&database, &sandbox, QUERY);
-    for (name, value, code) in [
-        ("EXPLO_SYNC__SOURCE__QUERY", "select id from tenants", 78),
-        ("DATABASE_URL", "sqlite:///nowhere/tenants.db", 77),
+    for (name, value, code, failing) in [
+        ("EXPLO_SYNC__SOURCE__QUERY", "select id from tenants", 78, "query"),
+        ("DATABASE_URL", "sqlite:///nowhere/tenants.db", 77, "database"),
     ] {
         let output = rejected.clone().with(name, value).run(&["check"]).await;
-        assert_eq!((output.code, marked(&output.stdout, "fail")), (code, vec!["database", "token"]), "{output:?}");
+        assert_eq!((output.code, marked(&output.stdout, "fail")), (code, vec![failing, "token"]), "{output:?}");
     }
 }
 

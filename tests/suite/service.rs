@@ -192,7 +192,11 @@ async fn a_held_plan_is_told_once_and_again_when_that_changes() {
     let sandbox = sandbox((0..5).map(|n| customer(json!({"provided_id": format!("s{n}"), "name": "S"})))).await;
     let program = daemon(&database, &sandbox);
     let mut daemon = Daemon::start(&program, &[]);
-    assert!(daemon.says("held by the guard").await.contains("--allow orphan=5"));
+    let held = daemon.says("held by the guard").await;
+    assert!(
+        ["--allow orphan=5", "run.id", "\"instance\":\"default\""].iter().all(|part| held.contains(part)),
+        "{held}"
+    );
     daemon.says("run ended").await;
     daemon.says("run ended").await;
     sandbox.change(|store| {
