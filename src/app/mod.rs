@@ -6,6 +6,7 @@ mod init;
 mod instance;
 mod run;
 mod sandbox;
+mod service;
 mod signals;
 mod sync;
 mod terminal;

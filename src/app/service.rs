@@ -1,0 +1,275 @@
+//! What the daemon does at each instant: one run, if it is this daemon's turn.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+use tracing::Instrument;
+
+use super::{
+    Context,
+    instance::{Instance, Task},
+    now,
+};
+use crate::{
+    config::{Config, Layers},
+    daemon::{self, Next, Timing, Work},
+    explo::{Pacer, Stop},
+    lock::{self, Attempt, Lock},
+    ops::Status,
+    plan::Held,
+    report::{self, Exit, Report},
+    source::{self, Source},
+    systemd,
+};
+
+/// How long after its end a run may still be closing connections.
+const HANGING: Duration = Duration::from_mins(2);
+
+/// What the daemon does at each instant, and what it remembers between them.
+pub(super) struct Service<'a> {
+    context: &'a Context,
+    /// As they were read last: secret files are read again for each run, the configuration at SIGHUP.
+    layers: Layers,
+    status: Arc<Status>,
+    /// Its name, for the log.
+    instance: String,
+    /// How long a run may take.
+    max_run: Duration,
+    /// With the rate and the calls in flight that it is for.
+    pacer: Option<((u32, usize), Arc<Pacer>)>,
+    /// Held from the first run to the end: of several daemons the one that has it works, the others stand by. With what it
+    /// is for: the instance and the place of its source.
+    leader: Option<((String, String), Lock)>,
+    /// Why the last instant was left to another run, where it was.
+    standby: Option<&'static str>,
+    /// The classes for which the last plan was held.
+    held: Vec<Held>,
+    /// Whether it was said that this database holds no lock.
+    lockless: bool,
+}
+
+/// What asking for a lock means for this instant.
+enum Turn {
+    Ours(Option<Lock>),
+    Another(&'static str),
+}
+
+impl Work for Service<'_> {
+    async fn run(&mut self, stop: &Stop) -> Next {
+        let status = Arc::clone(&self.status);
+        let mut beats = tokio::time::interval(daemon::BEAT);
+        // A run that outlives its end hangs: without a sign of life from here on, the watchdog ends it.
+        let (began, longest) = (Instant::now(), self.max_run + Stop::GRACE + HANGING);
+        let span = tracing::info_span!("daemon", instance = self.instance);
+        let mut run = Box::pin(self.once(stop).instrument(span));
+        loop {
+            tokio::select! {
+                next = &mut run => return next,
+                _ = beats.tick(), if began.elapsed() < longest => {
+                    status.heartbeat(now());
+                    systemd::alive();
+                }
+            }
+        }
+    }
+
+    fn reload(&mut self) -> Option<Timing> {
+        let reloaded = self.context.layers().and_then(|layers| Ok((Config::load(&layers)?, layers)));
+        match reloaded {
+            Ok((config, layers)) => {
+                tracing::info!(instance = config.name, "configuration reloaded");
+                systemd::status("Configuration reloaded");
+                self.layers = layers;
+                self.max_run = config.max_run;
+                self.instance.clone_from(&config.name);
+                Some(config.timing())
+            }
+            Err(error) => {
+                tracing::error!(instance = self.instance, "the old configuration is kept: {error}");
+                systemd::status("The new configuration was refused, the old one is kept");
+                None
+            }
+        }
+    }
+
+    fn beat(&mut self, next: Option<DateTime<Utc>>) {
+        self.status.heartbeat(now());
+        self.status.next_run(next.map(SystemTime::from));
+        systemd::alive();
+    }
+}
+
+impl<'a> Service<'a> {
+    pub(super) fn new(context: &'a Context, layers: Layers, config: &Config, status: Arc<Status>) -> Self {
+        Self {
+            context,
+            layers,
+            status,
+            instance: config.name.clone(),
+            max_run: config.max_run,
+            pacer: None,
+            leader: None,
+            standby: None,
+            held: Vec::new(),
+            lockless: false,
+        }
+    }
+
+    /// Makes room for another daemon.
+    pub(super) async fn end(mut self) {
+        if let Some((_, leader)) = self.leader.take() {
+            leader.release().await;
+        }
+        tracing::info!(instance = self.instance, "stopped");
+    }
+
+    /// One run, if it is this daemon's turn.
+    async fn once(&mut self, stop: &Stop) -> Next {
+        let stop = stop.child();
+        let config = match Config::load(&self.layers) {
+            Ok(config) => config,
+            Err(error) => return self.failed("", &error.to_string(), Exit::Config),
+        };
+        let lock = match self.turn(&config, &stop).await {
+            Ok(Turn::Ours(lock)) => lock,
+            Ok(Turn::Another(reason)) => return self.stand_by(reason),
+            Err(error) => return self.failed("", &error.to_string(), Exit::Failed),
+        };
+        self.standby = None;
+        let next = self.reconcile(config, &stop, lock.as_ref()).await;
+        if let Some(lock) = lock {
+            lock.release().await;
+        }
+        next
+    }
+
+    /// The lock of the daemons first, then the one of all runs, which `sync` takes as well.
+    async fn turn(&mut self, config: &Config, stop: &Stop) -> Result<Turn, source::Error> {
+        let ours = (config.name.clone(), config.source.place());
+        if let Some((_, leader)) = self.leader.take_if(|(what, leader)| *what != ours || leader.lost().is_cancelled()) {
+            leader.release().await;
+        }
+        if self.leader.is_none() {
+            // No instance has a tilde in its name.
+            let daemons = format!("{}~daemon", config.name);
+            match lock::acquire(&config.source, &daemons, lock::Timing::default(), stop).await? {
+                Attempt::Acquired(leader) => self.leader = Some((ours, leader)),
+                Attempt::Busy => return Ok(Turn::Another("another daemon works")),
+                Attempt::Stopped => return Ok(Turn::Another("stopping")),
+                Attempt::Unavailable(reason) => self.go_without(&reason),
+            }
+        }
+        let asked = lock::acquire(&config.source, &config.name, lock::Timing::default(), stop);
+        Ok(match asked.await? {
+            Attempt::Acquired(lock) => Turn::Ours(Some(lock)),
+            Attempt::Busy => Turn::Another("another run holds the lock"),
+            Attempt::Stopped => Turn::Another("stopping"),
+            Attempt::Unavailable(reason) => {
+                self.go_without(&reason);
+                Turn::Ours(None)
+            }
+        })
+    }
+
+    /// One pacer for as long as its settings are the same.
+    fn pacer(&mut self, config: &Config) -> Arc<Pacer> {
+        let settings = (config.requests_per_minute, config.max_in_flight);
+        match &self.pacer {
+            Some((known, pacer)) if *known == settings => Arc::clone(pacer),
+            _ => {
+                let pacer = Arc::new(Pacer::new(settings.0, settings.1));
+                self.pacer = Some((settings, Arc::clone(&pacer)));
+                pacer
+            }
+        }
+    }
+
+    /// Said once: two runs at once cost calls, not correctness.
+    fn go_without(&mut self, reason: &str) {
+        if !self.lockless {
+            tracing::warn!("going on without a lock: {reason}");
+        }
+        self.lockless = true;
+    }
+
+    async fn reconcile(&mut self, config: Config, stop: &Stop, lock: Option<&Lock>) -> Next {
+        let max_run = config.max_run;
+        let instance = match Instance::paced_by(self.pacer(&config), config, stop) {
+            Ok(instance) => instance.observed_by(self.status.metrics()),
+            Err(error) => return self.failed("", &error.to_string(), Exit::Config),
+        };
+        self.status.run_began(&instance.run_id, now());
+        systemd::status("Running");
+        let ran = tokio::select! {
+            ran = instance.run(Task::default(), &*self.status) => ran,
+            () = ended_early(stop, max_run, lock) => unreachable!("it only asks for a stop"),
+        };
+        match ran {
+            Ok(report) => self.ended(&report, report.exit(false)),
+            Err(error) => self.failed(&instance.run_id, &error.to_string(), report::exit_without_plan(&error)),
+        }
+    }
+
+    fn ended(&mut self, report: &Report, exit: Exit) -> Next {
+        self.status.run_ended(report, exit, now());
+        let outcomes = report.outcomes();
+        systemd::status(&format!(
+            "Last run: exit {}, {} applied, {} deferred",
+            exit as u8, outcomes.applied, outcomes.deferred
+        ));
+        let classes = |held: &[Held]| held.iter().map(|held| held.class).collect::<Vec<_>>();
+        if classes(&report.run.held) != classes(&self.held) {
+            self.held.clone_from(&report.run.held);
+            match self.held.first() {
+                None => tracing::info!(run.id = report.run_id, "the guard holds nothing any more"),
+                Some(_) => self.held.iter().for_each(|held| {
+                    let Held { class, count, limit } = held;
+                    let class = class.name();
+                    let way_out = format!("explo-sync sync --allow {class}={count}");
+                    tracing::warn!(run.id = report.run_id, class, count, limit, "held by the guard: {way_out}");
+                }),
+            }
+        }
+        // It ran out of its time and got on: what is left is listed and planned anew, so that values don't go stale.
+        let is_unfinished = exit == Exit::Stopped && outcomes.applied > 0;
+        if is_unfinished { Next::AtOnce } else { Next::AtSchedule }
+    }
+
+    fn failed(&mut self, run_id: &str, error: &str, exit: Exit) -> Next {
+        if run_id.is_empty() {
+            tracing::error!("no run: {error}");
+        }
+        self.status.run_failed(run_id, error, exit, now());
+        systemd::status(&format!("Last run: exit {}", exit as u8));
+        Next::AtSchedule
+    }
+
+    fn stand_by(&mut self, reason: &'static str) -> Next {
+        if self.standby != Some(reason) {
+            tracing::info!("standing by: {reason}");
+        }
+        self.standby = Some(reason);
+        self.status.standby(reason);
+        systemd::status(&format!("Standing by: {reason}"));
+        Next::AtSchedule
+    }
+}
+
+/// Asks for a stop when the time of a run is up or its lock is lost; never returns.
+async fn ended_early(stop: &Stop, max_run: Duration, lock: Option<&Lock>) {
+    let lost = async {
+        match lock {
+            Some(lock) => lock.lost().cancelled().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = tokio::time::sleep(max_run) => stop.request("schedule.max_run").await,
+        () = lost => stop.request("a lost lock").await,
+    }
+    std::future::pending::<()>().await;
+}
