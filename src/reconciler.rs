@@ -5,10 +5,10 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    applier::{Applied, Applier},
+    applier::{Applied, Applier, Outcome},
     explo::{self, Listing, Reader, Stop, Writer},
     model::Customer,
-    plan::{Allowances, Change, Comparison, Fingerprints, Guard, Held, Index, Plan, Rules, compare},
+    plan::{Allowances, Change, Comparison, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, compare},
     progress::Progress,
     source::{self, Source},
 };
@@ -26,6 +26,8 @@ pub struct Reconciler<'a, S, R> {
     pub guard: Guard,
     /// What is allowed beyond.
     pub allowances: &'a Allowances,
+    /// What earlier runs found out about writes.
+    pub findings: &'a Findings,
     /// Changes under way at once.
     pub side_by_side: usize,
     /// Changes begun at the most; the others are deferred.
@@ -62,11 +64,31 @@ pub enum Error {
     Explo(#[from] explo::Error),
 }
 
+impl Run {
+    /// Adds what this run found out about writes.
+    pub fn teach(&self, findings: &mut Findings) {
+        let Some(applied) = &self.applied else { return };
+        findings.begin_run();
+        for (change, outcome) in self.plan.changes.iter().zip(&applied.outcomes) {
+            let unsettled = match outcome {
+                Outcome::Applied => &[],
+                Outcome::Unsettled(unsettled) => &**unsettled,
+                Outcome::Failed(_) | Outcome::Deferred => continue,
+            };
+            findings.learn(self.plan.provided_id(change), &self.plan.differences(change), unsettled);
+        }
+        for (row, unsettled) in &self.plan.unsettled {
+            findings.learn(self.plan.index.provided_id(*row), &[], std::slice::from_ref(unsettled));
+        }
+    }
+}
+
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
-        let (plan, listing) = self.compare(tenants, progress).await?;
+        let (comparison, listing) = self.compare(tenants, progress).await?;
+        let plan = self.verify(comparison).await?.finish();
         let held = self.guard.held(&plan, self.allowances);
         let applied = match writer {
             Some(writer) if held.is_empty() => Some(self.apply(&plan, writer, progress).await),
@@ -90,11 +112,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     async fn is_unmoved(&self, plan: &Plan, change: &Change) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
-        let current = match self.reader.customer(&tenant.provided_id).await {
-            Ok(current) => Some(current),
-            Err(explo::Error::Rejected { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
+        let current = self.held(&tenant.provided_id).await?;
         Ok(match (change, current) {
             (Change::Create(_), current) => current.is_none(),
             (Change::Update(_), None) => false,
@@ -117,12 +135,30 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(index)
     }
 
-    async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Plan, Listing), Error> {
-        let mut comparison = Comparison::new(tenants, self.rules);
+    async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {
+        let mut comparison = Comparison::new(tenants, self.rules, self.findings);
         let mut observe = |customer: &Customer<'_>| comparison.observe(customer);
         let listing = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
-        Ok((comparison.finish(), listing))
+        Ok((comparison, listing))
+    }
+
+    /// Looks at customers whose differences may be the listing's alone: one for each doubt.
+    async fn verify<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
+        while let Some(provided_id) = comparison.doubtful().map(str::to_owned) {
+            let customer = self.held(&provided_id).await?;
+            comparison.look(&provided_id, customer.as_ref());
+        }
+        Ok(comparison)
+    }
+
+    /// What Explo holds under an id; `None` where it has no such customer.
+    async fn held(&self, provided_id: &str) -> Result<Option<Customer<'static>>, Error> {
+        match self.reader.customer(provided_id).await {
+            Ok(customer) => Ok(Some(customer)),
+            Err(explo::Error::Rejected { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn apply<W: Writer>(&self, plan: &Plan, writer: &W, progress: &dyn Progress) -> Applied {

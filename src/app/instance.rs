@@ -8,7 +8,7 @@ use crate::{
     config::{self, Config},
     explo::{Client, Pacer, Stop},
     metrics::Metrics,
-    plan::{Allowances, Fingerprints, Plan, SavedPlan},
+    plan::{Allowances, Findings, Fingerprints, Plan, SavedPlan},
     progress::Progress,
     reconciler::{self, Reconciler, Run},
     report::Report,
@@ -63,14 +63,19 @@ impl Instance {
         saved.restore(Fingerprints::new(rand::random())).map_err(str::to_owned)
     }
 
-    /// Runs once, and logs the beginning and the end.
-    pub(super) async fn run(&self, task: Task, progress: &dyn Progress) -> Result<Report, reconciler::Error> {
+    /// Runs once, and logs the beginning and the end. `findings` are those of the runs before.
+    pub(super) async fn run(
+        &self,
+        task: Task,
+        findings: &Findings,
+        progress: &dyn Progress,
+    ) -> Result<Report, reconciler::Error> {
         let span = tracing::info_span!("run", run.id = self.run_id, instance = self.config.name);
         async {
             let (source, base_url) = (self.config.source.place(), self.config.explo.base_url.to_string());
             let dry_run = task.dry_run;
             tracing::info!(source, base_url, dry_run, "run begins");
-            let run = self.reconcile(task, progress).await;
+            let run = self.reconcile(task, findings, progress).await;
             let run = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),
@@ -89,7 +94,12 @@ impl Instance {
         .await
     }
 
-    async fn reconcile(&self, task: Task, progress: &dyn Progress) -> Result<Run, reconciler::Error> {
+    async fn reconcile(
+        &self,
+        task: Task,
+        findings: &Findings,
+        progress: &dyn Progress,
+    ) -> Result<Run, reconciler::Error> {
         let Self { config, client, stop, .. } = self;
         let reconciler = Reconciler {
             source: &config.source,
@@ -97,6 +107,7 @@ impl Instance {
             rules: config.rules,
             guard: config.guard,
             allowances: &task.allowances,
+            findings,
             side_by_side: config.max_in_flight,
             max_changes: task.max_changes.unwrap_or(usize::MAX),
             stop,

@@ -19,7 +19,7 @@ use crate::{
     explo::Stop,
     lock::{self, Attempt, Lock},
     metrics::Metrics,
-    plan::{Plan, SavedPlan},
+    plan::{Findings, Plan, SavedPlan},
     report::{self, Exit, Report},
 };
 
@@ -62,7 +62,7 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
     let allowances = args.allow.iter().copied().collect();
     let task = Task { dry_run: args.dry_run, allowances, max_changes: args.max_changes, saved };
     let began = now();
-    let ran = instance.run(task, &context.terminal.progress()).await;
+    let ran = instance.run(task, &Findings::default(), &context.terminal.progress()).await;
     if let Some(lock) = lock {
         lock.release().await;
     }

@@ -127,7 +127,7 @@ impl Config {
             explo,
             requests_per_minute: requests_per_minute?,
             max_in_flight: max_in_flight?,
-            rules: Rules { emails: emails? },
+            rules: Rules { emails: emails?, ..Rules::default() },
             guard: guard?,
             timing: timing?,
             max_run: max_run?,

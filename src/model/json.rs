@@ -126,6 +126,54 @@ pub fn array(elements: impl Iterator<Item = String>) -> String {
     format!("[{}]", elements.collect::<Vec<_>>().join(","))
 }
 
+/// Whether two keys are the same but for their style: `filterValue`, `filter_value`, `Filter-Value`.
+#[must_use]
+pub fn is_same_key(a: &str, b: &str) -> bool {
+    plain_key(a).eq(plain_key(b))
+}
+
+fn plain_key(key: &str) -> impl Iterator<Item = char> {
+    key.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase)
+}
+
+/// Whether two canonical values are the same but for the style of keys.
+#[must_use]
+pub fn is_alike(a: &str, b: &str) -> bool {
+    restyled(a, b).is_some_and(|restyled| restyled == b)
+}
+
+/// A canonical value with its keys in the style of another, as far as that one has them; `None` where they have it already.
+#[must_use]
+pub fn restyled(value: &str, style: &str) -> Option<String> {
+    let inner = |value: &str, style: Option<&&str>| {
+        style.and_then(|style| restyled(value, style)).unwrap_or_else(|| value.to_owned())
+    };
+    let text = match (value.as_bytes().first()?, style.as_bytes().first()?) {
+        (b'[', b'[') => {
+            let styles: Vec<_> = elements(style).collect();
+            array(elements(value).enumerate().map(|(at, value)| inner(value, styles.get(at))))
+        }
+        (b'{', b'{') => {
+            let keys: BTreeMap<_, _> = members(style).collect();
+            let name = |key: Cow<'_, str>| {
+                let alike = || keys.keys().find(|known| is_same_key(known, &key));
+                if keys.contains_key(&key) {
+                    key.into_owned()
+                } else {
+                    alike().map_or(key.to_string(), ToString::to_string)
+                }
+            };
+            let named = members(value).map(|(key, member)| (name(key), member));
+            object(named.map(|(key, member)| {
+                let style = keys.get(key.as_str());
+                (key, inner(member, style))
+            }))
+        }
+        _ => return None,
+    };
+    (text != value).then_some(text)
+}
+
 /// The value of a JSON number: ±0.DIGITS · 10^point, without leading or trailing zeros; zero has no digits.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub struct Decimal<'a> {
@@ -265,6 +313,15 @@ mod tests {
     fn objects_are_equal_whatever_the_order_of_their_keys() {
         let text = r#" {"b" : [1, {"y":null,"x":"\u0041"}], "a":true } "#;
         assert_eq!(canonical(checked(text).unwrap()), r#"{"a":true,"b":[1,{"x":"A","y":null}]}"#);
+    }
+
+    #[test]
+    fn keys_take_the_style_of_another_object_and_an_exact_one_keeps_its_own() {
+        let restyled = |value: &str, style| restyled(value, style).unwrap_or_else(|| value.to_owned());
+        assert_eq!(restyled(r#"{"filter_value":1,"x":2}"#, r#"{"filterValue":3}"#), r#"{"filterValue":1,"x":2}"#);
+        assert_eq!(restyled(r#"{"a":{"b_c":1}}"#, r#"{"a":{"bC":1}}"#), r#"{"a":{"bC":1}}"#);
+        assert_eq!(restyled(r#"{"a_b":1}"#, r#"{"aB":2,"a_b":3}"#), r#"{"a_b":1}"#);
+        assert!(is_alike(r#"{"a_b":1}"#, r#"{"aB":1}"#) && !is_alike(r#"{"a_b":1}"#, r#"{"aB":2}"#));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json;
+
 /// What the source wants one customer to be. `None` is a field that this row leaves alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
@@ -116,6 +118,12 @@ impl Scope {
             Self::Whole => true,
             Self::Keys(keys) => keys.iter().any(|managed| managed == key),
         }
+    }
+
+    /// Whether `key` may be a managed one in another style.
+    #[must_use]
+    pub fn resembles(&self, key: &str) -> bool {
+        matches!(self, Self::Keys(keys) if keys.iter().any(|managed| json::is_same_key(managed, key)))
     }
 }
 

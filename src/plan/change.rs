@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, RowNumber, Rules, compare, needs_current};
+use super::{Difference, Index, RowNumber, Rules, Unsettled, compare, needs_current};
 use crate::model::{Customer, Field, Invalid};
 
 /// One change of one customer.
@@ -39,6 +39,12 @@ pub struct Plan {
     pub invalid: Vec<Invalid>,
     /// Customers that hold what is wanted.
     pub unchanged: usize,
+    /// Differences that are known not to settle, by id: not written.
+    pub unsettled: Vec<(RowNumber, Unsettled)>,
+    /// Customers that have no other differences than those.
+    pub unsettled_customers: usize,
+    /// Customers looked at one by one, to see whether the listing tells the truth.
+    pub looks: usize,
     /// Customers listed.
     pub customers: usize,
     /// Customers listed that have a tenant, be it an invalid one.

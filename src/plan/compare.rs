@@ -4,7 +4,7 @@
 //! |---|---|
 //! | name, level | the same characters; no level is the empty one |
 //! | emails, tags | the same set; with `emails = "add"`, nothing wanted is missing |
-//! | properties | the same keys and values, numbers by value; of dotted columns their keys alone |
+//! | properties | the same keys and values, numbers by value; of dotted columns their keys alone; where the listing has a style of its own for keys, whatever their style |
 //! | mapping | the same, and `213` is `"213"` |
 
 use std::collections::BTreeSet;
@@ -18,6 +18,28 @@ use crate::model::{Customer, Field, Object, Scope, Tenant, json};
 pub struct Rules {
     /// For the addresses.
     pub emails: EmailRule,
+    /// For the keys of properties; found out in each run.
+    #[serde(default)]
+    pub keys: KeyStyle,
+}
+
+impl Rules {
+    /// The same with another view of keys.
+    #[must_use]
+    pub fn with(self, keys: KeyStyle) -> Self {
+        Self { keys, ..self }
+    }
+}
+
+/// What the style of a listed property key says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyStyle {
+    /// It is the key's own: `filter_value` is not `filterValue`.
+    #[default]
+    AsListed,
+    /// Nothing, for the listing has one style for all: the wanted style is taken.
+    AsWanted,
 }
 
 /// What an address that only Explo has is.
@@ -45,12 +67,14 @@ pub struct Difference {
 /// The fields that differ, in order.
 #[must_use]
 pub fn compare(tenant: &Tenant, customer: &Customer<'_>, rules: Rules) -> Vec<Difference> {
-    let difference = |field| {
-        let new = new_form(tenant, customer, field, rules)?;
-        let old = old_form(tenant, customer, field);
-        (old != new).then_some(Difference { field, old, new })
-    };
-    Field::ALL.into_iter().filter_map(difference).collect()
+    Field::ALL.into_iter().filter_map(|field| difference(tenant, customer, field, rules)).collect()
+}
+
+/// One field, if it differs.
+pub(super) fn difference(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<Difference> {
+    let new = new_form(tenant, customer, field, rules)?;
+    let old = old_form(tenant, customer, field, rules);
+    (old != new).then_some(Difference { field, old, new })
 }
 
 /// Whether writing these fields carries values that are others', so that the current ones must be read first.
@@ -125,12 +149,19 @@ fn new_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules
 }
 
 /// What Explo has, in the comparison form, as far as the tenant manages it.
-fn old_form(tenant: &Tenant, customer: &Customer<'_>, field: Field) -> String {
+fn old_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> String {
     match field {
         Field::Name => json::quote(&customer.name),
         Field::Emails => set_form(customer.emails.iter().map(|email| &**email)),
         Field::GroupTags => set_form(customer.group_tags.iter().map(|tag| &**tag)),
-        Field::Properties => held_form(&customer.properties, &tenant.managed().properties, json::canonical),
+        Field::Properties => {
+            let listed = &*customer.properties;
+            let styled = match rules.keys {
+                KeyStyle::AsListed => None,
+                KeyStyle::AsWanted => tenant.properties.as_ref().and_then(|wanted| in_style(listed, wanted)),
+            };
+            held_form(styled.as_deref().unwrap_or(listed), &tenant.managed().properties, json::canonical)
+        }
         Field::Mapping => mapping_form(&customer.mapping, &tenant.managed().mapping),
         Field::IsDemoGroup => customer.is_demo_group.to_string(),
         Field::HierarchyLevelName => json::quote(&customer.hierarchy_level),
@@ -146,6 +177,18 @@ fn wanted_form(object: &Object, value: impl Fn(&str) -> String) -> String {
         Object::Whole(object) => held_form(object, &Scope::Whole, value),
         Object::Keys(keys) => json::object(keys.iter().filter_map(|(key, json)| Some((key, value(json.as_deref()?))))),
     }
+}
+
+/// Listed properties with their keys in the style of the wanted ones, where they have another.
+fn in_style(listed: &str, wanted: &Object) -> Option<String> {
+    let style = match wanted {
+        Object::Whole(object) => json::canonical(object),
+        Object::Keys(keys) => {
+            let or_null = |json: &Option<String>| json.as_deref().map_or_else(|| "null".to_owned(), json::canonical);
+            json::object(keys.iter().map(|(key, json)| (key, or_null(json))))
+        }
+    };
+    json::restyled(&json::canonical(listed), &style)
 }
 
 fn mapping_form(object: &str, scope: &Scope) -> String {

@@ -1,36 +1,74 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
+//!
+//! A difference is doubtful if it may be the listing's alone: keys in another style, or what the last run wrote and Explo
+//! acknowledged. One look at one customer answers for all with the same doubt.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Change, Index, Plan, Probe, RowNumber, Rules, Update, compare};
-use crate::model::{Customer, Invalid};
+use super::{
+    Change, Difference, Findings, Index, KeyStyle, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
+    compare::difference,
+};
+use crate::model::{Customer, Field, Invalid};
 
 /// Both sides, half compared.
 #[derive(Debug)]
-pub struct Comparison {
+pub struct Comparison<'f> {
     index: Index,
     rules: Rules,
+    findings: &'f Findings,
     updates: Vec<Update>,
+    unsettled: Vec<(RowNumber, Unsettled)>,
+    doubtful: Vec<Doubtful>,
+    /// What was found out: whether the listing alone is at fault.
+    answers: BTreeMap<Doubt, bool>,
+    looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
     customers: usize,
     with_tenant: usize,
     unchanged: usize,
+    unsettled_customers: usize,
 }
 
-impl Comparison {
-    /// Begins with the tenants.
+/// Why a difference may be the listing's alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Doubt {
+    /// Property keys differ in style.
+    KeyStyle,
+    /// The last run wrote it, and it was acknowledged.
+    CameBack(Field),
+}
+
+/// A customer whose differences may not all be there.
+#[derive(Debug)]
+struct Doubtful {
+    row: RowNumber,
+    listed: Vec<Difference>,
+    /// The properties' difference but for the style of keys.
+    restyled: Option<Difference>,
+    doubts: BTreeSet<Doubt>,
+}
+
+impl<'f> Comparison<'f> {
+    /// Begins with the tenants, and with what earlier runs found out.
     #[must_use]
-    pub fn new(index: Index, rules: Rules) -> Self {
+    pub fn new(index: Index, rules: Rules, findings: &'f Findings) -> Self {
         Self {
             index,
             rules,
+            findings,
             updates: Vec::new(),
+            unsettled: Vec::new(),
+            doubtful: Vec::new(),
+            answers: BTreeMap::new(),
+            looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
             customers: 0,
             with_tenant: 0,
             unchanged: 0,
+            unsettled_customers: 0,
         }
     }
 
@@ -46,21 +84,61 @@ impl Comparison {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
             Probe::Equal => self.unchanged += 1,
-            Probe::Differs(row) => {
-                let differences = compare(&self.index.tenant(row), customer, self.rules);
-                if differences.is_empty() {
-                    self.unchanged += 1;
-                } else {
-                    self.updates.push(Update { row, differences });
-                }
-            }
+            Probe::Differs(row) => self.differs(row, customer, provided_id),
         }
         self.with_tenant += 1;
+    }
+
+    fn differs(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str) {
+        let tenant = self.index.tenant(row);
+        let listed = compare(&tenant, customer, self.rules);
+        let restyled = difference(&tenant, customer, Field::Properties, self.rules.with(KeyStyle::AsWanted));
+        let came_back = listed.iter().filter(|difference| self.findings.came_back(provided_id, difference));
+        let mut doubts: BTreeSet<_> = came_back.map(|difference| Doubt::CameBack(difference.field)).collect();
+        if of_field(&listed, Field::Properties) != restyled.as_ref() {
+            doubts.insert(Doubt::KeyStyle);
+        }
+        if doubts.is_empty() {
+            self.conclude(row, listed, Vec::new());
+        } else {
+            self.doubtful.push(Doubtful { row, listed, restyled, doubts });
+        }
+    }
+
+    /// A customer to look at: one for each doubt that is open.
+    #[must_use]
+    pub fn doubtful(&self) -> Option<&str> {
+        let is_open = |doubtful: &&Doubtful| doubtful.doubts.iter().any(|doubt| !self.answers.contains_key(doubt));
+        self.doubtful.iter().filter(is_open).map(|doubtful| self.index.provided_id(doubtful.row)).min()
+    }
+
+    /// Takes the look at the customer that was [`doubtful`](Self::doubtful): what it really holds; `None` if it is gone.
+    pub fn look(&mut self, provided_id: &str, customer: Option<&Customer<'_>>) {
+        self.looks += 1;
+        let Some(position) = self.doubtful.iter().position(|one| self.index.provided_id(one.row) == provided_id) else {
+            return;
+        };
+        let Some(customer) = customer else {
+            let gone = self.doubtful.swap_remove(position);
+            return self.conclude(gone.row, gone.listed, Vec::new());
+        };
+        let Doubtful { row, listed, doubts, .. } = &self.doubtful[position];
+        let held = compare(&self.index.tenant(*row), customer, self.rules);
+        for doubt in doubts {
+            let is_listing = match doubt {
+                Doubt::KeyStyle => of_field(&held, Field::Properties) != of_field(listed, Field::Properties),
+                Doubt::CameBack(field) => of_field(&held, *field).is_none(),
+            };
+            self.answers.entry(*doubt).or_insert(is_listing);
+        }
     }
 
     /// What is to change. Sorted: creates, then updates, each by id.
     #[must_use]
     pub fn finish(mut self) -> Plan {
+        for doubtful in std::mem::take(&mut self.doubtful) {
+            self.decide(doubtful);
+        }
         let unlisted: Vec<RowNumber> = self.index.unlisted().collect();
         let (mut creates, nameless): (Vec<_>, Vec<_>) =
             unlisted.into_iter().partition(|&row| self.index.tenant(row).name.is_some());
@@ -70,19 +148,59 @@ impl Comparison {
         }
         creates.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
         self.updates.sort_unstable_by(|a, b| self.index.provided_id(a.row).cmp(self.index.provided_id(b.row)));
+        self.unsettled.sort_by(|(a, _), (b, _)| self.index.provided_id(*a).cmp(self.index.provided_id(*b)));
         self.orphans.sort_unstable();
         let changes = creates.into_iter().map(Change::Create).chain(self.updates.into_iter().map(Change::Update));
         let invalid = self.index.invalid().iter();
+        let keys = if self.answers.get(&Doubt::KeyStyle) == Some(&true) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
             invalid: invalid.map(|(id, reason)| Invalid { provided_id: id.clone(), reason: reason.clone() }).collect(),
             orphans: self.orphans,
             unchanged: self.unchanged,
+            unsettled: self.unsettled,
+            unsettled_customers: self.unsettled_customers,
+            looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,
             access_groups: self.access_groups,
-            rules: self.rules,
+            rules: self.rules.with(keys),
             index: self.index,
         }
     }
+
+    fn decide(&mut self, Doubtful { row, listed, restyled, doubts }: Doubtful) {
+        let is_listing = |doubt| doubts.contains(&doubt) && self.answers.get(&doubt) == Some(&true);
+        let mut differences = listed;
+        if is_listing(Doubt::KeyStyle) {
+            differences.retain(|difference| difference.field != Field::Properties);
+            differences.extend(restyled);
+        }
+        let (unsettled, mut differences): (Vec<_>, Vec<_>) =
+            differences.into_iter().partition(|difference| is_listing(Doubt::CameBack(difference.field)));
+        differences.sort_by_key(|difference| difference.field);
+        self.conclude(row, differences, unsettled.into_iter().map(Unsettled::new).collect());
+    }
+
+    /// What is known not to settle is left out; what remains is an update.
+    fn conclude(&mut self, row: RowNumber, differences: Vec<Difference>, mut unsettled: Vec<Unsettled>) {
+        let provided_id = self.index.provided_id(row);
+        let mut update = Vec::new();
+        for difference in differences {
+            match self.findings.rule(provided_id, &difference) {
+                Some(rule) => unsettled.push(Unsettled { difference, rule, is_new: false }),
+                None => update.push(difference),
+            }
+        }
+        match (update.is_empty(), unsettled.is_empty()) {
+            (false, _) => self.updates.push(Update { row, differences: update }),
+            (true, false) => self.unsettled_customers += 1,
+            (true, true) => self.unchanged += 1,
+        }
+        self.unsettled.extend(unsettled.into_iter().map(|unsettled| (row, unsettled)));
+    }
+}
+
+fn of_field(differences: &[Difference], field: Field) -> Option<&Difference> {
+    differences.iter().find(|difference| difference.field == field)
 }

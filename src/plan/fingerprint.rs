@@ -1,5 +1,5 @@
 //! One number for everything that a row manages: equal for tenant and customer exactly when [`compare`](super::compare()) finds
-//! nothing (but for `emails = "add"`, where an unequal number only means that a closer look is due).
+//! nothing (but for `emails = "add"`, and where a key has another style, an unequal number only means that a closer look is due).
 //!
 //! The seed is drawn anew for each process, so that nobody can choose ids that collide.
 
@@ -78,10 +78,10 @@ impl Fingerprints {
         }
     }
 
-    /// A sum, for the order of keys does not count.
+    /// A sum, for the order of keys does not count. A key in another style than the managed one counts: a closer look is due.
     fn held(self, object: &str, scope: &Scope, value: fn(Self, &str) -> u64) -> u64 {
         json::members(object)
-            .filter(|(key, _)| scope.covers(key))
+            .filter(|(key, _)| scope.covers(key) || scope.resembles(key))
             .map(|(key, json)| mix(self.text(&key), value(self, json)))
             .fold(0, u64::wrapping_add)
     }

@@ -11,6 +11,7 @@
 mod change;
 mod compare;
 mod comparison;
+mod findings;
 mod fingerprint;
 mod guard;
 mod index;
@@ -18,10 +19,11 @@ mod saved;
 mod settle;
 
 pub use change::{Change, Plan, Update};
-pub use compare::{Difference, EmailRule, Rules, compare, needs_current, wanted};
+pub use compare::{Difference, EmailRule, KeyStyle, Rules, compare, needs_current, wanted};
 pub use comparison::Comparison;
+pub use findings::Findings;
 pub use fingerprint::Fingerprints;
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use index::{Index, Probe, RowNumber};
 pub use saved::SavedPlan;
-pub use settle::{Rule, likely_rule};
+pub use settle::{Rule, Strikes, Unsettled, likely_rule};

@@ -9,7 +9,7 @@ use super::{Counts, Exit, Outcomes, Report};
 use crate::{
     applier::Outcome,
     explo::Endpoint,
-    plan::{Change, Difference, Held},
+    plan::{self, Change, Difference, Held},
 };
 
 /// The version of the shape.
@@ -142,20 +142,12 @@ impl<'a> Document<'a> {
 }
 
 fn unsettled(report: &Report) -> Vec<Unsettled<'_>> {
-    let plan = &report.run.plan;
-    let mut all = Vec::new();
-    for (number, change) in plan.changes.iter().enumerate() {
-        if let Some(Outcome::Unsettled(rules)) = report.outcome(number) {
-            let provided_id = plan.provided_id(change);
-            let rules = rules.iter();
-            all.extend(rules.map(|(field, rule)| Unsettled {
-                provided_id,
-                field: field.name(),
-                rule: rule.to_string(),
-            }));
-        }
-    }
-    all
+    let named = |(provided_id, unsettled): (_, &plan::Unsettled)| Unsettled {
+        provided_id,
+        field: unsettled.difference.field.name(),
+        rule: unsettled.rule.to_string(),
+    };
+    report.unsettled().into_iter().map(named).collect()
 }
 
 impl Serialize for Changes<'_> {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::{
     applier::Outcome,
     explo::{self, Endpoint},
-    plan::{Change, Class},
+    plan::{Change, Class, Unsettled},
     reconciler::{self, Run},
 };
 
@@ -117,8 +117,23 @@ impl Report {
             unchanged: plan.unchanged,
             orphan: plan.orphans.len(),
             invalid: plan.invalid.len(),
-            unsettled: 0,
+            unsettled: plan.unsettled_customers,
         }
+    }
+
+    /// What did not settle, in this run or one before, by id and field.
+    #[must_use]
+    pub fn unsettled(&self) -> Vec<(&str, &Unsettled)> {
+        let plan = &self.run.plan;
+        let known = plan.unsettled.iter().map(|(row, unsettled)| (plan.index.provided_id(*row), unsettled));
+        let mut all: Vec<_> = known.collect();
+        for (number, change) in plan.changes.iter().enumerate() {
+            if let Some(Outcome::Unsettled(unsettled)) = self.outcome(number) {
+                all.extend(unsettled.iter().map(|unsettled| (plan.provided_id(change), unsettled)));
+            }
+        }
+        all.sort_by_key(|(id, unsettled)| (*id, unsettled.difference.field));
+        all
     }
 
     /// The outcomes counted; all zero in a dry run.
@@ -145,15 +160,15 @@ impl Report {
             (Endpoint::Customers, self.run.listing.pages),
             (Endpoint::CreateCustomer, plan.creates()),
             (Endpoint::UpdateCustomer, plan.changes.len() - plan.creates()),
-            (Endpoint::GetCustomer, plan.carrying()),
+            (Endpoint::GetCustomer, plan.looks + plan.carrying()),
         ])
     }
 
     /// How long the planned changes take at the configured rate, in seconds.
     #[must_use]
     pub fn estimated_seconds(&self) -> u64 {
-        let listed = self.run.listing.pages;
-        let calls = self.calls_planned().into_values().sum::<usize>() - listed;
+        let made = self.run.listing.pages + self.run.plan.looks;
+        let calls = self.calls_planned().into_values().sum::<usize>() - made;
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }
 
@@ -168,7 +183,8 @@ impl Report {
                 _ => Exit::Success,
             };
         }
-        let Outcomes { failed, unsettled, deferred, .. } = self.outcomes();
+        let Outcomes { failed, deferred, .. } = self.outcomes();
+        let unsettled = self.unsettled().into_iter().filter(|(_, one)| one.is_new || one.holds_more()).count();
         match applied.as_ref().and_then(|applied| applied.end.as_ref()) {
             _ if !held.is_empty() => Exit::Held,
             Some(error) => exit_of(error),

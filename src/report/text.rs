@@ -12,7 +12,7 @@ use super::{Outcomes, Report};
 use crate::{
     applier::Outcome,
     model::{Field, json},
-    plan::{Change, Class, Difference, Held},
+    plan::{Change, Class, Difference, Held, Unsettled},
 };
 
 /// Lines of one kind that are shown unless all are asked for.
@@ -58,6 +58,9 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
         format!("{}  changed in Explo since the plan was made: left alone", shown(id))
     })?;
     write_counts(report, out)?;
+    write_list('≠', YELLOW, &report.unsettled(), style, out, |(id, unsettled)| {
+        described_unsettled(id, unsettled, style)
+    })?;
     if report.run.applied.is_some() {
         write_outcomes(report, style, out)
     } else {
@@ -92,6 +95,17 @@ fn described(report: &Report, change: &Change, style: Style) -> String {
         text.extend([separator, line]);
     }
     text
+}
+
+/// Wanted and seen are the other way round than in a change: what was written, and what Explo made of it.
+fn described_unsettled(id: &str, Unsettled { difference, rule, .. }: &Unsettled, style: Style) -> String {
+    let field = difference.field.name();
+    let sides = if style.values {
+        format!(" (wanted {}, Explo shows {})", shown(&difference.new), shown(&difference.old))
+    } else {
+        String::new()
+    };
+    format!("{}  {field} does not settle: {rule}{sides}", shown(id))
 }
 
 fn difference_in_words(Difference { field, old, new }: &Difference) -> String {
@@ -137,9 +151,13 @@ fn write_list<T>(
 fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.run.plan;
     let orphans = if plan.orphans.is_empty() { "" } else { " (left alone)" };
+    let unsettled = match plan.unsettled_customers {
+        0 => String::new(),
+        customers => format!(" {} known not to settle,", grouped(customers)),
+    };
     writeln!(
         out,
-        "{BOLD}{} to create, {} to update{BOLD:#}, {} unchanged, {} orphaned{orphans}, {} invalid.",
+        "{BOLD}{} to create, {} to update{BOLD:#}, {} unchanged,{unsettled} {} orphaned{orphans}, {} invalid.",
         grouped(plan.creates()),
         grouped(Class::Update.count(plan)),
         grouped(plan.unchanged),
@@ -173,18 +191,7 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
             _ => None,
         })
         .collect();
-    let unsettled: Vec<_> = numbered()
-        .filter_map(|(change, outcome)| match outcome {
-            Some(Outcome::Unsettled(rules)) => Some((shown(plan.provided_id(change)), rules)),
-            _ => None,
-        })
-        .map(|(id, rules)| {
-            let rules: Vec<_> = rules.iter().map(|(field, rule)| format!("{}: {rule}", field.name())).collect();
-            format!("{id}  did not settle: {}", rules.join(", "))
-        })
-        .collect();
     write_list('✗', RED, &failed, style, out, Clone::clone)?;
-    write_list('≠', YELLOW, &unsettled, style, out, Clone::clone)?;
     if let Some(applied) = &report.run.applied {
         write_list('=', DIM, &applied.existing, style, out, |id| {
             format!("{}  existed already, though the listing did not show it", shown(id))

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use explo_sync::{
     model::{Customer, Object, Tenant},
-    plan::{Allowances, Class, Comparison, Fingerprints, Guard, Index, Plan, Rules},
+    plan::{Allowances, Class, Comparison, Findings, Fingerprints, Guard, Index, Plan, Rules},
     sandbox::StoredCustomer,
 };
 use rstest::rstest;
@@ -38,7 +38,8 @@ impl Sides {
             ..Tenant::default()
         };
         (0..tenants).for_each(|n| index.insert(Ok(tenant(n))));
-        let mut comparison = Comparison::new(index, Rules::default());
+        let findings = Findings::default();
+        let mut comparison = Comparison::new(index, Rules::default(), &findings);
         for n in self.created..tenants + self.strangers {
             let is_renamed = n - self.created < self.renamed;
             let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;

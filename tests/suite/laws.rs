@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use explo_sync::{
     model::{Customer, Field, Object, Tenant, json},
     plan::{
-        Allowances, Change, Comparison, EmailRule, Fingerprints, Guard, Index, Plan, Rules, compare, needs_current,
-        wanted,
+        Allowances, Change, Comparison, EmailRule, Findings, Fingerprints, Guard, Index, Plan, Rules, compare,
+        needs_current, wanted,
     },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -150,7 +150,8 @@ fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
     for tenant in tenants {
         index.insert(Ok(tenant.clone()));
     }
-    let mut comparison = Comparison::new(index, rules);
+    let findings = Findings::default();
+    let mut comparison = Comparison::new(index, rules, &findings);
     for customer in customers {
         comparison.observe(customer);
     }
@@ -184,13 +185,13 @@ proptest! {
     fn with_added_emails_an_equal_fingerprint_still_means_equal(tenant in tenant(), customer in customer()) {
         let fingerprints = Fingerprints::new(1);
         if fingerprints.of_tenant(&tenant) == fingerprints.of_customer(&customer, &tenant.managed()) {
-            prop_assert_eq!(compare(&tenant, &customer, Rules { emails: EmailRule::Add }), vec![]);
+            prop_assert_eq!(compare(&tenant, &customer, Rules { emails: EmailRule::Add, ..Rules::default() }), vec![]);
         }
     }
 
     #[test]
     fn a_customer_that_was_written_equals_its_tenant(tenant in tenant(), customer in customer(), add in any::<bool>()) {
-        let rules = Rules { emails: if add { EmailRule::Add } else { EmailRule::Replace } };
+        let rules = Rules { emails: if add { EmailRule::Add } else { EmailRule::Replace }, ..Rules::default() };
         let fields: Vec<Field> = compare(&tenant, &customer, rules).iter().map(|difference| difference.field).collect();
         let current = needs_current(&tenant, &fields, rules).then_some(&customer);
         let sent = wanted(&tenant, &fields, current, rules);

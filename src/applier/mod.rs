@@ -1,6 +1,8 @@
 //! Carries out a plan and decides nothing: each change is one outcome, and the answer to each write is compared with what
 //! was wanted.
 
+mod settling;
+
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures_util::{StreamExt, stream};
@@ -8,9 +10,11 @@ use futures_util::{StreamExt, stream};
 use crate::{
     explo::{Error, Reader, Writer},
     model::{Customer, Field, Tenant},
-    plan::{Change, Difference, Plan, Rule, Spare, compare, likely_rule, needs_current, wanted},
+    plan::{Change, Difference, KeyStyle, Plan, Spare, Unsettled, compare, needs_current, wanted},
     progress::Progress,
 };
+
+use settling::Settling;
 
 /// So many tenants answered 403 end the run: the token may not write.
 const FORBIDDEN: usize = 3;
@@ -22,8 +26,8 @@ pub enum Outcome {
     Applied,
     /// Refused or given up: the reason.
     Failed(String),
-    /// Acknowledged, but the answer shows something else in these fields.
-    Unsettled(Vec<(Field, Rule)>),
+    /// Acknowledged, but the answer shows something else in these fields; or spared, because it would.
+    Unsettled(Vec<Unsettled>),
     /// Not begun: the next run takes it up.
     Deferred,
 }
@@ -59,6 +63,7 @@ pub(crate) struct Applier<'a, R, W> {
     writer: &'a W,
     spare: Mutex<Spare>,
     existing: Mutex<Vec<String>>,
+    settling: Settling<'a, R>,
     forbidden: Mutex<usize>,
     end: OnceLock<Error>,
 }
@@ -71,6 +76,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             writer,
             spare: Mutex::new(spare),
             existing: Mutex::default(),
+            settling: Settling::new(reader, plan.rules),
             forbidden: Mutex::new(0),
             end: OnceLock::new(),
         }
@@ -106,7 +112,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         let tenant = self.plan.index.tenant(change.row());
         let outcome = match change {
             Change::Create(_) => self.create(&tenant).await,
-            Change::Update(update) => self.update(&tenant, &update.fields()).await,
+            Change::Update(update) => self.update(&tenant, &update.differences).await,
         };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
         if let Outcome::Failed(reason) = &outcome {
@@ -118,7 +124,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     async fn create(&self, tenant: &Tenant) -> Result<Outcome, Error> {
         let created = self.writer.create(&wanted(tenant, &Field::ALL, None, self.plan.rules)).await?;
         if created.is_new {
-            return Ok(settled(&compare(tenant, &created.customer, self.plan.rules)));
+            let unsettled = self.settling.differences(tenant, &created.customer).await.into_iter().map(Unsettled::new);
+            return Ok(settled(unsettled.collect()));
         }
         self.adopt(tenant, &created.customer).await
     }
@@ -133,7 +140,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(Outcome::Failed(reason.to_owned()));
         }
         self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
-        let differences = compare(tenant, customer, self.plan.rules);
+        let differences = self.settling.differences(tenant, customer).await;
         if differences.is_empty() {
             return Ok(Outcome::Applied);
         }
@@ -142,25 +149,36 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             let reason = "it exists already and differs, and the guard has no room for a further update";
             return Ok(Outcome::Failed(reason.to_owned()));
         }
-        self.write(tenant, &fields, Some(customer)).await
+        Ok(settled(self.write(tenant, &fields, Some(customer)).await?))
     }
 
-    /// Where others' values are carried they are read just before, and what no longer differs is not sent.
-    async fn update(&self, tenant: &Tenant, fields: &[Field]) -> Result<Outcome, Error> {
-        if !needs_current(tenant, fields, self.plan.rules) {
-            return self.write(tenant, fields, None).await;
+    /// What three updates could not settle is spared, and the rest is written. Where others' values are carried they are
+    /// read just before, and what no longer differs is not sent.
+    async fn update(&self, tenant: &Tenant, differences: &[Difference]) -> Result<Outcome, Error> {
+        let (mut unsettled, mut fields) = self.settling.spare(differences);
+        if needs_current(tenant, &fields, self.plan.rules) {
+            let current = self.reader.customer(&tenant.provided_id).await?;
+            let differences = compare(tenant, &current, self.plan.rules.with(KeyStyle::AsListed));
+            fields.retain(|field| differences.iter().any(|difference| difference.field == *field));
+            unsettled.extend(self.write(tenant, &fields, Some(&current)).await?);
+        } else {
+            unsettled.extend(self.write(tenant, &fields, None).await?);
         }
-        let current = self.reader.customer(&tenant.provided_id).await?;
-        let differences = compare(tenant, &current, self.plan.rules);
-        let still: Vec<Field> = self::fields(&differences).into_iter().filter(|field| fields.contains(field)).collect();
-        if still.is_empty() { Ok(Outcome::Applied) } else { self.write(tenant, &still, Some(&current)).await }
+        Ok(settled(unsettled))
     }
 
-    async fn write(&self, tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>) -> Result<Outcome, Error> {
+    /// Writes these fields, if any; gives those that the answer still shows otherwise.
+    async fn write(
+        &self,
+        tenant: &Tenant,
+        fields: &[Field],
+        current: Option<&Customer<'_>>,
+    ) -> Result<Vec<Unsettled>, Error> {
+        if fields.is_empty() {
+            return Ok(Vec::new());
+        }
         let answer = self.writer.update(&wanted(tenant, fields, current, self.plan.rules)).await?;
-        let mut differences = compare(tenant, &answer, self.plan.rules);
-        differences.retain(|difference| fields.contains(&difference.field));
-        Ok(settled(&differences))
+        Ok(self.settling.unsettled(tenant, &answer, fields).await)
     }
 
     fn failed(&self, error: Error) -> Outcome {
@@ -190,7 +208,6 @@ fn fields(differences: &[Difference]) -> Vec<Field> {
     differences.iter().map(|difference| difference.field).collect()
 }
 
-fn settled(differences: &[Difference]) -> Outcome {
-    let rules: Vec<_> = differences.iter().map(|difference| (difference.field, likely_rule(difference))).collect();
-    if rules.is_empty() { Outcome::Applied } else { Outcome::Unsettled(rules) }
+fn settled(unsettled: Vec<Unsettled>) -> Outcome {
+    if unsettled.is_empty() { Outcome::Applied } else { Outcome::Unsettled(unsettled) }
 }

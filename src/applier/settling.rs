@@ -1,0 +1,72 @@
+//! Compares the answer to every write with what was wanted, and remembers for the rest of the run what does not settle.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OnceCell;
+
+use crate::{
+    explo::{Error, Reader},
+    model::{Customer, Field, Tenant},
+    plan::{Difference, KeyStyle, Rules, Strikes, Unsettled, compare},
+};
+
+/// What the answers of one run showed.
+pub(super) struct Settling<'a, R> {
+    reader: &'a R,
+    rules: Rules,
+    strikes: Mutex<Strikes>,
+    /// What the style of a key in an answer says, once it was asked.
+    keys: OnceCell<KeyStyle>,
+}
+
+impl<'a, R: Reader> Settling<'a, R> {
+    pub(super) fn new(reader: &'a R, rules: Rules) -> Self {
+        Self { reader, rules, strikes: Mutex::default(), keys: OnceCell::new() }
+    }
+
+    /// What would run into a rule that three updates showed, and the fields that remain.
+    pub(super) fn spare(&self, differences: &[Difference]) -> (Vec<Unsettled>, Vec<Field>) {
+        let strikes = self.strikes();
+        let (mut spared, mut fields) = (Vec::new(), Vec::new());
+        for difference in differences {
+            match strikes.rule(difference) {
+                Some(rule) => spared.push(Unsettled { difference: difference.clone(), rule, is_new: true }),
+                None => fields.push(difference.field),
+            }
+        }
+        (spared, fields)
+    }
+
+    /// Those of the updated fields that the answer shows otherwise.
+    pub(super) async fn unsettled(&self, tenant: &Tenant, answer: &Customer<'_>, updated: &[Field]) -> Vec<Unsettled> {
+        let differences = self.differences(tenant, answer).await.into_iter();
+        let differences = differences.filter(|difference| updated.contains(&difference.field));
+        let unsettled: Vec<_> = differences.map(Unsettled::new).collect();
+        self.strikes().count(&unsettled);
+        unsettled
+    }
+
+    /// What an answer shows otherwise than wanted. Where keys have another style, one look at a customer tells whether that
+    /// means anything.
+    pub(super) async fn differences(&self, tenant: &Tenant, answer: &Customer<'_>) -> Vec<Difference> {
+        let compared = |keys| compare(tenant, answer, self.rules.with(keys));
+        let (shown, restyled) = (compared(KeyStyle::AsListed), compared(KeyStyle::AsWanted));
+        if shown != restyled && self.key_style(tenant, &shown).await == KeyStyle::AsWanted { restyled } else { shown }
+    }
+
+    async fn key_style(&self, tenant: &Tenant, shown: &[Difference]) -> KeyStyle {
+        let look = async || {
+            let held = self.reader.customer(&tenant.provided_id).await?;
+            let is_held = compare(tenant, &held, self.rules.with(KeyStyle::AsListed)) == shown;
+            Ok::<_, Error>(if is_held { KeyStyle::AsListed } else { KeyStyle::AsWanted })
+        };
+        match self.rules.keys {
+            KeyStyle::AsWanted => KeyStyle::AsWanted,
+            KeyStyle::AsListed => *self.keys.get_or_try_init(look).await.unwrap_or(&KeyStyle::AsListed),
+        }
+    }
+
+    fn strikes(&self) -> MutexGuard<'_, Strikes> {
+        self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

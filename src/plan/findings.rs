@@ -1,0 +1,72 @@
+//! What earlier runs found out about writes, as hashes of both sides in the comparison form: what did not settle, and what
+//! was acknowledged just before.
+//!
+//! A finding holds until either side changes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Difference, Rule, Unsettled};
+use crate::model::Field;
+
+/// Findings by tenant and field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    unsettled: HashMap<String, BTreeMap<Field, (Sides, Rule)>>,
+    /// Of the last run alone: a difference that is there again was not written for good, or came back.
+    acknowledged: HashMap<String, BTreeMap<Field, Sides>>,
+}
+
+/// Hashes of what is wanted and what was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sides {
+    wanted: u64,
+    seen: u64,
+}
+
+impl Findings {
+    /// Why writing this difference is of no use, where that is known.
+    #[must_use]
+    pub fn rule(&self, provided_id: &str, difference: &Difference) -> Option<Rule> {
+        let (sides, rule) = self.unsettled.get(provided_id)?.get(&difference.field)?;
+        (*sides == Sides::of(difference)).then_some(*rule)
+    }
+
+    /// Whether the last run wrote just this difference, and Explo acknowledged it: nothing is known of it yet.
+    #[must_use]
+    pub fn came_back(&self, provided_id: &str, difference: &Difference) -> bool {
+        let written = self.acknowledged.get(provided_id).and_then(|fields| fields.get(&difference.field));
+        written == Some(&Sides::of(difference)) && self.rule(provided_id, difference).is_none()
+    }
+
+    /// A new run's findings begin: what was acknowledged before has had its look.
+    pub fn begin_run(&mut self) {
+        self.acknowledged.clear();
+    }
+
+    /// These differences of a tenant were written, and all but the unsettled ones settled.
+    pub fn learn(&mut self, provided_id: &str, written: &[Difference], unsettled: &[Unsettled]) {
+        let is_settled = |field| unsettled.iter().all(|unsettled| unsettled.difference.field != field);
+        for difference in written.iter().filter(|difference| is_settled(difference.field)) {
+            if let Some(known) = self.unsettled.get_mut(provided_id) {
+                known.remove(&difference.field);
+            }
+            let acknowledged = self.acknowledged.entry(provided_id.to_owned()).or_default();
+            acknowledged.insert(difference.field, Sides::of(difference));
+        }
+        for Unsettled { difference, rule, .. } in unsettled {
+            let known = self.unsettled.entry(provided_id.to_owned()).or_default();
+            known.insert(difference.field, (Sides::of(difference), *rule));
+        }
+        if self.unsettled.get(provided_id).is_some_and(BTreeMap::is_empty) {
+            self.unsettled.remove(provided_id);
+        }
+    }
+}
+
+impl Sides {
+    fn of(difference: &Difference) -> Self {
+        Self { wanted: xxh3_64(difference.new.as_bytes()), seen: xxh3_64(difference.old.as_bytes()) }
+    }
+}
