@@ -75,7 +75,11 @@ impl Run {
                 Outcome::Unsettled(unsettled) => &**unsettled,
                 Outcome::Failed(_) | Outcome::Deferred => continue,
             };
-            findings.learn(self.plan.provided_id(change), &self.plan.differences(change), unsettled);
+            let provided_id = self.plan.provided_id(change);
+            findings.learn(provided_id, &self.plan.differences(change), unsettled);
+            if applied.existing.binary_search_by(|existing| existing.as_str().cmp(provided_id)).is_ok() {
+                findings.learn_unlisted(&self.plan.index.tenant(change.row()));
+            }
         }
         for (row, unsettled) in &self.plan.unsettled {
             findings.learn(self.plan.index.provided_id(*row), &[], std::slice::from_ref(unsettled));

@@ -139,12 +139,17 @@ impl<'f> Comparison<'f> {
         for doubtful in std::mem::take(&mut self.doubtful) {
             self.decide(doubtful);
         }
-        let unlisted: Vec<RowNumber> = self.index.unlisted().collect();
-        let (mut creates, nameless): (Vec<_>, Vec<_>) =
-            unlisted.into_iter().partition(|&row| self.index.tenant(row).name.is_some());
-        for row in nameless {
-            let reason = "name is NULL or not in the query, and a new customer needs one";
-            self.index.reject(Some(self.index.provided_id(row).to_owned()), reason);
+        let mut creates = Vec::new();
+        for row in self.index.unlisted().collect::<Vec<_>>() {
+            let tenant = self.index.tenant(row);
+            if self.findings.is_unlisted(&tenant) {
+                self.unchanged += 1;
+            } else if tenant.name.is_some() {
+                creates.push(row);
+            } else {
+                let reason = "name is NULL or not in the query, and a new customer needs one";
+                self.index.reject(Some(tenant.provided_id), reason);
+            }
         }
         creates.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
         self.updates.sort_unstable_by(|a, b| self.index.provided_id(a.row).cmp(self.index.provided_id(b.row)));

@@ -1,5 +1,5 @@
-//! What earlier runs found out about writes, as hashes of both sides in the comparison form: what did not settle, and what
-//! was acknowledged just before.
+//! What earlier runs found out about writes, as hashes of both sides in the comparison form: what did not settle, what was
+//! acknowledged just before, and which customers exist though no listing shows them.
 //!
 //! A finding holds until either side changes.
 
@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Difference, Rule, Unsettled};
-use crate::model::Field;
+use super::{Difference, Fingerprints, Rule, Unsettled};
+use crate::model::{Field, Tenant};
 
 /// Findings by tenant and field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Findings {
     unsettled: HashMap<String, BTreeMap<Field, (Sides, Rule)>>,
     /// Of the last run alone: a difference that is there again was not written for good, or came back.
     acknowledged: HashMap<String, BTreeMap<Field, Sides>>,
+    /// Tenants whose customer is not listed → the fingerprint of what it was made to hold.
+    unlisted: HashMap<String, u64>,
 }
 
 /// Hashes of what is wanted and what was seen.
@@ -38,6 +40,17 @@ impl Findings {
     pub fn came_back(&self, provided_id: &str, difference: &Difference) -> bool {
         let written = self.acknowledged.get(provided_id).and_then(|fields| fields.get(&difference.field));
         written == Some(&Sides::of(difference)) && self.rule(provided_id, difference).is_none()
+    }
+
+    /// Whether the tenant's customer exists, unlisted, and was made to hold just this.
+    #[must_use]
+    pub fn is_unlisted(&self, tenant: &Tenant) -> bool {
+        self.unlisted.get(&tenant.provided_id) == Some(&lasting_fingerprint(tenant))
+    }
+
+    /// The tenant's customer exists and holds what is wanted, though the listing does not show it.
+    pub fn learn_unlisted(&mut self, tenant: &Tenant) {
+        self.unlisted.insert(tenant.provided_id.clone(), lasting_fingerprint(tenant));
     }
 
     /// A new run's findings begin: what was acknowledged before has had its look.
@@ -63,6 +76,11 @@ impl Findings {
             self.unsettled.remove(provided_id);
         }
     }
+}
+
+/// The same in every run.
+fn lasting_fingerprint(tenant: &Tenant) -> u64 {
+    Fingerprints::new(0).of_tenant(tenant)
 }
 
 impl Sides {
