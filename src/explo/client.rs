@@ -95,7 +95,7 @@ pub(super) struct Request<'a> {
 enum Attempt<A> {
     Answer(A),
     Failed(Fault),
-    Throttled(Duration),
+    Throttled { began: Instant, pause: Duration },
     Final(Error),
 }
 
@@ -157,10 +157,10 @@ impl<T: Transport> Client<T> {
                     return Err(Error::Cut { endpoint: request.endpoint });
                 }
                 Attempt::Final(error) => return Err(error),
-                Attempt::Throttled(pause) => {
+                Attempt::Throttled { began, pause } => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);
                     tracing::warn!(endpoint = %request.endpoint, pause_s = pause.as_secs(), "throttled: every call pauses");
-                    if self.pacer.pause(pause) {
+                    if self.pacer.pause(began, pause) {
                         self.observed.throttled();
                     }
                     if since.elapsed() < THROTTLED_TOO_LONG {
@@ -225,7 +225,8 @@ impl<T: Transport> Client<T> {
         let excerpt = || excerpt(&body, request.sent, self.settings.token.expose_secret());
         match status {
             StatusCode::TOO_MANY_REQUESTS => {
-                Attempt::Throttled(retry::retry_after(&headers).unwrap_or(self.settings.pause_on_429))
+                let pause = retry::retry_after(&headers).unwrap_or(self.settings.pause_on_429);
+                Attempt::Throttled { began, pause }
             }
             StatusCode::UNAUTHORIZED => Attempt::Final(Error::Unauthorized { endpoint }),
             StatusCode::FORBIDDEN => Attempt::Final(Error::Forbidden { endpoint, excerpt: excerpt() }),
