@@ -17,7 +17,7 @@ use std::{
 };
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use reqwest::{Method, Response, StatusCode, Url, header::HeaderValue};
+use reqwest::{Method, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
@@ -27,12 +27,10 @@ use super::{
     excerpt::excerpt,
     observed::{Answer, Observed},
     retry,
+    transport::{Https, Incoming, Outgoing, Transport},
     wire::Unusable,
 };
 use crate::model::Tenant;
-
-/// An answer beyond this many bytes, unpacked, is not read to its end.
-const LARGEST_ANSWER: usize = 64 << 20;
 
 /// A call that is answered 429 for so long is given up.
 const THROTTLED_TOO_LONG: Duration = Duration::from_mins(10);
@@ -72,8 +70,8 @@ pub struct Settings {
 
 /// Talks to Explo.
 #[derive(Debug)]
-pub struct Client {
-    http: reqwest::Client,
+pub struct Client<T = Https> {
+    transport: T,
     pub(super) settings: Settings,
     pacer: Arc<Pacer>,
     stop: Stop,
@@ -86,7 +84,7 @@ pub struct Client {
 /// One request, to be sent as often as it takes.
 pub(super) struct Request<'a> {
     pub(super) endpoint: Endpoint,
-    pub(super) query: &'a [(&'a str, usize)],
+    pub(super) query: &'a [(&'a str, String)],
     /// Without a body it is a GET.
     pub(super) body: Option<String>,
     /// What the body carries, to be masked in errors.
@@ -94,10 +92,10 @@ pub(super) struct Request<'a> {
 }
 
 /// What became of one attempt.
-enum Attempt<T> {
-    Answer(T),
+enum Attempt<A> {
+    Answer(A),
     Failed(Fault),
-    Throttled(Duration),
+    Throttled { began: Instant, pause: Duration },
     Final(Error),
 }
 
@@ -109,17 +107,15 @@ impl Client {
         stop: Stop,
         seed: u64,
     ) -> Result<Self, reqwest::Error> {
-        let ca = settings.ca.as_deref().map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.timeout.min(Duration::from_secs(10)))
-            .timeout(settings.timeout)
-            .pool_idle_timeout(Duration::from_secs(20))
-            .redirect(reqwest::redirect::Policy::none())
-            .tls_certs_merge(ca)
-            .build()?;
-        Ok(Self {
-            http,
+        Ok(Self::over(Https::new(&settings)?, settings, pacer, stop, seed))
+    }
+}
+
+impl<T: Transport> Client<T> {
+    /// The same over another transport: where the API is and which authorities are trusted are its business.
+    pub fn over(transport: T, settings: Settings, pacer: impl Into<Arc<Pacer>>, stop: Stop, seed: u64) -> Self {
+        Self {
+            transport,
             settings,
             pacer: pacer.into(),
             stop,
@@ -127,7 +123,7 @@ impl Client {
             calls: Mutex::default(),
             observed: Arc::default(),
             given_up_in_a_row: AtomicU32::new(0),
-        })
+        }
     }
 
     /// Counts its calls there, from now on.
@@ -143,11 +139,11 @@ impl Client {
     }
 
     /// Makes one call as often as it takes; `read` checks the answer.
-    pub(super) async fn call<T>(
+    pub(super) async fn call<A>(
         &self,
         request: &Request<'_>,
-        mut read: impl FnMut(&[u8]) -> Result<T, Unusable>,
-    ) -> Result<T, Error> {
+        mut read: impl FnMut(&[u8]) -> Result<A, Unusable>,
+    ) -> Result<A, Error> {
         let mut attempts = 0;
         let mut throttled_since = None;
         loop {
@@ -161,10 +157,10 @@ impl Client {
                     return Err(Error::Cut { endpoint: request.endpoint });
                 }
                 Attempt::Final(error) => return Err(error),
-                Attempt::Throttled(pause) => {
+                Attempt::Throttled { began, pause } => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);
                     tracing::warn!(endpoint = %request.endpoint, pause_s = pause.as_secs(), "throttled: every call pauses");
-                    if self.pacer.pause(pause) {
+                    if self.pacer.pause(began, pause) {
                         self.observed.throttled();
                     }
                     if since.elapsed() < THROTTLED_TOO_LONG {
@@ -194,11 +190,11 @@ impl Client {
         if calls >= OUTAGE { Error::Outage { calls, fault } } else { Error::GaveUp { endpoint, attempts, fault } }
     }
 
-    async fn attempt<T>(
+    async fn attempt<A>(
         &self,
         request: &Request<'_>,
-        read: &mut impl FnMut(&[u8]) -> Result<T, Unusable>,
-    ) -> Attempt<T> {
+        read: &mut impl FnMut(&[u8]) -> Result<A, Unusable>,
+    ) -> Attempt<A> {
         let endpoint = request.endpoint;
         let asked = Instant::now();
         let permit = tokio::select! {
@@ -215,20 +211,23 @@ impl Client {
         };
         drop(permit);
         let answer = match &answered {
-            Some(Ok((status, ..))) => Answer::Status(status.as_u16()),
+            Some(Ok(answer)) => Answer::Status(answer.status.as_u16()),
             Some(Err(Fault::Timeout)) => Answer::Timeout,
             Some(Err(_)) => Answer::Broken,
             None => Answer::Cut,
         };
         self.observed.ended(endpoint, answer, began.elapsed());
-        let (status, pause, body) = match answered {
+        let Incoming { status, headers, body } = match answered {
             Some(Ok(answer)) => answer,
             Some(Err(fault)) => return Attempt::Failed(fault),
             None => return Attempt::Final(Error::Cut { endpoint }),
         };
         let excerpt = || excerpt(&body, request.sent, self.settings.token.expose_secret());
         match status {
-            StatusCode::TOO_MANY_REQUESTS => Attempt::Throttled(pause.unwrap_or(self.settings.pause_on_429)),
+            StatusCode::TOO_MANY_REQUESTS => {
+                let pause = retry::retry_after(&headers).unwrap_or(self.settings.pause_on_429);
+                Attempt::Throttled { began, pause }
+            }
             StatusCode::UNAUTHORIZED => Attempt::Final(Error::Unauthorized { endpoint }),
             StatusCode::FORBIDDEN => Attempt::Final(Error::Forbidden { endpoint, excerpt: excerpt() }),
             status if status.is_server_error() => {
@@ -249,47 +248,12 @@ impl Client {
         }
     }
 
-    /// One exchange: status, the pause asked for, body.
-    async fn send(&self, request: &Request<'_>) -> Result<(StatusCode, Option<Duration>, Vec<u8>), Fault> {
-        let url = self.settings.base_url.join(request.endpoint.path());
-        let url = url.map_err(|error| Fault::Connection(error.to_string()))?;
-        let mut authorization = HeaderValue::from_str(&format!("Token {}", self.settings.token.expose_secret()))
-            .map_err(|_| Fault::Connection("the token has characters that no header can carry".to_owned()))?;
-        authorization.set_sensitive(true);
-        let method = if request.body.is_some() { Method::POST } else { Method::GET };
-        let mut builder = self.http.request(method, url).header("Explo-Authorization", authorization);
-        builder = builder.header("Content-Type", "application/json").query(request.query);
-        if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
-        }
-        let mut response = builder.send().await.map_err(fault)?;
-        let pause = retry::retry_after(response.headers());
-        let body = read_body(&mut response).await?;
-        Ok((response.status(), pause, body))
+    /// One exchange, reading the answer included, within the time for it.
+    async fn send(&self, request: &Request<'_>) -> Result<Incoming, Fault> {
+        let body = request.body.as_deref();
+        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let outgoing = Outgoing { method, path: request.endpoint.path(), query: request.query, body };
+        let answered = tokio::time::timeout(self.settings.timeout, self.transport.send(&outgoing)).await;
+        answered.unwrap_or(Err(Fault::Timeout))
     }
-}
-
-async fn read_body(response: &mut Response) -> Result<Vec<u8>, Fault> {
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut body = Vec::with_capacity(announced.min(LARGEST_ANSWER));
-    while let Some(chunk) = response.chunk().await.map_err(fault)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(Fault::Unreadable("is larger than 64 MiB"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// The innermost cause says most, and none may show the URL with its query.
-fn fault(error: reqwest::Error) -> Fault {
-    if error.is_timeout() {
-        return Fault::Timeout;
-    }
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    Fault::Connection(format!("{error}: {cause}"))
 }

@@ -5,20 +5,22 @@ use super::{
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing},
+    transport::Transport,
     wire::{self, Unusable},
 };
 use crate::model::{Customer, Tenant};
 
-impl Client {
+impl<T: Transport> Client<T> {
     /// One page of the listing, given to `read`; `None` past the end. Pages count from 1.
-    pub(super) async fn page<T>(
+    pub(super) async fn page<P>(
         &self,
         number: usize,
-        read: impl FnMut(&[u8]) -> Result<T, Unusable>,
-    ) -> Result<Option<T>, Error> {
+        read: impl FnMut(&[u8]) -> Result<P, Unusable>,
+    ) -> Result<Option<P>, Error> {
         let size = self.settings.listing.page_size;
         // The reference's table names the size one way, its example the other.
-        let query = [("page", number), ("page_size", size), ("pageSize", size)];
+        let query =
+            [("page", number), ("page_size", size), ("pageSize", size)].map(|(key, value)| (key, value.to_string()));
         let request = Request { endpoint: Endpoint::Customers, query: &query, body: None, sent: None };
         match self.call(&request, read).await {
             Ok(page) => Ok(Some(page)),
@@ -41,7 +43,7 @@ impl Client {
     }
 }
 
-impl Reader for Client {
+impl<T: Transport> Reader for Client<T> {
     async fn list(&self, observe: &mut dyn FnMut(&Customer<'_>), progress: PageProgress<'_>) -> Result<Listing, Error> {
         listing::list(self, &self.settings.listing, observe, progress).await
     }
@@ -52,7 +54,7 @@ impl Reader for Client {
     }
 }
 
-impl Writer for Client {
+impl<T: Transport> Writer for Client<T> {
     async fn create(&self, tenant: &Tenant) -> Result<Created, Error> {
         let (is_new, customer) = self.post(Endpoint::CreateCustomer, tenant).await?;
         Ok(Created { is_new, customer })

@@ -15,6 +15,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{
     Error, PageProgress,
     client::{Client, ListingRules},
+    transport::Transport,
     wire::{Page, Unusable},
 };
 use crate::model::Customer;
@@ -47,7 +48,7 @@ struct Union<'o> {
 }
 
 pub(super) async fn list(
-    client: &Client,
+    client: &Client<impl Transport>,
     rules: &ListingRules,
     observe: &mut dyn FnMut(&Customer<'_>),
     progress: PageProgress<'_>,
@@ -79,7 +80,7 @@ pub(super) async fn list(
 
 /// One pass that goes by the first page's promise: the other pages side by side.
 async fn pass(
-    client: &Client,
+    client: &Client<impl Transport>,
     rules: &ListingRules,
     union: &Mutex<Union<'_>>,
     progress: PageProgress<'_>,
@@ -99,7 +100,7 @@ async fn pass(
 }
 
 async fn pass_to_short_page(
-    client: &Client,
+    client: &Client<impl Transport>,
     union: &Mutex<Union<'_>>,
     progress: PageProgress<'_>,
 ) -> Result<Vec<Seen>, Error> {
@@ -120,7 +121,7 @@ async fn pass_to_short_page(
     }
 }
 
-impl Client {
+impl<T: Transport> Client<T> {
     /// The first page alone: how many customers it has, and how many it promises.
     pub async fn first_page(&self) -> Result<(usize, Option<u64>), Error> {
         let mut nobody = |_: &Customer<'_>| {};
@@ -130,7 +131,7 @@ impl Client {
     }
 }
 
-async fn page(client: &Client, union: &Mutex<Union<'_>>, number: usize) -> Result<Seen, Error> {
+async fn page(client: &Client<impl Transport>, union: &Mutex<Union<'_>>, number: usize) -> Result<Seen, Error> {
     let read = |body: &[u8]| {
         let page = Page::read(body)?;
         let total = page.total_count;

@@ -13,6 +13,7 @@ mod observed;
 mod pacer;
 mod retry;
 mod stop;
+mod transport;
 pub mod wire;
 
 use crate::model::{Customer, Tenant};
@@ -24,6 +25,7 @@ pub use listing::Listing;
 pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;
 pub use stop::Stop;
+pub use transport::{Https, Incoming, Outgoing, Transport};
 
 /// Told how many pages are listed, of how many.
 pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);

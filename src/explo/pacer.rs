@@ -1,8 +1,15 @@
 //! The one gate that every call to Explo passes: it spaces calls evenly at the configured rate, bounds how many are in
 //! flight, and pauses all of them when the server says that they are too many.
 //!
-//! After a pause it goes on at half the rate and climbs back in a straight line. Time lost is never caught up: a burst
-//! after a pause is the next throttling. It runs on tokio's clock.
+//! | after a pause | the rate |
+//! |---|---|
+//! | at once | half of the rate R that was too fast |
+//! | in three seconds | in a line to a little below R |
+//! | for a minute | there |
+//! | then | in a line to the configured rate, within another minute |
+//!
+//! So a limit that nobody told is found, kept to, and tried again now and then. Time lost is never caught up: a burst after
+//! a pause is the next throttling. It runs on tokio's clock.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -14,11 +21,20 @@ use tokio::{
 /// The timer's resolution: a shorter wait costs more than the call that it would delay.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How long the climb from nothing to the configured rate takes.
+/// From half of the rate that was too fast to [`CAUTIOUS`] of it.
+const RETURN: Duration = Duration::from_secs(3);
+
+/// This share of the rate that was too fast is thought to be bearable.
+const CAUTIOUS: f64 = 0.94;
+
+/// How long that rate is kept.
+const CAUTION: Duration = Duration::from_mins(1);
+
+/// How long the last climb would take from nothing to the configured rate.
 const RECOVERY: Duration = Duration::from_mins(1);
 
-/// The rate never falls below this share of the configured one.
-const SLOWEST: f64 = 1.0 / 64.0;
+/// The rate never falls below half of this share of the configured one.
+const SLOWEST: f64 = 1.0 / 32.0;
 
 /// Paces calls; shared by all of them.
 #[derive(Debug)]
@@ -34,8 +50,10 @@ struct Gate {
     /// When the next call may begin, a pause aside.
     next: Instant,
     paused_until: Instant,
-    /// The share of the configured rate at the end of the last pause.
-    share: f64,
+    /// When a pause was last asked for by a call that had begun after the one before.
+    throttled: Option<Instant>,
+    /// The share of the configured rate that was too fast then.
+    too_fast: f64,
 }
 
 impl Pacer {
@@ -45,7 +63,7 @@ impl Pacer {
         let now = Instant::now();
         let interval = Duration::from_mins(1) / requests_per_minute.max(1);
         Self {
-            gate: Mutex::new(Gate { interval, next: now, paused_until: now, share: 1.0 }),
+            gate: Mutex::new(Gate { interval, next: now, paused_until: now, throttled: None, too_fast: f64::INFINITY }),
             in_flight: Semaphore::new(max_in_flight.max(1)),
         }
     }
@@ -64,10 +82,10 @@ impl Pacer {
         }
     }
 
-    /// Lets no call begin for so long, and all later ones more slowly. The answers of calls that were in flight together
-    /// count once: false for the later ones.
-    pub fn pause(&self, pause: Duration) -> bool {
-        self.lock().pause(Instant::now(), pause)
+    /// Lets no call begin for so long, and all later ones more slowly, for the answer to a call that began then. The answers
+    /// of calls that were in flight together count once: false for the later ones.
+    pub fn pause(&self, began: Instant, pause: Duration) -> bool {
+        self.lock().pause(began, Instant::now(), pause)
     }
 
     /// Calls a minute as they may begin now, a pause aside.
@@ -89,10 +107,11 @@ impl Gate {
         slot
     }
 
-    fn pause(&mut self, now: Instant, pause: Duration) -> bool {
-        let is_first = now >= self.paused_until;
+    fn pause(&mut self, began: Instant, now: Instant, pause: Duration) -> bool {
+        let is_first = self.throttled.is_none_or(|throttled| began >= throttled);
         if is_first {
-            self.share = (self.share_at(now) / 2.0).max(SLOWEST);
+            self.too_fast = self.share_at(began).max(SLOWEST);
+            self.throttled = Some(now);
         }
         self.paused_until = self.paused_until.max(now + pause);
         self.next = self.paused_until;
@@ -100,8 +119,10 @@ impl Gate {
     }
 
     fn share_at(&self, now: Instant) -> f64 {
-        let climbed = now.saturating_duration_since(self.paused_until).div_duration_f64(RECOVERY);
-        (self.share + climbed).min(1.0)
+        let since = now.saturating_duration_since(self.paused_until);
+        let returned = since.div_duration_f64(RETURN).min(1.0);
+        let climbed = since.saturating_sub(RETURN + CAUTION).div_duration_f64(RECOVERY);
+        (self.too_fast * (0.5 + (CAUTIOUS - 0.5) * returned) + climbed).min(1.0)
     }
 }
 
@@ -144,23 +165,37 @@ mod tests {
         let start = Instant::now();
         let pausing = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            pacer.pause(Duration::from_secs(30));
+            pacer.pause(Instant::now(), Duration::from_secs(30));
         };
         let (went, ()) = tokio::join!(waiting, pausing);
         assert_eq!(went - start, Duration::from_millis(30_100));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_a_pause_the_rate_is_halved_once_and_climbs_back_in_a_line() {
-        let pacer = Pacer::new(60, 8);
-        let counted = (0..8).filter(|_| pacer.pause(Duration::from_secs(10))).count();
-        assert_eq!((counted, pacer.rate().round()), (1, 30.0));
-        let times = times(&pacer, 60).await;
-        assert_eq!(times[0], Duration::from_secs(10));
-        assert_eq!(times[1].abs_diff(times[0]), Duration::from_secs(2), "half the rate");
-        let gaps: Vec<_> = times.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
-        assert!(gaps.is_sorted_by(|a, b| a >= b), "faster and faster: {gaps:?}");
-        assert_eq!(gaps[58], Duration::from_secs(1), "the configured rate again");
+    async fn after_a_pause_the_rate_is_halved_once_and_climbs_back_to_the_configured_one() {
+        let pacer = Pacer::new(600, 8);
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_millis(20)).await;
+        let counted = (0..8).filter(|_| pacer.pause(began, Duration::from_secs(10))).count();
+        assert_eq!((counted, pacer.rate().round()), (1, 300.0));
+        let mut rates = Vec::new();
+        for seconds in [10.0, 1.5, 1.5, 59.0, 4.0, 60.0] {
+            tokio::time::advance(Duration::from_secs_f64(seconds)).await;
+            rates.push(pacer.rate().round());
+        }
+        assert_eq!(rates, [300.0, 432.0, 564.0, 564.0, 594.0, 600.0]);
+        let times = times(&pacer, 3).await;
+        assert_eq!(times[2].abs_diff(times[1]), Duration::from_millis(100), "no faster than configured");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_pause_calls_in_flight_together_count_once_and_a_later_one_again() {
+        let pacer = Pacer::new(600, 8);
+        let began = Instant::now();
+        tokio::time::advance(Duration::from_millis(20)).await;
+        let slowed = |began| (pacer.pause(began, Duration::ZERO), pacer.rate().round());
+        assert_eq!([slowed(began), slowed(began)], [(true, 300.0), (false, 300.0)]);
+        assert_eq!(slowed(Instant::now()), (true, 150.0));
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,7 +52,9 @@ mod tests {
         assert_eq!(asked("Fri, 20 Nov 2026 10:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(asked("Fri, 20 Nov 2026 09:00:00 GMT"), Some(Duration::ZERO));
         assert_eq!(asked("86400"), Some(LONGEST_PAUSE));
-        assert_eq!(asked("soon"), None);
+        for unclear in ["soon", "", "1.5", "-1", "Fri, 20 Nov", "99999999999999999999"] {
+            assert_eq!(asked(unclear), None, "{unclear}");
+        }
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

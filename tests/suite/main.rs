@@ -18,6 +18,7 @@ mod laws;
 mod layers;
 mod lock;
 mod ops;
+mod pacing;
 mod plans;
 mod reconcile;
 mod schedule;

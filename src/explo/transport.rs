@@ -1,0 +1,113 @@
+//! What carries a request to Explo and its answer back: HTTPS, or a test's stand-in on tokio's clock.
+//!
+//! A transport tries once and knows no time limit; [`super::Client`] paces, times and repeats. An answer of any status is
+//! an answer; only what can't be had or read is a [`Fault`].
+
+use std::time::Duration;
+
+use reqwest::{
+    Method, Response, StatusCode, Url,
+    header::{HeaderMap, HeaderValue},
+};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Fault, Settings};
+
+/// An answer beyond this many bytes, unpacked, is not read to its end.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// One exchange with the server.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+pub trait Transport {
+    /// Sends a request and reads the whole answer.
+    async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault>;
+}
+
+/// A request.
+#[derive(Debug, Clone)]
+pub struct Outgoing<'a> {
+    /// GET or POST.
+    pub method: Method,
+    /// Relative to the base URL, without a slash before it.
+    pub path: &'a str,
+    /// Parameters, not yet escaped.
+    pub query: &'a [(&'a str, String)],
+    /// JSON.
+    pub body: Option<&'a str>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Default)]
+pub struct Incoming {
+    /// Any.
+    pub status: StatusCode,
+    /// Of these only `Retry-After` and `Date` are read.
+    pub headers: HeaderMap,
+    /// Unpacked, to its end.
+    pub body: Vec<u8>,
+}
+
+/// The real one.
+#[derive(Debug)]
+pub struct Https {
+    http: reqwest::Client,
+    base_url: Url,
+    token: SecretString,
+}
+
+impl Https {
+    /// Connects at the first request.
+    pub(super) fn new(settings: &Settings) -> Result<Self, reqwest::Error> {
+        let ca = settings.ca.as_deref().map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(settings.timeout.min(Duration::from_secs(10)))
+            .pool_idle_timeout(Duration::from_secs(20))
+            .redirect(reqwest::redirect::Policy::none())
+            .tls_certs_merge(ca)
+            .build()?;
+        Ok(Self { http, base_url: settings.base_url.clone(), token: settings.token.clone() })
+    }
+}
+
+impl Transport for Https {
+    async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
+        let url = self.base_url.join(request.path).map_err(|error| Fault::Connection(error.to_string()))?;
+        let mut authorization = HeaderValue::from_str(&format!("Token {}", self.token.expose_secret()))
+            .map_err(|_| Fault::Connection("the token has characters that no header can carry".to_owned()))?;
+        authorization.set_sensitive(true);
+        let mut builder = self.http.request(request.method.clone(), url).header("Explo-Authorization", authorization);
+        builder = builder.header("Content-Type", "application/json").query(request.query);
+        if let Some(body) = request.body {
+            builder = builder.body(body.to_owned());
+        }
+        let mut response = builder.send().await.map_err(fault)?;
+        let body = read_body(&mut response).await?;
+        Ok(Incoming { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+    }
+}
+
+async fn read_body(response: &mut Response) -> Result<Vec<u8>, Fault> {
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut body = Vec::with_capacity(announced.min(LARGEST_ANSWER));
+    while let Some(chunk) = response.chunk().await.map_err(fault)? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(Fault::Unreadable("is larger than 64 MiB"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// The innermost cause says most, and none may show the URL with its query.
+fn fault(error: reqwest::Error) -> Fault {
+    if error.is_timeout() {
+        return Fault::Timeout;
+    }
+    let error = error.without_url();
+    let mut cause: &dyn std::error::Error = &error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    Fault::Connection(format!("{error}: {cause}"))
+}
