@@ -2,9 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{config::LogFormat, plan::Allowance};
+use crate::{
+    config::LogFormat,
+    plan::Allowance,
+    sandbox::{Behaviour, Fault, Limit},
+};
 
 /// Keeps Explo's customers equal to the tenants in your database.
 #[derive(Debug, Parser)]
@@ -53,7 +57,8 @@ pub enum Command {
     /// Test the configuration, the query, the database and the token
     Check,
     /// Serve a stand-in for Explo's customer API on this machine
-    Sandbox(SandboxArgs),
+    #[command(disable_help_flag = true, mut_args = on_one_line, after_help = FAULTS)]
+    Sandbox(Box<SandboxArgs>),
     /// Write a commented configuration to begin with
     Init(InitArgs),
     /// See it work: sample tenants and a sandbox in one process
@@ -127,15 +132,54 @@ pub struct InitArgs {
     pub schema: bool,
 }
 
+/// The end of the sandbox's help.
+const FAULTS: &str = "\
+The first choice of a switch is what it does without it.
+
+A fault is KIND[,endpoint=NAME][,times=N][,after=N], such as status=503,times=2 or
+throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; it goes wrong N times
+(else always), after N calls that are let through.
+
+  The call is not applied:  throttle (429), throttle=SECONDS, throttle-until=SECONDS (a date),
+                            status=CODE, unauthorized, forbidden, redirect, html,
+                            drop-before (the connection ends), hang-before (never an answer)
+  The call is applied:      status-after=CODE, drop-after, hang-after, drip (a byte now and then),
+                            empty, cut (the connection ends midway), half (it does not), huge,
+                            gzip-bomb, nested";
+
 /// Options of `sandbox`.
 #[derive(Debug, Clone, Args)]
 pub struct SandboxArgs {
     /// Address on this machine; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8765", value_name = "ADDRESS", value_parser = loopback)]
     pub listen: SocketAddr,
-    /// Customers to begin with: a JSON array or JSON lines, in the shape of Explo's listing
+    /// Customers to begin with: a JSON array or lines, in the shape of Explo's listing
     #[arg(long, value_name = "FILE")]
     pub customers: Option<PathBuf>,
+    /// Hide this customer from listings, as a visibility group does (repeatable)
+    #[arg(long, value_name = "ID")]
+    pub hide: Vec<String>,
+    /// What goes wrong, such as throttle=7,times=2; see below (repeatable)
+    #[arg(long, value_name = "FAULT")]
+    pub fault: Vec<Fault>,
+    /// Tokens, the shuffled order and churn depend on it
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Print help
+    #[arg(short, long, action = ArgAction::HelpShort)]
+    help: Option<bool>,
+    /// How many calls are let through.
+    #[command(flatten)]
+    pub limit: Limit,
+    /// How it behaves.
+    #[command(flatten)]
+    pub behaviour: Behaviour,
+}
+
+/// A switch's help names its choices, and the first is the default: one line is enough.
+fn on_one_line(argument: Arg) -> Arg {
+    let is_switch = argument.get_help_heading().is_some();
+    argument.hide_default_value(is_switch).hide_possible_values(is_switch)
 }
 
 fn loopback(text: &str) -> Result<SocketAddr, String> {

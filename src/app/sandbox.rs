@@ -10,14 +10,14 @@ use crate::{
     cli::SandboxArgs,
     config::{Log, LogFormat},
     explo::Stop,
-    sandbox::{Sandbox, Store},
+    sandbox::{Api, Sandbox, Store},
 };
 
 /// Serves customers; every call is a log line.
 pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result<u8> {
     let log = Log { level: tracing::Level::INFO, format: LogFormat::Auto };
     context.terminal.start_logs(log, &context.global);
-    let store = match &args.customers {
+    let mut store = match &args.customers {
         None => Store::default(),
         Some(path) => {
             let named = |error: &dyn Display| io::Error::other(format!("--customers {}: {error}", path.display()));
@@ -26,7 +26,12 @@ pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result
         }
     };
     let customers = store.customers().len();
-    let sandbox = Sandbox::start(args.listen, store, None).await?;
+    store.hide(args.hide.iter().cloned());
+    let mut api = Api::new(store, args.seed);
+    api.behaviour.clone_from(&args.behaviour);
+    api.faults.clone_from(&args.fault);
+    api.limit = args.limit;
+    let sandbox = Sandbox::start(args.listen, api).await?;
     writeln!(io::stdout(), "{}", sandbox.url())?;
     anstream::eprintln!(
         "A stand-in for Explo with {customers} customers. Any token will do; set explo.base_url to the address above."

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::{
     config::{Environment, Layers},
-    sandbox::{Sandbox, Store},
+    sandbox::{Api, Sandbox, Store},
 };
 
 const TENANTS: &str = include_str!("tenants.sql");
@@ -31,7 +31,7 @@ impl Demo {
         connection.execute(sqlx::raw_sql(TENANTS)).await.map_err(demo)?;
         connection.close().await.map_err(demo)?;
         let store = Store::parse(CUSTOMERS).map_err(io::Error::other)?;
-        let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), store, None).await?;
+        let sandbox = Sandbox::start((Ipv4Addr::LOCALHOST, 0).into(), Api::new(store, 0)).await?;
         Ok(Self { directory, sandbox })
     }
 

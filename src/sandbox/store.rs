@@ -1,10 +1,10 @@
-//! The customers and tags of the sandbox, and what each call does to them.
+//! The customers and tags of the sandbox, in the order of their making.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::customer::{Members, StoredCustomer};
+use super::{choice::Ids, customer::StoredCustomer};
 
 /// What a call is refused for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,28 +17,20 @@ pub enum StoreError {
     Refused(String),
 }
 
-/// The body of a create or update.
-#[derive(Debug, Default, Deserialize)]
-pub(super) struct Fields {
-    pub(super) provided_id: Option<String>,
-    new_provided_id: Option<String>,
-    name: Option<String>,
-    emails: Option<Vec<String>>,
-    group_tags: Option<Vec<String>>,
-    properties: Option<Members>,
-    mapping: Option<Members>,
-    is_demo_group: Option<bool>,
-    hierarchy_level_name: Option<String>,
-}
+/// Parents above a customer that are looked at: more than there can be levels, and the end of any circle.
+const MOST_ANCESTORS: usize = 8;
 
 /// Customers in the order of their making, and the tags there are.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Store {
     customers: Vec<StoredCustomer>,
     by_id: HashMap<String, usize>,
     /// The ids of customers in data visibility groups that the token can't see.
     hidden: HashSet<String>,
     tags: BTreeSet<String>,
+    seed: u64,
+    /// Tokens given so far.
+    tokens: u64,
 }
 
 impl Store {
@@ -59,10 +51,17 @@ impl Store {
         Ok(Self::new(customers))
     }
 
-    /// Adds a customer with its tags; it gets a token if it has none.
+    /// The tokens of customers yet to come depend on this.
+    pub(super) fn seed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
+    /// Adds a customer with its tags; it gets a token, `sandbox-token-` and 32 hexadecimal digits, if it has none.
     pub fn add(&mut self, mut customer: StoredCustomer) {
         if customer.token.is_empty() {
-            customer.token = format!("{:032x}", rand::random::<u128>());
+            let hash = xxh3_128_with_seed(&self.tokens.to_le_bytes(), self.seed);
+            customer.token = format!("sandbox-token-{hash:032x}");
+            self.tokens += 1;
         }
         self.tags.extend(customer.group_tags.iter().cloned());
         if let Some(id) = &customer.provided_id {
@@ -77,15 +76,13 @@ impl Store {
         &self.customers
     }
 
-    /// The customers that a listing shows.
-    pub(super) fn visible(&self) -> impl Iterator<Item = &StoredCustomer> {
-        let is_hidden = |id: &String| self.hidden.contains(id);
-        self.customers.iter().filter(move |customer| !customer.provided_id.as_ref().is_some_and(is_hidden))
-    }
-
     /// Hides customers from listings, as a data visibility group does.
     pub fn hide(&mut self, provided_ids: impl IntoIterator<Item = String>) {
         self.hidden.extend(provided_ids);
+    }
+
+    pub(super) fn is_hidden(&self, customer: &StoredCustomer) -> bool {
+        !self.hidden.is_empty() && customer.provided_id.as_ref().is_some_and(|id| self.hidden.contains(id))
     }
 
     /// One customer.
@@ -106,74 +103,78 @@ impl Store {
         if added { Ok(()) } else { Err(StoreError::Refused("a group tag with this name exists".to_owned())) }
     }
 
-    /// Removes a customer.
+    /// Removes a customer that has no children.
     pub fn delete(&mut self, token: &str) -> Result<(), StoreError> {
         let position = self.customers.iter().position(|customer| customer.token == token);
-        self.customers.remove(position.ok_or(StoreError::Unknown("current_token"))?);
+        self.remove(position.ok_or(StoreError::Unknown("current_token"))?)
+    }
+
+    /// Where the customer with this id is.
+    pub(super) fn position(&self, provided_id: &str, ids: Ids) -> Option<usize> {
+        let exact = |id: &str| self.by_id.get(id).copied();
+        match ids {
+            Ids::Exact => exact(provided_id),
+            Ids::Trimmed => exact(provided_id.trim()),
+            Ids::Folded => exact(provided_id).or_else(|| {
+                let folded = provided_id.to_lowercase();
+                let is_it = |id: &String| id.to_lowercase() == folded;
+                self.customers.iter().position(|customer| customer.provided_id.as_ref().is_some_and(is_it))
+            }),
+        }
+    }
+
+    pub(super) fn at(&self, position: usize) -> &StoredCustomer {
+        &self.customers[position]
+    }
+
+    pub(super) fn at_mut(&mut self, position: usize) -> &mut StoredCustomer {
+        &mut self.customers[position]
+    }
+
+    /// The parents above a customer, the nearest first.
+    pub(super) fn ancestors<'s>(&'s self, customer: &'s StoredCustomer) -> impl Iterator<Item = &'s StoredCustomer> {
+        let parent = |customer: &&'s StoredCustomer| {
+            let id = customer.parent_provided_id.as_ref()?;
+            self.by_id.get(id).map(|position| &self.customers[*position])
+        };
+        std::iter::successors(parent(&customer), parent).take(MOST_ANCESTORS)
+    }
+
+    /// Removes the customer there, if it has no children.
+    pub(super) fn remove(&mut self, position: usize) -> Result<(), StoreError> {
+        let id = &self.customers[position].provided_id;
+        if id.is_some() && self.customers.iter().any(|customer| customer.parent_provided_id == *id) {
+            return Err(StoreError::Refused("the customer has children".to_owned()));
+        }
+        self.customers.remove(position);
         self.number();
         Ok(())
     }
 
-    /// Get or create: true for a new one; an existing one stays as it is.
-    pub(super) fn create(&mut self, fields: Fields) -> Result<(bool, &StoredCustomer), StoreError> {
-        let id = fields.provided_id.clone().filter(|id| !id.is_empty());
-        let id = id.ok_or_else(|| StoreError::Refused("provided_id is required".to_owned()))?;
-        let is_new = !self.by_id.contains_key(&id);
-        if is_new {
-            let name = fields.name.as_ref().filter(|name| !name.is_empty());
-            name.ok_or_else(|| StoreError::Refused("name is required".to_owned()))?;
-            self.check_tags(&fields)?;
-            let access_group = Some("Production".to_owned());
-            self.add(StoredCustomer { provided_id: Some(id.clone()), access_group, ..StoredCustomer::default() });
-            self.customer(&id)?.set(fields);
-        }
-        Ok((is_new, self.customer(&id)?))
-    }
-
-    pub(super) fn update(&mut self, mut fields: Fields) -> Result<&StoredCustomer, StoreError> {
-        self.check_tags(&fields)?;
-        let mut id = fields.provided_id.take().unwrap_or_default();
-        self.customer(&id)?;
-        if let Some(new_id) = fields.new_provided_id.take().filter(|new_id| *new_id != id) {
-            if self.by_id.contains_key(&new_id) {
-                return Err(StoreError::Refused("a customer with the new provided_id exists".to_owned()));
+    /// Gives the customer there another id; its children and its invisibility follow.
+    pub(super) fn rename(&mut self, position: usize, id: String) {
+        let old = self.customers[position].provided_id.replace(id.clone());
+        if let Some(old) = old {
+            self.by_id.remove(&old);
+            if self.hidden.remove(&old) {
+                self.hidden.insert(id.clone());
             }
-            self.customer(&id)?.provided_id = Some(new_id.clone());
-            self.number();
-            id = new_id;
+            let is_parent = |parent: &&mut String| **parent == old;
+            let parents = self.customers.iter_mut().filter_map(|customer| customer.parent_provided_id.as_mut());
+            parents.filter(is_parent).for_each(|parent| parent.clone_from(&id));
         }
-        let customer = self.customer(&id)?;
-        customer.set(fields);
-        Ok(customer)
+        self.by_id.insert(id, position);
     }
 
-    fn check_tags(&self, fields: &Fields) -> Result<(), StoreError> {
-        match fields.group_tags.iter().flatten().find(|tag| !self.tags.contains(*tag)) {
-            Some(tag) => Err(StoreError::Refused(format!("there is no group tag named {tag}"))),
-            None => Ok(()),
-        }
+    /// Moves a customer to another place in the order.
+    pub(super) fn relocate(&mut self, from: usize, to: usize) {
+        let customer = self.customers.remove(from);
+        self.customers.insert(to, customer);
+        self.number();
     }
 
     fn number(&mut self) {
         let ids = self.customers.iter().enumerate();
         self.by_id = ids.filter_map(|(n, customer)| Some((customer.provided_id.clone()?, n))).collect();
-    }
-}
-
-impl StoredCustomer {
-    /// Replaces what is given, keeps the rest.
-    fn set(&mut self, fields: Fields) {
-        fn replace<T>(old: &mut T, new: Option<T>) {
-            if let Some(new) = new {
-                *old = new;
-            }
-        }
-        replace(&mut self.name, fields.name);
-        replace(&mut self.emails, fields.emails);
-        replace(&mut self.group_tags, fields.group_tags);
-        replace(&mut self.properties, fields.properties.map(Some));
-        replace(&mut self.parent_schema_datasource_mapping, fields.mapping.map(Some));
-        replace(&mut self.is_demo_group, fields.is_demo_group);
-        replace(&mut self.hierarchy_level, fields.hierarchy_level_name.map(Some));
     }
 }

@@ -10,16 +10,23 @@ pub use interceptor::{Answer, Asked, before, before_url};
 pub use limiter::{LIMIT, Limiter};
 pub use program::{Output, Program, signal};
 
-use explo_sync::sandbox::{Call, Sandbox, Store, StoredCustomer};
+use explo_sync::sandbox::{Api, Call, Sandbox, Store, StoredCustomer};
 
 /// A sandbox with these customers, on a free port.
 pub async fn sandbox(customers: impl IntoIterator<Item = StoredCustomer>) -> Sandbox {
-    Sandbox::start(([127, 0, 0, 1], 0).into(), Store::new(customers), None).await.unwrap()
+    sandbox_of(Api::new(Store::new(customers), 0)).await
 }
 
 /// An empty one that knows this team token alone.
 pub async fn sandbox_knowing(token: &str) -> Sandbox {
-    Sandbox::start(([127, 0, 0, 1], 0).into(), Store::default(), Some(token.to_owned())).await.unwrap()
+    let mut api = Api::new(Store::default(), 0);
+    api.token = Some(token.to_owned());
+    sandbox_of(api).await
+}
+
+/// One that behaves, and fails, as this API does.
+pub async fn sandbox_of(api: Api) -> Sandbox {
+    Sandbox::start(([127, 0, 0, 1], 0).into(), api).await.unwrap()
 }
 
 /// A customer as a listing shows it.

@@ -1,0 +1,239 @@
+//! The API as a state machine: a call and the time in, an answer out. The same seed and calls give the same answers.
+
+use rand::{SeedableRng, rngs::SmallRng, seq::IndexedRandom};
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::{
+    Behaviour, Endpoint, Fault, Hint, Limit, Store, StoreError,
+    choice::{FailureShape, MissingSlash, V2},
+    churn::churn,
+    endpoint::Version,
+    fault::due,
+    fields::{Fields, text},
+    limit::Meter,
+    listing::list,
+    reply::{Delivery, Reply, Request},
+    view::{Object, Value, View},
+    write::Written,
+};
+
+/// Explo's customer API, in memory.
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// How it behaves, from the next call on.
+    pub behaviour: Behaviour,
+    /// What goes wrong, from the next call on; of several that are due the first.
+    pub faults: Vec<Fault>,
+    /// How many calls are let through, from the next one on.
+    pub limit: Limit,
+    /// The team token; nothing: any will do.
+    pub token: Option<String>,
+    store: Store,
+    calls: Vec<Call>,
+    meter: Meter,
+    random: SmallRng,
+    listings: u64,
+    began: Option<Instant>,
+}
+
+/// One call that the sandbox got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// `GET`, `POST` or `DELETE`.
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    /// As it was sent.
+    pub body: String,
+    /// What was answered; 0 for nothing.
+    pub status: u16,
+    /// When it came.
+    pub at: Instant,
+}
+
+#[derive(Debug, Deserialize)]
+struct Removal {
+    current_token: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tag {
+    name: String,
+}
+
+impl Api {
+    /// An API with these customers that behaves as documented. Tokens, order and churn depend on the seed.
+    #[must_use]
+    pub fn new(mut store: Store, seed: u64) -> Self {
+        store.seed(seed);
+        Self {
+            behaviour: Behaviour::default(),
+            faults: Vec::new(),
+            limit: Limit::default(),
+            token: None,
+            store,
+            calls: Vec::new(),
+            meter: Meter::default(),
+            random: SmallRng::seed_from_u64(seed),
+            listings: 0,
+            began: None,
+        }
+    }
+
+    /// The customers and tags.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The same, to be changed behind everybody's back, as somebody in Explo's own pages would.
+    pub const fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// The calls so far, forgotten with this look.
+    pub fn take_calls(&mut self) -> Vec<Call> {
+        std::mem::take(&mut self.calls)
+    }
+
+    /// Answers a call that comes at this time; `now` never goes back.
+    pub fn answer(&mut self, request: &Request<'_>, now: Instant) -> Reply {
+        let reply = self.reply(request, now);
+        self.calls.push(Call {
+            method: request.method.to_owned(),
+            path: request.path.to_owned(),
+            body: String::from_utf8_lossy(request.body).into_owned(),
+            status: match reply.delivery {
+                Delivery::Dropped | Delivery::Hung => 0,
+                Delivery::Whole | Delivery::Cut | Delivery::Dripped | Delivery::Repeated(_) => reply.status,
+            },
+            at: now,
+        });
+        reply
+    }
+
+    fn reply(&mut self, request: &Request<'_>, now: Instant) -> Reply {
+        let began = *self.began.get_or_insert(now);
+        if let Err(wait) = self.meter.pass(self.limit, now) {
+            return match self.limit.hint {
+                Hint::Seconds => Reply::throttled().retried_after(wait),
+                Hint::Nothing => Reply::throttled(),
+            };
+        }
+        let (path, query) = request.parts();
+        let endpoint = Endpoint::of_path(path);
+        let kind = due(&mut self.faults, endpoint.map(|(endpoint, _)| endpoint));
+        if let Some(reply) = kind.and_then(|kind| Reply::instead(kind, now - began)) {
+            return reply;
+        }
+        let given = request.token.unwrap_or_default();
+        if self.token.as_ref().map_or(given.is_empty(), |token| token != given) {
+            return Reply::unauthorized();
+        }
+        let reply = match endpoint {
+            None if path.ends_with('/') => Reply::detail(404, "Not found."),
+            Some((_, Version::V2)) if self.behaviour.v2 == V2::Missing => Reply::detail(404, "Not found."),
+            Some(_) if !path.ends_with('/') && self.behaviour.missing_slash == MissingSlash::Redirect => {
+                let mark = if query.is_empty() { "" } else { "?" };
+                Reply::html(301, "Moved").with("location", format!("{path}/{mark}{query}"))
+            }
+            Some((endpoint, version)) if path.ends_with('/') && request.method == endpoint.method() => {
+                self.serve(endpoint, version, query, request.body)
+            }
+            None | Some(_) => Reply::detail(405, "Method not allowed"),
+        };
+        match kind {
+            Some(kind) => reply.damaged(kind),
+            None => reply,
+        }
+    }
+
+    fn serve(&mut self, endpoint: Endpoint, version: Version, query: &str, body: &[u8]) -> Reply {
+        let served = match endpoint {
+            Endpoint::Customers => Ok(self.list(version, query, body)),
+            Endpoint::CreateCustomer => parse(body).and_then(|fields: Fields| {
+                let written = self.store.create(fields, &self.behaviour)?;
+                Ok(self.shown(written, true))
+            }),
+            Endpoint::UpdateCustomer => parse(body).and_then(|fields: Fields| {
+                let written = self.store.update(fields, &self.behaviour)?;
+                Ok(self.shown(written, false))
+            }),
+            Endpoint::GetCustomer => parse(body).and_then(|fields: Fields| {
+                let position = self.store.position(&fields.provided_id.unwrap_or_default(), self.behaviour.ids);
+                let position = position.ok_or(StoreError::Unknown("provided_id"))?;
+                Ok(self.shown(Written { position, is_new: false }, false))
+            }),
+            Endpoint::DeleteCustomer => parse(body).and_then(|removal: Removal| {
+                self.store.delete(&removal.current_token)?;
+                Ok(self.succeeded(|answer| answer))
+            }),
+            Endpoint::GroupTags => Ok(self.tags()),
+            Endpoint::CreateGroupTag => parse(body).and_then(|tag: Tag| {
+                let name = text(&tag.name, &self.behaviour);
+                self.store.add_tag(&name)?;
+                let tag = Object::new(&self.behaviour).with(["name"; 2], Value::Text(name.into()));
+                Ok(self.succeeded(|answer| answer.with(["group_tag", "groupTag"], Value::Object(tag))))
+            }),
+        };
+        served.unwrap_or_else(|error| self.refusal(&error))
+    }
+
+    fn list(&mut self, version: Version, query: &str, body: &[u8]) -> Reply {
+        self.listings += 1;
+        let kinds = &self.behaviour.churn;
+        if !kinds.is_empty() && self.listings.is_multiple_of(self.behaviour.churn_every.unwrap_or(1).max(1)) {
+            let kind = *kinds.choose(&mut self.random).unwrap_or(&kinds[0]);
+            churn(&mut self.store, kind, &mut self.random);
+        }
+        list(&self.store, &self.behaviour, version, (query, body), &mut self.random)
+    }
+
+    /// The answer that shows a customer.
+    fn shown(&self, written: Written, tells_new: bool) -> Reply {
+        let customer = self.store.at(written.position);
+        let view = View { customer, store: &self.store, behaviour: &self.behaviour, is_listed: false };
+        self.succeeded(|answer| {
+            let answer = if tells_new {
+                answer.with(["new_customer", "newCustomer"], Value::Flag(written.is_new))
+            } else {
+                answer
+            };
+            answer.with(["customer"; 2], Value::Customer(view))
+        })
+    }
+
+    fn tags(&self) -> Reply {
+        let names = self.store.tags().iter();
+        let tag = |name: &'_ String| Object::new(&self.behaviour).with(["name"; 2], Value::Text(name.clone().into()));
+        let tags = Value::Objects(names.map(tag).collect());
+        self.succeeded(|answer| answer.with(["group_tags", "groupTags"], tags))
+    }
+
+    fn succeeded<'a>(&self, fill: impl FnOnce(Object<'a>) -> Object<'a>) -> Reply {
+        Reply::json(200, &fill(Object::new(&self.behaviour).succeeded(true, &self.behaviour)))
+    }
+
+    fn refusal(&self, error: &StoreError) -> Reply {
+        let status = match error {
+            StoreError::Unknown(_) => 404,
+            StoreError::Refused(_) => 400,
+        };
+        let error = error.to_string();
+        let documented = |status| {
+            let answer = Object::new(&self.behaviour).succeeded(false, &self.behaviour);
+            Reply::json(status, &answer.with(["error"; 2], Value::Text(error.as_str().into())))
+        };
+        match self.behaviour.failure_shape {
+            FailureShape::Status => documented(status),
+            FailureShape::Ok => documented(200),
+            FailureShape::Html => Reply::html(status, &error),
+            FailureShape::Unknown => Reply::json(status, &serde_json::json!({"errors": [{"message": error}]})),
+        }
+    }
+}
+
+fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, StoreError> {
+    serde_json::from_slice(body).map_err(|error| StoreError::Refused(format!("the body can't be read: {error}")))
+}

@@ -1,0 +1,116 @@
+//! How the sandbox behaves where the documents leave it open: a field, and a flag, for each question.
+//!
+//! The default is what is documented, or most likely. The first choice of a flag's help is the default.
+
+use clap::Args;
+
+use super::choice::{
+    Churn, EmptyObjects, Existing, FailureShape, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
+    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, Total, TotalOf,
+    UnknownParameters, UnknownTags, V1Filters, V2,
+};
+
+const LISTING: &str = "How customers are listed";
+const ANSWERS: &str = "What answers look like";
+const WRITES: &str = "What writes do";
+
+/// How the sandbox behaves.
+#[expect(clippy::doc_markdown, reason = "a terminal shows these lines as they are")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Behaviour {
+    /// Page size that is honoured: both, page_size, pageSize, neither
+    #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = LISTING)]
+    pub page_size_name: PageSizeName,
+    /// Largest page, whatever is asked for: 1000
+    #[arg(long, value_name = "N", help_heading = LISTING)]
+    pub largest_page: Option<usize>,
+    /// Query parameters that are not known: ignored, refused
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
+    pub unknown_parameters: UnknownParameters,
+    /// Name of the total: total_count, count, both, missing
+    #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = LISTING)]
+    pub total: Total,
+    /// Customers that the total counts: visible, all
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = LISTING)]
+    pub total_of: TotalOf,
+    /// A page past the end: 404, empty
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
+    pub past_end: PastEnd,
+    /// Order: created, newest, shuffled (anew for each call)
+    #[arg(long, value_enum, default_value_t, value_name = "ORDER", help_heading = LISTING)]
+    pub order: Order,
+    /// Others change "stranger-…" meanwhile: add, delete, rename, touch, reorder
+    #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', help_heading = LISTING)]
+    pub churn: Vec<Churn>,
+    /// One of them before every Nth listing call: 1
+    #[arg(long, value_name = "N", requires = "churn", help_heading = LISTING)]
+    pub churn_every: Option<u64>,
+    /// Found by parent_provided_id: children, descendants
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = LISTING)]
+    pub parent_filter: ParentFilter,
+    /// The v1 listing reads its filters from: query, body
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE", help_heading = LISTING)]
+    pub v1_filters: V1Filters,
+    /// The v2 listing: present, missing
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
+    pub v2: V2,
+
+    /// Keys of records and around them: snake, camel
+    #[arg(long, value_enum, default_value_t, value_name = "STYLE", help_heading = ANSWERS)]
+    pub keys: KeyStyle,
+    /// Keys in properties: stored, snake-listed, camel-listed, snake, camel
+    #[arg(long, value_enum, default_value_t, value_name = "STYLE", help_heading = ANSWERS)]
+    pub property_keys: PropertyKeys,
+    /// A parent's tags among its children's: nowhere, listed, everywhere
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE", help_heading = ANSWERS)]
+    pub inherited_tags: Shown,
+    /// Values of a mapping: sent, numbers
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub mapping_values: MappingValues,
+    /// Empty properties and mapping: stored, null, braces
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub empty_objects: EmptyObjects,
+    /// hierarchy_level: stored, null, missing
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub level_shown: LevelShown,
+    /// Success is: 1, true
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub success: Success,
+    /// A refusal is: status (400, 404), ok (200 with success 0), html, unknown
+    #[arg(long, value_enum, default_value_t, value_name = "SHAPE", help_heading = ANSWERS)]
+    pub failure_shape: FailureShape,
+    /// A path without its last slash gets: 405, 301
+    #[arg(long, value_enum, default_value_t, value_name = "STATUS", help_heading = ANSWERS)]
+    pub missing_slash: MissingSlash,
+
+    /// E-mails of an update: replace, merge
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub emails: OnUpdate,
+    /// Properties of an update: replace, merge
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub properties: OnUpdate,
+    /// Mapping of an update: replace, merge
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub mapping: OnUpdate,
+    /// Spaces around names, e-mails, tags and property values: kept, trimmed
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub spaces: Spaces,
+    /// Cut names, e-mails, tags and property values after N characters
+    #[arg(long, value_name = "N", help_heading = WRITES)]
+    pub cut_at: Option<usize>,
+    /// Comparison of provided_id: exact, folded (no regard to case), trimmed
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub ids: Ids,
+    /// A customer that create finds is: left, updated
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub existing: Existing,
+    /// Tags that do not exist are: refused, made
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub unknown_tags: UnknownTags,
+    /// A null in a body is: ignored, cleared
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub nulls: Nulls,
+    /// Levels of the hierarchy, from the root: any
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = WRITES)]
+    pub levels: Vec<String>,
+}

@@ -1,0 +1,52 @@
+//! What others do to the customers while somebody lists them.
+//!
+//! Strangers are the customers whose `provided_id` begins with [`STRANGER`]: nobody but them is added, deleted, renamed or
+//! touched. Only `reorder` moves anyone, and changes nobody.
+
+use rand::{RngExt, rngs::SmallRng};
+
+use super::{Store, StoredCustomer, choice::Churn, customer::ACCESS_GROUP};
+
+/// The `provided_id` of a customer that churn may change begins so.
+pub const STRANGER: &str = "stranger-";
+
+/// Does one thing, to a customer chosen by chance.
+pub(super) fn churn(store: &mut Store, kind: Churn, random: &mut SmallRng) {
+    let id = format!("{STRANGER}{:08x}", random.random::<u32>());
+    match kind {
+        Churn::Add => {
+            let access_group = Some(ACCESS_GROUP.to_owned());
+            store.add(StoredCustomer { name: id.clone(), provided_id: Some(id), access_group, ..Default::default() });
+        }
+        Churn::Delete => {
+            // One that has children stays.
+            let _ = chosen(store, random).map(|position| store.remove(position));
+        }
+        Churn::Rename => {
+            if let Some(position) = chosen(store, random) {
+                store.rename(position, id);
+            }
+        }
+        Churn::Touch => {
+            if let Some(position) = chosen(store, random) {
+                store.at_mut(position).name = format!("Touched {:08x}", random.random::<u32>());
+            }
+        }
+        Churn::Reorder => {
+            let count = store.customers().len();
+            if count > 1 {
+                store.relocate(random.random_range(0..count), random.random_range(0..count));
+            }
+        }
+    }
+}
+
+/// The position of a stranger.
+fn chosen(store: &Store, random: &mut SmallRng) -> Option<usize> {
+    let is_stranger = |customer: &StoredCustomer| {
+        customer.provided_id.as_deref().is_some_and(|provided_id| provided_id.starts_with(STRANGER))
+    };
+    let ids = store.customers().iter().enumerate().filter(|(_, customer)| is_stranger(customer));
+    let positions: Vec<_> = ids.map(|(position, _)| position).collect();
+    (!positions.is_empty()).then(|| positions[random.random_range(0..positions.len())])
+}

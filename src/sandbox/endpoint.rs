@@ -1,0 +1,73 @@
+//! The paths of the API.
+
+/// What can be called; both listings are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Both listings.
+    Customers,
+    /// Get or create.
+    CreateCustomer,
+    /// Change, and rename.
+    UpdateCustomer,
+    /// One customer.
+    GetCustomer,
+    /// Remove one.
+    DeleteCustomer,
+    /// All tags.
+    GroupTags,
+    /// One more tag.
+    CreateGroupTag,
+}
+
+/// Which of the two listings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V1,
+    V2,
+}
+
+impl Endpoint {
+    /// Every one of them.
+    pub const ALL: [Self; 7] = [
+        Self::Customers,
+        Self::CreateCustomer,
+        Self::UpdateCustomer,
+        Self::GetCustomer,
+        Self::DeleteCustomer,
+        Self::GroupTags,
+        Self::CreateGroupTag,
+    ];
+
+    /// The last part of its path.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::CreateCustomer => "create_customer",
+            Self::UpdateCustomer => "update_customer",
+            Self::GetCustomer => "get_customer",
+            Self::DeleteCustomer => "delete_customer",
+            Self::GroupTags => "group_tags",
+            Self::CreateGroupTag => "create_group_tag",
+        }
+    }
+
+    /// The endpoint of a path without its query, whether or not the path ends in a slash.
+    pub(super) fn of_path(path: &str) -> Option<(Self, Version)> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let (version, name) = match (path.strip_prefix("/api/"), path.strip_prefix("/v2/api/")) {
+            (Some(name), _) => (Version::V1, name),
+            (None, Some("customers")) => (Version::V2, "customers"),
+            (None, _) => return None,
+        };
+        Some((Self::ALL.into_iter().find(|endpoint| endpoint.name() == name)?, version))
+    }
+
+    pub(super) const fn method(self) -> &'static str {
+        match self {
+            Self::Customers | Self::GroupTags => "GET",
+            Self::CreateCustomer | Self::UpdateCustomer | Self::GetCustomer | Self::CreateGroupTag => "POST",
+            Self::DeleteCustomer => "DELETE",
+        }
+    }
+}

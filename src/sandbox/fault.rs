@@ -1,0 +1,237 @@
+//! What goes wrong: `KIND[=VALUE][,endpoint=NAME][,times=N][,after=N]`.
+//!
+//! Without an endpoint it concerns every call, without `times` it stays; `after` lets so many calls through first.
+
+use std::{fmt, str::FromStr};
+
+use super::Endpoint;
+
+/// Something that goes wrong. Its numbers count down with the calls that it concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// What goes wrong.
+    pub kind: FaultKind,
+    /// Where; nothing: everywhere.
+    pub endpoint: Option<Endpoint>,
+    /// How often yet; nothing: always.
+    pub times: Option<u32>,
+    /// Calls that are let through first.
+    pub after: u32,
+}
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// 429, with `Retry-After` in seconds or without; not applied.
+    Throttle(Option<u32>),
+    /// 429 with `Retry-After` as a date so many seconds after the answer's `Date`; not applied.
+    ThrottleUntil(u32),
+    /// This status; not applied.
+    Status(u16),
+    /// This status; applied.
+    StatusAfter(u16),
+    /// 401; not applied.
+    Unauthorized,
+    /// 403; not applied.
+    Forbidden,
+    /// 302 to a page for a browser; not applied.
+    Redirect,
+    /// 200 with a page for a browser; not applied.
+    Html,
+    /// 200 and nothing; applied.
+    Empty,
+    /// A connection that ends in the middle of the answer; applied.
+    Cut,
+    /// The first half of the answer as if it were all; applied.
+    Half,
+    /// More than 64 MiB, in chunks; applied.
+    Huge,
+    /// More than 64 MiB, packed to less than one; applied.
+    GzipBomb,
+    /// Properties 100,000 objects deep, of the first customer in the answer; applied.
+    Nested,
+    /// A byte now and then; applied.
+    Drip,
+    /// A connection that ends without an answer; not applied.
+    DropBefore,
+    /// The same; applied.
+    DropAfter,
+    /// No answer, ever; not applied.
+    HangBefore,
+    /// The same; applied.
+    HangAfter,
+}
+
+/// A text that is no fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// The kind is none.
+    #[error("there is no fault {0:?}: choose {kinds}", kinds = kinds())]
+    Kind(String),
+    /// The kind takes a value, and this is not one.
+    #[error("{0}={1} is no fault: write {0}=N with {2}")]
+    Value(String, String, &'static str),
+    /// The kind takes no value.
+    #[error("{0} takes no value: write {0} alone")]
+    NoValue(String),
+    /// What follows the kind.
+    #[error("{0:?} says nothing about a fault: add endpoint=NAME, times=N or after=N")]
+    Option(String),
+    /// A number that is none.
+    #[error("{0}={1} is no number of calls: write {0}=N with a whole number, from {2}")]
+    Count(&'static str, String, u32),
+    /// The endpoint is none.
+    #[error("there is no endpoint {0:?}: choose one of {endpoints}", endpoints = endpoints())]
+    Endpoint(String),
+}
+
+/// The kinds that take no value.
+const PLAIN: [(&str, FaultKind); 16] = [
+    ("throttle", FaultKind::Throttle(None)),
+    ("unauthorized", FaultKind::Unauthorized),
+    ("forbidden", FaultKind::Forbidden),
+    ("redirect", FaultKind::Redirect),
+    ("html", FaultKind::Html),
+    ("empty", FaultKind::Empty),
+    ("cut", FaultKind::Cut),
+    ("half", FaultKind::Half),
+    ("huge", FaultKind::Huge),
+    ("gzip-bomb", FaultKind::GzipBomb),
+    ("nested", FaultKind::Nested),
+    ("drip", FaultKind::Drip),
+    ("drop-before", FaultKind::DropBefore),
+    ("drop-after", FaultKind::DropAfter),
+    ("hang-before", FaultKind::HangBefore),
+    ("hang-after", FaultKind::HangAfter),
+];
+
+impl Fault {
+    /// Everywhere, always, from now on.
+    #[must_use]
+    pub const fn new(kind: FaultKind) -> Self {
+        Self { kind, endpoint: None, times: None, after: 0 }
+    }
+
+    /// At this endpoint alone.
+    #[must_use]
+    pub const fn at(self, endpoint: Endpoint) -> Self {
+        Self { endpoint: Some(endpoint), ..self }
+    }
+
+    /// So often, and then no more.
+    #[must_use]
+    pub const fn times(self, times: u32) -> Self {
+        Self { times: Some(times), ..self }
+    }
+
+    /// So many calls are let through first.
+    #[must_use]
+    pub const fn after(self, calls: u32) -> Self {
+        Self { after: calls, ..self }
+    }
+}
+
+/// What goes wrong with this call: the first fault that is due. Those that will not be due again are taken out.
+pub(super) fn due(faults: &mut Vec<Fault>, endpoint: Option<Endpoint>) -> Option<FaultKind> {
+    let mut kind = None;
+    faults.retain_mut(|fault| {
+        if fault.endpoint.is_some() && fault.endpoint != endpoint {
+            return true;
+        }
+        if fault.after > 0 {
+            fault.after -= 1;
+        } else if kind.is_none() && fault.times != Some(0) {
+            kind = Some(fault.kind);
+            fault.times = fault.times.map(|times| times - 1);
+        }
+        fault.times != Some(0)
+    });
+    kind
+}
+
+impl FromStr for FaultKind {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
+        let refused = |form| move || FaultError::Value(name.to_owned(), value.unwrap_or_default().to_owned(), form);
+        let seconds = || value.and_then(|value| value.parse().ok()).ok_or_else(refused("a number of seconds"));
+        let status = || {
+            let status = value.and_then(|value| value.parse().ok()).filter(|status| (200..600).contains(status));
+            status.ok_or_else(refused("a status from 200 to 599"))
+        };
+        match (name, value) {
+            ("throttle", Some(_)) => seconds().map(|seconds| Self::Throttle(Some(seconds))),
+            ("throttle-until", _) => seconds().map(Self::ThrottleUntil),
+            ("status", _) => status().map(Self::Status),
+            ("status-after", _) => status().map(Self::StatusAfter),
+            _ => match PLAIN.iter().find(|(plain, _)| *plain == name) {
+                None => Err(FaultError::Kind(name.to_owned())),
+                Some(_) if value.is_some() => Err(FaultError::NoValue(name.to_owned())),
+                Some((_, kind)) => Ok(*kind),
+            },
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Throttle(Some(seconds)) => write!(f, "throttle={seconds}"),
+            Self::ThrottleUntil(seconds) => write!(f, "throttle-until={seconds}"),
+            Self::Status(status) => write!(f, "status={status}"),
+            Self::StatusAfter(status) => write!(f, "status-after={status}"),
+            plain => f.write_str(PLAIN.iter().find(|(_, kind)| kind == plain).map_or("", |(name, _)| name)),
+        }
+    }
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let mut parts = text.split(',');
+        let mut fault = Self::new(parts.next().unwrap_or_default().parse()?);
+        let count = |key, value: &str, least| {
+            let count = value.parse().ok().filter(|count| *count >= least);
+            count.ok_or_else(|| FaultError::Count(key, value.to_owned(), least))
+        };
+        for part in parts {
+            match part.split_once('=') {
+                Some(("endpoint", name)) => {
+                    let found = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == name);
+                    fault.endpoint = Some(found.ok_or_else(|| FaultError::Endpoint(name.to_owned()))?);
+                }
+                Some(("times", times)) => fault.times = Some(count("times", times, 1)?),
+                Some(("after", calls)) => fault.after = count("after", calls, 0)?,
+                _ => return Err(FaultError::Option(part.to_owned())),
+            }
+        }
+        Ok(fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.kind)?;
+        if let Some(endpoint) = self.endpoint {
+            write!(f, ",endpoint={}", endpoint.name())?;
+        }
+        if let Some(times) = self.times {
+            write!(f, ",times={times}")?;
+        }
+        if self.after > 0 {
+            write!(f, ",after={}", self.after)?;
+        }
+        Ok(())
+    }
+}
+
+fn kinds() -> String {
+    let valued = ["throttle=SECONDS", "throttle-until=SECONDS", "status=CODE", "status-after=CODE"];
+    valued.into_iter().chain(PLAIN.iter().map(|(name, _)| *name)).collect::<Vec<_>>().join(", ")
+}
+
+fn endpoints() -> String {
+    Endpoint::ALL.map(Endpoint::name).join(", ")
+}

@@ -1,0 +1,88 @@
+//! A call and its answer, with the way in which the answer travels.
+
+use serde::Serialize;
+use serde_json::json;
+
+/// One call.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// `GET`, `POST` or `DELETE`.
+    pub method: &'a str,
+    /// With the query.
+    pub path: &'a str,
+    /// What follows `Token ` in the header `Explo-Authorization`.
+    pub token: Option<&'a str>,
+    /// JSON, or nothing.
+    pub body: &'a [u8],
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Of HTTP; nobody sees it where the answer is dropped or hung.
+    pub status: u16,
+    /// Names in lower case. `content-length` is only among them where it lies.
+    pub headers: Vec<(&'static str, String)>,
+    /// As it travels: packed, where a header says so.
+    pub body: Vec<u8>,
+    /// How it travels.
+    pub delivery: Delivery,
+}
+
+/// How an answer travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// As it should.
+    Whole,
+    /// The connection ends after the body, which is shorter than `content-length` promised.
+    Cut,
+    /// The connection ends without an answer.
+    Dropped,
+    /// No answer comes, and the connection stays.
+    Hung,
+    /// A byte now and then.
+    Dripped,
+    /// In chunks: the body so many times over.
+    Repeated(usize),
+}
+
+impl<'a> Request<'a> {
+    /// The path without its query, and the query.
+    pub(super) fn parts(&self) -> (&'a str, &'a str) {
+        self.path.split_once('?').unwrap_or((self.path, ""))
+    }
+}
+
+impl Reply {
+    /// An answer in JSON.
+    pub(super) fn json(status: u16, body: &impl Serialize) -> Self {
+        Self::of(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
+    }
+
+    /// What a web framework says by itself.
+    pub(super) fn detail(status: u16, detail: &str) -> Self {
+        Self::json(status, &json!({"detail": detail}))
+    }
+
+    /// A page for a browser.
+    pub(super) fn html(status: u16, text: &str) -> Self {
+        let page = format!("<!doctype html>\n<html><body><h1>{text}</h1></body></html>\n");
+        Self::of(status, "text/html; charset=utf-8", page.into_bytes())
+    }
+
+    /// With one more header.
+    pub(super) fn with(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Travelling in this way.
+    pub(super) fn by(self, delivery: Delivery) -> Self {
+        Self { delivery, ..self }
+    }
+
+    fn of(status: u16, content_type: &str, body: Vec<u8>) -> Self {
+        let headers = vec![("content-type", content_type.to_owned())];
+        Self { status, headers, body, delivery: Delivery::Whole }
+    }
+}
