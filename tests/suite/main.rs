@@ -23,4 +23,5 @@ mod plans;
 mod reconcile;
 mod schedule;
 mod service;
+mod simulation;
 mod support;
