@@ -16,6 +16,7 @@ mod guard;
 mod init;
 mod laws;
 mod layers;
+mod listing;
 mod lock;
 mod ops;
 mod pacing;
