@@ -1,12 +1,13 @@
 //! What a seed stands for: tenants, customers, and an Explo with its habits.
 
 use explo_sync::{
+    explo::ListingVersion,
     model::{Object, Tenant},
     plan::EmailRule,
     sandbox::{
         Api, Behaviour, Churn, EmptyObjects, Existing, FailureShape, Ids, KeyStyle, LevelShown, MappingValues,
         OnUpdate, Order, PageSizeName, PastEnd, PropertyKeys, Shown, Spaces, Store, StoredCustomer, Success, Total,
-        TotalOf, UnknownParameters, UnknownTags,
+        TotalOf, UnknownParameters, UnknownTags, V2,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
@@ -19,11 +20,14 @@ use super::world::World;
 pub struct Scenario {
     pub seed: u64,
     pub emails: EmailRule,
+    pub version: ListingVersion,
     pub trust_total: bool,
     pub page_size: usize,
     pub side_by_side: usize,
     pub max_attempts: u32,
     pub requests_per_minute: u32,
+    /// The ids of customers that no listing shows.
+    pub hidden: Vec<String>,
 }
 
 /// Which columns the query has.
@@ -67,27 +71,34 @@ impl World {
         let strangers = random.random_range(0..8);
         customers.extend((0..strangers).map(|number| stranger(random, number)));
         customers.push(parent);
+        customers.iter_mut().for_each(|customer| keep(customer, &behaviour));
         // Others made them in no order.
         for position in (1..customers.len()).rev() {
             customers.swap(position, random.random_range(0..=position));
         }
+        // Where a create writes to a customer that exists, one that nobody sees can't be spared.
+        let may_hide = if behaviour.existing == Existing::Left { 0.05 } else { 0.0 };
         let hidden: Vec<_> = customers.iter().filter_map(|customer| customer.provided_id.clone()).collect();
         let hidden: Vec<_> =
-            hidden.into_iter().filter(|id| !id.starts_with("the ") && random.random_bool(0.05)).collect();
+            hidden.into_iter().filter(|id| !id.starts_with("the ") && random.random_bool(may_hide)).collect();
         let mut store = Store::new(customers);
         TAGS.iter().for_each(|tag| drop(store.add_tag(tag)));
-        store.hide(hidden);
+        store.hide(hidden.clone());
         let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
+        let is_old = behaviour.v2 == V2::Missing;
+        let version = if is_old { ListingVersion::V1 } else { ListingVersion::V2 };
         let mut api = Api::new(store, seed);
         api.behaviour = behaviour;
         let scenario = Scenario {
             seed,
             emails: if random.random_bool(0.2) { EmailRule::Add } else { EmailRule::Replace },
+            version,
             trust_total,
             page_size: *[3, 5, 1000].choose(random).unwrap(),
             side_by_side: random.random_range(1..5),
             max_attempts: random.random_range(1..5),
             requests_per_minute: *[60, 120, 6000].choose(random).unwrap(),
+            hidden,
         };
         Self::new(scenario, api, tenants)
     }
@@ -128,6 +139,7 @@ fn behaviour(random: &mut SmallRng, is_steady: bool) -> Behaviour {
         ids: [Ids::Exact, Ids::Folded][pick(2)],
         existing: [Existing::Left, Existing::Updated][pick(2)],
         unknown_tags: [UnknownTags::Refused, UnknownTags::Made][pick(2)],
+        v2: [V2::Present, V2::Missing][pick(2)],
         ..Behaviour::default()
     }
 }
@@ -215,6 +227,23 @@ fn customer(random: &mut SmallRng, tenant: &Tenant) -> StoredCustomer {
         "parent_provided_id": if random.random_bool(0.2) { json!("the parent") } else { Value::Null },
     }))
     .unwrap()
+}
+
+/// What others wrote went through the same Explo.
+fn keep(customer: &mut StoredCustomer, behaviour: &Behaviour) {
+    let kept = |text: &str| {
+        let text = if behaviour.spaces == Spaces::Trimmed { text.trim() } else { text };
+        text.chars().take(behaviour.cut_at.unwrap_or(usize::MAX)).collect::<String>()
+    };
+    customer.name = kept(&customer.name);
+    for list in [&mut customer.emails, &mut customer.group_tags] {
+        *list = list.iter().map(|text| kept(text)).collect();
+    }
+    for value in customer.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+        if let Ok(text) = serde_json::from_str::<String>(value.get()) {
+            *value = serde_json::value::to_raw_value(&kept(&text)).unwrap();
+        }
+    }
 }
 
 fn stranger(random: &mut SmallRng, number: usize) -> StoredCustomer {

@@ -172,6 +172,7 @@ impl World {
             pause_on_429: Duration::from_secs(60),
             ca: None,
             listing: ListingRules {
+                version: self.scenario.version,
                 page_size: self.scenario.page_size,
                 side_by_side: self.scenario.side_by_side,
                 trust_total: self.scenario.trust_total,
