@@ -17,7 +17,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::{
     net::TcpListener,
-    task::JoinHandle,
+    task::{JoinHandle, yield_now},
     time::{Instant, sleep},
 };
 
@@ -125,7 +125,13 @@ async fn deliver(reply: Reply, breaker: &Breaker) -> Response {
         Delivery::Whole => Body::from(body),
         Delivery::Cut => {
             let end = Err(io::Error::from(io::ErrorKind::ConnectionAborted));
-            Body::from_stream(stream::iter([Ok(body), end]))
+            Body::from_stream(stream::iter([Ok(body), end]).then(async |part| {
+                if part.is_err() {
+                    // What was written is sent while the next part is not ready.
+                    yield_now().await;
+                }
+                part
+            }))
         }
         Delivery::Dropped => {
             breaker.trip();

@@ -20,6 +20,7 @@ mod lock;
 mod ops;
 mod plans;
 mod reconcile;
+mod sandbox;
 mod schedule;
 mod service;
 mod support;
