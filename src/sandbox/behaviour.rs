@@ -5,7 +5,7 @@
 use clap::Args;
 
 use super::choice::{
-    Churn, EmptyObjects, Existing, FailureShape, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
+    Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
     OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, Total, TotalOf,
     UnknownParameters, UnknownTags, V1Filters, V2,
 };
@@ -104,6 +104,9 @@ pub struct Behaviour {
     /// A customer that create finds is: left, updated
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub existing: Existing,
+    /// Hidden customers, for get and update, are: reachable, unknown
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub hidden: Hidden,
     /// Tags that do not exist are: refused, made
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub unknown_tags: UnknownTags,

@@ -84,9 +84,9 @@ impl Sandbox {
         change(lock(&self.api).store_mut());
     }
 
-    /// Changes how it behaves, what goes wrong, and what is let through.
-    pub fn adjust(&self, adjust: impl FnOnce(&mut Api)) {
-        adjust(&mut lock(&self.api));
+    /// Changes, or looks at, how it behaves, what goes wrong, and what is let through.
+    pub fn adjust<T>(&self, adjust: impl FnOnce(&mut Api) -> T) -> T {
+        adjust(&mut lock(&self.api))
     }
 
     /// Serves until the server fails.

@@ -65,6 +65,8 @@ fn a_listing_is_changed_by_its_switch(
 #[case::trimmed_id("--ids trimmed", "create_customer", json!({"provided_id": " z ", "name": "Zed"}), "/provided_id", json!(" z "), json!("z"))]
 #[case::existing("--existing updated", "create_customer", json!({"provided_id": "a", "name": "Anna"}), "/name", json!("Ann"), json!("Anna"))]
 #[case::unknown_tag("--unknown-tags made", "update_customer", json!({"provided_id": "a", "group_tags": ["New"]}), "/group_tags", Value::Null, json!(["New"]))]
+#[case::hidden("--hidden unknown", "get_customer", json!({"provided_id": "hidden"}), "/name", json!("Hidden"), Value::Null)]
+#[case::hidden_found("--hidden unknown", "create_customer", json!({"provided_id": "hidden", "name": "Z"}), "/name", json!("Hidden"), json!("Hidden"))]
 #[case::null("--nulls cleared", "update_customer", json!({"provided_id": "a", "emails": null}), "/emails", json!(["ann@a.example"]), json!([]))]
 #[case::unknown_level("--levels region,country,site", "update_customer", json!({"provided_id": "c", "hierarchy_level_name": "galaxy"}), "/hierarchy_level", json!("galaxy"), Value::Null)]
 #[case::root_level("--levels region,country,site", "create_customer", json!({"provided_id": "z", "name": "Zed"}), "/hierarchy_level", Value::Null, json!("region"))]
