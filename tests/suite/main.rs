@@ -22,6 +22,7 @@ mod ops;
 mod pacing;
 mod plans;
 mod reconcile;
+mod sandbox;
 mod schedule;
 mod service;
 mod simulation;
