@@ -25,3 +25,4 @@ mod reconcile;
 mod schedule;
 mod service;
 mod support;
+mod transport;
