@@ -21,7 +21,7 @@ use crate::model::{Customer, Tenant};
 
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
-pub use error::{Error, Fault};
+pub use error::{Error, Fault, Unusable};
 pub use listing::Listing;
 pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;

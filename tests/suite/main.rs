@@ -27,3 +27,4 @@ mod schedule;
 mod service;
 mod simulation;
 mod support;
+mod transport;
