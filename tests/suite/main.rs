@@ -21,5 +21,6 @@ mod ops;
 mod plans;
 mod reconcile;
 mod schedule;
+mod secrets;
 mod service;
 mod support;

@@ -2,10 +2,12 @@
 
 mod database;
 mod interceptor;
+mod kept;
 mod program;
 
 pub use database::{Database, Kind, settings};
 pub use interceptor::{Answer, Asked, before, before_url};
+pub use kept::kept_output;
 pub use program::{Output, Program, signal};
 
 use explo_sync::sandbox::{Call, Sandbox, Store, StoredCustomer};
