@@ -23,6 +23,7 @@ pub use error::{Error, Fault};
 pub use listing::Listing;
 pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;
+pub use retry::retry_after;
 pub use stop::Stop;
 
 /// Told how many pages are listed, of how many.

@@ -12,6 +12,7 @@ mod contract;
 mod daemon;
 mod deploy;
 mod failures;
+mod fuzz;
 mod guard;
 mod init;
 mod laws;
