@@ -25,6 +25,7 @@ pub use error::{Error, Fault, Unusable};
 pub use listing::Listing;
 pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;
+pub use retry::retry_after;
 pub use stop::Stop;
 pub use transport::{Https, Incoming, Outgoing, Transport};
 pub use wire::ListingVersion;

@@ -2,17 +2,21 @@
 
 use std::{
     collections::BTreeMap,
+    io::{Write, pipe},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use explo_sync::sandbox::Sandbox;
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-use super::Database;
+use super::{
+    Database,
+    kept::{Kept, keeping},
+};
 
-/// How the program is called.
+/// How the program is called. It logs everything, unless the test says how much, and all that it prints is kept.
 #[derive(Clone, Default)]
 pub struct Program {
     variables: BTreeMap<String, String>,
@@ -52,7 +56,10 @@ impl Program {
 
     /// Runs it to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
+        let mut kept = Kept::of(arguments);
         let output = self.command(arguments).output().await.unwrap();
+        kept.stdout.write_all(&output.stdout).unwrap();
+        kept.stderr.write_all(&output.stderr).unwrap();
         Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -68,14 +75,27 @@ impl Program {
 
     /// Starts it, to be waited for by the caller; its stdout can be read.
     pub fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
+        let mut child = self.command(arguments).stdout(writer).stderr(kept.stderr).spawn().unwrap();
+        let stdout = OwnedFd::from(keeping(reader, kept.stdout));
+        child.stdout = Some(ChildStdout::from_std(stdout.into()).unwrap());
+        child
     }
 
-    /// To be started by the caller.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    /// Starts it, to be waited for by the caller; its log can be read.
+    pub fn watch(&self, arguments: &[&str]) -> Child {
+        let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
+        let mut child = self.command(arguments).stdout(kept.stdout).stderr(writer).spawn().unwrap();
+        let stderr = OwnedFd::from(keeping(reader, kept.stderr));
+        child.stderr = Some(ChildStderr::from_std(stderr.into()).unwrap());
+        child
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_explo-sync"));
         let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
-        command.args(arguments).env_clear().envs(&self.variables).current_dir(directory).kill_on_drop(true);
+        command.args(arguments).env_clear().env("EXPLO_SYNC__LOG__LEVEL", "trace").envs(&self.variables);
+        command.current_dir(directory).kill_on_drop(true);
         command
     }
 }
