@@ -12,6 +12,7 @@ mod contract;
 mod daemon;
 mod deploy;
 mod failures;
+mod faults;
 mod guard;
 mod init;
 mod laws;
