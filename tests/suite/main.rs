@@ -15,6 +15,7 @@ mod failures;
 mod faults;
 mod guard;
 mod init;
+mod kill;
 mod laws;
 mod layers;
 mod lock;
