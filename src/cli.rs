@@ -137,8 +137,8 @@ const FAULTS: &str = "\
 The first choice of a switch is what it does without it.
 
 A fault is KIND[,endpoint=NAME][,times=N][,after=N], such as status=503,times=2 or
-throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; it goes wrong N times
-(else always), after N calls that are let through.
+throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; times: so often
+and no more; after: so many calls are let through first.
 
   The call is not applied:  throttle (429), throttle=SECONDS, throttle-until=SECONDS (a date),
                             status=CODE, unauthorized, forbidden, redirect, html,
@@ -153,7 +153,7 @@ pub struct SandboxArgs {
     /// Address on this machine; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:8765", value_name = "ADDRESS", value_parser = loopback)]
     pub listen: SocketAddr,
-    /// Customers to begin with: a JSON array or lines, in the shape of Explo's listing
+    /// Customers to begin with: JSON, an array or lines, as Explo lists them
     #[arg(long, value_name = "FILE")]
     pub customers: Option<PathBuf>,
     /// Hide this customer from listings, as a visibility group does (repeatable)

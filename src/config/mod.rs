@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     daemon::Timing,
-    explo::{self, ListingRules},
+    explo::{self, ListingRules, ListingVersion},
     plan::{EmailRule, Guard, Rules},
     schedule::{Schedule, ScheduleError},
     source::{Sql, SqlSettings},
@@ -105,6 +105,7 @@ impl Config {
             ((1..=64).contains(&name.len()) && name.chars().all(plain)).then(|| name.to_owned())
         });
         let source = source(draft);
+        let version = draft.choice("explo.listing", &[("v2", ListingVersion::V2), ("v1", ListingVersion::V1)]);
         let page_size = draft.number("explo.page_size", 1..=1000);
         let max_in_flight = draft.number("explo.max_in_flight", 1..=256);
         let trust_total = draft.flag("explo.trust_total");
@@ -120,7 +121,12 @@ impl Config {
             });
         let log = log(draft);
         let mut explo = explo?;
-        explo.listing = ListingRules { page_size: page_size?, side_by_side: max_in_flight?, trust_total: trust_total? };
+        explo.listing = ListingRules {
+            version: version?,
+            page_size: page_size?,
+            side_by_side: max_in_flight?,
+            trust_total: trust_total?,
+        };
         Some(Self {
             name: name?,
             source: source?,
@@ -194,7 +200,7 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
         max_attempts: max_attempts?,
         pause_on_429: pause_on_429?,
         ca: ca?,
-        listing: ListingRules { page_size: 1, side_by_side: 1, trust_total: true },
+        listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
     })
 }
 

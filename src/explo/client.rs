@@ -10,7 +10,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -28,7 +28,7 @@ use super::{
     observed::{Answer, Observed},
     retry,
     transport::{Https, Incoming, Outgoing, Transport},
-    wire::Unusable,
+    wire::{ListingVersion, Unusable},
 };
 use crate::model::Tenant;
 
@@ -41,6 +41,8 @@ const OUTAGE: u32 = 10;
 /// How customers are listed.
 #[derive(Debug, Clone, Copy)]
 pub struct ListingRules {
+    /// Which of the two endpoints is asked.
+    pub version: ListingVersion,
     /// Customers asked for at once; the server may give fewer.
     pub page_size: usize,
     /// Pages under way at once.
@@ -79,11 +81,15 @@ pub struct Client<T = Https> {
     calls: Mutex<BTreeMap<Endpoint, usize>>,
     observed: Arc<Observed>,
     given_up_in_a_row: AtomicU32,
+    /// What a page's size is called by this server, once that is known.
+    pub(super) page_size_names: OnceLock<&'static [&'static str]>,
 }
 
 /// One request, to be sent as often as it takes.
 pub(super) struct Request<'a> {
     pub(super) endpoint: Endpoint,
+    /// Relative to the base URL.
+    pub(super) path: &'a str,
     pub(super) query: &'a [(&'a str, String)],
     /// Without a body it is a GET.
     pub(super) body: Option<String>,
@@ -123,6 +129,7 @@ impl<T: Transport> Client<T> {
             calls: Mutex::default(),
             observed: Arc::default(),
             given_up_in_a_row: AtomicU32::new(0),
+            page_size_names: OnceLock::new(),
         }
     }
 
@@ -252,7 +259,7 @@ impl<T: Transport> Client<T> {
     async fn send(&self, request: &Request<'_>) -> Result<Incoming, Fault> {
         let body = request.body.as_deref();
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        let outgoing = Outgoing { method, path: request.endpoint.path(), query: request.query, body };
+        let outgoing = Outgoing { method, path: request.path, query: request.query, body };
         let answered = tokio::time::timeout(self.settings.timeout, self.transport.send(&outgoing)).await;
         answered.unwrap_or(Err(Fault::Timeout))
     }

@@ -1,38 +1,91 @@
 //! Reading and writing customers: what each call asks, and what its answer must be.
 
+use std::{iter, slice};
+
 use super::{
     Created, Error, PageProgress, Reader, Writer,
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing},
     transport::Transport,
-    wire::{self, Unusable},
+    wire::{self, ListingVersion, Unusable},
 };
 use crate::model::{Customer, Tenant};
 
+/// What a page's size may be called, in the order tried: the reference's table names it one way, its example the other, and
+/// a server may refuse what it does not know.
+const PAGE_SIZE_NAMES: [&[&str]; 4] = [&["page_size", "pageSize"], &["page_size"], &["pageSize"], &[]];
+
 impl<T: Transport> Client<T> {
-    /// One page of the listing, given to `read`; `None` past the end. Pages count from 1.
+    /// One page of the listing, given to `read`; `None` past the end. Pages count from 1; v1 has no other.
     pub(super) async fn page<P>(
         &self,
         number: usize,
-        read: impl FnMut(&[u8]) -> Result<P, Unusable>,
+        mut read: impl FnMut(&[u8]) -> Result<P, Unusable>,
     ) -> Result<Option<P>, Error> {
-        let size = self.settings.listing.page_size;
-        // The reference's table names the size one way, its example the other.
-        let query =
-            [("page", number), ("page_size", size), ("pageSize", size)].map(|(key, value)| (key, value.to_string()));
-        let request = Request { endpoint: Endpoint::Customers, query: &query, body: None, sent: None };
-        match self.call(&request, read).await {
-            Ok(page) => Ok(Some(page)),
-            Err(Error::Rejected { status: 404, .. }) if number > 1 => Ok(None),
-            Err(error) => Err(error),
+        match self.settings.listing.version {
+            ListingVersion::V1 => {
+                let endpoint = Endpoint::Customers;
+                let request = Request { endpoint, path: "api/customers/", query: &[], body: None, sent: None };
+                self.call(&request, read).await.map(Some)
+            }
+            ListingVersion::V2 if number == 1 => self.page_1(&mut read).await.map(Some),
+            ListingVersion::V2 => {
+                let names = self.page_size_names.get().copied().unwrap_or(PAGE_SIZE_NAMES[0]);
+                match self.page_of_v2(number, names, &mut read).await {
+                    Err(Error::Rejected { status: 404, .. }) => Ok(None),
+                    page => page.map(Some),
+                }
+            }
         }
+    }
+
+    /// Finds out what a page's size is called, for good.
+    async fn page_1<P>(&self, read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>) -> Result<P, Error> {
+        let known = self.page_size_names.get();
+        let tried = known.map_or(PAGE_SIZE_NAMES.as_slice(), slice::from_ref);
+        let (mut names, mut page) = (tried[0], self.page_of_v2(1, tried[0], read).await);
+        for others in &tried[1..] {
+            if !is_rejected_with(&page, &[400]) {
+                break;
+            }
+            let again = self.page_of_v2(1, others, read).await;
+            if !is_rejected_with(&again, &[400]) {
+                (names, page) = (others, again);
+            }
+        }
+        if page.is_ok() {
+            let _ = self.page_size_names.set(names);
+        }
+        let is_missing = is_rejected_with(&page, &[404, 405]);
+        page.map_err(|error| match error {
+            Error::Rejected { endpoint, status, excerpt } if is_missing => {
+                let excerpt =
+                    format!("{excerpt} (if there is no /v2/api/customers/ there, set explo.listing = \"v1\")");
+                Error::Rejected { endpoint, status, excerpt }
+            }
+            error => error,
+        })
+    }
+
+    async fn page_of_v2<P>(
+        &self,
+        number: usize,
+        size_names: &[&str],
+        read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>,
+    ) -> Result<P, Error> {
+        let size = self.settings.listing.page_size;
+        let sizes = size_names.iter().map(|name| (*name, size.to_string()));
+        let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).collect();
+        let endpoint = Endpoint::Customers;
+        let request = Request { endpoint, path: endpoint.path(), query: &query, body: None, sent: None };
+        self.call(&request, read).await
     }
 
     /// Sends a tenant; the answer must be about its customer.
     async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<(bool, Customer<'static>), Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
-        let request = Request { endpoint, query: &[], body: Some(body), sent: Some(tenant) };
+        let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
         let read = |body: &[u8]| wire::read_answer(body).map(|(is_new, customer)| (is_new, customer.into_owned()));
         let (is_new, customer) = self.call(&request, read).await?;
         if customer.provided_id.as_deref() != Some(&tenant.provided_id) {
@@ -41,6 +94,10 @@ impl<T: Transport> Client<T> {
         }
         Ok((is_new, customer))
     }
+}
+
+fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
+    matches!(page, Err(Error::Rejected { status, .. }) if statuses.contains(status))
 }
 
 impl<T: Transport> Reader for Client<T> {

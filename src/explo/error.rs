@@ -26,7 +26,7 @@ pub enum Error {
         endpoint: Endpoint,
         /// The HTTP status.
         status: u16,
-        /// What the answer says, masked.
+        /// What the answer says, masked, and the way out where one is known.
         excerpt: String,
     },
     /// Tried as often as is allowed.

@@ -2,7 +2,8 @@
 //!
 //! A pass is complete when no page promises fewer customers than the first one did, and the distinct customers reach what
 //! the first page promised. Otherwise it is repeated and the union counts; after three passes the listing fails. Where
-//! `total_count` is not to be trusted, a page that is shorter than the first, or empty, is the end.
+//! `total_count` is not to be trusted, a page that is shorter than the first, or empty, is the end. v1 gives everything in one
+//! answer, which is complete if it can be read.
 
 use std::{
     collections::HashSet,
@@ -16,7 +17,7 @@ use super::{
     Error, PageProgress,
     client::{Client, ListingRules},
     transport::Transport,
-    wire::{Page, Unusable},
+    wire::{ListingVersion, Page, Unusable},
 };
 use crate::model::Customer;
 
@@ -55,6 +56,11 @@ pub(super) async fn list(
 ) -> Result<Listing, Error> {
     let union = Mutex::new(Union { random: RandomState::new(), tokens: HashSet::new(), observe });
     let mut listing = Listing { passes: 0, pages: 0 };
+    if rules.version == ListingVersion::V1 {
+        page(client, &union, 1).await?;
+        progress(1, 1);
+        return Ok(Listing { passes: 1, pages: 1 });
+    }
     let mut total = None;
     while listing.passes < PASSES {
         listing.passes += 1;
@@ -132,15 +138,13 @@ impl<T: Transport> Client<T> {
 }
 
 async fn page(client: &Client<impl Transport>, union: &Mutex<Union<'_>>, number: usize) -> Result<Seen, Error> {
+    let version = client.settings.listing.version;
     let read = |body: &[u8]| {
-        let page = Page::read(body)?;
-        let total = page.total_count;
-        let customers = page.customers()?;
+        let page = Page::read(body, version)?;
         let mut union = union.lock().map_err(|_| Unusable::Shape)?;
-        for customer in &customers {
-            union.add(customer);
-        }
-        Ok(Seen { customers: customers.len(), total })
+        let customers = page.each(|customer| union.add(customer))?;
+        let all = (version == ListingVersion::V1).then_some(customers as u64);
+        Ok(Seen { customers, total: all.or(page.total) })
     };
     Ok(client.page(number, read).await?.unwrap_or(Seen { customers: 0, total: None }))
 }

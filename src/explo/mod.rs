@@ -8,6 +8,7 @@ mod customers;
 mod endpoint;
 mod error;
 mod excerpt;
+mod listed;
 mod listing;
 mod observed;
 mod pacer;
@@ -26,6 +27,7 @@ pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;
 pub use stop::Stop;
 pub use transport::{Https, Incoming, Outgoing, Transport};
+pub use wire::ListingVersion;
 
 /// Told how many pages are listed, of how many.
 pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);

@@ -94,6 +94,10 @@ async fn read_body(response: &mut Response) -> Result<Vec<u8>, Fault> {
         if body.len() + chunk.len() > LARGEST_ANSWER {
             return Err(Fault::Unreadable("is larger than 64 MiB"));
         }
+        // Doubled as a vector does it, yet never beyond the largest answer.
+        if body.capacity() - body.len() < chunk.len() {
+            body.reserve_exact(body.len().max(chunk.len()).min(LARGEST_ANSWER - body.len()));
+        }
         body.extend_from_slice(&chunk);
     }
     Ok(body)

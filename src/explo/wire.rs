@@ -6,13 +6,12 @@
 //! | hierarchy level | `hierarchy_level_name` | `hierarchy_level` |
 //! | the others | their own name | their own name |
 //!
-//! The `computed_…` twins contain what is inherited and are never read.
-
-use std::borrow::Cow;
+//! What a customer's record may look like is in [`super::listed`].
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::listed::{self, Text};
 use crate::model::{Customer, Object, Tenant, json};
 
 /// Why an answer can't be used.
@@ -26,117 +25,124 @@ pub enum Unusable {
     Shape,
 }
 
-/// One page of the listing.
-#[derive(Debug, Deserialize)]
+/// The endpoints that list customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListingVersion {
+    /// All customers in one answer; deprecated.
+    V1,
+    /// Page by page.
+    V2,
+}
+
+/// One page of the listing: its envelope is read, its customers are not yet.
+#[derive(Debug)]
 pub struct Page<'a> {
     /// How many customers there are on all pages, where the server says so.
-    #[serde(default, alias = "count", alias = "totalCount")]
-    pub total_count: Option<u64>,
+    pub total: Option<u64>,
+    customers: &'a str,
+}
+
+/// Both versions. A key may come in two spellings at once, so that none is an alias of another.
+#[derive(Debug, Deserialize)]
+struct Envelope<'a> {
     #[serde(borrow)]
-    results: Results<'a>,
+    success: Option<&'a RawValue>,
+    #[serde(borrow)]
+    total_count: Option<Text<'a>>,
+    #[serde(borrow, rename = "totalCount")]
+    camel_total_count: Option<Text<'a>>,
+    #[serde(borrow)]
+    count: Option<Text<'a>>,
+    #[serde(borrow)]
+    results: Option<Results<'a>>,
+    #[serde(borrow)]
+    customers: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
 struct Results<'a> {
     #[serde(borrow)]
-    customers: Vec<ListedCustomer<'a>>,
+    customers: Option<&'a RawValue>,
 }
 
 /// The answer to `create_customer`, `update_customer` and `get_customer`.
 #[derive(Debug, Deserialize)]
 struct Answer<'a> {
-    #[serde(borrow, default)]
+    #[serde(borrow)]
     success: Option<&'a RawValue>,
-    #[serde(default, alias = "newCustomer")]
-    new_customer: Option<bool>,
-    #[serde(borrow, default)]
-    customer: Option<ListedCustomer<'a>>,
+    #[serde(borrow)]
+    new_customer: Option<&'a RawValue>,
+    #[serde(borrow, rename = "newCustomer")]
+    camel_new_customer: Option<&'a RawValue>,
+    #[serde(borrow)]
+    customer: Option<&'a RawValue>,
 }
-
-#[derive(Debug, Deserialize)]
-struct ListedCustomer<'a> {
-    #[serde(borrow, default)]
-    token: Option<Text<'a>>,
-    #[serde(borrow, default, alias = "providedId")]
-    provided_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    name: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    emails: Option<Vec<Text<'a>>>,
-    #[serde(borrow, default, alias = "groupTags")]
-    group_tags: Option<Vec<Text<'a>>>,
-    #[serde(borrow, default)]
-    properties: Option<&'a RawValue>,
-    #[serde(borrow, default, alias = "parentSchemaDatasourceMapping")]
-    parent_schema_datasource_mapping: Option<&'a RawValue>,
-    #[serde(default, alias = "isDemoGroup")]
-    is_demo_group: Option<bool>,
-    #[serde(borrow, default, alias = "hierarchyLevel")]
-    hierarchy_level: Option<Text<'a>>,
-    #[serde(borrow, default, alias = "accessGroup")]
-    access_group: Option<Text<'a>>,
-}
-
-/// A string that borrows from the answer where it has no escapes.
-#[derive(Debug, Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'a> Page<'a> {
-    /// Reads a page.
-    pub fn read(body: &'a [u8]) -> Result<Self, Unusable> {
-        read(body)
+    /// Reads the envelope; the rest is well-formed from then on.
+    pub fn read(body: &'a [u8], version: ListingVersion) -> Result<Self, Unusable> {
+        let above = match version {
+            ListingVersion::V1 => 3,
+            ListingVersion::V2 => 4,
+        };
+        let page: Envelope<'_> = read(body, above)?;
+        let succeeded = page.success.map(|success| flag(success) == Some(true));
+        let customers = match (version, succeeded) {
+            (_, Some(false)) | (ListingVersion::V1, None) => return Err(Unusable::Refusal),
+            (ListingVersion::V1, Some(true)) => page.customers,
+            (ListingVersion::V2, _) => page.results.and_then(|results| results.customers),
+        };
+        let customers = customers.map(RawValue::get).filter(|text| text.starts_with('[')).ok_or(Unusable::Shape)?;
+        let total = page.total_count.or(page.camel_total_count).or(page.count);
+        Ok(Self { total: total.and_then(|Text(total)| total.parse().ok()), customers })
     }
 
-    /// The customers on this page.
-    pub fn customers(self) -> Result<Vec<Customer<'a>>, Unusable> {
-        self.results.customers.into_iter().map(ListedCustomer::read).collect()
+    /// Shows the customers on this page one by one, and counts them.
+    pub fn each(&self, mut show: impl FnMut(&Customer<'_>)) -> Result<usize, Unusable> {
+        let mut count = 0;
+        for record in json::elements(self.customers) {
+            show(&listed::read(record)?);
+            count += 1;
+        }
+        Ok(count)
     }
 }
 
 /// Reads the answer about one customer, and whether it says that the customer is new.
 pub fn read_answer(body: &[u8]) -> Result<(bool, Customer<'_>), Unusable> {
-    let answer: Answer<'_> = read(body)?;
-    let succeeded = answer.success.is_some_and(|success| matches!(success.get(), "1" | "true"));
-    match answer.customer {
-        Some(customer) if succeeded => Ok((answer.new_customer.unwrap_or(false), customer.read()?)),
-        _ => Err(Unusable::Refusal),
+    let answer: Answer<'_> = read(body, 2)?;
+    let (Some(true), Some(customer)) = (answer.success.and_then(flag), answer.customer) else {
+        return Err(Unusable::Refusal);
+    };
+    let is_new = answer.new_customer.or(answer.camel_new_customer);
+    let is_new = is_new.map_or(Some(false), flag).ok_or(Unusable::Shape)?;
+    Ok((is_new, listed::read(customer.get())?))
+}
+
+/// A flag that may be a number.
+pub(super) fn flag(value: &RawValue) -> Option<bool> {
+    match value.get() {
+        "1" | "true" => Some(true),
+        "0" | "false" => Some(false),
+        _ => None,
     }
 }
 
-fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Unusable> {
-    if body.iter().all(u8::is_ascii_whitespace) {
+/// Reads an envelope in which so many levels stand above a customer's values.
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8], above: usize) -> Result<T, Unusable> {
+    let text = str::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
+    if text.trim().is_empty() {
         return Err(Unusable::Unreadable("is empty"));
     }
-    serde_json::from_slice(body).map_err(|error| match error.classify() {
+    // Before the parser, whose memory grows with the depth of what it skips.
+    if json::depth(text) > above + json::MAX_DEPTH {
+        return Err(Unusable::Shape);
+    }
+    serde_json::from_str(text).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => Unusable::Shape,
         serde_json::error::Category::Eof => Unusable::Unreadable("is cut short"),
         serde_json::error::Category::Syntax | serde_json::error::Category::Io => Unusable::Unreadable("is not JSON"),
     })
-}
-
-impl<'a> ListedCustomer<'a> {
-    fn read(self) -> Result<Customer<'a>, Unusable> {
-        let text = |text: Option<Text<'a>>| text.map(|Text(text)| text).unwrap_or_default();
-        let list = |list: Option<Vec<Text<'a>>>| list.unwrap_or_default().into_iter().map(|Text(text)| text).collect();
-        let object = |object: Option<&'a RawValue>| match object.map(RawValue::get) {
-            Some(text) if json::depth(text) > json::MAX_DEPTH => Err(Unusable::Shape),
-            Some(text) if json::is_object(text) => Ok(Cow::Borrowed(text)),
-            _ => Ok(Cow::Borrowed("{}")),
-        };
-        Ok(Customer {
-            token: text(self.token),
-            provided_id: self.provided_id.map(|Text(text)| text).filter(|id| !id.is_empty()),
-            name: text(self.name),
-            emails: list(self.emails),
-            group_tags: list(self.group_tags),
-            properties: object(self.properties)?,
-            mapping: object(self.parent_schema_datasource_mapping)?,
-            is_demo_group: self.is_demo_group.unwrap_or(false),
-            hierarchy_level: text(self.hierarchy_level),
-            access_group: self.access_group.map(|Text(text)| text),
-        })
-    }
 }
 
 /// The body of a create or update: the fields that the tenant has, and no `null`.

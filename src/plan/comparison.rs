@@ -127,7 +127,8 @@ impl<'f> Comparison<'f> {
         for doubt in doubts {
             let is_listing = match doubt {
                 Doubt::KeyStyle => of_field(&held, Field::Properties) != of_field(listed, Field::Properties),
-                Doubt::CameBack(field) => of_field(&held, *field).is_none(),
+                Doubt::CameBack(field) => of_field(&held, *field)
+                    .is_none_or(|difference| self.findings.rule(provided_id, difference).is_some()),
             };
             self.answers.entry(*doubt).or_insert(is_listing);
         }

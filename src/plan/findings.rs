@@ -60,8 +60,7 @@ impl Findings {
 
     /// These differences of a tenant were written, and all but the unsettled ones settled.
     pub fn learn(&mut self, provided_id: &str, written: &[Difference], unsettled: &[Unsettled]) {
-        let is_settled = |field| unsettled.iter().all(|unsettled| unsettled.difference.field != field);
-        for difference in written.iter().filter(|difference| is_settled(difference.field)) {
+        for difference in written {
             if let Some(known) = self.unsettled.get_mut(provided_id) {
                 known.remove(&difference.field);
             }

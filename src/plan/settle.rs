@@ -121,9 +121,16 @@ pub fn likely_rule(difference: &Difference) -> Rule {
     }
 }
 
-/// Whether Explo has elements or members beyond the wanted ones.
+/// Whether Explo has elements or keys beyond the wanted ones: something has to go.
 fn has_more(Difference { old, new, .. }: &Difference) -> bool {
-    !parts(old, str::to_owned).is_subset(&parts(new, str::to_owned))
+    let names = |canonical: &str| -> BTreeSet<String> {
+        if json::is_object(canonical) {
+            json::members(canonical).map(|(key, _)| key.into_owned()).collect()
+        } else {
+            parts(canonical, str::to_owned)
+        }
+    };
+    !names(old).is_subset(&names(new))
 }
 
 /// A text, the elements of an array, or the members of an object: strings in a form, behind their keys.
@@ -185,6 +192,9 @@ mod tests {
         }
         assert_eq!(strikes.rule(&difference(Field::Emails, r#"["old@x"]"#, r#"["new@x"]"#)), Some(Rule::Added));
         assert_eq!(strikes.rule(&difference(Field::Emails, "[]", r#"["new@x"]"#)), None, "nothing has to go");
+        let merged = difference(Field::Properties, r#"{"a":1}"#, r#"{"b":1}"#);
+        (0..3).for_each(|_| strikes.count(&[Unsettled { rule: Rule::Added, ..Unsettled::new(merged.clone()) }]));
+        assert_eq!(strikes.rule(&difference(Field::Properties, r#"{"a":1}"#, r#"{"a":2}"#)), None, "no key has to go");
         assert_eq!(strikes.rule(&difference(Field::Name, r#""Bob""#, r#""Bob ""#)), Some(Rule::Trimmed));
         assert_eq!(strikes.rule(&difference(Field::Name, r#""Bob""#, r#""Rob""#)), None, "no space to lose");
     }

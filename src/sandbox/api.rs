@@ -161,8 +161,7 @@ impl Api {
                 Ok(self.shown(written, false))
             }),
             Endpoint::GetCustomer => parse(body).and_then(|fields: Fields| {
-                let position = self.store.position(&fields.provided_id.unwrap_or_default(), self.behaviour.ids);
-                let position = position.ok_or(StoreError::Unknown("provided_id"))?;
+                let position = self.store.known(&fields.provided_id.unwrap_or_default(), &self.behaviour)?;
                 Ok(self.shown(Written { position, is_new: false }, false))
             }),
             Endpoint::DeleteCustomer => parse(body).and_then(|removal: Removal| {

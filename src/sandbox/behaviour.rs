@@ -5,7 +5,7 @@
 use clap::Args;
 
 use super::choice::{
-    Churn, EmptyObjects, Existing, FailureShape, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
+    Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
     OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, Total, TotalOf,
     UnknownParameters, UnknownTags, V1Filters, V2,
 };
@@ -39,7 +39,7 @@ pub struct Behaviour {
     /// Order: created, newest, shuffled (anew for each call)
     #[arg(long, value_enum, default_value_t, value_name = "ORDER", help_heading = LISTING)]
     pub order: Order,
-    /// Others change "stranger-…" meanwhile: add, delete, rename, touch, reorder
+    /// Others do (to "stranger-…"): add, delete, rename, touch, reorder
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', help_heading = LISTING)]
     pub churn: Vec<Churn>,
     /// One of them before every Nth listing call: 1
@@ -76,7 +76,7 @@ pub struct Behaviour {
     /// Success is: 1, true
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
     pub success: Success,
-    /// A refusal is: status (400, 404), ok (200 with success 0), html, unknown
+    /// A refusal: status (400, 404), ok (200, success 0), html, unknown
     #[arg(long, value_enum, default_value_t, value_name = "SHAPE", help_heading = ANSWERS)]
     pub failure_shape: FailureShape,
     /// A path without its last slash gets: 405, 301
@@ -104,6 +104,9 @@ pub struct Behaviour {
     /// A customer that create finds is: left, updated
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub existing: Existing,
+    /// Hidden customers, for get and update, are: reachable, unknown
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub hidden: Hidden,
     /// Tags that do not exist are: refused, made
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub unknown_tags: UnknownTags,

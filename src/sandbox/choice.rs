@@ -64,6 +64,16 @@ pub enum PastEnd {
     Empty,
 }
 
+/// Whether get and update know a hidden customer; create always finds it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Hidden {
+    /// They do.
+    #[default]
+    Reachable,
+    /// There is no such customer, they say.
+    Unknown,
+}
+
 /// The order of the listing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Order {

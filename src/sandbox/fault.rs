@@ -38,7 +38,7 @@ pub enum FaultKind {
     Redirect,
     /// 200 with a page for a browser; not applied.
     Html,
-    /// 200 and nothing; applied.
+    /// No body; applied.
     Empty,
     /// A connection that ends in the middle of the answer; applied.
     Cut,

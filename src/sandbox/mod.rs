@@ -27,7 +27,7 @@ mod write;
 pub use api::{Api, Call};
 pub use behaviour::Behaviour;
 pub use choice::{
-    Churn, EmptyObjects, Existing, FailureShape, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
+    Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
     OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, Total, TotalOf,
     UnknownParameters, UnknownTags, V1Filters, V2,
 };

@@ -17,7 +17,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use tokio::{
     net::TcpListener,
-    task::JoinHandle,
+    task::{JoinHandle, yield_now},
     time::{Instant, sleep},
 };
 
@@ -84,9 +84,9 @@ impl Sandbox {
         change(lock(&self.api).store_mut());
     }
 
-    /// Changes how it behaves, what goes wrong, and what is let through.
-    pub fn adjust(&self, adjust: impl FnOnce(&mut Api)) {
-        adjust(&mut lock(&self.api));
+    /// Changes, or looks at, how it behaves, what goes wrong, and what is let through.
+    pub fn adjust<T>(&self, adjust: impl FnOnce(&mut Api) -> T) -> T {
+        adjust(&mut lock(&self.api))
     }
 
     /// Serves until the server fails.
@@ -125,7 +125,13 @@ async fn deliver(reply: Reply, breaker: &Breaker) -> Response {
         Delivery::Whole => Body::from(body),
         Delivery::Cut => {
             let end = Err(io::Error::from(io::ErrorKind::ConnectionAborted));
-            Body::from_stream(stream::iter([Ok(body), end]))
+            Body::from_stream(stream::iter([Ok(body), end]).then(async |part| {
+                if part.is_err() {
+                    // What was written is sent while the next part is not ready.
+                    yield_now().await;
+                }
+                part
+            }))
         }
         Delivery::Dropped => {
             breaker.trip();

@@ -81,11 +81,19 @@ impl Store {
         self.hidden.extend(provided_ids);
     }
 
-    pub(super) fn is_hidden(&self, customer: &StoredCustomer) -> bool {
+    /// Whether listings leave it out.
+    #[must_use]
+    pub fn is_hidden(&self, customer: &StoredCustomer) -> bool {
         !self.hidden.is_empty() && customer.provided_id.as_ref().is_some_and(|id| self.hidden.contains(id))
     }
 
     /// One customer.
+    #[must_use]
+    pub fn get(&self, provided_id: &str) -> Option<&StoredCustomer> {
+        self.by_id.get(provided_id).map(|position| &self.customers[*position])
+    }
+
+    /// One customer, to be changed; its `provided_id` stays.
     pub fn customer(&mut self, provided_id: &str) -> Result<&mut StoredCustomer, StoreError> {
         let position = self.by_id.get(provided_id).ok_or(StoreError::Unknown("provided_id"))?;
         Ok(&mut self.customers[*position])

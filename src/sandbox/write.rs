@@ -2,7 +2,7 @@
 
 use super::{
     Behaviour, Store, StoreError, StoredCustomer,
-    choice::{Existing, Ids, Nulls, OnUpdate, UnknownTags},
+    choice::{Existing, Hidden, Ids, Nulls, OnUpdate, UnknownTags},
     customer::{ACCESS_GROUP, Members},
     fields::{Fields, Given, Values},
 };
@@ -45,7 +45,7 @@ impl Store {
     /// Changes what is given, keeps the rest.
     pub(super) fn update(&mut self, mut fields: Fields, behaviour: &Behaviour) -> Result<Written, StoreError> {
         let id = fields.provided_id.take().unwrap_or_default();
-        let position = self.position(&id, behaviour.ids).ok_or(StoreError::Unknown("provided_id"))?;
+        let position = self.known(&id, behaviour)?;
         let new_id = fields.new_provided_id.take().map(|new_id| kept_id(new_id, behaviour.ids));
         let new_id = new_id.filter(|new_id| self.at(position).provided_id.as_ref() != Some(new_id));
         if let Some(new_id) = &new_id {
@@ -61,6 +61,15 @@ impl Store {
             self.rename(position, new_id);
         }
         Ok(Written { position, is_new: false })
+    }
+
+    /// Where the customer is, for a call that takes none but those that exist.
+    pub(super) fn known(&self, provided_id: &str, behaviour: &Behaviour) -> Result<usize, StoreError> {
+        let is_known = |position: &usize| match behaviour.hidden {
+            Hidden::Reachable => true,
+            Hidden::Unknown => !self.is_hidden(self.at(*position)),
+        };
+        self.position(provided_id, behaviour.ids).filter(is_known).ok_or(StoreError::Unknown("provided_id"))
     }
 
     fn write(&mut self, position: usize, values: Values, behaviour: &Behaviour) -> Result<(), StoreError> {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use explo_sync::{
-    explo::{Client, ListingRules, Observed, Pacer, Settings, Stop},
+    explo::{Client, ListingRules, ListingVersion, Observed, Pacer, Settings, Stop},
     metrics::Metrics,
     ops::{self, Status},
     plan::{Allowances, Findings, Guard, Rules},
@@ -71,7 +71,7 @@ impl Sides {
             max_attempts: 3,
             pause_on_429: Duration::ZERO,
             ca: None,
-            listing: ListingRules { page_size: 2, side_by_side: 4, trust_total: true },
+            listing: ListingRules { version: ListingVersion::V2, page_size: 2, side_by_side: 4, trust_total: true },
         };
         let stop = Stop::default();
         let client = Client::new(settings, Pacer::new(6_000_000, 4), stop.clone(), 7).unwrap().observed_by(observed);

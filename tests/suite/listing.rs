@@ -1,0 +1,299 @@
+//! The listing as servers give it: in both versions, spellings and shapes, and answers that are made to do harm.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex},
+};
+
+use explo_sync::sandbox::Sandbox;
+use flate2::{Compression, write::GzEncoder};
+use rstest::rstest;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::{Answer, Asked, Database, Kind, Program, before, customer, keys, sandbox};
+
+const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// Three tenants and their customers: nothing to do.
+async fn sides() -> (Database, Sandbox) {
+    let tenants = [("a", "Ann"), ("b", "Bob"), ("c", "Cat")];
+    let customers = tenants.map(|(id, name)| customer(json!({"provided_id": id, "name": name})));
+    (Database::of_tenants(tenants).await, sandbox(customers).await)
+}
+
+/// The program before whom `answer` stands; every call's path is noted.
+async fn program(
+    sides: &(Database, Sandbox),
+    answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,
+) -> (Program, Arc<Mutex<Vec<String>>>) {
+    let paths = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&paths);
+    let answer = move |asked: &Asked<'_>| {
+        noted.lock().unwrap().push(asked.path.to_owned());
+        answer(asked)
+    };
+    let url = before(&sides.1, answer).await;
+    let program = Program::between(&sides.0, &sides.1, QUERY)
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
+        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    (program, paths)
+}
+
+/// The program before whom a listing stands.
+async fn listing(sides: &(Database, Sandbox), body: impl Into<Vec<u8>>) -> Program {
+    let body = body.into();
+    let listed =
+        move |asked: &Asked<'_>| (asked.endpoint == "customers").then(|| Answer::new(200, body.clone())).flatten();
+    program(sides, listed).await.0
+}
+
+#[tokio::test]
+async fn v1_gives_all_customers_in_one_answer_without_a_total() {
+    let sides = sides().await;
+    let (program, paths) = program(&sides, |_| None).await;
+    let program = program.with("EXPLO_SYNC__EXPLO__LISTING", "v1").with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "1");
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(3)));
+    assert_eq!(report["listing"], json!({"passes": 1, "pages": 1, "complete": true}));
+    assert_eq!(*paths.lock().unwrap(), ["/api/customers/"]);
+    let check = program.run(&["check"]).await;
+    assert!(check.stdout.contains("a page of 3 of 3 customers"), "{}", check.stdout);
+}
+
+#[rstest]
+#[case::it_says_no(r#"{"success": 0, "error": "not today", "customers": []}"#, "not today")]
+#[case::it_does_not_say_yes(r#"{"customers": []}"#, "answered 200")]
+#[case::no_customers(r#"{"success": 1}"#, "another shape")]
+#[case::null_customers(r#"{"success": true, "customers": null}"#, "another shape")]
+#[case::cut(r#"{"success": true, "customers": [{"#, "is cut short")]
+#[tokio::test]
+async fn without_a_readable_v1_listing_there_is_no_plan(#[case] body: &'static str, #[case] told: &str) {
+    let sides = sides().await;
+    let program = listing(&sides, body).await.with("EXPLO_SYNC__EXPLO__LISTING", "v1");
+    let (code, report) = program.sync(&[]).await;
+    let error = report["error"].as_str().unwrap();
+    assert!(code == 1 && error.contains(told), "{code}: {error}");
+}
+
+#[rstest]
+#[case(404)]
+#[case(405)]
+#[tokio::test]
+async fn where_v2_is_missing_the_error_names_v1(#[case] status: u16) {
+    let sides = sides().await;
+    let v1_alone = move |asked: &Asked<'_>| asked.path.starts_with("/v2").then(|| Answer::new(status, "{}")).flatten();
+    let (program, _) = program(&sides, v1_alone).await;
+    let (code, report) = program.sync(&[]).await;
+    let error = report["error"].as_str().unwrap();
+    assert!(code == 1 && error.contains(r#"set explo.listing = "v1""#), "{code}: {error}");
+    assert_eq!(program.with("EXPLO_SYNC__EXPLO__LISTING", "v1").sync(&[]).await.0, 0);
+}
+
+#[rstest]
+#[case::both(&["page_size=2&pageSize=2"], 1)]
+#[case::snake_case(&["page_size=2"], 2)]
+#[case::camel_case(&["pageSize=2"], 3)]
+#[case::none(&[""], 4)]
+#[case::no_page_at_all(&[], 4)]
+#[tokio::test]
+async fn a_name_of_the_page_size_that_is_refused_is_dropped_for_good(
+    #[case] known: &'static [&str],
+    #[case] tries: usize,
+) {
+    let sides = sides().await;
+    // A customer too few: three passes.
+    let page = r#"{"total_count": 4, "results": {"customers": [{"token": "a"}, {"token": "b"}]}}"#;
+    let picky = move |asked: &Asked<'_>| {
+        let sizes = asked.path.split_once('&').map_or("", |(_, sizes)| sizes);
+        if known.contains(&sizes) { Answer::new(200, page) } else { Answer::new(400, format!("unknown: {sizes}")) }
+    };
+    let (program, paths) = program(&sides, picky).await;
+    let (code, report) = program.with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "2").sync(&[]).await;
+    let (error, paths) = (report["error"].as_str().unwrap(), paths.lock().unwrap());
+    let all = ["&page_size=2&pageSize=2", "&page_size=2", "&pageSize=2", ""];
+    let tried = all[..tries].iter().map(|sizes| (1, *sizes));
+    let after = [2, 1, 2, 1, 2].map(|number| (number, all[tries - 1]));
+    let expected = tried.chain(after.into_iter().take(5 * known.len()));
+    let expected: Vec<_> = expected.map(|(number, sizes)| format!("/v2/api/customers/?page={number}{sizes}")).collect();
+    assert_eq!((code, &*paths), (1, &expected));
+    let told = if known.is_empty() { "400: unknown: page_size=2&pageSize=2" } else { "3 passes" };
+    assert!(error.contains(told), "{error}");
+}
+
+#[rstest]
+#[case::total_count(r#""total_count": 1, "#, Ok(1))]
+#[case::count(r#""count": 1, "#, Ok(1))]
+#[case::camel_case(r#""totalCount": 1, "#, Ok(1))]
+#[case::all_at_once(r#""count": 1, "totalCount": 1, "total_count": 1, "#, Ok(1))]
+#[case::of_two_the_documented_one_counts(r#""count": 9, "total_count": 1, "#, Ok(1))]
+#[case::a_null_beside_it(r#""total_count": null, "count": 1, "#, Ok(1))]
+#[case::a_number_in_quotes(r#""total_count": "1", "#, Ok(1))]
+#[case::success(r#""success": 1, "total_count": 1, "#, Ok(1))]
+#[case::success_is_true(r#""success": true, "total_count": 1, "#, Ok(1))]
+#[case::success_is_zero(r#""success": 0, "total_count": 1, "#, Err("answered 200"))]
+#[case::success_is_false(r#""success": false, "total_count": 1, "#, Err("answered 200"))]
+#[case::no_total("", Err("total_count says nothing"))]
+#[case::a_total_below_zero(r#""total_count": -1, "#, Err("total_count says nothing"))]
+#[case::a_list_as_a_total(r#""total_count": [1], "#, Err("another shape"))]
+#[tokio::test]
+async fn the_envelope_has_a_total_in_any_spelling(#[case] head: &str, #[case] expected: Result<u64, &str>) {
+    let record = r#"{"token": "x", "provided_id": "a", "name": "Ann"}"#;
+    let sides = sides().await;
+    let program = listing(&sides, format!(r#"{{{head}"results": {{"customers": [{record}]}}}}"#)).await;
+    let (code, report) = program.sync(&["--dry-run"]).await;
+    match expected {
+        Ok(unchanged) => assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(unchanged)), "{report}"),
+        Err(told) => assert!(code == 1 && report["error"].as_str().unwrap().contains(told), "{report}"),
+    }
+}
+
+/// A tenant that has every field, and what is listed for it with other values in these places.
+async fn one_full_tenant(without: &[&str], other: Value) -> (Program, (Database, Sandbox)) {
+    let database = Database::new(Kind::Sqlite).await;
+    database
+        .execute(
+            r#"create table tenants (provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name);
+               insert into tenants values ('7', 'Ann', '["a@a.example"]', '["gold"]', '{"plan": "pro"}', '{"40": "213"}', 1, 'Site')"#,
+        )
+        .await;
+    let mut record = json!({
+        "token": "x", "provided_id": "7", "name": "Ann", "emails": ["a@a.example"], "group_tags": ["gold"],
+        "properties": {"plan": "pro"}, "parent_schema_datasource_mapping": {"40": "213"}, "is_demo_group": true,
+        "hierarchy_level": "Site", "computed_properties": {"deep": [[[]]]}, "access_group": null,
+    });
+    let fields = record.as_object_mut().unwrap();
+    fields.retain(|key, _| !without.contains(&key.as_str()));
+    fields.extend(other.as_object().unwrap().clone());
+    let page = json!({"total_count": 1, "results": {"customers": [record]}});
+    let sides = (database, sandbox([]).await);
+    let program = listing(&sides, page.to_string()).await;
+    (program.with("EXPLO_SYNC__SOURCE__QUERY", "select * from tenants"), sides)
+}
+
+const SNAKE_CASE: &[&str] = &[
+    "provided_id",
+    "group_tags",
+    "parent_schema_datasource_mapping",
+    "is_demo_group",
+    "hierarchy_level",
+    "access_group",
+];
+
+#[rstest]
+#[case::as_documented(&[], json!({}), &[])]
+#[case::in_camel_case(SNAKE_CASE, json!({"providedId": "7", "groupTags": ["gold"], "isDemoGroup": true, "accessGroup": "A",
+    "parentSchemaDatasourceMapping": {"40": "213"}, "hierarchyLevel": "Site", "computedProperties": {"plan": 1}}), &[])]
+#[case::in_both_spellings(&[], json!({"providedId": "7", "groupTags": ["gold"], "isDemoGroup": true, "accessGroup": null,
+    "parentSchemaDatasourceMapping": {"40": "213"}, "hierarchyLevel": "Site"}), &[])]
+#[case::empty_in_the_other_spelling(&[], json!({"providedId": null, "groupTags": [], "isDemoGroup": null,
+    "parentSchemaDatasourceMapping": {}, "hierarchyLevel": ""}), &[])]
+#[case::numbers(&[], json!({"provided_id": 7, "parent_schema_datasource_mapping": {"40": 213}, "is_demo_group": 1}), &[])]
+#[case::nulls_in_lists(&[], json!({"emails": [null, "a@a.example"], "group_tags": ["gold", null]}), &[])]
+#[case::objects_with_names(&[], json!({"group_tags": [{"id": 5, "name": "gold"}], "hierarchy_level": {"name": "Site"}}), &[])]
+#[case::null_lists(&[], json!({"emails": null, "group_tags": null}), &["emails", "group_tags"])]
+#[case::null_objects(&[], json!({"properties": null, "parent_schema_datasource_mapping": null}), &["mapping", "properties"])]
+#[case::no_level(&["hierarchy_level"], json!({}), &["hierarchy_level_name"])]
+#[case::a_null_level(&[], json!({"hierarchy_level": null}), &["hierarchy_level_name"])]
+#[case::no_flag(&["is_demo_group"], json!({"name": null}), &["is_demo_group", "name"])]
+#[tokio::test]
+async fn a_record_is_read_where_its_meaning_is_clear(
+    #[case] without: &[&str],
+    #[case] other: Value,
+    #[case] differing: &[&str],
+) {
+    let (program, _sides) = one_full_tenant(without, other).await;
+    let (code, report) = program.sync(&["--dry-run"]).await;
+    assert_eq!((code, &report["counts"]["create"], &report["customers"]), (0, &json!(0), &json!(1)), "{report}");
+    let empty = json!({});
+    let fields = report["changes"].get(0).map_or(&empty, |change| &change["fields"]);
+    assert_eq!(keys(fields), differing);
+}
+
+#[rstest]
+#[case::an_id_that_is_an_object(json!({"provided_id": {"name": "7"}}))]
+#[case::an_id_that_is_a_fraction(json!({"provided_id": 7.5}))]
+#[case::an_address_that_is_a_list(json!({"emails": [["a@a.example"]]}))]
+#[case::addresses_that_are_a_text(json!({"emails": "a@a.example"}))]
+#[case::properties_that_are_a_list(json!({"properties": []}))]
+#[case::properties_that_are_a_text(json!({"properties": "{}"}))]
+#[case::a_mapping_that_is_a_number(json!({"parent_schema_datasource_mapping": 213}))]
+#[case::a_level_without_a_name(json!({"hierarchy_level": {"id": 5}}))]
+#[case::a_flag_that_is_a_word(json!({"is_demo_group": "yes"}))]
+#[case::a_record_of_two_megabytes(json!({"emails": vec![""; 700_000]}))]
+#[tokio::test]
+async fn a_record_whose_meaning_is_not_clear_gives_no_plan(#[case] other: Value) {
+    let (program, _sides) = one_full_tenant(&[], other).await;
+    let (code, report) = program.sync(&["--dry-run"]).await;
+    let error = report["error"].as_str().unwrap();
+    assert!(code == 1 && error.contains("JSON of another shape"), "{code}: {error}");
+}
+
+#[rstest]
+#[case::snake_case(json!({"new_customer": true}), "applied")]
+#[case::camel_case(json!({"newCustomer": true}), "applied")]
+#[case::both(json!({"newCustomer": 1, "new_customer": true, "success": true}), "applied")]
+#[case::null(json!({"newCustomer": true, "new_customer": null}), "applied")]
+#[case::false_in_camel_case(json!({"newCustomer": false}), "failed")]
+#[case::a_word(json!({"new_customer": "yes"}), "failed")]
+#[tokio::test]
+async fn whether_a_customer_is_new_is_said_in_any_spelling(#[case] said: Value, #[case] outcome: &str) {
+    let sides = (Database::of_tenants([("a", "Ann")]).await, sandbox([customer(json!({"access_group": "A"}))]).await);
+    // One that existed before would be another group's.
+    let mut created =
+        json!({"success": 1, "customer": {"token": "x", "providedId": "a", "name": "Ann", "accessGroup": "B"}});
+    created.as_object_mut().unwrap().extend(said.as_object().unwrap().clone());
+    let creating = move |asked: &Asked<'_>| {
+        (asked.endpoint == "create_customer").then(|| Answer::new(200, created.to_string())).flatten()
+    };
+    let (_, report) = program(&sides, creating).await.0.sync(&[]).await;
+    assert_eq!(report["outcomes"][outcome], 1, "{report}");
+}
+
+fn zipped(chunk: &str, times: usize) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    for _ in 0..times {
+        encoder.write_all(chunk.as_bytes()).unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+#[rstest]
+#[case::larger_than_is_read("", " ".repeat(65 << 20).into(), "is larger than 64 MiB")]
+#[case::a_gzip_bomb("gzip", zipped(&" ".repeat(1 << 20), 70), "is larger than 64 MiB")]
+#[case::gzip_that_is_cut("gzip", zipped("{}", 1000)[..20].to_vec(), "customers failed 1 times")]
+#[case::gzip_that_is_none("gzip", b"{}".to_vec(), "customers failed 1 times")]
+#[case::brackets_without_end("", format!(r#"{{"results": {{"customers": {}"#, "[".repeat(48 << 20)).into(), "another shape")]
+#[case::deep_where_nobody_looks("", format!(r#"{{"x": {0}1{1}, "results": {{}}}}"#, "[".repeat(4 << 20), "]".repeat(4 << 20)).into(), "another shape")]
+#[case::a_deep_name("", format!(r#"{{"results": {{"customers": [{{"name": {0}1{1}}}]}}}}"#, "[".repeat(60), "]".repeat(60)).into(), "another shape")]
+#[case::records_without_end("", format!(r#"{{"results": {{"customers": [{} 5]}}}}"#, "{},".repeat(300_000)).into(), "another shape")]
+#[case::not_utf_8("", b"{\"results\": \"\xff\"}".to_vec(), "is not JSON")]
+#[tokio::test]
+async fn a_harmful_answer_fails_the_run_in_bounded_memory(
+    #[case] encoding: &'static str,
+    #[case] body: Vec<u8>,
+    #[case] told: &str,
+) {
+    let sides = sides().await;
+    let harmful = move |_: &Asked<'_>| {
+        let headers = if encoding.is_empty() { Vec::new() } else { vec![("content-encoding", encoding.to_owned())] };
+        Some(Answer { status: 200, headers, body: body.clone() })
+    };
+    let (program, _) = program(&sides, harmful).await;
+    let command = program.command(&["sync", "--output", "json"]);
+    let command = command.as_std();
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    // Kibibytes: the largest answer, stacks and buffers, and little more.
+    let output = Command::new("/bin/sh")
+        .args(["-c", r#"ulimit -d 98304 && exec "$0" "$@""#])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(variables)
+        .output()
+        .await
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let error = report["error"].as_str().unwrap();
+    assert!(output.status.code() == Some(1) && error.contains(told), "{error}");
+}

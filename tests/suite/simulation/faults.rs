@@ -1,0 +1,124 @@
+//! Whatever breaks: runs that meet every fault, die anywhere, are stopped, held and overtaken by others leave nothing wrong
+//! behind, and the first quiet run repairs the rest.
+
+use std::time::Duration;
+
+use explo_sync::{
+    plan::{Findings, Guard},
+    sandbox::{Order, StoredCustomer},
+};
+use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
+
+use super::{
+    convergence::{settled, told},
+    oracle::{check_calls, check_report},
+    world::{Course, Ended, FREE, World, simulate},
+};
+
+/// Schedules of the default run; `tests/run --soak N` sets another number.
+const SCHEDULES: u64 = 10_000;
+
+/// Seeds that are worth more than chance are this many apart from those of the other test.
+const FIRST: u64 = 1_000_000;
+
+#[test]
+fn no_schedule_of_faults_leaves_anything_wrong_behind() {
+    let number = |name| std::env::var(name).ok().map(|text: String| text.parse::<u64>().unwrap());
+    let first = number("SOAK_FIRST").unwrap_or(FIRST);
+    let schedules = number("SOAK").unwrap_or(SCHEDULES);
+    let halves = [0, 1].map(|half| {
+        std::thread::spawn(move || {
+            (first..first + schedules)
+                .filter(|seed| seed % 2 == half)
+                .for_each(|seed| told(seed, || simulate(survives(seed))));
+        })
+    });
+    halves.into_iter().for_each(|half| half.join().unwrap());
+}
+
+async fn survives(seed: u64) {
+    let random = &mut SmallRng::seed_from_u64(!seed);
+    let world = World::of(seed, false);
+    world.trouble.set(*[0, 30, 100, 400].choose(random).unwrap());
+    let mut findings = Findings::default();
+    for _ in 0..random.random_range(1..4) {
+        let course = course(random);
+        let ended = world.run(&course, &findings).await;
+        let calls = world.take_calls();
+        let is_held = ended.report().is_some_and(|report| !report.run.held.is_empty());
+        let may_write = !matches!(ended, Ended::Failed(_)) && !is_held && !course.dry_run;
+        check_calls(&world, &calls, may_write);
+        match &ended {
+            Ended::Planned(report) => {
+                check_report(&world, report, &calls);
+                report.run.teach(&mut findings);
+            }
+            Ended::Failed(_) => {}
+            Ended::Died => findings = Findings::default(),
+        }
+        meddle(&world, random);
+    }
+    heals(&world, findings).await;
+}
+
+/// A random way for a run to go.
+fn course(random: &mut SmallRng) -> Course {
+    let seconds = |random: &mut SmallRng, most: u64| Duration::from_millis(random.random_range(0..most * 1000));
+    Course {
+        seed: random.random(),
+        guard: *[FREE, FREE, Guard { floor: 2, create_floor: 3, percent: 20, max_orphan_percent: 60 }]
+            .choose(random)
+            .unwrap(),
+        dry_run: random.random_bool(0.1),
+        max_changes: if random.random_bool(0.2) { random.random_range(0..8) } else { usize::MAX },
+        dies_after: random.random_bool(0.4).then(|| random.random_range(0..300)),
+        stops_after: random.random_bool(0.2).then(|| seconds(random, 60)),
+        jump: random.random_bool(0.2).then(|| (seconds(random, 30), seconds(random, 100_000))),
+    }
+}
+
+/// Between two runs somebody clicks, and the tenants' owner works.
+fn meddle(world: &World, random: &mut SmallRng) {
+    let mut tenants = world.tenants.borrow_mut();
+    let Some(tenant) = tenants.choose(random).cloned() else { return };
+    let mut api = world.api.borrow_mut();
+    match random.random_range(0..5) {
+        0 => {
+            if let Ok(customer) = api.store_mut().customer(&tenant.provided_id) {
+                customer.name = "Somebody's idea".to_owned();
+                customer.emails.push("intruder@x.example".to_owned());
+            }
+        }
+        1 => tenants.retain(|one| one.provided_id != tenant.provided_id),
+        2 => tenants.iter_mut().for_each(|one| one.name = Some("Another name".to_owned())),
+        3 => {
+            let id = format!("stranger-{}", random.random::<u32>());
+            api.store_mut().add(StoredCustomer {
+                name: id.clone(),
+                provided_id: Some(id),
+                ..StoredCustomer::default()
+            });
+        }
+        _ => {}
+    }
+}
+
+/// Without faults, two runs bring what Explo allows, and the next is quiet.
+async fn heals(world: &World, mut findings: Findings) {
+    world.trouble.set(0);
+    let mut behaviour = world.api.borrow().behaviour.clone();
+    behaviour.churn.clear();
+    behaviour.order = Order::Created;
+    world.api.borrow_mut().behaviour = behaviour;
+    for round in 0..3 {
+        let ended = world.run(&Course::quiet(round), &findings).await;
+        let calls = world.take_calls();
+        let report = ended.report().unwrap_or_else(|| panic!("a quiet run fails"));
+        check_calls(world, &calls, true);
+        check_report(world, report, &calls);
+        report.run.teach(&mut findings);
+        if round == 2 {
+            settled(world, report, &calls, true);
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What must hold whatever happens, told from the wire and from what Explo holds: none of it asks the program.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    time::Duration,
+};
+
+use explo_sync::{
+    applier::Outcome,
+    explo::ListingVersion,
+    model::{Field, Object, Tenant},
+    plan::EmailRule,
+    report::Report,
+    sandbox::{Api, Request, StoredCustomer},
+};
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+
+use super::world::{Call, World};
+
+/// What is stored under an id.
+pub fn stored(api: &Api, provided_id: &str) -> Option<Value> {
+    let is_it = |customer: &&StoredCustomer| customer.provided_id.as_deref() == Some(provided_id);
+    api.store().customers().iter().find(is_it).map(|customer| serde_json::to_value(customer).unwrap())
+}
+
+/// The fields that a tenant has.
+pub fn managed(tenant: &Tenant) -> Vec<Field> {
+    let has = |field: &Field| match field {
+        Field::Name => tenant.name.is_some(),
+        Field::Emails => tenant.emails.is_some(),
+        Field::GroupTags => tenant.group_tags.is_some(),
+        Field::Properties => tenant.properties.is_some(),
+        Field::Mapping => tenant.mapping.is_some(),
+        Field::IsDemoGroup => tenant.is_demo_group.is_some(),
+        Field::HierarchyLevelName => tenant.hierarchy_level_name.is_some(),
+    };
+    Field::ALL.into_iter().filter(has).collect()
+}
+
+/// Whether a customer as it is stored holds what a tenant wants in one field.
+pub fn holds(customer: &Value, tenant: &Tenant, field: Field, emails: EmailRule) -> bool {
+    let set = |value: &Value| -> BTreeSet<String> {
+        value.as_array().into_iter().flatten().map(|element| element.as_str().unwrap().to_owned()).collect()
+    };
+    let wanted = |list: &Option<Vec<String>>| list.clone().unwrap_or_default().into_iter().collect::<BTreeSet<_>>();
+    match field {
+        Field::Name => customer["name"].as_str() == tenant.name.as_deref(),
+        Field::Emails if emails == EmailRule::Add => set(&customer["emails"]).is_superset(&wanted(&tenant.emails)),
+        Field::Emails => set(&customer["emails"]) == wanted(&tenant.emails),
+        Field::GroupTags => set(&customer["group_tags"]) == wanted(&tenant.group_tags),
+        Field::Properties => object_holds(&customer["properties"], tenant.properties.as_ref()),
+        Field::Mapping => object_holds(&customer["parent_schema_datasource_mapping"], tenant.mapping.as_ref()),
+        Field::IsDemoGroup => customer["is_demo_group"].as_bool() == tenant.is_demo_group,
+        Field::HierarchyLevelName => customer["hierarchy_level"].as_str() == tenant.hierarchy_level_name.as_deref(),
+    }
+}
+
+fn members(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+fn object_holds(held: &Value, wanted: Option<&Object>) -> bool {
+    let held = members(held);
+    match wanted {
+        None => true,
+        Some(Object::Whole(text)) => held == members(&serde_json::from_str(text).unwrap()),
+        Some(Object::Keys(keys)) => keys.iter().all(|(key, value)| {
+            held.get(key) == value.as_ref().map(|value| serde_json::from_str(value).unwrap()).as_ref()
+        }),
+    }
+}
+
+/// The body that writes one field, with everything of others' that is stored.
+fn body(customer: &Value, tenant: &Tenant, field: Field, emails: EmailRule) -> Value {
+    let object = |held: &Value, wanted: &Option<Object>| match wanted {
+        Some(Object::Keys(keys)) => {
+            let mut held = members(held);
+            for (key, value) in keys {
+                held.remove(key);
+                held.extend(value.iter().map(|value| (key.clone(), serde_json::from_str(value).unwrap())));
+            }
+            Value::Object(held)
+        }
+        Some(Object::Whole(text)) => serde_json::from_str(text).unwrap(),
+        None => Value::Null,
+    };
+    let value = match field {
+        Field::Name => json!(tenant.name),
+        Field::Emails if emails == EmailRule::Add => {
+            let others = customer["emails"].as_array().into_iter().flatten().cloned();
+            Value::Array(tenant.emails.iter().flatten().map(|email| json!(email)).chain(others).collect())
+        }
+        Field::Emails => json!(tenant.emails),
+        Field::GroupTags => json!(tenant.group_tags),
+        Field::Properties => object(&customer["properties"], &tenant.properties),
+        Field::Mapping => object(&customer["parent_schema_datasource_mapping"], &tenant.mapping),
+        Field::IsDemoGroup => json!(tenant.is_demo_group),
+        Field::HierarchyLevelName => json!(tenant.hierarchy_level_name),
+    };
+    json!({"provided_id": tenant.provided_id, field.name(): value})
+}
+
+/// Whether this Explo lets one field be as it is wanted at all: tried on a copy.
+pub fn allows(api: &Api, tenant: &Tenant, field: Field, emails: EmailRule) -> bool {
+    let mut copy = api.clone();
+    copy.faults.clear();
+    let Some(customer) = stored(&copy, &tenant.provided_id) else { return false };
+    let body = body(&customer, tenant, field, emails).to_string();
+    let request =
+        Request { method: "POST", path: "/api/update_customer/", token: Some("team-token"), body: body.as_bytes() };
+    copy.answer(&request, Instant::now());
+    stored(&copy, &tenant.provided_id).is_some_and(|customer| holds(&customer, tenant, field, emails))
+}
+
+/// What nobody asked to be changed of a tenant's customer: the fields and keys that the tenant does not manage.
+pub fn unmanaged(customer: &Value, tenant: &Tenant, emails: EmailRule) -> Value {
+    let mut rest = members(customer);
+    for (name, object) in [("properties", &tenant.properties), ("parent_schema_datasource_mapping", &tenant.mapping)] {
+        match object {
+            None => {}
+            Some(Object::Whole(_)) => drop(rest.remove(name)),
+            Some(Object::Keys(keys)) => {
+                let mut held = members(&rest[name]);
+                keys.iter().for_each(|(key, _)| drop(held.remove(key)));
+                rest.insert(name.to_owned(), Value::Object(held));
+            }
+        }
+    }
+    let listed = |field: Field| if field == Field::HierarchyLevelName { "hierarchy_level" } else { field.name() };
+    for field in managed(tenant) {
+        match field {
+            Field::Properties | Field::Mapping => {}
+            Field::Emails if emails == EmailRule::Add => {}
+            _ => drop(rest.remove(listed(field))),
+        }
+    }
+    for object in ["properties", "parent_schema_datasource_mapping"] {
+        if rest.get(object) == Some(&Value::Null) {
+            rest.insert(object.to_owned(), json!({}));
+        }
+    }
+    Value::Object(rest)
+}
+
+/// Whether what nobody asked to be changed is still there; addresses may have come to it.
+pub fn is_kept(before: &Value, now: &Value) -> bool {
+    let same = members(before).iter().all(|(name, value)| name == "emails" || *value == now[name]);
+    let emails =
+        |customer: &Value| members(customer).get("emails").and_then(Value::as_array).cloned().unwrap_or_default();
+    let now = emails(now);
+    same && emails(before).iter().all(|email| now.contains(email))
+}
+
+/// What the calls of one run must be, however it ended.
+pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
+    let tenants: HashMap<_, _> =
+        world.tenants.borrow().iter().map(|one| (one.provided_id.clone(), one.clone())).collect();
+    check_order(world, calls);
+    check_attempts(world, calls);
+    check_pauses(calls);
+    let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
+    assert!(is_planned || writes.is_empty(), "a write without a plan: {writes:?}");
+    for write in writes {
+        let tenant = tenants.get(write.provided_id()).unwrap_or_else(|| panic!("a stranger is written: {write:?}"));
+        let managed: Vec<_> = managed(tenant).into_iter().map(Field::name).collect();
+        assert!(write.fields().all(|field| managed.contains(&field)), "an unmanaged field is sent: {write:?}");
+        assert!(write.fields().all(|field| !write.body[field].is_null()), "null is sent: {write:?}");
+    }
+}
+
+/// No write before the listing is known to be complete.
+fn check_order(world: &World, calls: &[Call]) {
+    let Some(first_write) = calls.iter().position(|call| call.is_write()) else { return };
+    let (before, after) = calls.split_at(first_write);
+    assert!(after.iter().all(|call| call.endpoint != "customers"), "listed again after a write");
+    if world.scenario.version == ListingVersion::V1 {
+        let is_whole = |call: &Call| call.answer.as_ref().is_some_and(|answer| answer.body["customers"].is_array());
+        return assert!(before.iter().any(is_whole), "written without a listing");
+    }
+    let pages = before.iter().filter(|call| call.endpoint == "customers");
+    let came = pages.filter_map(|call| Some((call.page?, page(call)?)));
+    let (mut seen, mut promised, mut least) = (BTreeSet::new(), None, u64::MAX);
+    for (number, (total, tokens)) in came {
+        if number == 1 {
+            (promised, least) = (total, u64::MAX);
+        }
+        least = least.min(total.unwrap_or(u64::MAX));
+        seen.extend(tokens);
+    }
+    if world.scenario.trust_total {
+        let promised = promised.expect("a complete listing has a first page");
+        assert!(least >= promised && seen.len() as u64 >= promised, "written after {} of {promised}", seen.len());
+    }
+}
+
+/// The total and the tokens of a page that came whole.
+fn page(call: &Call) -> Option<(Option<u64>, Vec<String>)> {
+    let answer = call.answer.as_ref().filter(|answer| answer.status == 200)?;
+    let customers = answer.body["results"]["customers"].as_array()?;
+    let total = ["total_count", "count", "totalCount"].iter().find_map(|name| answer.body[*name].as_u64());
+    Some((total, customers.iter().map(|customer| customer["token"].as_str().unwrap().to_owned()).collect()))
+}
+
+/// Nothing is tried more often than is allowed; a 429 is no attempt.
+fn check_attempts(world: &World, calls: &[Call]) {
+    let mut attempts = BTreeMap::<_, u32>::new();
+    for call in calls.iter().filter(|call| call.is_write()) {
+        let is_throttled = call.answer.as_ref().is_some_and(|answer| answer.status == 429);
+        *attempts.entry((&call.endpoint, call.provided_id())).or_default() += u32::from(!is_throttled);
+    }
+    let most = attempts.values().max().copied().unwrap_or(0);
+    assert!(most <= world.scenario.max_attempts, "{attempts:?}");
+}
+
+/// No call begins in a pause that the server asked for.
+fn check_pauses(calls: &[Call]) {
+    for (number, call) in calls.iter().enumerate() {
+        let Some(answer) = call.answer.as_ref().filter(|answer| answer.status == 429) else { continue };
+        // The pacer counts in milliseconds.
+        let until = answer.at + answer.pause.unwrap_or(Duration::from_secs(60)) - Duration::from_millis(1);
+        let in_pause = |later: &&Call| later.began > answer.at && later.began < until;
+        let early = calls[number..].iter().find(in_pause);
+        assert!(early.is_none(), "{early:?} begins in the pause after {call:?}");
+    }
+}
+
+/// What a report says must be what the wire and Explo say.
+pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
+    let (counts, outcomes, plan) = (report.counts(), report.outcomes(), &report.run.plan);
+    let planned = counts.create + counts.update + counts.rename;
+    let told = outcomes.applied + outcomes.failed + outcomes.unsettled + outcomes.deferred;
+    assert_eq!(plan.changes.len(), planned);
+    assert_eq!(told, if report.dry_run { 0 } else { planned }, "{outcomes:?} of {planned}");
+    let listed = counts.update + counts.unchanged + counts.unsettled;
+    assert!(plan.with_tenant <= listed + counts.invalid, "{counts:?}");
+    let is_acknowledged = |call: &&Call| {
+        call.answer.as_ref().is_some_and(|answer| answer.status == 200 && answer.body["customer"].is_object())
+    };
+    let mut planned = BTreeMap::new();
+    for (number, change) in plan.changes.iter().enumerate() {
+        let id = plan.provided_id(change);
+        let tenant = plan.index.tenant(change.row());
+        let is_heard = |call: &&Call| call.answer.as_ref().is_none_or(|answer| answer.status != 429);
+        let writes = calls.iter().filter(|call| call.is_write() && call.provided_id() == id);
+        let writes: Vec<_> = writes.filter(is_heard).collect();
+        planned
+            .insert(id, plan.differences(change).iter().map(|difference| difference.field.name()).collect::<Vec<_>>());
+        match report.outcome(number) {
+            Some(Outcome::Deferred) | None => assert!(writes.is_empty(), "deferred, and sent: {writes:?}"),
+            Some(Outcome::Applied) => {
+                let looked = calls.iter().filter(|call| call.endpoint == "get_customer" && call.provided_id() == id);
+                let acknowledged = looked.chain(writes.iter().copied()).any(|call| is_acknowledged(&call));
+                assert!(acknowledged, "{id} is applied without an answer");
+                let customer = stored(&world.api.borrow(), id).unwrap();
+                let lies = crate::simulation::convergence::lies(&world.api.borrow().behaviour);
+                for field in
+                    planned[id].iter().filter_map(|name| managed(&tenant).into_iter().find(|f| f.name() == *name))
+                {
+                    let is_held = holds(&customer, &tenant, field, world.scenario.emails);
+                    assert!(
+                        is_held || lies.contains(&field),
+                        "{id} is applied, but {field:?} of {customer} is not {tenant:?}"
+                    );
+                }
+            }
+            Some(Outcome::Failed(_) | Outcome::Unsettled(_)) => {}
+        }
+    }
+    for write in calls.iter().filter(|call| call.is_write()) {
+        let id = write.provided_id();
+        let fields = planned.get(id).unwrap_or_else(|| panic!("not in the plan: {write:?}"));
+        let is_existing =
+            report.run.applied.as_ref().is_some_and(|applied| applied.existing.iter().any(|one| one == id));
+        if write.endpoint == "update_customer" && !is_existing {
+            assert!(write.fields().all(|field| fields.contains(&field)), "{write:?} has more than {fields:?}");
+        }
+    }
+}
