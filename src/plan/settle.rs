@@ -108,7 +108,8 @@ pub fn likely_rule(difference: &Difference) -> Rule {
     let Difference { field, old: seen, new: wanted } = difference;
     let (shown, sent) = (parts(seen, str::to_owned), parts(wanted, str::to_owned));
     let in_seen = |form: fn(&str) -> String| parts(wanted, form).is_subset(&parts(seen, form));
-    let begins = |part: &String| shown.iter().any(|known| part.starts_with(known.as_str()));
+    // What shows nothing at all was not cut.
+    let begins = |part: &String| shown.iter().any(|known| !known.is_empty() && part.starts_with(known.as_str()));
     match field {
         Field::Properties if json::is_alike(seen, wanted) => Rule::Recased,
         _ if seen.to_lowercase() == wanted.to_lowercase() => Rule::Recased,
@@ -172,6 +173,7 @@ mod tests {
         assert_eq!(told(Field::Name, r#""Ann""#, r#""ANN""#), Rule::Recased);
         assert_eq!(told(Field::Name, r#""Ann""#, r#""Annabel""#), Rule::Cut);
         assert_eq!(told(Field::Name, r#""Bob""#, r#""Ann""#), Rule::Changed);
+        assert_eq!(told(Field::HierarchyLevelName, r#""""#, r#""Customer""#), Rule::Changed);
         assert_eq!(told(Field::Emails, r#"["a@x","b@x"]"#, r#"["b@x"]"#), Rule::Added);
         assert_eq!(told(Field::Emails, r#"["b@x"]"#, r#"[" b@x"]"#), Rule::Trimmed);
         assert_eq!(told(Field::GroupTags, r#"["a","b"]"#, r#"["b"]"#), Rule::Inherited);

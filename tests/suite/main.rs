@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "nobody imports a test")]
 
+mod behaviours;
 mod columns;
 mod commands;
 mod configuration;
@@ -12,9 +13,11 @@ mod contract;
 mod daemon;
 mod deploy;
 mod failures;
+mod faults;
 mod fuzz;
 mod guard;
 mod init;
+mod kill;
 mod laws;
 mod layers;
 mod listing;

@@ -1,0 +1,297 @@
+//! Every kind of fault, once and for good, on each page and on each write: the run converges, or ends with the right code.
+//!
+//! Left out is a 429 for good: giving it up takes ten minutes by contract, which the simulation passes on a paused clock.
+
+use std::{
+    net::Ipv4Addr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use explo_sync::sandbox::{Fault, Sandbox};
+use futures_util::future::join_all;
+use rstest::rstest;
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{Database, Program, customer, endpoints, sandbox};
+
+const QUERY: &str = "select id as provided_id, name, email as emails from tenants";
+
+/// What is wanted: the first is to be created, the second to be updated, the others are equal.
+const TENANTS: [(&str, &str); 5] = [("a", "Ann"), ("b", "Bob"), ("c", "Cat"), ("d", "Dan"), ("e", "Eve")];
+
+/// What becomes of a call that a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Verdict {
+    /// It is made again.
+    Retried,
+    /// It is made again after a pause, as often as it takes.
+    Throttled,
+    /// It is not made again: the listing fails, or one tenant.
+    Refused,
+    /// The same, and three of them are about the token.
+    Forbidden,
+    /// Nothing will work.
+    Unauthorized,
+}
+
+/// Where a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    FirstPage,
+    SecondPage,
+    Create,
+    Update,
+}
+
+/// Calls: of the listing, `create_customer`, `update_customer`.
+type Calls = [usize; 3];
+
+/// Two pages of two.
+const UNDISTURBED: Calls = [2, 1, 1];
+
+async fn sides() -> (Database, Sandbox) {
+    let database = Database::of_tenants(TENANTS).await;
+    database.execute("update tenants set email = id || '@t.example'").await;
+    let listed = |(id, name): &(&str, &str)| {
+        let emails = [format!("{}@t.example", if *id == "b" { "former" } else { id })];
+        customer(json!({"provided_id": id, "name": name, "emails": emails, "access_group": "Production"}))
+    };
+    (database, sandbox(TENANTS[1..].iter().map(listed)).await)
+}
+
+/// One call at a time, in pages of two, each tried twice.
+fn program(database: &Database, sandbox: &Sandbox) -> Program {
+    Program::between(database, sandbox, QUERY)
+        .with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "2")
+        .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1")
+        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2")
+        .with("EXPLO_SYNC__EXPLO__PAUSE_ON_429", "100ms")
+}
+
+fn made(sandbox: &Sandbox) -> Calls {
+    let calls = sandbox.take_calls();
+    let endpoints = endpoints(&calls);
+    let calls = ["customers", "create_customer", "update_customer"]
+        .map(|name| endpoints.iter().filter(|endpoint| **endpoint == name).count());
+    assert_eq!(calls.iter().sum::<usize>(), endpoints.len(), "a call of another kind: {endpoints:?}");
+    calls
+}
+
+/// Whether the sandbox holds each tenant once, with its name and its address alone.
+fn holds_what_is_wanted(sandbox: &Sandbox) -> bool {
+    let mut held: Vec<_> =
+        sandbox.customers().into_iter().map(|held| (held.provided_id, held.name, held.emails)).collect();
+    held.sort_unstable();
+    let wanted = |(id, name): (&str, &str)| (Some(id.to_owned()), name.to_owned(), vec![format!("{id}@t.example")]);
+    held == TENANTS.map(wanted)
+}
+
+impl Place {
+    const ALL: [Self; 4] = [Self::FirstPage, Self::SecondPage, Self::Create, Self::Update];
+
+    fn options(self) -> &'static str {
+        match self {
+            Self::FirstPage => "endpoint=customers",
+            Self::SecondPage => "endpoint=customers,after=1",
+            Self::Create => "endpoint=create_customer",
+            Self::Update => "endpoint=update_customer",
+        }
+    }
+
+    /// The code and the calls of a run in which the fault strikes here once, or with every call from then on.
+    fn expected(self, verdict: Verdict, once: bool) -> (i32, Calls) {
+        let [pages, creates, updates] = UNDISTURBED;
+        // Each call is tried twice, and a pause is no attempt.
+        let again = usize::from(matches!(verdict, Verdict::Retried | Verdict::Throttled));
+        let code = match (verdict, self) {
+            (Verdict::Retried | Verdict::Throttled, _) if once => 0,
+            (Verdict::Unauthorized, _) | (Verdict::Forbidden, Self::FirstPage | Self::SecondPage) => 77,
+            (_, Self::FirstPage | Self::SecondPage) => 1,
+            (_, Self::Create | Self::Update) => 3,
+        };
+        let calls = match self {
+            Self::FirstPage if code != 0 => [1 + again, 0, 0],
+            Self::SecondPage if code != 0 => [2 + again, 0, 0],
+            Self::FirstPage | Self::SecondPage => [pages + again, creates, updates],
+            Self::Create if verdict == Verdict::Unauthorized => [pages, creates, 0],
+            Self::Create => [pages, creates + again, updates],
+            Self::Update => [pages, creates, updates + again],
+        };
+        (code, calls)
+    }
+}
+
+#[rstest]
+#[case::throttled("throttle", Verdict::Throttled)]
+#[case::throttled_for_seconds("throttle=1", Verdict::Throttled)]
+#[case::throttled_until_a_date("throttle-until=1", Verdict::Throttled)]
+#[case::server_error("status=500", Verdict::Retried)]
+#[case::bad_gateway("status=502", Verdict::Retried)]
+#[case::unavailable("status=503", Verdict::Retried)]
+#[case::server_error_though_applied("status-after=500", Verdict::Retried)]
+#[case::gateway_timeout_though_applied("status-after=504", Verdict::Retried)]
+#[case::html("html", Verdict::Retried)]
+#[case::empty("empty", Verdict::Retried)]
+#[case::cut("cut", Verdict::Retried)]
+#[case::half("half", Verdict::Retried)]
+#[case::huge("huge", Verdict::Retried)]
+#[case::gzip_bomb("gzip-bomb", Verdict::Retried)]
+#[case::dripping("drip", Verdict::Retried)]
+#[case::dropped("drop-before", Verdict::Retried)]
+#[case::dropped_though_applied("drop-after", Verdict::Retried)]
+#[case::hanging("hang-before", Verdict::Retried)]
+#[case::hanging_though_applied("hang-after", Verdict::Retried)]
+#[case::redirect("redirect", Verdict::Refused)]
+#[case::moved("status=308", Verdict::Refused)]
+#[case::another_shape("status=200", Verdict::Refused)]
+#[case::bad_request("status=400", Verdict::Refused)]
+#[case::conflict_though_applied("status-after=409", Verdict::Refused)]
+#[case::nested("nested", Verdict::Refused)]
+#[case::forbidden("forbidden", Verdict::Forbidden)]
+#[case::unauthorized("unauthorized", Verdict::Unauthorized)]
+#[tokio::test]
+async fn a_fault_costs_one_retry_or_ends_as_the_contract_says_and_the_next_run_converges(
+    #[case] kind: &str,
+    #[case] verdict: Verdict,
+) {
+    let lasts = |once: &bool| *once || verdict != Verdict::Throttled;
+    let times = [true, false].into_iter().filter(lasts);
+    join_all(times.flat_map(|once| Place::ALL.map(|place| strike(kind, verdict, place, once)))).await;
+}
+
+async fn strike(kind: &str, verdict: Verdict, place: Place, once: bool) {
+    let (database, sandbox) = sides().await;
+    let fault = format!("{kind},{}{}", place.options(), if once { ",times=1" } else { "" });
+    let parsed: Fault = fault.parse().unwrap();
+    sandbox.adjust(|api| api.faults = vec![parsed]);
+    // Only where nothing comes is it not waited for long.
+    let waits = ["drip", "hang"].iter().any(|slow| kind.starts_with(slow));
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__TIMEOUT", if waits { "2s" } else { "30s" });
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, made(&sandbox)), place.expected(verdict, once), "{fault}: {report}");
+    if code == 0 {
+        assert!(report["error"].is_null() && holds_what_is_wanted(&sandbox), "{fault}: {:?}", sandbox.customers());
+        return;
+    }
+    let told =
+        if code == 3 { &report["changes"][usize::from(place == Place::Update)]["error"] } else { &report["error"] };
+    assert!(told.as_str().is_some_and(|told| told.contains("customer")), "{fault}: {report}");
+
+    sandbox.adjust(|api| api.faults.clear());
+    let pages = sandbox.customers().len().div_ceil(2);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, made(&sandbox)[0]), (0, pages), "{fault}: {report}");
+    assert!(holds_what_is_wanted(&sandbox), "{fault}: {:?}", sandbox.customers());
+}
+
+#[tokio::test]
+async fn a_page_that_is_not_there_is_the_end_and_the_total_tells_that_it_came_too_soon() {
+    let (database, sandbox) = sides().await;
+    sandbox.adjust(|api| api.faults = vec!["status=404,endpoint=customers,after=1,times=1".parse().unwrap()]);
+    let (code, report) = program(&database, &sandbox).sync(&[]).await;
+    assert_eq!((code, made(&sandbox)), (0, [4, 1, 1]), "two passes: {report}");
+
+    let (database, sandbox) = sides().await;
+    let every_second_page =
+        [1, 3, 5].map(|after| Fault { after, ..Fault::new("status=404".parse().unwrap()).times(1) });
+    sandbox.adjust(|api| api.faults = every_second_page.into());
+    let (code, report) = program(&database, &sandbox).sync(&[]).await;
+    assert_eq!((code, made(&sandbox)), (1, [6, 0, 0]), "three passes, and nothing was written: {report}");
+}
+
+#[tokio::test]
+async fn three_tenants_that_are_forbidden_are_about_the_token() {
+    let (database, sandbox) = sides().await;
+    database
+        .execute("insert into tenants values ('x', 'X', 'x@t.example', null), ('y', 'Y', 'y@t.example', null)")
+        .await;
+    sandbox.adjust(|api| api.faults = vec!["forbidden,endpoint=create_customer".parse().unwrap()]);
+    let (code, report) = program(&database, &sandbox).sync(&[]).await;
+    assert_eq!((code, made(&sandbox)), (77, [2, 3, 0]), "{report}");
+    assert_eq!(report["outcomes"], json!({"applied": 0, "failed": 3, "unsettled": 0, "deferred": 1}));
+}
+
+fn ca_file() -> String {
+    std::env::var("TEST_CA_FILE").unwrap_or_else(|_| panic!("TEST_CA_FILE is not set: run the tests with tests/run"))
+}
+
+/// Speaks TLS before the sandbox, as a server with the certificate of `tests/run`; breaks the first connections off.
+async fn tls(sandbox: &Sandbox, broken: usize) -> u16 {
+    explo_sync::install_crypto();
+    let ca = ca_file();
+    let directory = Path::new(&ca).parent().unwrap();
+    let certificates = CertificateDer::pem_file_iter(directory.join("server.pem")).unwrap().map(Result::unwrap);
+    let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
+    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates.collect(), key).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (upstream, accepted) = (sandbox.url().replace("http://", ""), AtomicUsize::new(0));
+    tokio::spawn(async move {
+        loop {
+            let (incoming, _) = listener.accept().await.unwrap();
+            if accepted.fetch_add(1, Ordering::Relaxed) < broken {
+                continue;
+            }
+            let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
+            tokio::spawn(async move {
+                let mut outgoing = TcpStream::connect(upstream).await.unwrap();
+                if let Ok(mut incoming) = acceptor.accept(incoming).await {
+                    let _ = tokio::io::copy_bidirectional(&mut incoming, &mut outgoing).await;
+                }
+            });
+        }
+    });
+    port
+}
+
+/// The code, the report and the calls where Explo is at this address, and whether all is as wanted then.
+async fn reach(address: &str, is_trusted: bool, broken: usize) -> (i32, Value, Calls, bool) {
+    let (database, sandbox) = sides().await;
+    let plain = sandbox.url().rsplit(':').next().unwrap().to_owned();
+    let address = address.replace("PLAIN", &plain).replace("TLS", &tls(&sandbox, broken).await.to_string());
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__BASE_URL", &address);
+    let program = if is_trusted { program.with("EXPLO_SYNC__EXPLO__CA_FILE", &ca_file()) } else { program };
+    let (code, report) = program.sync(&[]).await;
+    (code, report, made(&sandbox), holds_what_is_wanted(&sandbox))
+}
+
+#[rstest]
+#[case::no_such_name("http://no-such-host.invalid", true, "customers failed 2 times")]
+#[case::nobody_listens("http://127.0.0.1:1", true, "refused")]
+#[case::no_tls_there("https://127.0.0.1:PLAIN", true, "InvalidContentType")]
+#[case::tls_there_alone("http://127.0.0.1:TLS", true, "customers failed 2 times")]
+#[case::an_unknown_authority("https://127.0.0.1:TLS", false, "UnknownIssuer")]
+#[case::the_certificate_of_another("https://127.0.0.2:TLS", true, "not valid for name")]
+#[tokio::test]
+async fn a_server_that_is_not_the_one_gets_no_call_and_the_reason_is_told(
+    #[case] address: &str,
+    #[case] is_trusted: bool,
+    #[case] reason: &str,
+) {
+    let (code, report, calls, _) = reach(address, is_trusted, 0).await;
+    assert_eq!((code, calls), (1, [0, 0, 0]), "{report}");
+    assert!(report["error"].as_str().unwrap().contains(reason), "{report}");
+}
+
+#[rstest]
+#[case::none(0)]
+#[case::one(1)]
+#[tokio::test]
+async fn a_trusted_server_is_talked_to_though_a_handshake_breaks(#[case] broken: usize) {
+    for host in ["localhost", "127.0.0.1"] {
+        let (code, report, calls, is_done) = reach(&format!("https://{host}:TLS"), true, broken).await;
+        assert_eq!((code, calls, is_done), (0, UNDISTURBED, true), "{host}: {report}");
+        assert_eq!(report["calls"]["made"]["customers"], 2 + broken, "{report}");
+    }
+}
