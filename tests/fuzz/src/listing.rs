@@ -1,22 +1,36 @@
 //! An answer of Explo: a page of the listing, or one customer.
 
 use explo_sync::{
-    explo::wire::{Page, read_answer},
+    explo::{
+        ListingVersion, Unusable,
+        wire::{Page, read_answer},
+    },
     model::{Customer, Object, Tenant, json},
     plan::{Fingerprints, Index, Probe, Rules, compare},
 };
 
 pub fn target(data: &[u8]) {
-    if let Ok(customers) = Page::read(data).and_then(Page::customers) {
-        customers.iter().for_each(assert_sound);
-        let page = format!(r#"{{"results":{{"customers":{}}}}}"#, json::array(customers.iter().map(encoded)));
-        assert_eq!(Page::read(page.as_bytes()).unwrap().customers().unwrap(), customers);
+    for version in [ListingVersion::V1, ListingVersion::V2] {
+        let Ok(listed) = customers(data, version) else { continue };
+        listed.iter().for_each(assert_sound);
+        let again = json::array(listed.iter().map(encoded));
+        let page = match version {
+            ListingVersion::V1 => format!(r#"{{"success":1,"customers":{again}}}"#),
+            ListingVersion::V2 => format!(r#"{{"results":{{"customers":{again}}}}}"#),
+        };
+        assert_eq!(customers(page.as_bytes(), version), Ok(listed));
     }
     if let Ok((is_new, customer)) = read_answer(data) {
         assert_sound(&customer);
         let answer = format!(r#"{{"success":1,"new_customer":{is_new},"customer":{}}}"#, encoded(&customer));
         assert_eq!(read_answer(answer.as_bytes()).unwrap(), (is_new, customer));
     }
+}
+
+fn customers(page: &[u8], version: ListingVersion) -> Result<Vec<Customer<'static>>, Unusable> {
+    let mut customers = Vec::new();
+    Page::read(page, version)?.each(|customer| customers.push(customer.clone().into_owned()))?;
+    Ok(customers)
 }
 
 /// Its objects have a normal form, and it is what a tenant wants that wants just this.

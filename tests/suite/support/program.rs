@@ -21,6 +21,7 @@ use super::{
 pub struct Program {
     variables: BTreeMap<String, String>,
     directory: Option<PathBuf>,
+    memory: Option<u32>,
 }
 
 /// What it left behind.
@@ -51,6 +52,12 @@ impl Program {
     /// In this working directory.
     pub fn within(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
+        self
+    }
+
+    /// With so many KiB of memory and no more.
+    pub fn in_memory(mut self, most: u32) -> Self {
+        self.memory = Some(most);
         self
     }
 
@@ -92,7 +99,15 @@ impl Program {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_explo-sync"));
+        let program = env!("CARGO_BIN_EXE_explo-sync");
+        let mut command = match self.memory {
+            None => Command::new(program),
+            Some(most) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!(r#"ulimit -d {most} && exec "$0" "$@""#), program]);
+                shell
+            }
+        };
         let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
         command.args(arguments).env_clear().env("EXPLO_SYNC__LOG__LEVEL", "trace").envs(&self.variables);
         command.current_dir(directory).kill_on_drop(true);
