@@ -15,6 +15,7 @@ mod deploy;
 mod failures;
 mod faults;
 mod guard;
+mod hostile;
 mod init;
 mod kill;
 mod laws;

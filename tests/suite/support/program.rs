@@ -71,6 +71,15 @@ impl Program {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
     }
 
+    /// Runs it on a terminal of its own: all that this shows.
+    pub async fn on_terminal(&self, arguments: &str) -> String {
+        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
+        let mut script = Command::new("script");
+        script.args(["-qec", &line, "/dev/null"]).env_clear().envs(&self.variables).env("TERM", "xterm");
+        script.env("PATH", "/usr/bin:/bin").current_dir(std::env::temp_dir()).stdin(Stdio::null());
+        String::from_utf8(script.output().await.unwrap().stdout).unwrap()
+    }
+
     /// To be started by the caller.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_explo-sync"));
