@@ -19,7 +19,7 @@ use crate::{
     report::Exit,
 };
 
-use terminal::Terminal;
+use terminal::{Terminal, safe};
 
 /// What every command is given.
 struct Context {
@@ -44,7 +44,7 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
         // The reader of our output went away: nothing is wrong with the run.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("explo-sync: {error}");
+            anstream::eprintln!("explo-sync: {}", safe(&error.to_string()));
             ExitCode::from(Exit::Failed as u8)
         }
     }

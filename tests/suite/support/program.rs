@@ -89,6 +89,15 @@ impl Program {
         child
     }
 
+    /// Runs it on a terminal of its own: all that this shows.
+    pub async fn on_terminal(&self, arguments: &str) -> String {
+        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
+        let mut script = Command::new("script");
+        script.args(["-qec", &line, "/dev/null"]).env_clear().envs(&self.variables).env("TERM", "xterm");
+        script.env("PATH", "/usr/bin:/bin").current_dir(std::env::temp_dir()).stdin(Stdio::null());
+        String::from_utf8(script.output().await.unwrap().stdout).unwrap()
+    }
+
     /// Starts it, to be waited for by the caller; its log can be read.
     pub fn watch(&self, arguments: &[&str]) -> Child {
         let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
