@@ -8,6 +8,7 @@ use crate::{
     bars::Bars,
     cli::{Global, Output},
     config::Log,
+    plan::Explanation,
     report::{self, Exit, Report, Style},
     telemetry,
 };
@@ -45,6 +46,13 @@ impl Terminal {
             Output::Text => report::write_text(report, self.style, &mut out),
             Output::Json => report::write_json(report, exit, self.values, &mut out),
         };
+        unless_gone(written.and_then(|()| out.flush()))
+    }
+
+    /// Shows both sides of one id on stdout.
+    pub(super) fn show_explanation(&self, explanation: &Explanation) -> io::Result<()> {
+        let mut out = io::BufWriter::new(anstream::stdout().lock());
+        let written = report::write_explanation(explanation, self.style, &mut out);
         unless_gone(written.and_then(|()| out.flush()))
     }
 

@@ -233,7 +233,7 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
 }
 
 /// A value or an id, cut and safe to show.
-fn shown(value: &str) -> String {
+pub(super) fn shown(value: &str) -> String {
     let text = printable(value);
     match text.char_indices().nth(WIDEST) {
         Some((end, _)) => format!("{}…", &text[..end]),

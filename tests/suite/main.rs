@@ -31,5 +31,6 @@ mod schedule;
 mod secrets;
 mod service;
 mod simulation;
+mod single;
 mod support;
 mod transport;

@@ -1,0 +1,31 @@
+//! `explain`: one tenant, from its row to the decision.
+
+use std::io;
+
+use super::{Context, instance::Instance};
+use crate::{
+    cli::ExplainArgs,
+    explo::Stop,
+    report::{self, Exit},
+};
+
+/// Looks at both sides of one id, and changes nothing.
+pub(super) async fn explain(context: &Context, args: &ExplainArgs) -> io::Result<u8> {
+    let instance = match context.config().and_then(|config| Instance::open(config, &Stop::default())) {
+        Ok(instance) => instance,
+        Err(error) => {
+            anstream::eprintln!("explo-sync: {error}");
+            return Ok(Exit::Config as u8);
+        }
+    };
+    match instance.explain(&args.provided_id).await {
+        Ok(explanation) => {
+            context.terminal.show_explanation(&explanation)?;
+            Ok(Exit::Success as u8)
+        }
+        Err(error) => {
+            anstream::eprintln!("explo-sync: {error}");
+            Ok(report::exit_without_plan(&error) as u8)
+        }
+    }
+}
