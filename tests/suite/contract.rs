@@ -4,7 +4,7 @@ use explo_sync::sandbox::Sandbox;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Database, Kind, Output, Program, before, customer, endpoints, keys, sandbox, writes};
+use crate::support::{Answer, Database, Kind, Output, Program, before, customer, keys, sandbox, writes};
 
 const QUERY: &str = "select id as provided_id, name, email as emails, tag as group_tags from tenants";
 
