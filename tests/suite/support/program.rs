@@ -5,6 +5,7 @@ use std::{
     io::{Write, pipe},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use explo_sync::sandbox::Sandbox;
