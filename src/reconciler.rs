@@ -11,7 +11,8 @@ use crate::{
     explo::{self, Listing, Reader, Stop, Writer},
     model::{Customer, Row},
     plan::{
-        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, compare,
+        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Known, Plan, Rules,
+        compare,
     },
     progress::Progress,
     source::{self, Source},
@@ -72,7 +73,7 @@ impl Run {
     /// Adds what this run found out about writes.
     pub fn teach(&self, findings: &mut Findings) {
         let Some(applied) = &self.applied else { return };
-        findings.begin_run();
+        findings.begin_run(&self.plan);
         for (change, outcome) in self.plan.changes.iter().zip(&applied.outcomes) {
             let unsettled = match outcome {
                 Outcome::Applied => &[],
@@ -86,7 +87,11 @@ impl Run {
             }
         }
         for (row, unsettled) in &self.plan.unsettled {
-            findings.learn(self.plan.index.provided_id(*row), &[], std::slice::from_ref(unsettled));
+            let provided_id = self.plan.index.provided_id(*row);
+            match unsettled.known {
+                Known::Presumably => findings.keep_acknowledged(provided_id, &unsettled.difference),
+                Known::Now | Known::Before => findings.learn(provided_id, &[], std::slice::from_ref(unsettled)),
+            }
         }
     }
 }
@@ -110,6 +115,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let unmoved =
             stream::iter(&plan.changes).map(|change| self.is_unmoved(&plan, change)).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
+        plan.looks = unmoved.len();
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
         let (kept, moved): (Vec<_>, Vec<_>) = changes.partition(|(_, is_unmoved)| *is_unmoved);
         let skipped = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
@@ -200,10 +206,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok((comparison, listing))
     }
 
-    /// Looks at customers whose differences may be the listing's alone: one for each doubt.
+    /// Looks at customers whose differences may be the listing's alone.
     async fn verify<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
         while let Some(provided_id) = comparison.doubtful().map(str::to_owned) {
-            let customer = self.held(&provided_id).await?;
+            let customer = match self.held(&provided_id).await {
+                Ok(customer) => customer,
+                // Another one may answer.
+                Err(Error::Explo(error)) if !error.ends_run() => None,
+                Err(error) => return Err(error),
+            };
             comparison.look(&provided_id, customer.as_ref());
         }
         Ok(comparison)

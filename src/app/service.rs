@@ -46,8 +46,8 @@ pub(super) struct Service<'a> {
     leader: Option<((String, String), Lock)>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
-    /// What the runs found out about writes; forgotten with the process.
-    findings: Findings,
+    /// What the runs found out about writes, with what it is for: the place of the source and the address of Explo.
+    findings: ((String, String), Findings),
     /// The classes for which the last plan was held.
     held: Vec<Held>,
     /// Whether it was said that this database holds no lock.
@@ -86,7 +86,6 @@ impl Work for Service<'_> {
                 tracing::info!(instance = config.name, "configuration reloaded");
                 systemd::status("Configuration reloaded");
                 self.layers = layers;
-                self.findings = Findings::default();
                 self.max_run = config.max_run;
                 self.instance.clone_from(&config.name);
                 Some(config.timing())
@@ -117,7 +116,7 @@ impl<'a> Service<'a> {
             pacer: None,
             leader: None,
             standby: None,
-            findings: Findings::default(),
+            findings: Default::default(),
             held: Vec::new(),
             lockless: false,
         }
@@ -202,6 +201,10 @@ impl<'a> Service<'a> {
 
     async fn reconcile(&mut self, config: Config, stop: &Stop, lock: Option<&Lock>) -> Next {
         let max_run = config.max_run;
+        let sides = (config.source.place(), config.explo.base_url.to_string());
+        if self.findings.0 != sides {
+            self.findings = (sides, Findings::default());
+        }
         let instance = match Instance::paced_by(self.pacer(&config), config, stop) {
             Ok(instance) => instance.observed_by(self.status.metrics()),
             Err(error) => return self.failed("", &error.to_string(), Exit::Config),
@@ -209,7 +212,7 @@ impl<'a> Service<'a> {
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
         let ran = tokio::select! {
-            ran = instance.run(Task::default(), &self.findings, &*self.status) => ran,
+            ran = instance.run(Task::default(), &self.findings.1, &*self.status) => ran,
             () = ended_early(stop, max_run, lock) => unreachable!("it only asks for a stop"),
         };
         match ran {
@@ -220,7 +223,7 @@ impl<'a> Service<'a> {
 
     fn ended(&mut self, report: &Report, exit: Exit) -> Next {
         self.status.run_ended(report, exit, now());
-        report.run.teach(&mut self.findings);
+        report.run.teach(&mut self.findings.1);
         let outcomes = report.outcomes();
         systemd::status(&format!(
             "Last run: exit {}, {} applied, {} deferred",

@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    explo::{Error, Reader, Writer},
+    explo::{Created, Error, Reader, Writer},
     model::{Customer, Field, Tenant},
     plan::{Change, Difference, KeyStyle, Plan, Spare, Unsettled, compare, needs_current, wanted},
     progress::Progress,
@@ -127,19 +127,21 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             let unsettled = self.settling.differences(tenant, &created.customer).await.into_iter().map(Unsettled::new);
             return Ok(settled(unsettled.collect()));
         }
-        self.adopt(tenant, &created.customer).await
+        self.adopt(tenant, &created).await
     }
 
     /// A customer that existed though the listing did not show it: ours only if it is in a data visibility group that the
     /// listing shows.
-    async fn adopt(&self, tenant: &Tenant, customer: &Customer<'_>) -> Result<Outcome, Error> {
-        let groups = &self.plan.access_groups;
+    async fn adopt(&self, tenant: &Tenant, found: &Created) -> Result<Outcome, Error> {
+        let (groups, customer) = (&self.plan.access_groups, &found.customer);
         let group = customer.access_group.as_deref().unwrap_or_default();
         if !groups.is_empty() && !groups.contains(group) {
             let reason = "it exists already, in a data visibility group that the listing does not show: left alone";
             return Ok(Outcome::Failed(reason.to_owned()));
         }
-        self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
+        if !found.may_be_ours {
+            self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
+        }
         let differences = self.settling.differences(tenant, customer).await;
         if differences.is_empty() {
             return Ok(Outcome::Applied);

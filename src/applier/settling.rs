@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use crate::{
     explo::{Error, Reader},
     model::{Customer, Field, Tenant},
-    plan::{Difference, KeyStyle, Rules, Strikes, Unsettled, compare},
+    plan::{Difference, KeyStyle, Known, Rules, Strikes, Unsettled, compare},
 };
 
 /// What the answers of one run showed.
@@ -30,7 +30,7 @@ impl<'a, R: Reader> Settling<'a, R> {
         let (mut spared, mut fields) = (Vec::new(), Vec::new());
         for difference in differences {
             match strikes.rule(difference) {
-                Some(rule) => spared.push(Unsettled { difference: difference.clone(), rule, is_new: true }),
+                Some(rule) => spared.push(Unsettled { difference: difference.clone(), rule, known: Known::Now }),
                 None => fields.push(difference.field),
             }
         }
@@ -57,7 +57,8 @@ impl<'a, R: Reader> Settling<'a, R> {
     async fn key_style(&self, tenant: &Tenant, shown: &[Difference]) -> KeyStyle {
         let look = async || {
             let held = self.reader.customer(&tenant.provided_id).await?;
-            let is_held = compare(tenant, &held, self.rules.with(KeyStyle::AsListed)) == shown;
+            let held = compare(tenant, &held, self.rules.with(KeyStyle::AsListed));
+            let is_held = properties(&held) == properties(shown);
             Ok::<_, Error>(if is_held { KeyStyle::AsListed } else { KeyStyle::AsWanted })
         };
         match self.rules.keys {
@@ -69,4 +70,8 @@ impl<'a, R: Reader> Settling<'a, R> {
     fn strikes(&self) -> MutexGuard<'_, Strikes> {
         self.strikes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn properties(differences: &[Difference]) -> Option<&Difference> {
+    differences.iter().find(|difference| difference.field == Field::Properties)
 }

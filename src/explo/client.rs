@@ -146,25 +146,31 @@ impl<T: Transport> Client<T> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes one call as often as it takes; `read` checks the answer.
+    /// Makes one call as often as it takes; `read` checks the answer, which comes with the number of attempts that
+    /// failed before and yet may have been applied.
     pub(super) async fn call<A>(
         &self,
         request: &Request<'_>,
         mut read: impl FnMut(&[u8]) -> Result<A, Unusable>,
-    ) -> Result<A, Error> {
+    ) -> Result<(A, u32), Error> {
         let mut attempts = 0;
         let mut throttled_since = None;
         loop {
             let fault = match self.attempt(request, &mut read).await {
                 Attempt::Answer(answer) => {
                     self.given_up_in_a_row.store(0, Ordering::Relaxed);
-                    return Ok(answer);
+                    return Ok((answer, attempts));
                 }
                 // An attempt before this one may have been applied.
                 Attempt::Final(Error::Stopped { .. }) if attempts > 0 => {
                     return Err(Error::Cut { endpoint: request.endpoint });
                 }
-                Attempt::Final(error) => return Err(error),
+                Attempt::Final(error) => {
+                    if error.is_answer() {
+                        self.given_up_in_a_row.store(0, Ordering::Relaxed);
+                    }
+                    return Err(error);
+                }
                 Attempt::Throttled { began, pause } => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);
                     tracing::warn!(endpoint = %request.endpoint, pause_s = pause.as_secs(), "throttled: every call pauses");

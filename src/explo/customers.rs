@@ -27,7 +27,7 @@ impl<T: Transport> Client<T> {
             ListingVersion::V1 => {
                 let endpoint = Endpoint::Customers;
                 let request = Request { endpoint, path: "api/customers/", query: &[], body: None, sent: None };
-                self.call(&request, read).await.map(Some)
+                self.call(&request, read).await.map(|(page, _)| Some(page))
             }
             ListingVersion::V2 if number == 1 => self.page_1(&mut read).await.map(Some),
             ListingVersion::V2 => {
@@ -79,20 +79,20 @@ impl<T: Transport> Client<T> {
         let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).collect();
         let endpoint = Endpoint::Customers;
         let request = Request { endpoint, path: endpoint.path(), query: &query, body: None, sent: None };
-        self.call(&request, read).await
+        Ok(self.call(&request, read).await?.0)
     }
 
     /// Sends a tenant; the answer must be about its customer.
-    async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<(bool, Customer<'static>), Error> {
+    async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<Created, Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
         let read = |body: &[u8]| wire::read_answer(body).map(|(is_new, customer)| (is_new, customer.into_owned()));
-        let (is_new, customer) = self.call(&request, read).await?;
+        let ((is_new, customer), failed_attempts) = self.call(&request, read).await?;
         if customer.provided_id.as_deref() != Some(&tenant.provided_id) {
             let excerpt = "the answer is about a customer with another provided_id".to_owned();
             return Err(Error::Rejected { endpoint, status: 200, excerpt });
         }
-        Ok((is_new, customer))
+        Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer })
     }
 }
 
@@ -107,17 +107,16 @@ impl<T: Transport> Reader for Client<T> {
 
     async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error> {
         let tenant = Tenant { provided_id: provided_id.to_owned(), ..Tenant::default() };
-        Ok(self.post(Endpoint::GetCustomer, &tenant).await?.1)
+        Ok(self.post(Endpoint::GetCustomer, &tenant).await?.customer)
     }
 }
 
 impl<T: Transport> Writer for Client<T> {
     async fn create(&self, tenant: &Tenant) -> Result<Created, Error> {
-        let (is_new, customer) = self.post(Endpoint::CreateCustomer, tenant).await?;
-        Ok(Created { is_new, customer })
+        self.post(Endpoint::CreateCustomer, tenant).await
     }
 
     async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error> {
-        Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.1)
+        Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.customer)
     }
 }

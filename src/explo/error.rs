@@ -124,6 +124,12 @@ impl Error {
         }
     }
 
+    /// Whether Explo answered, if not as was hoped: it is not down.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Rejected { .. })
+    }
+
     /// Whether the credentials are at fault.
     #[must_use]
     pub fn is_about_credentials(&self) -> bool {

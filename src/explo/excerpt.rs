@@ -15,13 +15,13 @@ pub(super) fn excerpt(body: &[u8], sent: Option<&Tenant>, token: &str) -> String
         return "(an empty answer)".to_owned();
     }
     let (values, id) = sent.map_or((Vec::new(), ""), |tenant| (values(tenant), tenant.provided_id.as_str()));
-    let mut text = text.replace(token, "***");
+    let mut text = without_tokens(&text.replace(token, "***"));
     for value in values.iter().filter(|value| value.len() > 1 && *value != id) {
         let escaped = json::quote(value);
         text = text.replace(&escaped[1..escaped.len() - 1], "***").replace(value, "***");
     }
     let masked: String = text
-        .split_inclusive(|c: char| c.is_whitespace() || c.is_control() || "\"'<>(){}[],;:=".contains(c))
+        .split_inclusive(|c: char| c.is_whitespace() || c.is_control() || "\"'<>(){}[],;:=/?&+|\\".contains(c))
         .map(|part| {
             let word = part.trim_end_matches(|c: char| !c.is_alphanumeric());
             if is_secret(word) && word != id { part.replace(word, "***") } else { part.to_owned() }
@@ -30,6 +30,25 @@ pub(super) fn excerpt(body: &[u8], sent: Option<&Tenant>, token: &str) -> String
         .collect();
     let cut: String = masked.chars().take(LONGEST).collect();
     if cut.len() < masked.len() || body.len() > 8 * LONGEST { format!("{cut}…") } else { cut }
+}
+
+/// Whatever stands under a key that ends in "token", in JSON.
+fn without_tokens(text: &str) -> String {
+    let mut rest = text;
+    let mut kept = String::new();
+    while let Some(at) = rest.to_ascii_lowercase().find("token\"") {
+        let (before, after) = rest.split_at(at + "token\"".len());
+        kept.push_str(before);
+        let value = after.trim_start_matches([' ', ':']);
+        rest = match value.strip_prefix('"') {
+            Some(value) => {
+                kept.push_str(": \"***");
+                value.find('"').map_or("", |end| &value[end..])
+            }
+            None => after,
+        };
+    }
+    kept + rest
 }
 
 fn is_secret(word: &str) -> bool {
@@ -82,6 +101,16 @@ mod tests {
             assert!(!quoted.contains(secret), "{secret} in {quoted}");
         }
         assert!(!quoted.contains('\n'));
+    }
+
+    #[test]
+    fn a_token_is_masked_whatever_it_looks_like() {
+        let body = br#"{"reason": "odd", "token": "lettersonly", "authToken":"x/y", "url": "https://e.example/embed/0123456789abcdef?a=1"}"#;
+        let quoted = excerpt(body, None, "short");
+        assert!(quoted.contains("odd") && quoted.contains("embed"), "{quoted}");
+        for secret in ["lettersonly", "x/y", "0123456789abcdef"] {
+            assert!(!quoted.contains(secret), "{secret} in {quoted}");
+        }
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub trait Writer {
 pub struct Created {
     /// False: it existed before and may differ from what was asked.
     pub is_new: bool,
+    /// False: nobody but others can have made it; no attempt of ours was lost.
+    pub may_be_ours: bool,
     /// The customer as it is now.
     pub customer: Customer<'static>,
 }

@@ -130,7 +130,7 @@ impl Gate {
             self.throttled = Some(now);
         }
         self.paused_until = self.paused_until.max(now + pause);
-        self.next = self.paused_until;
+        self.next = self.next.max(self.paused_until);
         is_first
     }
 
@@ -212,6 +212,18 @@ mod tests {
         let slowed = |began| (pacer.pause(began, Duration::ZERO), pacer.rate().round());
         assert_eq!([slowed(began), slowed(began)], [(true, 300.0), (false, 300.0)]);
         assert_eq!(slowed(Instant::now()), (true, 150.0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_of_nothing_lets_no_call_begin_before_its_time() {
+        let pacer = Pacer::new(60, 8);
+        let (start, mut begun) = (Instant::now(), 0);
+        while start.elapsed() < Duration::from_secs(10) {
+            let _permit = pacer.pass().await;
+            begun += 1;
+            pacer.pause(Instant::now(), Duration::ZERO);
+        }
+        assert!(begun <= 10, "{begun} calls in ten seconds");
     }
 
     #[tokio::test(start_paused = true)]

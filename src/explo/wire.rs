@@ -80,7 +80,11 @@ impl<'a> Page<'a> {
         let page: Envelope<'_> = read(body, above)?;
         let succeeded = page.success.map(|success| flag(success) == Some(true));
         let customers = match (version, succeeded) {
-            (_, Some(false)) | (ListingVersion::V1, None) => return Err(Unusable::Refusal),
+            // What shows customers is not quoted as a reason.
+            (_, Some(false)) | (ListingVersion::V1, None) if page.customers.is_none() && page.results.is_none() => {
+                return Err(Unusable::Refusal);
+            }
+            (_, Some(false)) | (ListingVersion::V1, None) => None,
             (ListingVersion::V1, Some(true)) => page.customers,
             (ListingVersion::V2, _) => page.results.and_then(|results| results.customers),
         };
@@ -103,9 +107,10 @@ impl<'a> Page<'a> {
 /// Reads the answer about one customer, and whether it says that the customer is new.
 pub fn read_answer(body: &[u8]) -> Result<(bool, Customer<'_>), Unusable> {
     let answer: Answer<'_> = read(body, 2)?;
-    let (Some(true), Some(customer)) = (answer.success.and_then(flag), answer.customer) else {
-        return Err(Unusable::Refusal);
-    };
+    let customer = answer.customer.filter(|customer| customer.get() != "null").ok_or(Unusable::Refusal)?;
+    if answer.success.and_then(flag) != Some(true) {
+        return Err(Unusable::Shape);
+    }
     let is_new = answer.new_customer.or(answer.camel_new_customer);
     let is_new = is_new.map_or(Some(false), flag).ok_or(Unusable::Shape)?;
     Ok((is_new, listed::read(customer.get())?))

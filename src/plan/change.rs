@@ -43,6 +43,8 @@ pub struct Plan {
     pub unsettled: Vec<(RowNumber, Unsettled)>,
     /// Customers that have no other differences than those.
     pub unsettled_customers: usize,
+    /// Tenants whose customer is known to exist though it was not listed: counted as unchanged.
+    pub unlisted: Vec<RowNumber>,
     /// Customers looked at one by one, to see whether the listing tells the truth.
     pub looks: usize,
     /// Customers listed.

@@ -117,11 +117,19 @@ pub fn wanted(tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>,
         group_tags: tenant.group_tags.clone().filter(|_| sent(Field::GroupTags)),
         properties: carry(&tenant.properties, |held| held.properties.clone().into_owned())
             .filter(|_| sent(Field::Properties)),
-        mapping: carry(&tenant.mapping, |held| mapping_form(&held.mapping, &Scope::Whole))
-            .filter(|_| sent(Field::Mapping)),
+        mapping: carry(&tenant.mapping, |held| {
+            json::object(json::members(&held.mapping).map(|(key, value)| (key, as_sent(value))))
+        })
+        .filter(|_| sent(Field::Mapping)),
         is_demo_group: tenant.is_demo_group.filter(|_| sent(Field::IsDemoGroup)),
         hierarchy_level_name: tenant.hierarchy_level_name.clone().filter(|_| sent(Field::HierarchyLevelName)),
     }
+}
+
+/// Another's value of a mapping: a number may be how a string is listed, and all else is sent as it came.
+fn as_sent(value: &str) -> String {
+    let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    if is_number { json::quote(&json::as_text(value)) } else { value.to_owned() }
 }
 
 /// The wanted object where `held` is the current one: unmanaged members stay as they are.

@@ -1,15 +1,19 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
 //!
 //! A difference is doubtful if it may be the listing's alone: keys in another style, or what the last run wrote and Explo
-//! acknowledged. One look at one customer answers for all with the same doubt.
+//! acknowledged. A few looks at single customers decide: that keys are restyled is proved by one; what came back is decided
+//! for the customers looked at, and the others follow them if they agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
+    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
     compare::difference,
 };
 use crate::model::{Customer, Field, Invalid};
+
+/// Customers looked at for each doubt.
+const LOOKS: usize = 3;
 
 /// Both sides, half compared.
 #[derive(Debug)]
@@ -20,8 +24,6 @@ pub struct Comparison<'f> {
     updates: Vec<Update>,
     unsettled: Vec<(RowNumber, Unsettled)>,
     doubtful: Vec<Doubtful>,
-    /// What was found out: whether the listing alone is at fault.
-    answers: BTreeMap<Doubt, bool>,
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
@@ -29,6 +31,7 @@ pub struct Comparison<'f> {
     with_tenant: usize,
     unchanged: usize,
     unsettled_customers: usize,
+    unlisted: Vec<RowNumber>,
 }
 
 /// Why a difference may be the listing's alone.
@@ -47,7 +50,10 @@ struct Doubtful {
     listed: Vec<Difference>,
     /// The properties' difference but for the style of keys.
     restyled: Option<Difference>,
-    doubts: BTreeSet<Doubt>,
+    /// With what a look at this customer showed: whether the listing alone is at fault.
+    doubts: BTreeMap<Doubt, Option<bool>>,
+    /// It was looked at, be it in vain.
+    is_looked_at: bool,
 }
 
 impl<'f> Comparison<'f> {
@@ -61,7 +67,6 @@ impl<'f> Comparison<'f> {
             updates: Vec::new(),
             unsettled: Vec::new(),
             doubtful: Vec::new(),
-            answers: BTreeMap::new(),
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
@@ -69,6 +74,7 @@ impl<'f> Comparison<'f> {
             with_tenant: 0,
             unchanged: 0,
             unsettled_customers: 0,
+            unlisted: Vec::new(),
         }
     }
 
@@ -103,57 +109,72 @@ impl<'f> Comparison<'f> {
         let restyled = difference(&tenant, customer, Field::Properties, self.rules.with(KeyStyle::AsWanted));
         let came_back =
             listed.iter().chain(&restyled).filter(|difference| self.findings.came_back(provided_id, difference));
-        let mut doubts: BTreeSet<_> = came_back.map(|difference| Doubt::CameBack(difference.field)).collect();
+        let mut doubts: BTreeMap<_, _> = came_back.map(|one| (Doubt::CameBack(one.field), None)).collect();
         if of_field(&listed, Field::Properties) != restyled.as_ref() {
-            doubts.insert(Doubt::KeyStyle);
+            doubts.insert(Doubt::KeyStyle, None);
         }
         if doubts.is_empty() {
             self.conclude(row, listed, Vec::new());
         } else {
-            self.doubtful.push(Doubtful { row, listed, restyled, doubts });
+            self.doubtful.push(Doubtful { row, listed, restyled, doubts, is_looked_at: false });
         }
     }
 
-    /// A customer to look at: one for each doubt that is open.
+    /// A customer to look at, as long as a doubt is open.
     #[must_use]
     pub fn doubtful(&self) -> Option<&str> {
-        let is_open = |doubtful: &&Doubtful| doubtful.doubts.iter().any(|doubt| !self.answers.contains_key(doubt));
-        self.doubtful.iter().filter(is_open).map(|doubtful| self.index.provided_id(doubtful.row)).min()
+        let doubts: BTreeSet<_> = self.doubtful.iter().flat_map(|one| one.doubts.keys().copied()).collect();
+        let open: BTreeSet<_> = doubts.into_iter().filter(|doubt| self.is_open(*doubt)).collect();
+        let is_due = |one: &&Doubtful| !one.is_looked_at && one.doubts.keys().any(|doubt| open.contains(doubt));
+        self.doubtful.iter().filter(is_due).map(|doubtful| self.index.provided_id(doubtful.row)).min()
     }
 
-    /// Takes the look at the customer that was [`doubtful`](Self::doubtful): what it really holds; `None` if it is gone.
+    fn is_open(&self, doubt: Doubt) -> bool {
+        let looked_at = self.doubtful.iter().filter(|one| one.is_looked_at && one.doubts.contains_key(&doubt)).count();
+        looked_at < LOOKS && !(doubt == Doubt::KeyStyle && self.is_listing(doubt))
+    }
+
+    /// Takes the look at the customer that was [`doubtful`](Self::doubtful): what it really holds, where that can be had.
     pub fn look(&mut self, provided_id: &str, customer: Option<&Customer<'_>>) {
         self.looks += 1;
-        let Some(position) = self.doubtful.iter().position(|one| self.index.provided_id(one.row) == provided_id) else {
-            return;
-        };
-        let Some(customer) = customer else {
-            let gone = self.doubtful.swap_remove(position);
-            return self.conclude(gone.row, gone.listed, Vec::new());
-        };
-        let Doubtful { row, listed, doubts, .. } = &self.doubtful[position];
-        let held = compare(&self.index.tenant(*row), customer, self.rules);
-        for doubt in doubts {
-            let is_listing = match doubt {
-                Doubt::KeyStyle => of_field(&held, Field::Properties) != of_field(listed, Field::Properties),
-                Doubt::CameBack(field) => of_field(&held, *field)
-                    .is_none_or(|difference| self.findings.rule(provided_id, difference).is_some()),
-            };
-            self.answers.entry(*doubt).or_insert(is_listing);
+        let Self { doubtful, index, findings, rules, .. } = self;
+        let Some(one) = doubtful.iter_mut().find(|one| index.provided_id(one.row) == provided_id) else { return };
+        one.is_looked_at = true;
+        let Some(customer) = customer else { return };
+        let held = compare(&index.tenant(one.row), customer, *rules);
+        for (doubt, is_listing) in &mut one.doubts {
+            *is_listing = Some(match doubt {
+                Doubt::KeyStyle => of_field(&held, Field::Properties) != of_field(&one.listed, Field::Properties),
+                Doubt::CameBack(field) => {
+                    of_field(&held, *field).is_none_or(|difference| findings.rule(provided_id, difference).is_some())
+                }
+            });
+        }
+    }
+
+    /// Whether the looks say that the listing alone is at fault: for the style of keys one is enough, else they must agree.
+    fn is_listing(&self, doubt: Doubt) -> bool {
+        let mut shown = self.doubtful.iter().filter_map(|one| one.doubts.get(&doubt).copied().flatten()).peekable();
+        match doubt {
+            Doubt::KeyStyle => shown.any(|is_listing| is_listing),
+            Doubt::CameBack(_) => shown.peek().is_some() && shown.all(|is_listing| is_listing),
         }
     }
 
     /// What is to change. Sorted: creates, then updates, each by id.
     #[must_use]
     pub fn finish(mut self) -> Plan {
+        let doubts: BTreeSet<_> = self.doubtful.iter().flat_map(|one| one.doubts.keys().copied()).collect();
+        let listings: BTreeSet<_> = doubts.into_iter().filter(|doubt| self.is_listing(*doubt)).collect();
         for doubtful in std::mem::take(&mut self.doubtful) {
-            self.decide(doubtful);
+            self.decide(doubtful, &listings);
         }
         let mut creates = Vec::new();
         for row in self.index.unlisted().collect::<Vec<_>>() {
             let tenant = self.index.tenant(row);
             if self.findings.is_unlisted(&tenant) {
                 self.unchanged += 1;
+                self.unlisted.push(row);
             } else if tenant.name.is_some() {
                 creates.push(row);
             } else {
@@ -167,7 +188,7 @@ impl<'f> Comparison<'f> {
         self.orphans.sort_unstable();
         let changes = creates.into_iter().map(Change::Create).chain(self.updates.into_iter().map(Change::Update));
         let invalid = self.index.invalid().iter();
-        let keys = if self.answers.get(&Doubt::KeyStyle) == Some(&true) { KeyStyle::AsWanted } else { self.rules.keys };
+        let keys = if listings.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
             invalid: invalid.map(|(id, reason)| Invalid { provided_id: id.clone(), reason: reason.clone() }).collect(),
@@ -175,6 +196,7 @@ impl<'f> Comparison<'f> {
             unchanged: self.unchanged,
             unsettled: self.unsettled,
             unsettled_customers: self.unsettled_customers,
+            unlisted: self.unlisted,
             looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,
@@ -184,17 +206,25 @@ impl<'f> Comparison<'f> {
         }
     }
 
-    fn decide(&mut self, Doubtful { row, listed, restyled, doubts }: Doubtful) {
-        let is_listing = |doubt| doubts.contains(&doubt) && self.answers.get(&doubt) == Some(&true);
-        let mut differences = listed;
-        if is_listing(Doubt::KeyStyle) {
+    fn decide(&mut self, doubtful: Doubtful, listings: &BTreeSet<Doubt>) {
+        let Doubtful { row, listed: mut differences, restyled, doubts, .. } = doubtful;
+        if doubts.contains_key(&Doubt::KeyStyle) && listings.contains(&Doubt::KeyStyle) {
             differences.retain(|difference| difference.field != Field::Properties);
             differences.extend(restyled);
+            differences.sort_by_key(|difference| difference.field);
         }
-        let (unsettled, mut differences): (Vec<_>, Vec<_>) =
-            differences.into_iter().partition(|difference| is_listing(Doubt::CameBack(difference.field)));
-        differences.sort_by_key(|difference| difference.field);
-        self.conclude(row, differences, unsettled.into_iter().map(Unsettled::new).collect());
+        let mut unsettled = Vec::new();
+        differences.retain(|difference| {
+            let doubt = Doubt::CameBack(difference.field);
+            let known = match doubts.get(&doubt) {
+                Some(Some(true)) => Known::Now,
+                Some(None) if listings.contains(&doubt) => Known::Presumably,
+                Some(Some(false) | None) | None => return true,
+            };
+            unsettled.push(Unsettled { known, ..Unsettled::new(difference.clone()) });
+            false
+        });
+        self.conclude(row, differences, unsettled);
     }
 
     /// What is known not to settle is left out; what remains is an update.
@@ -203,7 +233,7 @@ impl<'f> Comparison<'f> {
         let mut update = Vec::new();
         for difference in differences {
             match self.findings.rule(provided_id, &difference) {
-                Some(rule) => unsettled.push(Unsettled { difference, rule, is_new: false }),
+                Some(rule) => unsettled.push(Unsettled { difference, rule, known: Known::Before }),
                 None => update.push(difference),
             }
         }

@@ -3,18 +3,18 @@
 //!
 //! A finding holds until either side changes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Difference, Fingerprints, Rule, Unsettled};
+use super::{Difference, Fingerprints, Plan, Rule, Unsettled};
 use crate::model::{Field, Tenant};
 
 /// Findings by tenant and field.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     unsettled: HashMap<String, BTreeMap<Field, (Sides, Rule)>>,
-    /// Of the last run alone: a difference that is there again was not written for good, or came back.
+    /// Of the last run that applied something: a difference that is there again was not written for good, or came back.
     acknowledged: HashMap<String, BTreeMap<Field, Sides>>,
     /// Tenants whose customer is not listed → the fingerprint of what it was made to hold.
     unlisted: HashMap<String, u64>,
@@ -53,9 +53,19 @@ impl Findings {
         self.unlisted.insert(tenant.provided_id.clone(), lasting_fingerprint(tenant));
     }
 
-    /// A new run's findings begin: what was acknowledged before has had its look.
-    pub fn begin_run(&mut self) {
+    /// A new run's findings begin: of earlier ones those stay whose tenants are there, and of the unlisted customers those
+    /// that were not listed this time either.
+    pub fn begin_run(&mut self, plan: &Plan) {
         self.acknowledged.clear();
+        self.unsettled.retain(|provided_id, _| plan.index.has(provided_id));
+        let unlisted: HashSet<_> = plan.unlisted.iter().map(|row| plan.index.provided_id(*row)).collect();
+        self.unlisted.retain(|provided_id, _| unlisted.contains(provided_id.as_str()));
+    }
+
+    /// A difference that came back and was neither looked at nor written: the next run may look.
+    pub fn keep_acknowledged(&mut self, provided_id: &str, difference: &Difference) {
+        let fields = self.acknowledged.entry(provided_id.to_owned()).or_default();
+        fields.insert(difference.field, Sides::of(difference));
     }
 
     /// These differences of a tenant were written, and all but the unsettled ones settled.

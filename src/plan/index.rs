@@ -144,6 +144,12 @@ impl Index {
         numbered.filter(|(_, entry)| entry.state == State::Unlisted).map(|(number, _)| RowNumber(number))
     }
 
+    /// Whether a row has this id.
+    #[must_use]
+    pub fn has(&self, provided_id: &str) -> bool {
+        self.find(self.fingerprints.of_id(provided_id), provided_id).is_some()
+    }
+
     /// The tenant with this id, be it invalid.
     #[must_use]
     pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant> {

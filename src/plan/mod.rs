@@ -28,4 +28,4 @@ pub use fingerprint::Fingerprints;
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use index::{Index, Probe, RowNumber};
 pub use saved::SavedPlan;
-pub use settle::{Rule, Strikes, Unsettled, likely_rule};
+pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};

@@ -63,6 +63,9 @@ impl SavedPlan {
         if !self.changes.iter().all(|saved| is_sound(&saved.tenant)) {
             return Err("it has a tenant that no row of a query gives");
         }
+        if self.changes.iter().any(|saved| saved.differences.as_ref().is_some_and(Vec::is_empty)) {
+            return Err("it has an update of nothing");
+        }
         let mut index = Index::new(fingerprints);
         for saved in &self.changes {
             index.insert(Ok(saved.tenant.clone()));
@@ -84,6 +87,7 @@ impl SavedPlan {
             unchanged: 0,
             unsettled: Vec::new(),
             unsettled_customers: 0,
+            unlisted: Vec::new(),
             looks: 0,
             customers: self.bases.0,
             with_tenant: self.bases.1,

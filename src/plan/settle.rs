@@ -1,6 +1,9 @@
 //! Naming what a server probably did to a value that it acknowledged and then showed differently, and when to stop sending it.
 
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::Difference;
 use crate::model::{Field, json};
@@ -32,14 +35,25 @@ pub struct Unsettled {
     pub difference: Difference,
     /// Why, probably.
     pub rule: Rule,
-    /// Found out in this run; a run before knew nothing of it.
-    pub is_new: bool,
+    /// How that is known.
+    pub known: Known,
+}
+
+/// How it is known that a difference does not settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// It was found out in this run.
+    Now,
+    /// An earlier run found it out.
+    Before,
+    /// It came back after it was acknowledged, and others that did were the listing's alone: looked at in a later run.
+    Presumably,
 }
 
 /// What the updates of one run showed so far: after three of a kind, a field is not sent any more where it would go the same
 /// way.
 #[derive(Debug, Default)]
-pub struct Strikes(Vec<Unsettled>);
+pub struct Strikes(BTreeMap<(Field, Rule), Vec<Unsettled>>);
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,7 +72,7 @@ impl Unsettled {
     /// A difference that an answer still shows.
     #[must_use]
     pub fn new(difference: Difference) -> Self {
-        Self { rule: likely_rule(&difference), difference, is_new: true }
+        Self { rule: likely_rule(&difference), difference, known: Known::Now }
     }
 
     /// Whether Explo holds addresses or tags beyond the wanted ones: they give access, so they are told in every run.
@@ -74,17 +88,20 @@ impl Unsettled {
 impl Strikes {
     /// Takes what an answer still showed.
     pub fn count(&mut self, unsettled: &[Unsettled]) {
-        self.0.extend_from_slice(unsettled);
+        for one in unsettled {
+            let met = self.0.entry((one.difference.field, one.rule)).or_default();
+            if met.len() < STRIKES {
+                met.push(one.clone());
+            }
+        }
     }
 
     /// The rule that a difference would run into, if enough updates showed it.
     #[must_use]
     pub fn rule(&self, difference: &Difference) -> Option<Rule> {
-        let of_field = || self.0.iter().filter(|met| met.difference.field == difference.field);
-        let met = of_field().find(|met| {
-            of_field().filter(|other| other.rule == met.rule).count() >= STRIKES && met.would_meet(difference)
-        })?;
-        Some(met.rule)
+        let struck = self.0.iter().filter(|((field, _), met)| *field == difference.field && met.len() == STRIKES);
+        let mut met = struck.flat_map(|(_, met)| met);
+        met.find(|met| met.would_meet(difference)).map(|met| met.rule)
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::{
     applier::Outcome,
     explo::{self, Endpoint},
-    plan::{Change, Class, Unsettled},
+    plan::{Change, Class, Known, Unsettled},
     reconciler::{self, Run},
 };
 
@@ -188,7 +188,8 @@ impl Report {
             };
         }
         let Outcomes { failed, deferred, .. } = self.outcomes();
-        let unsettled = self.unsettled().into_iter().filter(|(_, one)| one.is_new || one.holds_more()).count();
+        let unsettled =
+            self.unsettled().into_iter().filter(|(_, one)| one.known == Known::Now || one.holds_more()).count();
         match applied.as_ref().and_then(|applied| applied.end.as_ref()) {
             _ if !held.is_empty() => Exit::Held,
             Some(error) => exit_of(error),

@@ -18,6 +18,9 @@ use super::{
     write::Written,
 };
 
+/// Calls that are remembered; of more the oldest half is forgotten.
+const MOST_CALLS: usize = 100_000;
+
 /// Explo's customer API, in memory.
 #[derive(Debug, Clone)]
 pub struct Api {
@@ -100,6 +103,9 @@ impl Api {
     /// Answers a call that comes at this time; `now` never goes back.
     pub fn answer(&mut self, request: &Request<'_>, now: Instant) -> Reply {
         let reply = self.reply(request, now);
+        if self.calls.len() >= MOST_CALLS {
+            self.calls.drain(..MOST_CALLS / 2);
+        }
         self.calls.push(Call {
             method: request.method.to_owned(),
             path: request.path.to_owned(),

@@ -4,7 +4,10 @@ use explo_sync::{applier::Outcome, plan::Findings, report::Report};
 
 use super::{
     each_seed,
-    oracle::{allows, check_calls, check_report, check_unmanaged, holds, lies, managed, stored, unmanaged},
+    oracle::{
+        allows, check_calls, check_needed, check_report, check_unmanaged, holds, lies, managed, refuses, stored,
+        unmanaged,
+    },
     world::{Call, Course, Ended, World},
 };
 
@@ -26,6 +29,7 @@ async fn converges(world: World, remembers: bool) {
     let strangers_before = strangers(&world);
     let mut findings = Findings::default();
     for round in 0..3 {
+        let before = world.api.borrow().clone();
         let ended = world.run(&Course::quiet(world.scenario.seed + round), &findings).await;
         let calls = world.take_calls();
         let Ended::Planned(report) = &ended else {
@@ -34,6 +38,7 @@ async fn converges(world: World, remembers: bool) {
         };
         check_calls(&world, &calls, true);
         check_report(&world, report, &calls);
+        check_needed(&world, &before, &calls);
         if remembers {
             report.run.teach(&mut findings);
         }
@@ -88,6 +93,8 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
             }
         }
         if failed.contains(id) {
+            let is_refused = world.scenario.hidden.contains(id) || refuses(&api, tenant, emails);
+            assert!(is_refused, "{tenant:?} failed, but Explo takes what it wants");
             continue;
         }
         let is_unlisted = report.run.applied.as_ref().is_some_and(|applied| applied.existing.contains(id));

@@ -68,7 +68,7 @@ fn meddle(world: &World, random: &mut SmallRng) {
     let mut tenants = world.tenants.borrow_mut();
     let Some(tenant) = tenants.choose(random).cloned() else { return };
     let mut api = world.api.borrow_mut();
-    match random.random_range(0..5) {
+    match random.random_range(0..7) {
         0 => {
             if let Ok(customer) = api.store_mut().customer(&tenant.provided_id) {
                 "Somebody's idea".clone_into(&mut customer.name);
@@ -84,6 +84,17 @@ fn meddle(world: &World, random: &mut SmallRng) {
                 provided_id: Some(id),
                 ..StoredCustomer::default()
             });
+        }
+        4 => {
+            let token = api.store().get(&tenant.provided_id).map(|customer| customer.token.clone());
+            token.map(|token| api.store_mut().delete(&token));
+        }
+        5 => {
+            if let Ok(customer) = api.store_mut().customer(&tenant.provided_id) {
+                customer.group_tags.clear();
+                customer.properties = None;
+                customer.parent_schema_datasource_mapping = None;
+            }
         }
         _ => {}
     }

@@ -113,6 +113,23 @@ pub fn allows(api: &Api, tenant: &Tenant, field: Field, emails: EmailRule) -> bo
     stored(&copy, &tenant.provided_id).is_some_and(|customer| holds(&customer, tenant, field, emails))
 }
 
+/// Whether this Explo refuses what a tenant wants as a whole: tried on a copy.
+pub fn refuses(api: &Api, tenant: &Tenant, emails: EmailRule) -> bool {
+    let mut copy = api.clone();
+    let customer = stored(&copy, &tenant.provided_id);
+    let path = if customer.is_some() { "/api/update_customer/" } else { "/api/create_customer/" };
+    let mut whole = json!({"provided_id": tenant.provided_id});
+    for field in managed(tenant) {
+        let one = body(customer.as_ref().unwrap_or(&Value::Null), tenant, field, emails);
+        whole[field.name()] = one[field.name()].clone();
+    }
+    let whole = whole.to_string();
+    let request = Request { method: "POST", path, token: Some("team-token"), body: whole.as_bytes() };
+    let reply = copy.answer(&request, Instant::now());
+    let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    reply.status != 200 || !answer["customer"].is_object()
+}
+
 /// Fields that this Explo shows otherwise than it holds them, in some answer that matters.
 pub fn lies(behaviour: &Behaviour) -> Vec<Field> {
     let mut fields = Vec::new();
@@ -182,6 +199,7 @@ pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
     check_order(world, calls);
     check_attempts(world, calls);
     check_pauses(calls);
+    check_pace(world, calls);
     let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
     assert!(is_planned || writes.is_empty(), "a write without a plan: {writes:?}");
     for write in writes {
@@ -248,6 +266,32 @@ fn check_pauses(calls: &[Call]) {
     }
 }
 
+/// Calls begin at the configured rate at the most, but for what the pacer takes as on time.
+fn check_pace(world: &World, calls: &[Call]) {
+    let least = Duration::from_mins(1) / world.scenario.requests_per_minute;
+    for pair in calls.windows(2) {
+        let gap = pair[1].began - pair[0].began;
+        assert!(gap + Duration::from_millis(4) > least, "{gap:?} between {pair:?}");
+    }
+}
+
+/// Nothing is written that was there before.
+pub fn check_needed(world: &World, before: &Api, calls: &[Call]) {
+    for write in calls.iter().filter(|call| call.endpoint == "update_customer") {
+        let tenants = world.tenants.borrow();
+        let tenant = tenants.iter().find(|tenant| tenant.provided_id == write.provided_id()).unwrap();
+        let Some(customer) = stored(before, &tenant.provided_id) else { continue };
+        let lies = lies(&before.behaviour);
+        for field in managed(tenant).into_iter().filter(|field| write.fields().any(|name| name == field.name())) {
+            let was_held = holds(&customer, tenant, field, world.scenario.emails);
+            assert!(
+                !was_held || lies.contains(&field),
+                "{field:?} was as wanted in {customer}, and is sent: {write:?}"
+            );
+        }
+    }
+}
+
 /// What a report says must be what the wire and Explo say.
 pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
     let (counts, outcomes, plan) = (report.counts(), report.outcomes(), &report.run.plan);
@@ -301,8 +345,8 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
     for write in calls.iter().filter(|call| call.is_write()) {
         let id = write.provided_id();
         let fields = planned.get(id).unwrap_or_else(|| panic!("not in the plan: {write:?}"));
-        let is_existing =
-            report.run.applied.as_ref().is_some_and(|applied| applied.existing.iter().any(|one| one == id));
+        let creates = calls.iter().filter(|call| call.endpoint == "create_customer" && call.provided_id() == id);
+        let is_existing = creates.into_iter().any(|call| is_found(&&call));
         if write.endpoint == "update_customer" && !is_existing {
             assert!(write.fields().all(|field| fields.contains(&field)), "{write:?} has more than {fields:?}");
         }
