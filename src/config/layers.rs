@@ -37,6 +37,12 @@ impl Layers {
         Ok(Self { file: file.map(read).transpose()?, environment })
     }
 
+    /// A file that holds this text.
+    #[must_use]
+    pub fn of_text(path: PathBuf, text: String, environment: Environment) -> Self {
+        Self { file: Some((path, text)), environment }
+    }
+
     /// The environment alone.
     #[must_use]
     pub fn of_environment(environment: Environment) -> Self {

@@ -22,13 +22,13 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
 
 use super::{
-    Error, Fault, Pacer, Stop,
+    Error, Fault, Pacer, Stop, Unusable,
     endpoint::Endpoint,
     excerpt::excerpt,
     observed::{Answer, Observed},
     retry,
     transport::{Https, Incoming, Outgoing, Transport},
-    wire::{ListingVersion, Unusable},
+    wire::ListingVersion,
 };
 use crate::model::Tenant;
 
@@ -113,7 +113,8 @@ impl Client {
         stop: Stop,
         seed: u64,
     ) -> Result<Self, reqwest::Error> {
-        Ok(Self::over(Https::new(&settings)?, settings, pacer, stop, seed))
+        let Settings { base_url, token, timeout, ca, .. } = settings.clone();
+        Ok(Self::over(Https::new(base_url, token, timeout, ca.as_deref())?, settings, pacer, stop, seed))
     }
 }
 

@@ -3,12 +3,12 @@
 use std::{iter, slice};
 
 use super::{
-    Created, Error, PageProgress, Reader, Writer,
+    Created, Error, PageProgress, Reader, Unusable, Writer,
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing},
     transport::Transport,
-    wire::{self, ListingVersion, Unusable},
+    wire::{self, ListingVersion},
 };
 use crate::model::{Customer, Tenant};
 

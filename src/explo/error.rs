@@ -99,6 +99,17 @@ pub enum Fault {
     Throttled,
 }
 
+/// Why an answer can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// Not JSON, or cut: worth another try.
+    Unreadable(&'static str),
+    /// JSON that says no.
+    Refusal,
+    /// JSON that is not what was documented; it may hold anything, so it is not quoted.
+    Shape,
+}
+
 impl Error {
     /// Whether no further call makes sense in this run.
     #[must_use]

@@ -17,7 +17,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::wire::{self, Unusable};
+use super::error::Unusable;
 use crate::model::{Customer, json};
 
 /// A record of more bytes than this is not read: what it unpacks to could be ten times as large.
@@ -84,7 +84,7 @@ impl<'de> Visitor<'de> for Record {
                 Key::GroupTags => keep(&mut customer.group_tags, texts(&mut map, |Named(text)| text)?),
                 Key::Properties => keep(&mut customer.properties, object(&mut map)?),
                 Key::ParentSchemaDatasourceMapping => keep(&mut customer.mapping, object(&mut map)?),
-                Key::IsDemoGroup => keep(&mut customer.is_demo_group, flag(&mut map)?),
+                Key::IsDemoGroup => keep(&mut customer.is_demo_group, truth(&mut map)?),
                 Key::HierarchyLevel => keep(&mut customer.hierarchy_level, name(&mut map)?),
                 Key::AccessGroup => keep(&mut customer.access_group, name(&mut map)?.map(Some)),
                 Key::Other => drop(map.next_value::<serde::de::IgnoredAny>()?),
@@ -125,9 +125,18 @@ fn object<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, 
     Ok(object.filter(|object| json::members(object).next().is_some()).map(Cow::Borrowed))
 }
 
-fn flag<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<bool>, A::Error> {
-    let flag = map.next_value::<Option<&'de RawValue>>()?;
-    flag.map(|flag| wire::flag(flag).ok_or_else(|| A::Error::custom("not a flag"))).transpose()
+fn truth<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<bool>, A::Error> {
+    let value = map.next_value::<Option<&'de RawValue>>()?;
+    value.map(|value| flag(value).ok_or_else(|| A::Error::custom("not a flag"))).transpose()
+}
+
+/// A flag that may be a number.
+pub(super) fn flag(value: &RawValue) -> Option<bool> {
+    match value.get() {
+        "1" | "true" => Some(true),
+        "0" | "false" => Some(false),
+        _ => None,
+    }
 }
 
 /// A string, borrowed from the answer where it has no escapes, or a whole number.

@@ -14,10 +14,10 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{
-    Error, PageProgress,
+    Error, PageProgress, Unusable,
     client::{Client, ListingRules},
     transport::Transport,
-    wire::{ListingVersion, Page, Unusable},
+    wire::{ListingVersion, Page},
 };
 use crate::model::Customer;
 

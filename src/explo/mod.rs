@@ -21,10 +21,11 @@ use crate::model::{Customer, Tenant};
 
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
-pub use error::{Error, Fault};
+pub use error::{Error, Fault, Unusable};
 pub use listing::Listing;
 pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;
+pub use retry::retry_after;
 pub use stop::Stop;
 pub use transport::{Https, Incoming, Outgoing, Transport};
 pub use wire::ListingVersion;

@@ -21,6 +21,9 @@ use tokio::{
 /// The timer's resolution: a shorter wait costs more than the call that it would delay.
 const TICK: Duration = Duration::from_millis(1);
 
+/// A call that begins later than its slot by no more than this is on time.
+const LATE: Duration = Duration::from_millis(2);
+
 /// From half of the rate that was too fast to [`CAUTIOUS`] of it.
 const RETURN: Duration = Duration::from_secs(3);
 
@@ -40,6 +43,8 @@ const SLOWEST: f64 = 1.0 / 32.0;
 #[derive(Debug)]
 pub struct Pacer {
     gate: Mutex<Gate>,
+    /// Of the calls that wait, the first; the others queue behind it.
+    turn: tokio::sync::Mutex<()>,
     in_flight: Semaphore,
 }
 
@@ -64,6 +69,7 @@ impl Pacer {
         let interval = Duration::from_mins(1) / requests_per_minute.max(1);
         Self {
             gate: Mutex::new(Gate { interval, next: now, paused_until: now, throttled: None, too_fast: f64::INFINITY }),
+            turn: tokio::sync::Mutex::default(),
             in_flight: Semaphore::new(max_in_flight.max(1)),
         }
     }
@@ -71,12 +77,13 @@ impl Pacer {
     /// Waits for this call's turn; the call is in flight until the permit is dropped.
     pub async fn pass(&self) -> Option<SemaphorePermit<'_>> {
         let permit = self.in_flight.acquire().await.ok()?;
+        let _turn = self.turn.lock().await;
         loop {
-            let slot = self.lock().reserve(Instant::now());
+            let slot = self.lock().slot(Instant::now());
             if slot > Instant::now() + TICK {
                 sleep_until(slot).await;
             }
-            if self.lock().paused_until <= slot {
+            if self.lock().begin(slot, Instant::now()) {
                 return Some(permit);
             }
         }
@@ -101,10 +108,19 @@ impl Pacer {
 }
 
 impl Gate {
-    fn reserve(&mut self, now: Instant) -> Instant {
-        let slot = self.next.max(now).max(self.paused_until);
-        self.next = slot + self.interval.div_f64(self.share_at(slot));
-        slot
+    /// When the next call may begin.
+    fn slot(&self, now: Instant) -> Instant {
+        self.next.max(now).max(self.paused_until)
+    }
+
+    /// Begins a call whose slot has come, unless a pause has come first. One that begins late makes the later ones late.
+    fn begin(&mut self, slot: Instant, now: Instant) -> bool {
+        let may_begin = self.paused_until <= slot;
+        if may_begin {
+            let began = slot.max(now - LATE);
+            self.next = began + self.interval.div_f64(self.share_at(began));
+        }
+        may_begin
     }
 
     fn pause(&mut self, began: Instant, now: Instant, pause: Duration) -> bool {

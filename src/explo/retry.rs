@@ -15,7 +15,7 @@ pub(super) fn backoff(attempt: u32, random: f64) -> Duration {
 }
 
 /// The pause that an answer asks for, in seconds or as a date (which is measured against the server's own clock).
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match text.parse() {
         Ok(seconds) => Duration::from_secs(seconds),

@@ -1,6 +1,6 @@
 //! What carries a request to Explo and its answer back: HTTPS, or a test's stand-in on tokio's clock.
 //!
-//! A transport tries once and knows no time limit; [`super::Client`] paces, times and repeats. An answer of any status is
+//! A transport tries once and knows no time limit; the client paces, times and repeats. An answer of any status is
 //! an answer; only what can't be had or read is a [`Fault`].
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Fault, Settings};
+use super::error::Fault;
 
 /// An answer beyond this many bytes, unpacked, is not read to its end.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -56,17 +56,22 @@ pub struct Https {
 }
 
 impl Https {
-    /// Connects at the first request.
-    pub(super) fn new(settings: &Settings) -> Result<Self, reqwest::Error> {
-        let ca = settings.ca.as_deref().map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
+    /// Connects at the first request, within the time for a call or ten seconds. `ca`: further authorities to trust, PEM.
+    pub(super) fn new(
+        base_url: Url,
+        token: SecretString,
+        timeout: Duration,
+        ca: Option<&[u8]>,
+    ) -> Result<Self, reqwest::Error> {
+        let ca = ca.map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(settings.timeout.min(Duration::from_secs(10)))
+            .connect_timeout(timeout.min(Duration::from_secs(10)))
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
             .tls_certs_merge(ca)
             .build()?;
-        Ok(Self { http, base_url: settings.base_url.clone(), token: settings.token.clone() })
+        Ok(Self { http, base_url, token })
     }
 }
 

@@ -6,24 +6,16 @@
 //! | hierarchy level | `hierarchy_level_name` | `hierarchy_level` |
 //! | the others | their own name | their own name |
 //!
-//! What a customer's record may look like is in [`super::listed`].
+//! What a customer's record may look like is in `listed.rs`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::listed::{self, Text};
+use super::{
+    error::Unusable,
+    listed::{self, Text, flag},
+};
 use crate::model::{Customer, Object, Tenant, json};
-
-/// Why an answer can't be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unusable {
-    /// Not JSON, or cut: worth another try.
-    Unreadable(&'static str),
-    /// JSON that says no.
-    Refusal,
-    /// JSON that is not what was documented; it may hold anything, so it is not quoted.
-    Shape,
-}
 
 /// The endpoints that list customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,15 +109,6 @@ pub fn read_answer(body: &[u8]) -> Result<(bool, Customer<'_>), Unusable> {
     let is_new = answer.new_customer.or(answer.camel_new_customer);
     let is_new = is_new.map_or(Some(false), flag).ok_or(Unusable::Shape)?;
     Ok((is_new, listed::read(customer.get())?))
-}
-
-/// A flag that may be a number.
-pub(super) fn flag(value: &RawValue) -> Option<bool> {
-    match value.get() {
-        "1" | "true" => Some(true),
-        "0" | "false" => Some(false),
-        _ => None,
-    }
 }
 
 /// Reads an envelope in which so many levels stand above a customer's values.

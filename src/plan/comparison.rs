@@ -93,7 +93,8 @@ impl<'f> Comparison<'f> {
         let tenant = self.index.tenant(row);
         let listed = compare(&tenant, customer, self.rules);
         let restyled = difference(&tenant, customer, Field::Properties, self.rules.with(KeyStyle::AsWanted));
-        let came_back = listed.iter().filter(|difference| self.findings.came_back(provided_id, difference));
+        let came_back =
+            listed.iter().chain(&restyled).filter(|difference| self.findings.came_back(provided_id, difference));
         let mut doubts: BTreeSet<_> = came_back.map(|difference| Doubt::CameBack(difference.field)).collect();
         if of_field(&listed, Field::Properties) != restyled.as_ref() {
             doubts.insert(Doubt::KeyStyle);

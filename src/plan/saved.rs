@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Difference, Fingerprints, Index, Plan, Rules, Update};
-use crate::model::Tenant;
+use crate::model::{Object, Tenant, json};
 
 /// The version of the shape.
 const VERSION: u8 = 1;
@@ -60,6 +60,9 @@ impl SavedPlan {
         if self.version != VERSION {
             return Err("it was written by another version of explo-sync");
         }
+        if !self.changes.iter().all(|saved| is_sound(&saved.tenant)) {
+            return Err("it has a tenant that no row of a query gives");
+        }
         let mut index = Index::new(fingerprints);
         for saved in &self.changes {
             index.insert(Ok(saved.tenant.clone()));
@@ -87,4 +90,15 @@ impl SavedPlan {
             access_groups: self.access_groups,
         })
     }
+}
+
+/// Whoever edits a plan by hand may break the JSON within it, and everything after this relies on that.
+fn is_sound(tenant: &Tenant) -> bool {
+    let is_json = |text: &str| json::checked(text) == Ok(text);
+    let objects = [&tenant.properties, &tenant.mapping];
+    let are_sound = objects.into_iter().flatten().all(|object| match object {
+        Object::Whole(text) => is_json(text) && json::is_object(text),
+        Object::Keys(keys) => keys.iter().all(|(_, value)| value.as_deref().is_none_or(is_json)),
+    });
+    !tenant.provided_id.is_empty() && are_sound
 }

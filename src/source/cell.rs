@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// A value with the database's own spelling of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cell<'r> {
+pub enum Cell<'r> {
     /// NULL.
     Null,
     /// A boolean.

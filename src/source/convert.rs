@@ -19,12 +19,7 @@ use super::{
 use crate::model::{Field, Invalid, Object, Row, Tenant, json, shown};
 
 /// Turns the cells of one row, in the order of the columns, into a tenant. `number` counts rows from 1.
-pub(super) fn row<'r>(
-    columns: &Columns,
-    leave_null: &[String],
-    cells: impl Iterator<Item = Cell<'r>>,
-    number: usize,
-) -> Row {
+pub fn row<'r>(columns: &Columns, leave_null: &[String], cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row {
     let mut tenant = Tenant::default();
     let mut reasons = Vec::new();
     for ((name, column), cell) in columns.iter().zip(cells) {

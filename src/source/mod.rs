@@ -14,7 +14,9 @@ mod sqlite;
 
 use crate::model::Row;
 
+pub use cell::Cell;
 pub use columns::{Column, Columns};
+pub use convert::row;
 pub use dialect::SqlSettings;
 pub use error::Error;
 pub(crate) use error::cause;

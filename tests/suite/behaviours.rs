@@ -1,6 +1,6 @@
 //! Every way in which Explo may behave: the program converges, or tells what does not settle, and sends it no more.
 
-use std::{collections::BTreeSet, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 use clap::Parser;
 use explo_sync::sandbox::{Api, Behaviour, Sandbox, Store, StoredCustomer};
@@ -335,7 +335,7 @@ async fn watch(watched: &Watched) {
     let (database, sandbox, program) = sides(flags, "").await;
     let program =
         program.with("EXPLO_SYNC__SCHEDULE__CRON", "* * * * * *").with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0");
-    let mut daemon = program.command(&["run", "--log-format", "json"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut daemon = program.watch(&["run", "--log-format", "json"]);
     let mut lines = BufReader::new(daemon.stderr.take().unwrap()).lines();
     let mut says = async |part: &str| loop {
         let line = timeout(Duration::from_secs(20), lines.next_line()).await.unwrap().unwrap().unwrap();

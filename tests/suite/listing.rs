@@ -9,7 +9,6 @@ use explo_sync::sandbox::Sandbox;
 use flate2::{Compression, write::GzEncoder};
 use rstest::rstest;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::support::{Answer, Asked, Database, Kind, Program, before, customer, keys, sandbox};
 
@@ -280,20 +279,8 @@ async fn a_harmful_answer_fails_the_run_in_bounded_memory(
         Some(Answer { status: 200, headers, body: body.clone() })
     };
     let (program, _) = program(&sides, harmful).await;
-    let command = program.command(&["sync", "--output", "json"]);
-    let command = command.as_std();
-    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
     // Kibibytes: the largest answer, stacks and buffers, and little more.
-    let output = Command::new("/bin/sh")
-        .args(["-c", r#"ulimit -d 98304 && exec "$0" "$@""#])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .env_clear()
-        .envs(variables)
-        .output()
-        .await
-        .unwrap();
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let (code, report) = program.in_memory(98_304).sync(&[]).await;
     let error = report["error"].as_str().unwrap();
-    assert!(output.status.code() == Some(1) && error.contains(told), "{error}");
+    assert!(code == 1 && error.contains(told), "{error}");
 }

@@ -1,9 +1,6 @@
 //! The real daemon: its signals, its lock, its standby, and what it tells.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use explo_sync::sandbox::Sandbox;
 use rstest::rstest;
@@ -31,7 +28,7 @@ struct Daemon {
 impl Daemon {
     fn start(program: &Program, arguments: &[&str]) -> Self {
         let arguments = [arguments, &["run"]].concat();
-        let mut child = program.command(&arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = program.watch(&arguments);
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
         let (sender, lines) = unbounded_channel();
         tokio::spawn(async move {
@@ -250,7 +247,7 @@ async fn a_sync_beside_another_waits_or_says_that_the_lock_is_held(#[case] kind:
     let (database, sandbox) = (tenants(kind).await, sandbox([]).await);
     // Two calls a second, and one more for the listing: a second and a half.
     let slow = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "60");
-    let mut child = slow.command(&["-v", "sync"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = slow.watch(&["sync"]);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("listed the customers") {}
     let program = Program::between(&database, &sandbox, QUERY);

@@ -1,69 +1,28 @@
 //! However Explo behaves: two runs bring what it allows, the next one is quiet, and nobody else's data is touched.
 
-use std::collections::BTreeMap;
-
-use explo_sync::{
-    applier::Outcome,
-    model::Field,
-    plan::Findings,
-    sandbox::{Behaviour, LevelShown, PropertyKeys, Shown},
-};
+use explo_sync::{applier::Outcome, plan::Findings, report::Report};
 
 use super::{
-    oracle::{allows, check_calls, check_report, holds, is_kept, managed, stored, unmanaged},
-    world::{Course, Ended, World, simulate},
+    each_seed,
+    oracle::{allows, check_calls, check_report, check_unmanaged, holds, lies, managed, stored, unmanaged},
+    world::{Call, Course, Ended, World},
 };
 
 /// Of each kind.
 const CASES: u64 = 1_500;
 
-/// Fields that this Explo shows otherwise than it holds them, in some answer that matters.
-pub fn lies(behaviour: &Behaviour) -> Vec<Field> {
-    let mut fields = Vec::new();
-    fields.extend((behaviour.inherited_tags != Shown::Nowhere).then_some(Field::GroupTags));
-    fields.extend((behaviour.level_shown != LevelShown::Stored).then_some(Field::HierarchyLevelName));
-    let hidden = matches!(behaviour.property_keys, PropertyKeys::Snake | PropertyKeys::Camel);
-    fields.extend(hidden.then_some(Field::Properties));
-    fields
-}
-
 #[test]
 fn two_runs_bring_what_explo_allows_and_the_next_is_quiet() {
-    (0..CASES).for_each(|seed| told(seed, || simulate(converges(World::of(seed, true), true))));
-}
-
-#[test]
-fn one_world() {
-    let Ok(seed) = std::env::var("SEED") else { return };
-    let world = World::of(seed.parse().unwrap(), true);
-    eprintln!("{:?}\n{:?}", world.scenario, world.api.borrow().behaviour);
-    simulate(converges(world, seed.parse::<u64>().unwrap() < CASES));
+    each_seed(0..CASES, async |seed| converges(World::of(seed, true), true).await);
 }
 
 #[test]
 fn so_do_runs_that_are_fresh_processes() {
-    (CASES..2 * CASES).for_each(|seed| told(seed, || simulate(converges(World::of(seed, true), false))));
-}
-
-/// Names the seed if a world fails.
-pub fn told(seed: u64, world: impl FnOnce()) {
-    if let Err(panic) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(world)) {
-        eprintln!("the seed of the world that fails: {seed}");
-        if std::env::var("SIM_ALL").is_err() {
-            std::panic::resume_unwind(panic);
-        }
-    }
+    each_seed(CASES..2 * CASES, async |seed| converges(World::of(seed, true), false).await);
 }
 
 async fn converges(world: World, remembers: bool) {
-    let before: BTreeMap<_, _> = {
-        let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
-        let emails = world.scenario.emails;
-        let kept = |tenant: &explo_sync::model::Tenant| {
-            Some((format!("{tenant:?}"), unmanaged(&stored(&api, &tenant.provided_id)?, tenant, emails)))
-        };
-        tenants.iter().filter_map(kept).collect()
-    };
+    let before = unmanaged(&world);
     let strangers_before = strangers(&world);
     let mut findings = Findings::default();
     for round in 0..3 {
@@ -73,21 +32,6 @@ async fn converges(world: World, remembers: bool) {
             let Ended::Failed(error) = ended else { unreachable!() };
             panic!("run {round} fails: {error}");
         };
-        if std::env::var("SEED").is_ok() {
-            for call in &calls {
-                if call.endpoint != "customers" {
-                    eprintln!(
-                        "{round} {} {} -> {:?}",
-                        call.endpoint,
-                        call.body,
-                        call.answer.as_ref().map(|a| a.body["customer"].to_string())
-                    );
-                }
-            }
-            for (id, one) in report.unsettled() {
-                eprintln!("{round} {id} {one:?}");
-            }
-        }
         check_calls(&world, &calls, true);
         check_report(&world, report, &calls);
         if remembers {
@@ -97,12 +41,7 @@ async fn converges(world: World, remembers: bool) {
             settled(&world, report, &calls, remembers);
         }
     }
-    let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
-    for tenant in tenants.iter() {
-        let Some(kept) = before.get(&format!("{tenant:?}")) else { continue };
-        let now = unmanaged(&stored(&api, &tenant.provided_id).unwrap(), tenant, world.scenario.emails);
-        assert!(is_kept(kept, &now), "somebody else's data of {tenant:?}: {kept} is {now}");
-    }
+    check_unmanaged(&world, &before);
     assert_eq!(strangers_before, strangers(&world));
 }
 
@@ -114,7 +53,7 @@ fn strangers(world: &World) -> String {
 }
 
 /// After the third run: what is not as wanted can't be, and is told; and nothing that is as wanted was written.
-pub fn settled(world: &World, report: &explo_sync::report::Report, calls: &[super::world::Call], remembers: bool) {
+pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
     let emails = world.scenario.emails;
     let unsettled = report.unsettled();
@@ -151,7 +90,7 @@ pub fn settled(world: &World, report: &explo_sync::report::Report, calls: &[supe
         if failed.contains(id) {
             continue;
         }
-        let is_unlisted = !report.run.applied.as_ref().is_none_or(|applied| !applied.existing.contains(id));
+        let is_unlisted = report.run.applied.as_ref().is_some_and(|applied| applied.existing.contains(id));
         for write in writes {
             assert!(!remembers, "the third run writes {write:?}");
             let is_fresh = |name: &str| missing.iter().chain(&lies).any(|field| field.name() == name);

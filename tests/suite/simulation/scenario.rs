@@ -31,6 +31,7 @@ pub struct Scenario {
 }
 
 /// Which columns the query has.
+#[expect(clippy::struct_excessive_bools, reason = "one for each plain column")]
 struct Shape {
     emails: bool,
     group_tags: bool,
@@ -63,15 +64,17 @@ impl World {
         let shape = shape(random, &behaviour);
         let count = random.random_range(0..12);
         let tenants: Vec<_> = (0..count).map(|number| tenant(random, &shape, number)).collect();
-        let mut customers: Vec<_> =
-            tenants.iter().filter_map(|tenant| random.random_bool(0.7).then(|| customer(random, tenant))).collect();
+        let listed: Vec<_> = tenants.iter().filter(|_| random.random_bool(0.7)).collect();
+        let mut customers: Vec<_> = listed.into_iter().map(|tenant| customer(random, tenant)).collect();
         let parent =
             json!({"provided_id": "the parent", "name": "P", "group_tags": ["red"], "access_group": "Production"});
         let parent: StoredCustomer = serde_json::from_value(parent).unwrap();
         let strangers = random.random_range(0..8);
         customers.extend((0..strangers).map(|number| stranger(random, number)));
         customers.push(parent);
-        customers.iter_mut().for_each(|customer| keep(customer, &behaviour));
+        for customer in &mut customers {
+            keep(customer, &behaviour);
+        }
         // Others made them in no order.
         for position in (1..customers.len()).rev() {
             customers.swap(position, random.random_range(0..=position));
@@ -82,7 +85,9 @@ impl World {
         let hidden: Vec<_> =
             hidden.into_iter().filter(|id| !id.starts_with("the ") && random.random_bool(may_hide)).collect();
         let mut store = Store::new(customers);
-        TAGS.iter().for_each(|tag| drop(store.add_tag(tag)));
+        for tag in TAGS {
+            let _ = store.add_tag(tag);
+        }
         store.hide(hidden.clone());
         let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
         let is_old = behaviour.v2 == V2::Missing;

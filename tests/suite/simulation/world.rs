@@ -169,7 +169,7 @@ impl World {
             token: "team-token".to_owned().into(),
             timeout: Duration::from_secs(30),
             max_attempts: self.scenario.max_attempts,
-            pause_on_429: Duration::from_secs(60),
+            pause_on_429: Duration::from_mins(1),
             ca: None,
             listing: ListingRules {
                 version: self.scenario.version,
@@ -322,7 +322,7 @@ async fn stopping(stop: &Stop, after: Option<Duration>) {
         sleep(after).await;
         stop.request("a signal").await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn jumping(jump: Option<(Duration, Duration)>) {
@@ -330,7 +330,7 @@ async fn jumping(jump: Option<(Duration, Duration)>) {
         sleep(after).await;
         tokio::time::advance(far).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Drops a future after so many polls, wherever it waits then.

@@ -2,11 +2,13 @@
 
 mod database;
 mod interceptor;
+mod kept;
 mod limiter;
 mod program;
 
 pub use database::{Database, Kind, settings};
 pub use interceptor::{Answer, Asked, before, before_url};
+pub use kept::kept_output;
 pub use limiter::{LIMIT, Limiter};
 pub use program::{Output, Program, signal};
 

@@ -2,21 +2,27 @@
 
 use std::{
     collections::BTreeMap,
+    io::{Write, pipe},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
 };
 
 use explo_sync::sandbox::Sandbox;
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
-use super::Database;
+use super::{
+    Database,
+    kept::{Kept, keeping},
+};
 
-/// How the program is called.
+/// How the program is called. It logs everything, unless the test says how much, and all that it prints is kept.
 #[derive(Clone, Default)]
 pub struct Program {
     variables: BTreeMap<String, String>,
     directory: Option<PathBuf>,
+    memory: Option<u32>,
 }
 
 /// What it left behind.
@@ -50,9 +56,18 @@ impl Program {
         self
     }
 
+    /// With so many KiB of memory and no more.
+    pub fn in_memory(mut self, most: u32) -> Self {
+        self.memory = Some(most);
+        self
+    }
+
     /// Runs it to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
+        let mut kept = Kept::of(arguments);
         let output = self.command(arguments).output().await.unwrap();
+        kept.stdout.write_all(&output.stdout).unwrap();
+        kept.stderr.write_all(&output.stderr).unwrap();
         Output {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -68,7 +83,11 @@ impl Program {
 
     /// Starts it, to be waited for by the caller; its stdout can be read.
     pub fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+        let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
+        let mut child = self.command(arguments).stdout(writer).stderr(kept.stderr).spawn().unwrap();
+        let stdout = OwnedFd::from(keeping(reader, kept.stdout));
+        child.stdout = Some(ChildStdout::from_std(stdout.into()).unwrap());
+        child
     }
 
     /// Runs it on a terminal of its own: all that this shows.
@@ -80,11 +99,28 @@ impl Program {
         String::from_utf8(script.output().await.unwrap().stdout).unwrap()
     }
 
-    /// To be started by the caller.
-    pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_explo-sync"));
+    /// Starts it, to be waited for by the caller; its log can be read.
+    pub fn watch(&self, arguments: &[&str]) -> Child {
+        let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
+        let mut child = self.command(arguments).stdout(kept.stdout).stderr(writer).spawn().unwrap();
+        let stderr = OwnedFd::from(keeping(reader, kept.stderr));
+        child.stderr = Some(ChildStderr::from_std(stderr.into()).unwrap());
+        child
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_explo-sync");
+        let mut command = match self.memory {
+            None => Command::new(program),
+            Some(most) => {
+                let mut shell = Command::new("/bin/sh");
+                shell.args(["-c", &format!(r#"ulimit -d {most} && exec "$0" "$@""#), program]);
+                shell
+            }
+        };
         let directory = self.directory.clone().unwrap_or_else(std::env::temp_dir);
-        command.args(arguments).env_clear().envs(&self.variables).current_dir(directory).kill_on_drop(true);
+        command.args(arguments).env_clear().env("EXPLO_SYNC__LOG__LEVEL", "trace").envs(&self.variables);
+        command.current_dir(directory).kill_on_drop(true);
         command
     }
 }

@@ -1,0 +1,77 @@
+//! An answer of Explo: a page of the listing, or one customer.
+
+use explo_sync::{
+    explo::{
+        ListingVersion, Unusable,
+        wire::{Page, read_answer},
+    },
+    model::{Customer, Object, Tenant, json},
+    plan::{Fingerprints, Index, Probe, Rules, compare},
+};
+
+pub fn target(data: &[u8]) {
+    for version in [ListingVersion::V1, ListingVersion::V2] {
+        let Ok(listed) = customers(data, version) else { continue };
+        listed.iter().for_each(assert_sound);
+        let again = json::array(listed.iter().map(encoded));
+        let page = match version {
+            ListingVersion::V1 => format!(r#"{{"success":1,"customers":{again}}}"#),
+            ListingVersion::V2 => format!(r#"{{"results":{{"customers":{again}}}}}"#),
+        };
+        assert_eq!(customers(page.as_bytes(), version), Ok(listed));
+    }
+    if let Ok((is_new, customer)) = read_answer(data) {
+        assert_sound(&customer);
+        let answer = format!(r#"{{"success":1,"new_customer":{is_new},"customer":{}}}"#, encoded(&customer));
+        assert_eq!(read_answer(answer.as_bytes()).unwrap(), (is_new, customer));
+    }
+}
+
+fn customers(page: &[u8], version: ListingVersion) -> Result<Vec<Customer<'static>>, Unusable> {
+    let mut customers = Vec::new();
+    Page::read(page, version)?.each(|customer| customers.push(customer.clone().into_owned()))?;
+    Ok(customers)
+}
+
+/// Its objects have a normal form, and it is what a tenant wants that wants just this.
+fn assert_sound(customer: &Customer<'_>) {
+    for object in [&customer.properties, &customer.mapping] {
+        let normal = json::canonical(object);
+        assert_eq!(json::canonical(json::checked(&normal).unwrap()), normal);
+    }
+    let Some(tenant) = tenant(customer) else { return };
+    assert_eq!(compare(&tenant, customer, Rules::default()), []);
+    let mut index = Index::new(Fingerprints::new(0));
+    index.insert(Ok(tenant));
+    assert_eq!(index.probe(customer), Probe::Equal);
+}
+
+fn tenant(customer: &Customer<'_>) -> Option<Tenant> {
+    Some(Tenant {
+        provided_id: customer.provided_id.clone()?.into_owned(),
+        name: Some(customer.name.clone().into_owned()),
+        emails: Some(customer.emails.iter().map(ToString::to_string).collect()),
+        group_tags: Some(customer.group_tags.iter().map(ToString::to_string).collect()),
+        properties: Some(Object::Whole(customer.properties.clone().into_owned())),
+        mapping: Some(Object::Whole(customer.mapping.clone().into_owned())),
+        is_demo_group: Some(customer.is_demo_group),
+        hierarchy_level_name: Some(customer.hierarchy_level.clone().into_owned()),
+    })
+}
+
+fn encoded(customer: &Customer<'_>) -> String {
+    let optional = |text: Option<&str>| text.map_or_else(|| "null".to_owned(), json::quote);
+    let members = [
+        ("token", json::quote(&customer.token)),
+        ("provided_id", optional(customer.provided_id.as_deref())),
+        ("name", json::quote(&customer.name)),
+        ("emails", json::array(customer.emails.iter().map(|email| json::quote(email)))),
+        ("group_tags", json::array(customer.group_tags.iter().map(|tag| json::quote(tag)))),
+        ("properties", customer.properties.clone().into_owned()),
+        ("parent_schema_datasource_mapping", customer.mapping.clone().into_owned()),
+        ("is_demo_group", customer.is_demo_group.to_string()),
+        ("hierarchy_level", json::quote(&customer.hierarchy_level)),
+        ("access_group", optional(customer.access_group.as_deref())),
+    ];
+    json::object(members.into_iter())
+}

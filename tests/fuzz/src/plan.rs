@@ -1,0 +1,29 @@
+//! A plan file: `sync --plan` takes it from whoever wrote it.
+
+use explo_sync::{
+    explo::wire::Body,
+    model::{Customer, Field, json},
+    plan::{Change, Fingerprints, Plan, SavedPlan, wanted},
+};
+
+pub fn target(data: &[u8]) {
+    let Ok(saved) = serde_json::from_slice::<SavedPlan>(data) else { return };
+    let (before, instance) = (serde_json::to_string(&saved).unwrap(), saved.instance.clone());
+    let Ok(plan) = saved.restore(Fingerprints::new(0)) else { return };
+    assert_eq!(serde_json::to_string(&SavedPlan::of(&plan, &instance)).unwrap(), before);
+    plan.changes.iter().for_each(|change| assert_can_be_sent(&plan, change));
+    assert!(plan.carrying() <= plan.updates().count());
+}
+
+fn assert_can_be_sent(plan: &Plan, change: &Change) {
+    let fields = match change {
+        Change::Create(_) => Field::ALL.to_vec(),
+        Change::Update(update) => update.fields(),
+    };
+    let tenant = wanted(&plan.index.tenant(change.row()), &fields, Some(&Customer::default()), plan.rules);
+    let body = serde_json::to_string(&Body::from(&tenant)).unwrap();
+    let sent: Vec<_> = json::members(json::checked(&body).unwrap()).map(|(name, _)| name).collect();
+    for (field, is_wanted) in [(Field::Properties, tenant.properties), (Field::Mapping, tenant.mapping)] {
+        assert_eq!(is_wanted.is_some(), sent.iter().any(|name| name == field.name()), "{body}");
+    }
+}
