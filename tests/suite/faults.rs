@@ -154,7 +154,7 @@ impl Place {
 #[case::redirect("redirect", Verdict::Refused)]
 #[case::moved("status=308", Verdict::Refused)]
 #[case::another_shape("status=200", Verdict::Refused)]
-#[case::bad_request("status=400", Verdict::Refused)]
+#[case::unprocessable("status=422", Verdict::Refused)]
 #[case::conflict_though_applied("status-after=409", Verdict::Refused)]
 #[case::nested("nested", Verdict::Refused)]
 #[case::forbidden("forbidden", Verdict::Forbidden)]
@@ -207,6 +207,16 @@ async fn a_page_that_is_not_there_is_the_end_and_the_total_tells_that_it_came_to
     sandbox.adjust(|api| api.faults = every_second_page.into());
     let (code, report) = program(&database, &sandbox).sync(&[]).await;
     assert_eq!((code, made(&sandbox)), (1, [6, 0, 0]), "three passes, and nothing was written: {report}");
+}
+
+#[tokio::test]
+async fn a_400_for_a_page_is_about_its_size_until_every_spelling_got_it() {
+    for (fault, expected) in [("status=400,times=1", (0, [3, 1, 1])), ("status=400", (1, [4, 0, 0]))] {
+        let (database, sandbox) = sides().await;
+        sandbox.adjust(|api| api.faults = vec![fault.parse().unwrap()]);
+        let (code, report) = program(&database, &sandbox).sync(&[]).await;
+        assert_eq!((code, made(&sandbox)), expected, "{fault}: {report}");
+    }
 }
 
 #[tokio::test]
