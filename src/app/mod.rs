@@ -2,6 +2,8 @@
 
 mod check;
 mod demo;
+mod explain;
+mod export;
 mod init;
 mod instance;
 mod run;
@@ -35,6 +37,8 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
         Command::Run => run::run(&context).await,
         Command::Sync(args) => sync::sync(&context, &args).await,
         Command::Check => check::check(&context).await,
+        Command::Explain(args) => explain::explain(&context, &args).await,
+        Command::Export(args) => export::export(&context, &args).await,
         Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,
         Command::Init(args) => init::init(&args),
         Command::Demo => demo::demo(&context).await,

@@ -9,6 +9,7 @@ use crate::{
     cli::{Global, Output},
     config::Log,
     model::printable,
+    plan::Explanation,
     report::{self, Exit, Report, Style},
     telemetry,
 };
@@ -53,6 +54,13 @@ impl Terminal {
             }
         };
         unless_gone(written)
+    }
+
+    /// Shows both sides of one id on stdout.
+    pub(super) fn show_explanation(&self, explanation: &Explanation) -> io::Result<()> {
+        let mut out = io::BufWriter::new(anstream::stdout().lock());
+        let written = report::write_explanation(explanation, self.style, &mut out);
+        unless_gone(written.and_then(|()| out.flush()))
     }
 
     /// Shows a report with every value, which is nobody's secret.

@@ -89,6 +89,14 @@ impl<'f> Comparison<'f> {
         self.with_tenant += 1;
     }
 
+    /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
+    pub fn observe_alone(&mut self, customer: Option<&Customer<'_>>) {
+        self.looks += 1;
+        if let Some(customer) = customer {
+            self.observe(customer);
+        }
+    }
+
     fn differs(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str) {
         let tenant = self.index.tenant(row);
         let listed = compare(&tenant, customer, self.rules);

@@ -144,6 +144,12 @@ impl Index {
         numbered.filter(|(_, entry)| entry.state == State::Unlisted).map(|(number, _)| RowNumber(number))
     }
 
+    /// The tenant with this id, be it invalid.
+    #[must_use]
+    pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant> {
+        self.find(self.fingerprints.of_id(provided_id), provided_id).map(|row| self.tenant(row))
+    }
+
     /// One tenant, decoded.
     #[must_use]
     pub fn tenant(&self, row: RowNumber) -> Tenant {

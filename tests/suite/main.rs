@@ -32,5 +32,6 @@ mod schedule;
 mod secrets;
 mod service;
 mod simulation;
+mod single;
 mod support;
 mod transport;

@@ -1,0 +1,60 @@
+//! One tenant for a reader: what its row wants, what Explo has, field by field, and what a run would do about it.
+
+use std::io::{self, Write};
+
+use super::Style;
+use crate::{
+    model::{Customer, Field, Tenant, printable, shown},
+    plan::{Change, Explanation, Plan, sides},
+};
+
+/// Writes it; without values the fields are named and marked, and that is all.
+pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let Explanation { provided_id, tenant, customer, plan } = explanation;
+    let found = |is_there, there, absent| if is_there { there } else { absent };
+    let row = found(tenant.is_some(), "has a row", "has no row that can be used");
+    let listed = found(customer.is_some(), "a customer", "no customer that this token sees");
+    writeln!(out, "{} {row}, and Explo has {listed} with this provided_id.", shown(provided_id))?;
+    if let Some(tenant) = tenant {
+        for field in Field::ALL {
+            write_field(tenant, customer.as_ref(), field, plan, style, out)?;
+        }
+    }
+    writeln!(out, "{}", decision(explanation))
+}
+
+fn write_field(
+    tenant: &Tenant,
+    customer: Option<&Customer<'_>>,
+    field: Field,
+    plan: &Plan,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (wanted, held) = sides(tenant, customer.unwrap_or(&Customer::default()), field, plan.rules);
+    let (mark, text) = match (wanted, customer) {
+        (None, _) => (' ', "left alone: the row has nothing for it".to_owned()),
+        (Some(wanted), None) => ('+', format!("wanted {}", shown(&wanted))),
+        (Some(wanted), Some(_)) if wanted == held => ('=', shown(&wanted)),
+        (Some(wanted), Some(_)) => ('~', format!("wanted {}, Explo has {}", shown(&wanted), shown(&held))),
+    };
+    let text = if style.values || mark == ' ' { text } else { String::new() };
+    writeln!(out, "{}", format!("  {mark} {:<22}{text}", field.name()).trim_end())
+}
+
+fn decision(Explanation { tenant, plan, .. }: &Explanation) -> String {
+    if let Some(invalid) = plan.invalid.first() {
+        return format!("Invalid, so nothing is sent: {}", printable(&invalid.reason));
+    }
+    match plan.changes.first() {
+        Some(change @ Change::Create(_)) => format!("To {}: one call of create_customer.", change.kind()),
+        Some(change @ Change::Update(update)) => {
+            let fields: Vec<_> = update.fields().into_iter().map(Field::name).collect();
+            let carries =
+                if plan.carrying() > 0 { " after one of get_customer, for others' values are kept" } else { "" };
+            format!("To {}: one call of update_customer with {}{carries}.", change.kind(), fields.join(", "))
+        }
+        None if tenant.is_some() => "Unchanged: nothing is sent.".to_owned(),
+        None => "Nothing to do.".to_owned(),
+    }
+}
