@@ -243,8 +243,14 @@ fn weekday_item(item: &str) -> Option<Vec<usize>> {
     Some((first..=last).step_by(step).collect())
 }
 
+/// No zone has a name of half this length.
+const LONGEST_NAME: usize = 64;
+
 /// A zone that differs by little, or is named so without its continent.
 fn near(name: &str) -> String {
+    if name.len() > LONGEST_NAME {
+        return String::new();
+    }
     let name = name.to_lowercase();
     let distance = |zone: &str| {
         let zone = zone.to_lowercase();

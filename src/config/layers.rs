@@ -213,6 +213,9 @@ fn collect(table: &DeTable<'_>, prefix: &str, line_of: &impl Fn(usize) -> usize,
     }
 }
 
+/// No key has a name of half this length.
+const LONGEST_KEY: usize = 80;
+
 /// What to say of a key that there is not, with the nearest that there is.
 fn unknown(key: &str, known: &[String]) -> String {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_lowercase();
@@ -220,6 +223,9 @@ fn unknown(key: &str, known: &[String]) -> String {
     let name = key.escape_debug();
     if known.iter().any(|known| known.strip_prefix(key).is_some_and(|rest| rest.starts_with('.'))) {
         return format!("{name} is a section: write [{name}], and its keys below");
+    }
+    if key.len() > LONGEST_KEY {
+        return format!("there is no key {name}");
     }
     // A part of a name stands for it; of equal names the one in the right section is meant.
     let flat = |key: &str| key.replace('.', "_");

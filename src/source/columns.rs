@@ -7,6 +7,9 @@ use crate::model::{Field, shown};
 /// Longest edit distance at which a known name is offered for an unknown one.
 const NEAR: usize = 3;
 
+/// No column of a tenant but a key has a name of half this length.
+const LONGEST: usize = 64;
+
 /// What a column is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Column {
@@ -75,7 +78,9 @@ impl Columns {
 
 fn unknown(name: &str) -> String {
     let known = ["provided_id"].into_iter().chain(Field::ALL.map(Field::name)).chain(["properties.KEY", "mapping.KEY"]);
-    let nearest = known.clone().min_by_key(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()));
+    let is_short = name.len() <= LONGEST;
+    let nearest =
+        known.clone().filter(|_| is_short).min_by_key(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()));
     let shown = shown(name);
     match nearest.filter(|near| strsim::damerau_levenshtein(near, &name.to_lowercase()) <= NEAR) {
         Some(near) => format!("'{shown}' is not a column of a tenant; did you mean '{near}'?"),
