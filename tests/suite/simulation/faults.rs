@@ -44,6 +44,8 @@ async fn survives(seed: u64) {
         }
         meddle(&world, random);
     }
+    // Where listings can't be shown to be complete, what one of them missed is taken for hidden as long as the process lives.
+    let findings = if world.scenario.trust_total { findings } else { Findings::default() };
     heals(&world, findings).await;
 }
 
