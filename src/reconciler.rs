@@ -2,13 +2,17 @@
 //!
 //! A dry run is the absence of a writer: without one there is nothing that could write.
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     applier::{Applied, Applier, Outcome},
     explo::{self, Listing, Reader, Stop, Writer},
     model::Customer,
-    plan::{Allowances, Change, Comparison, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, compare},
+    plan::{
+        Allowances, Change, Comparison, Findings, Fingerprints, Guard, Held, Index, Plan, RowNumber, Rules, compare,
+    },
     progress::Progress,
     source::{self, Source},
 };
@@ -103,22 +107,31 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
     pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
-        let unmoved =
-            stream::iter(&plan.changes).map(|change| self.is_unmoved(&plan, change)).buffered(self.side_by_side);
+        let renamed: HashSet<_> = plan.renames().collect();
+        let is_unmoved = |change| self.is_unmoved(&plan, change, &renamed);
+        let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
         let (kept, moved): (Vec<_>, Vec<_>) = changes.partition(|(_, is_unmoved)| *is_unmoved);
-        let skipped = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
+        let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
+        // A tenant may be renamed and updated.
+        skipped.sort_unstable();
+        skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
         let applied = Some(self.apply(&plan, writer, progress).await);
         Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped, held: Vec::new(), applied })
     }
 
-    async fn is_unmoved(&self, plan: &Plan, change: &Change) -> Result<bool, Error> {
+    async fn is_unmoved(&self, plan: &Plan, change: &Change, renamed: &HashSet<RowNumber>) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
-        let current = self.held(&tenant.provided_id).await?;
+        let is_renamed = renamed.contains(&change.row());
+        let is_taken = is_renamed && self.held(&tenant.provided_id).await?.is_some();
+        let listed_id = if is_renamed { plan.previous_provided_id(change.row()) } else { &tenant.provided_id };
+        let current = self.held(listed_id).await?;
         Ok(match (change, current) {
+            _ if is_taken => false,
             (Change::Create(_), current) => current.is_none(),
+            (Change::Rename(_), current) => current.is_some(),
             (Change::Update(_), None) => false,
             (Change::Update(update), Some(current)) => {
                 let mut differences = compare(&tenant, &current, plan.rules);

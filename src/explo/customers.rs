@@ -7,6 +7,7 @@ use super::{
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing},
+    rename,
     transport::Transport,
     wire::{self, ListingVersion},
 };
@@ -83,17 +84,30 @@ impl<T: Transport> Client<T> {
     }
 
     /// Sends a tenant; the answer must be about its customer.
-    async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<(bool, Customer<'static>), Error> {
+    pub(super) async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<(bool, Customer<'static>), Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
-        let read = |body: &[u8]| wire::read_answer(body).map(|(is_new, customer)| (is_new, customer.into_owned()));
-        let (is_new, customer) = self.call(&request, read).await?;
-        if customer.provided_id.as_deref() != Some(&tenant.provided_id) {
-            let excerpt = "the answer is about a customer with another provided_id".to_owned();
-            return Err(Error::Rejected { endpoint, status: 200, excerpt });
-        }
-        Ok((is_new, customer))
+        let answer = self.call(&request, read_answer).await?;
+        about(&tenant.provided_id, endpoint, answer)
     }
+}
+
+/// The answer about one customer, kept.
+pub(super) fn read_answer(body: &[u8]) -> Result<(bool, Customer<'static>), Unusable> {
+    wire::read_answer(body).map(|(is_new, customer)| (is_new, customer.into_owned()))
+}
+
+/// Refuses an answer that is about another customer.
+pub(super) fn about(
+    provided_id: &str,
+    endpoint: Endpoint,
+    answer: (bool, Customer<'static>),
+) -> Result<(bool, Customer<'static>), Error> {
+    if answer.1.provided_id.as_deref() == Some(provided_id) {
+        return Ok(answer);
+    }
+    let excerpt = "the answer is about a customer with another provided_id".to_owned();
+    Err(Error::Rejected { endpoint, status: 200, excerpt })
 }
 
 fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
@@ -119,5 +133,9 @@ impl<T: Transport> Writer for Client<T> {
 
     async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error> {
         Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.1)
+    }
+
+    async fn rename(&self, old: &str, new: &str) -> Result<(), Error> {
+        rename::rename(self, old, new).await
     }
 }

@@ -163,6 +163,15 @@ impl<'a> From<&'a Tenant> for Body<'a> {
     }
 }
 
+/// The body of a rename.
+#[derive(Debug, Serialize)]
+pub struct RenameBody<'a> {
+    /// The id that the customer has.
+    pub provided_id: &'a str,
+    /// The id that it gets.
+    pub new_provided_id: &'a str,
+}
+
 /// Only whole objects are sent: single keys were completed with the others' before.
 fn whole(object: &Object) -> Option<&RawValue> {
     match object {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Change, Difference, Findings, Index, KeyStyle, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
     compare::difference,
+    rename::{self, Verdict},
 };
 use crate::model::{Customer, Field, Invalid};
 
@@ -19,7 +20,10 @@ pub struct Comparison<'f> {
     findings: &'f Findings,
     updates: Vec<Update>,
     unsettled: Vec<(RowNumber, Unsettled)>,
-    doubtful: Vec<Doubtful>,
+    doubtful: Vec<Seen>,
+    /// Seen under the previous id of a tenant: what that means shows at the end of the listing.
+    previous: Vec<Seen>,
+    renames: Vec<RowNumber>,
     /// What was found out: whether the listing alone is at fault.
     answers: BTreeMap<Doubt, bool>,
     looks: usize,
@@ -40,9 +44,9 @@ enum Doubt {
     CameBack(Field),
 }
 
-/// A customer whose differences may not all be there.
+/// A customer that was compared with a tenant; with doubts its differences may not all be there.
 #[derive(Debug)]
-struct Doubtful {
+struct Seen {
     row: RowNumber,
     listed: Vec<Difference>,
     /// The properties' difference but for the style of keys.
@@ -61,6 +65,8 @@ impl<'f> Comparison<'f> {
             updates: Vec::new(),
             unsettled: Vec::new(),
             doubtful: Vec::new(),
+            previous: Vec::new(),
+            renames: Vec::new(),
             answers: BTreeMap::new(),
             looks: 0,
             orphans: Vec::new(),
@@ -84,62 +90,117 @@ impl<'f> Comparison<'f> {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
             Probe::Equal => self.unchanged += 1,
-            Probe::Differs(row) => self.differs(row, customer, provided_id),
+            Probe::Differs(row) => {
+                let seen = self.seen(row, customer);
+                self.take(seen);
+            }
+            Probe::Previous(rows) => {
+                let seen: Vec<_> = rows.into_iter().map(|row| self.seen(row, customer)).collect();
+                self.previous.extend(seen);
+            }
         }
         self.with_tenant += 1;
     }
 
-    fn differs(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str) {
+    fn seen(&self, row: RowNumber, customer: &Customer<'_>) -> Seen {
         let tenant = self.index.tenant(row);
         let listed = compare(&tenant, customer, self.rules);
         let restyled = difference(&tenant, customer, Field::Properties, self.rules.with(KeyStyle::AsWanted));
-        let came_back =
-            listed.iter().chain(&restyled).filter(|difference| self.findings.came_back(provided_id, difference));
+        let came_back = listed
+            .iter()
+            .chain(&restyled)
+            .filter(|difference| self.findings.came_back(&tenant.provided_id, difference));
         let mut doubts: BTreeSet<_> = came_back.map(|difference| Doubt::CameBack(difference.field)).collect();
         if of_field(&listed, Field::Properties) != restyled.as_ref() {
             doubts.insert(Doubt::KeyStyle);
         }
-        if doubts.is_empty() {
-            self.conclude(row, listed, Vec::new());
+        Seen { row, listed, restyled, doubts }
+    }
+
+    fn take(&mut self, seen: Seen) {
+        if seen.doubts.is_empty() {
+            self.conclude(seen.row, seen.listed, Vec::new());
         } else {
-            self.doubtful.push(Doubtful { row, listed, restyled, doubts });
+            self.doubtful.push(seen);
         }
     }
 
-    /// A customer to look at: one for each doubt that is open.
+    /// All customers were given: decides which of them get another id.
+    fn judge_renames(&mut self) {
+        let previous = std::mem::take(&mut self.previous);
+        let judge = |seen: &Seen| match self.findings.is_unlisted(&self.index.tenant(seen.row)) {
+            true => Verdict::Ignored,
+            false => rename::judge(&self.index, seen.row, true),
+        };
+        let verdicts: Vec<_> = previous.iter().map(judge).collect();
+        for (seen, verdict) in previous.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Rename if self.index.is_unlisted(seen.row) => {
+                    self.index.rename(seen.row);
+                    self.renames.push(seen.row);
+                    self.take(seen);
+                }
+                // Another customer was seen under the same id.
+                Verdict::Rename | Verdict::Ignored => {}
+                Verdict::Invalid(reason) => self.reject(seen.row, reason),
+            }
+        }
+    }
+
+    fn reject(&mut self, row: RowNumber, reason: &str) {
+        let provided_id = self.index.provided_id(row).to_owned();
+        self.index.reject(Some(provided_id), reason);
+    }
+
+    /// The id under which a tenant's customer is listed.
+    fn listed_id(&self, row: RowNumber) -> &str {
+        let previous = self.index.previous_provided_id(row).filter(|_| self.index.is_renamed(row));
+        previous.unwrap_or_else(|| self.index.provided_id(row))
+    }
+
+    /// A customer to look at, after all were listed: one for each doubt that is open.
     #[must_use]
-    pub fn doubtful(&self) -> Option<&str> {
-        let is_open = |doubtful: &&Doubtful| doubtful.doubts.iter().any(|doubt| !self.answers.contains_key(doubt));
-        self.doubtful.iter().filter(is_open).map(|doubtful| self.index.provided_id(doubtful.row)).min()
+    pub fn doubtful(&mut self) -> Option<&str> {
+        self.judge_renames();
+        let is_open = |doubtful: &&Seen| doubtful.doubts.iter().any(|doubt| !self.answers.contains_key(doubt));
+        self.doubtful.iter().filter(is_open).map(|doubtful| self.listed_id(doubtful.row)).min()
     }
 
     /// Takes the look at the customer that was [`doubtful`](Self::doubtful): what it really holds; `None` if it is gone.
     pub fn look(&mut self, provided_id: &str, customer: Option<&Customer<'_>>) {
         self.looks += 1;
-        let Some(position) = self.doubtful.iter().position(|one| self.index.provided_id(one.row) == provided_id) else {
+        let Some(position) = self.doubtful.iter().position(|one| self.listed_id(one.row) == provided_id) else {
             return;
         };
         let Some(customer) = customer else {
             let gone = self.doubtful.swap_remove(position);
             return self.conclude(gone.row, gone.listed, Vec::new());
         };
-        let Doubtful { row, listed, doubts, .. } = &self.doubtful[position];
+        let Seen { row, listed, doubts, .. } = &self.doubtful[position];
+        let tenant = self.index.provided_id(*row);
         let held = compare(&self.index.tenant(*row), customer, self.rules);
         for doubt in doubts {
             let is_listing = match doubt {
                 Doubt::KeyStyle => of_field(&held, Field::Properties) != of_field(listed, Field::Properties),
-                Doubt::CameBack(field) => of_field(&held, *field)
-                    .is_none_or(|difference| self.findings.rule(provided_id, difference).is_some()),
+                Doubt::CameBack(field) => {
+                    of_field(&held, *field).is_none_or(|difference| self.findings.rule(tenant, difference).is_some())
+                }
             };
             self.answers.entry(*doubt).or_insert(is_listing);
         }
     }
 
-    /// What is to change. Sorted: creates, then updates, each by id.
+    /// What is to change. Sorted: renames, creates, updates, each by id.
     #[must_use]
     pub fn finish(mut self) -> Plan {
+        self.judge_renames();
         for doubtful in std::mem::take(&mut self.doubtful) {
             self.decide(doubtful);
+        }
+        for row in self.index.with_previous_id().collect::<Vec<_>>() {
+            if let Verdict::Invalid(reason) = rename::judge(&self.index, row, false) {
+                self.reject(row, reason);
+            }
         }
         let mut creates = Vec::new();
         for row in self.index.unlisted().collect::<Vec<_>>() {
@@ -153,16 +214,20 @@ impl<'f> Comparison<'f> {
                 self.index.reject(Some(tenant.provided_id), reason);
             }
         }
-        creates.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
+        for rows in [&mut self.renames, &mut creates] {
+            rows.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
+        }
         self.updates.sort_unstable_by(|a, b| self.index.provided_id(a.row).cmp(self.index.provided_id(b.row)));
         self.unsettled.sort_by(|(a, _), (b, _)| self.index.provided_id(*a).cmp(self.index.provided_id(*b)));
         self.orphans.sort_unstable();
-        let changes = creates.into_iter().map(Change::Create).chain(self.updates.into_iter().map(Change::Update));
+        let (renames, creates) =
+            (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
+        let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
         let invalid = self.index.invalid().iter();
         let keys = if self.answers.get(&Doubt::KeyStyle) == Some(&true) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
-            invalid: invalid.map(|(id, reason)| Invalid { provided_id: id.clone(), reason: reason.clone() }).collect(),
+            invalid: invalid.map(|(id, reason)| invalid_tenant(id.as_ref(), reason)).collect(),
             orphans: self.orphans,
             unchanged: self.unchanged,
             unsettled: self.unsettled,
@@ -176,7 +241,7 @@ impl<'f> Comparison<'f> {
         }
     }
 
-    fn decide(&mut self, Doubtful { row, listed, restyled, doubts }: Doubtful) {
+    fn decide(&mut self, Seen { row, listed, restyled, doubts }: Seen) {
         let is_listing = |doubt| doubts.contains(&doubt) && self.answers.get(&doubt) == Some(&true);
         let mut differences = listed;
         if is_listing(Doubt::KeyStyle) {
@@ -201,6 +266,8 @@ impl<'f> Comparison<'f> {
         }
         match (update.is_empty(), unsettled.is_empty()) {
             (false, _) => self.updates.push(Update { row, differences: update }),
+            // A rename is no rest.
+            (true, _) if self.index.is_renamed(row) => {}
             (true, false) => self.unsettled_customers += 1,
             (true, true) => self.unchanged += 1,
         }
@@ -210,4 +277,8 @@ impl<'f> Comparison<'f> {
 
 fn of_field(differences: &[Difference], field: Field) -> Option<&Difference> {
     differences.iter().find(|difference| difference.field == field)
+}
+
+fn invalid_tenant(provided_id: Option<&String>, reason: &str) -> Invalid {
+    Invalid { provided_id: provided_id.cloned(), previous_provided_id: None, reason: reason.to_owned() }
 }

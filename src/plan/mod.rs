@@ -15,6 +15,7 @@ mod findings;
 mod fingerprint;
 mod guard;
 mod index;
+mod rename;
 mod saved;
 mod settle;
 

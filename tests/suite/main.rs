@@ -26,6 +26,7 @@ mod ops;
 mod pacing;
 mod plans;
 mod reconcile;
+mod rename;
 mod sandbox;
 mod schedule;
 mod secrets;
