@@ -56,6 +56,10 @@ pub enum Command {
     Sync(SyncArgs),
     /// Test the configuration, the query, the database and the token
     Check,
+    /// One tenant: its row, what Explo has, and what a run would do about it
+    Explain(ExplainArgs),
+    /// Every customer that Explo lists, as JSON lines
+    Export(ExportArgs),
     /// Serve a stand-in for Explo's customer API on this machine
     #[command(disable_help_flag = true, mut_args = on_one_line, after_help = FAULTS)]
     Sandbox(Box<SandboxArgs>),
@@ -85,6 +89,9 @@ pub struct SyncArgs {
     /// Carry out a plan that --out saved, and nothing else; what moved in Explo since is left alone
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "allow"])]
     pub plan: Option<PathBuf>,
+    /// Look at these tenants alone, one call each: nothing is listed, and the guard does not apply (repeatable)
+    #[arg(long, value_name = "ID", conflicts_with_all = ["plan", "allow"])]
+    pub only: Vec<String>,
     /// Begin no more than N changes; the next run carries on
     #[arg(long, value_name = "N")]
     pub max_changes: Option<usize>,
@@ -113,6 +120,22 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+}
+
+/// Options of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// The id that both sides share
+    #[arg(value_name = "ID")]
+    pub provided_id: String,
+}
+
+/// Options of `export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// With each customer's token, which embeds its dashboards: a secret
+    #[arg(long)]
+    pub with_tokens: bool,
 }
 
 /// Options of `init`.

@@ -2,16 +2,17 @@
 //!
 //! A dry run is the absence of a writer: without one there is nothing that could write.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     applier::{Applied, Applier, Outcome},
     explo::{self, Listing, Reader, Stop, Writer},
-    model::Customer,
+    model::{Customer, Row},
     plan::{
-        Allowances, Change, Comparison, Findings, Fingerprints, Guard, Held, Index, Plan, RowNumber, Rules, compare,
+        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Plan, RowNumber,
+        Rules, compare,
     },
     progress::Progress,
     source::{self, Source},
@@ -94,7 +95,7 @@ impl Run {
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
-        let tenants = self.read().await?;
+        let tenants = self.read(|_| true).await?;
         let (comparison, listing) = self.compare(tenants, progress).await?;
         let plan = self.verify(comparison).await?.finish();
         let held = self.guard.held(&plan, self.allowances);
@@ -122,6 +123,57 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped, held: Vec::new(), applied })
     }
 
+    /// These tenants alone: each is looked up, nothing is listed, and the guard does not apply.
+    pub async fn only<W: Writer>(
+        &self,
+        provided_ids: &BTreeSet<String>,
+        writer: Option<&W>,
+        progress: &dyn Progress,
+    ) -> Result<Run, Error> {
+        let (plan, _) = self.look_up(provided_ids).await?;
+        let applied = match writer {
+            Some(writer) => Some(self.apply(&plan, writer, progress).await),
+            None => None,
+        };
+        Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped: Vec::new(), held: Vec::new(), applied })
+    }
+
+    /// Both sides of one id.
+    pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
+        let provided_id = provided_id.to_owned();
+        let (plan, customers) = self.look_up(&BTreeSet::from([provided_id.clone()])).await?;
+        let tenant = plan.index.tenant_of(&provided_id);
+        Ok(Explanation { provided_id, tenant, customer: customers.into_iter().flatten().next(), plan })
+    }
+
+    /// The plan for some tenants, and their customers; where one has none under its id, the previous id's is looked at too.
+    async fn look_up(&self, provided_ids: &BTreeSet<String>) -> Result<(Plan, Vec<Option<Customer<'static>>>), Error> {
+        let mut tenants = self.read(|provided_id| provided_id.is_some_and(|id| provided_ids.contains(id))).await?;
+        for provided_id in provided_ids {
+            if tenants.tenant_of(provided_id).is_none() {
+                tenants.reject(Some(provided_id.clone()), "the source has no row with this provided_id");
+            }
+        }
+        let mut customers = self.look(provided_ids).await?;
+        let absent = provided_ids.iter().zip(&customers).filter(|(_, customer)| customer.is_none());
+        let previous = absent.filter_map(|(provided_id, _)| tenants.tenant_of(provided_id)?.previous_provided_id);
+        let previous: BTreeSet<_> = previous.collect();
+        if !previous.is_empty() {
+            self.rows(&mut |row| tenants.insert_aside(row, &previous)).await?;
+            customers.extend(self.look(&previous).await?);
+        }
+        let mut comparison = Comparison::new(tenants, self.rules, self.findings);
+        for customer in &customers {
+            comparison.observe_alone(customer.as_ref());
+        }
+        Ok((comparison.finish(), customers))
+    }
+
+    async fn look(&self, provided_ids: &BTreeSet<String>) -> Result<Vec<Option<Customer<'static>>>, Error> {
+        let looks = stream::iter(provided_ids).map(|provided_id| self.held(provided_id));
+        looks.buffered(self.side_by_side).try_collect().await
+    }
+
     async fn is_unmoved(&self, plan: &Plan, change: &Change, renamed: &HashSet<RowNumber>) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
         let is_renamed = renamed.contains(&change.row());
@@ -141,15 +193,28 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         })
     }
 
-    async fn read(&self) -> Result<Index, Error> {
+    /// The rows that are asked for, by their ids.
+    async fn read(&self, is_asked_for: impl Fn(Option<&str>) -> bool) -> Result<Index, Error> {
         let mut index = Index::new(Fingerprints::new(self.seed));
-        let mut insert = |row| index.insert(row);
-        tokio::select! {
-            read = self.source.read(&mut insert) => read?,
-            () = self.stop.requested() => return Err(self.stop.error().into()),
-        }
+        let mut insert = |row: Row| {
+            let provided_id = match &row {
+                Ok(tenant) => Some(&*tenant.provided_id),
+                Err(invalid) => invalid.provided_id.as_deref(),
+            };
+            if is_asked_for(provided_id) {
+                index.insert(row);
+            }
+        };
+        self.rows(&mut insert).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
+    }
+
+    async fn rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+        tokio::select! {
+            read = self.source.read(each) => Ok(read?),
+            () = self.stop.requested() => Err(self.stop.error().into()),
+        }
     }
 
     async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {

@@ -1,6 +1,9 @@
 //! Logs: to stderr, text on a terminal and JSON elsewhere, past a progress bar without tearing it.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    borrow::Cow,
+    io::{self, IsTerminal, Write},
+};
 
 use indicatif::MultiProgress;
 use tracing::Level;
@@ -9,6 +12,7 @@ use tracing_subscriber::{filter::Targets, fmt::MakeWriter, layer::SubscriberExt,
 use crate::{
     cli::Global,
     config::{Log, LogFormat},
+    model::printable,
 };
 
 /// Starts logging; a second call changes nothing.
@@ -30,7 +34,8 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
         LogFormat::Json => false,
         LogFormat::Auto => is_terminal,
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(PastBars(bars.clone())).with_ansi(is_terminal);
+    let writer = PastBars { bars: bars.clone(), is_text };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal);
     let registry = tracing_subscriber::registry().with(ours);
     let _ = if is_text {
         registry.with(lines.compact().with_target(false)).try_init()
@@ -40,22 +45,49 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
 }
 
 /// Hides the bars for as long as a line is written.
-struct PastBars(MultiProgress);
+#[derive(Clone)]
+struct PastBars {
+    bars: MultiProgress,
+    /// Text shows what hides or moves as escapes; in JSON every value is as it is.
+    is_text: bool,
+}
 
 impl<'w> MakeWriter<'w> for PastBars {
     type Writer = Self;
 
     fn make_writer(&'w self) -> Self {
-        Self(self.0.clone())
+        self.clone()
     }
 }
 
 impl Write for PastBars {
+    /// Takes whole lines, as the formatter gives them.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.suspend(|| io::stderr().write(bytes))
+        let line = if self.is_text { Cow::Owned(safe(bytes)) } else { Cow::Borrowed(bytes) };
+        self.bars.suspend(|| io::stderr().write_all(&line)).map(|()| bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         io::stderr().flush()
+    }
+}
+
+/// A line without anything that hides or moves but for the formatter's own colours: it escapes those of others.
+fn safe(line: &[u8]) -> Vec<u8> {
+    let line = String::from_utf8_lossy(line);
+    let (text, end) = line.strip_suffix('\n').map_or((&*line, ""), |text| (text, "\n"));
+    let parts: Vec<_> = text.split('\u{1b}').map(printable).collect();
+    (parts.join("\u{1b}") + end).into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_keeps_its_colours_and_its_end_alone() {
+        let line = "\u{1b}[32m INFO\u{1b}[0m no\nINFO forged \u{202e}\u{200b}\u{e0041}\n";
+        let safe = String::from_utf8(safe(line.as_bytes())).unwrap();
+        assert_eq!(safe, "\u{1b}[32m INFO\u{1b}[0m no\\u{a}INFO forged \\u{202e}\\u{200b}\\u{e0041}\n");
     }
 }

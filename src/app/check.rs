@@ -4,10 +4,11 @@ use std::io::{self, Write};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Context, instance::Instance, now};
+use super::{Context, instance::Instance, now, terminal::safe};
 use crate::{
     explo::Stop,
     lock::{self, Attempt},
+    model::shown,
     report::Exit,
     source::{Error, Source},
 };
@@ -27,7 +28,7 @@ async fn findings(context: &Context) -> io::Result<u8> {
     let instance = match instance {
         Ok(instance) => instance,
         Err(error) => {
-            writeln!(out, "fail  {error}")?;
+            writeln!(out, "fail  {}", safe(&error.to_string()))?;
             return Ok(Exit::Config as u8);
         }
     };
@@ -47,8 +48,8 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     let source = &instance.config.source;
     match source.columns().await {
         Ok(columns) => {
-            let names: Vec<_> = columns.iter().map(|(name, _)| name.as_str()).collect();
-            writeln!(out, "ok    database  {}", source.place())?;
+            let names: Vec<_> = columns.iter().map(|(name, _)| shown(name)).collect();
+            writeln!(out, "ok    database  {}", safe(&source.place()))?;
             writeln!(out, "ok    query     {}", names.join(", "))?;
             Ok(Exit::Success)
         }
@@ -57,7 +58,7 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
                 Error::Connect { .. } | Error::Timeout { .. } => "database",
                 Error::Query { .. } | Error::SeveralStatements | Error::Columns(_) => "query   ",
             };
-            writeln!(out, "fail  {failing}  {error}")?;
+            writeln!(out, "fail  {failing}  {}", safe(&error.to_string()))?;
             Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
         }
     }
@@ -73,10 +74,10 @@ async fn lock(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
         }
         Ok(Attempt::Busy | Attempt::Stopped) => writeln!(out, "ok    lock      a run holds it now")?,
         Ok(Attempt::Unavailable(reason)) => {
-            writeln!(out, "warn  lock      runs go on without one, and two at once cost calls: {reason}")?;
+            writeln!(out, "warn  lock      runs go on without one, and two at once cost calls: {}", safe(&reason))?;
         }
         Err(error) => {
-            writeln!(out, "fail  lock      {error}")?;
+            writeln!(out, "fail  lock      {}", safe(&error.to_string()))?;
             return Ok(Exit::Failed);
         }
     }
@@ -104,7 +105,7 @@ async fn explo(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
             Ok(Exit::Success)
         }
         Err(error) => {
-            writeln!(out, "fail  token     {base_url}: {error}")?;
+            writeln!(out, "fail  token     {base_url}: {}", safe(&error.to_string()))?;
             Ok(if error.is_about_credentials() { Exit::Credentials } else { Exit::Failed })
         }
     }

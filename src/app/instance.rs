@@ -1,6 +1,6 @@
 //! One instance with its parts: what runs once for `sync`, and again and again for `run`.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tracing::Instrument;
 
@@ -8,11 +8,11 @@ use crate::{
     config::{self, Config},
     explo::{Client, Pacer, Stop},
     metrics::Metrics,
-    plan::{Allowances, Findings, Fingerprints, Plan, SavedPlan},
+    plan::{Allowances, Explanation, Findings, Fingerprints, Plan, SavedPlan},
     progress::Progress,
     reconciler::{self, Reconciler, Run},
     report::Report,
-    source::Source,
+    source::{Source, Sql},
 };
 
 /// A configuration with a client for one run.
@@ -35,6 +35,8 @@ pub(super) struct Task {
     pub(super) max_changes: Option<usize>,
     /// Carry out this plan instead of making one.
     pub(super) saved: Option<Plan>,
+    /// These tenants alone; none: all.
+    pub(super) only: BTreeSet<String>,
 }
 
 impl Instance {
@@ -96,26 +98,38 @@ impl Instance {
 
     async fn reconcile(
         &self,
-        task: Task,
+        mut task: Task,
         findings: &Findings,
         progress: &dyn Progress,
     ) -> Result<Run, reconciler::Error> {
-        let Self { config, client, stop, .. } = self;
-        let reconciler = Reconciler {
+        let saved = task.saved.take();
+        let reconciler = self.reconciler(&task, findings);
+        let writer = (!task.dry_run).then_some(&self.client);
+        match saved {
+            Some(plan) => reconciler.resume(plan, &self.client, progress).await,
+            None if task.only.is_empty() => reconciler.run(writer, progress).await,
+            None => reconciler.only(&task.only, writer, progress).await,
+        }
+    }
+
+    /// Both sides of one id; changes nothing.
+    pub(super) async fn explain(&self, provided_id: &str) -> Result<Explanation, reconciler::Error> {
+        self.reconciler(&Task::default(), &Findings::default()).explain(provided_id).await
+    }
+
+    fn reconciler<'a>(&'a self, task: &'a Task, findings: &'a Findings) -> Reconciler<'a, Sql, Client> {
+        let config = &self.config;
+        Reconciler {
             source: &config.source,
-            reader: client,
+            reader: &self.client,
             rules: config.rules,
             guard: config.guard,
             allowances: &task.allowances,
             findings,
             side_by_side: config.max_in_flight,
             max_changes: task.max_changes.unwrap_or(usize::MAX),
-            stop,
+            stop: &self.stop,
             seed: rand::random(),
-        };
-        match task.saved {
-            Some(plan) => reconciler.resume(plan, client, progress).await,
-            None => reconciler.run((!task.dry_run).then_some(client), progress).await,
         }
     }
 }

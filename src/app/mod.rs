@@ -2,6 +2,8 @@
 
 mod check;
 mod demo;
+mod explain;
+mod export;
 mod init;
 mod instance;
 mod run;
@@ -19,7 +21,7 @@ use crate::{
     report::Exit,
 };
 
-use terminal::Terminal;
+use terminal::{Terminal, safe};
 
 /// What every command is given.
 struct Context {
@@ -35,6 +37,8 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
         Command::Run => run::run(&context).await,
         Command::Sync(args) => sync::sync(&context, &args).await,
         Command::Check => check::check(&context).await,
+        Command::Explain(args) => explain::explain(&context, &args).await,
+        Command::Export(args) => export::export(&context, &args).await,
         Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,
         Command::Init(args) => init::init(&args),
         Command::Demo => demo::demo(&context).await,
@@ -44,7 +48,7 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
         // The reader of our output went away: nothing is wrong with the run.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("explo-sync: {error}");
+            anstream::eprintln!("explo-sync: {}", safe(&error.to_string()));
             ExitCode::from(Exit::Failed as u8)
         }
     }

@@ -9,7 +9,7 @@ use tokio::{
     sync::mpsc::{Receiver, channel},
 };
 
-use super::{Context, now, service::Service, signals::stop_at_signal};
+use super::{Context, now, service::Service, signals::stop_at_signal, terminal::safe};
 use crate::{
     config::Config,
     daemon::{self, Surroundings},
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
     let (config, layers) = match config {
         Ok(config) => config,
         Err(error) => {
-            anstream::eprintln!("explo-sync: {error}");
+            anstream::eprintln!("explo-sync: {}", safe(&error.to_string()));
             return Ok(Exit::Config as u8);
         }
     };

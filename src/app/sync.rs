@@ -60,7 +60,13 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
     };
     let instance = instance.observed_by(&metrics);
     let allowances = args.allow.iter().copied().collect();
-    let task = Task { dry_run: args.dry_run, allowances, max_changes: args.max_changes, saved };
+    let task = Task {
+        dry_run: args.dry_run,
+        allowances,
+        max_changes: args.max_changes,
+        saved,
+        only: args.only.iter().cloned().collect(),
+    };
     let began = now();
     let ran = instance.run(task, &Findings::default(), &context.terminal.progress()).await;
     if let Some(lock) = lock {

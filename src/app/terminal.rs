@@ -8,6 +8,8 @@ use crate::{
     bars::Bars,
     cli::{Global, Output},
     config::Log,
+    model::printable,
+    plan::Explanation,
     report::{self, Exit, Report, Style},
     telemetry,
 };
@@ -40,11 +42,24 @@ impl Terminal {
 
     /// Shows a report on stdout.
     pub(super) fn show(&self, report: &Report, exit: Exit, output: Output) -> io::Result<()> {
-        let mut out = io::BufWriter::new(anstream::stdout().lock());
         let written = match output {
-            Output::Text => report::write_text(report, self.style, &mut out),
-            Output::Json => report::write_json(report, exit, self.values, &mut out),
+            Output::Text => {
+                let mut out = io::BufWriter::new(anstream::stdout().lock());
+                report::write_text(report, self.style, &mut out).and_then(|()| out.flush())
+            }
+            // Not by way of what takes colours out: it takes characters out of values, too.
+            Output::Json => {
+                let mut out = io::BufWriter::new(io::stdout().lock());
+                report::write_json(report, exit, self.values, &mut out).and_then(|()| out.flush())
+            }
         };
+        unless_gone(written)
+    }
+
+    /// Shows both sides of one id on stdout.
+    pub(super) fn show_explanation(&self, explanation: &Explanation) -> io::Result<()> {
+        let mut out = io::BufWriter::new(anstream::stdout().lock());
+        let written = report::write_explanation(explanation, self.style, &mut out);
         unless_gone(written.and_then(|()| out.flush()))
     }
 
@@ -57,12 +72,17 @@ impl Terminal {
 
     /// Tells that there is no plan: in words on stderr, and as JSON on stdout where that was asked for.
     pub(super) fn show_failure(error: &str, exit: Exit, output: Output) -> io::Result<()> {
-        anstream::eprintln!("explo-sync: {error}");
+        anstream::eprintln!("explo-sync: {}", safe(error));
         match output {
             Output::Text => Ok(()),
             Output::Json => unless_gone(report::write_failure(error, exit, &mut io::stdout().lock())),
         }
     }
+}
+
+/// A message, line by line safe to show, whoever wrote parts of it.
+pub(super) fn safe(message: &str) -> String {
+    message.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
 /// The reader went away, as `head` does: the exit code tells of the run all the same.

@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     daemon::Timing,
     explo::{self, ListingRules, ListingVersion},
+    model::{cut, printable},
     plan::{EmailRule, Guard, Rules},
     schedule::{Schedule, ScheduleError},
     source::{Sql, SqlSettings},
@@ -75,10 +76,17 @@ pub enum LogFormat {
     Auto,
 }
 
+/// Characters of a mistake that are told: names of keys and files may be anything.
+const LONGEST: usize = 1000;
+
 /// A configuration that can't be run: everything that is wrong with it.
 #[derive(Debug, thiserror::Error)]
-#[error("the configuration can't be used:\n  {}", .0.join("\n  "))]
+#[error("the configuration can't be used:\n  {}", told(.0))]
 pub struct Error(pub Vec<String>);
+
+fn told(mistakes: &[String]) -> String {
+    mistakes.iter().map(|mistake| cut(printable(mistake), LONGEST)).collect::<Vec<_>>().join("\n  ")
+}
 
 impl Config {
     /// Reads and checks the layers.

@@ -5,8 +5,10 @@
 mod customer;
 mod field;
 pub mod json;
+mod shown;
 mod tenant;
 
 pub use customer::Customer;
 pub use field::Field;
+pub use shown::{cut, printable, shown};
 pub use tenant::{Invalid, Managed, Object, Row, Scope, Tenant};

@@ -72,9 +72,15 @@ pub fn compare(tenant: &Tenant, customer: &Customer<'_>, rules: Rules) -> Vec<Di
 
 /// One field, if it differs.
 pub(super) fn difference(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<Difference> {
-    let new = new_form(tenant, customer, field, rules)?;
-    let old = old_form(tenant, customer, field, rules);
+    let (new, old) = sides(tenant, customer, field, rules);
+    let new = new?;
     (old != new).then_some(Difference { field, old, new })
+}
+
+/// One field in the comparison form: what is wanted, where the tenant has it, and what Explo has of what is managed.
+#[must_use]
+pub fn sides(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> (Option<String>, String) {
+    (new_form(tenant, customer, field, rules), old_form(tenant, customer, field, rules))
 }
 
 /// Whether writing these fields carries values that are others', so that the current ones must be read first.

@@ -102,6 +102,14 @@ impl<'f> Comparison<'f> {
         self.with_tenant += 1;
     }
 
+    /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
+    pub fn observe_alone(&mut self, customer: Option<&Customer<'_>>) {
+        self.looks += 1;
+        if let Some(customer) = customer {
+            self.observe(customer);
+        }
+    }
+
     fn seen(&self, row: RowNumber, customer: &Customer<'_>) -> Seen {
         let tenant = self.index.tenant(row);
         let listed = compare(&tenant, customer, self.rules);
@@ -128,9 +136,10 @@ impl<'f> Comparison<'f> {
     /// All customers were given: decides which of them get another id.
     fn judge_renames(&mut self) {
         let previous = std::mem::take(&mut self.previous);
-        let judge = |seen: &Seen| match self.findings.is_unlisted(&self.index.tenant(seen.row)) {
-            true => Verdict::Ignored,
-            false => rename::judge(&self.index, seen.row, true),
+        let judge = |seen: &Seen| {
+            // It exists under its new id, though no listing shows it.
+            let is_known = self.findings.is_unlisted(&self.index.tenant(seen.row));
+            if is_known { Verdict::Ignored } else { rename::judge(&self.index, seen.row, true) }
         };
         let verdicts: Vec<_> = previous.iter().map(judge).collect();
         for (seen, verdict) in previous.into_iter().zip(verdicts) {

@@ -3,7 +3,7 @@
 //!
 //! Refuses rows that share an id: none of them is planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 
@@ -58,6 +58,8 @@ enum State {
     Listed,
     /// Its customer was seen under the previous id, and is to get this one.
     Renamed,
+    /// Not to be planned.
+    Aside,
     Invalid,
 }
 
@@ -103,6 +105,22 @@ impl Index {
                     self.insert_tenant(&ids);
                 }
                 self.reject(provided_id, &reason);
+            }
+        }
+    }
+
+    /// Takes a row that is not to be planned, for what its ids say about a rename from one of the previous ids.
+    pub fn insert_aside(&mut self, row: Row, previous_ids: &BTreeSet<String>) {
+        let (provided_id, previous_provided_id) = match row {
+            Ok(Tenant { provided_id, previous_provided_id, .. }) => (Some(provided_id), previous_provided_id),
+            Err(Invalid { provided_id, previous_provided_id, .. }) => (provided_id, previous_provided_id),
+        };
+        let Some(provided_id) = provided_id.filter(|provided_id| self.row(provided_id).is_none()) else { return };
+        let concerns = |id: &String| previous_ids.contains(id);
+        if concerns(&provided_id) || previous_provided_id.as_ref().is_some_and(concerns) {
+            self.insert_tenant(&Tenant { provided_id, previous_provided_id, ..Tenant::default() });
+            if let Some(entry) = self.entries.last_mut() {
+                entry.state = State::Aside;
             }
         }
     }
@@ -204,6 +222,12 @@ impl Index {
     /// From now on the tenant's customer is to get another id.
     pub(super) fn rename(&mut self, row: RowNumber) {
         self.entries[row.0 as usize].state = State::Renamed;
+    }
+
+    /// The tenant with this id, be it invalid.
+    #[must_use]
+    pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant> {
+        self.row(provided_id).map(|row| self.tenant(row))
     }
 
     /// One tenant, decoded.

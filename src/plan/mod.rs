@@ -11,6 +11,7 @@
 mod change;
 mod compare;
 mod comparison;
+mod explanation;
 mod findings;
 mod fingerprint;
 mod guard;
@@ -20,8 +21,9 @@ mod saved;
 mod settle;
 
 pub use change::{Change, Plan, Update};
-pub use compare::{Difference, EmailRule, KeyStyle, Rules, compare, needs_current, wanted};
+pub use compare::{Difference, EmailRule, KeyStyle, Rules, compare, needs_current, sides, wanted};
 pub use comparison::Comparison;
+pub use explanation::Explanation;
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};

@@ -8,6 +8,8 @@
 //! | no | no | yes | a rename |
 //! | no | no | yes, and another row without a customer has the same previous id | both tenants are invalid |
 //!
+//! Where single tenants are looked at, another row with the same previous id counts as one without a customer.
+//!
 //! A previous id that is the tenant's own, or empty, says nothing. In a chain (a becomes b, b becomes c) c is invalid until the
 //! row of b is gone or c is made; of a swap nothing is done where both customers are listed, and both tenants are invalid
 //! where neither is: ids go round in no order of calls that a crash could not tear.
@@ -36,9 +38,11 @@ pub(super) fn judge(index: &Index, row: RowNumber, old_is_listed: bool) -> Verdi
         return Verdict::Invalid(TAKEN);
     }
     let has_rival = || index.claimants(old).any(|rival| rival != row && !index.is_listed(rival));
-    match old_is_listed {
-        false => Verdict::Ignored,
-        true if has_rival() => Verdict::Invalid(CLAIMED_TWICE),
-        true => Verdict::Rename,
+    if !old_is_listed {
+        Verdict::Ignored
+    } else if has_rival() {
+        Verdict::Invalid(CLAIMED_TWICE)
+    } else {
+        Verdict::Rename
     }
 }

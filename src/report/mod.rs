@@ -2,6 +2,8 @@
 //!
 //! Planned = applied + failed + unsettled + deferred, always, also when a run is stopped in the middle.
 
+mod customer;
+mod explanation;
 mod json;
 mod text;
 
@@ -14,6 +16,8 @@ use crate::{
     reconciler::{self, Run},
 };
 
+pub use customer::write_customer;
+pub use explanation::write_explanation;
 pub use json::{write_failure, write_json};
 pub use text::{Style, write_text};
 

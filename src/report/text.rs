@@ -11,15 +11,12 @@ use anstyle::{AnsiColor, Style as Paint};
 use super::{Outcomes, Report};
 use crate::{
     applier::Outcome,
-    model::{Field, json},
+    model::{Field, json, printable, shown},
     plan::{Change, Class, Difference, Held, Unsettled},
 };
 
 /// Lines of one kind that are shown unless all are asked for.
 const SHOWN: usize = 20;
-
-/// Characters of a value or an id that are shown.
-const WIDEST: usize = 80;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, Default)]
@@ -131,7 +128,7 @@ fn difference_in_words(Difference { field, old, new }: &Difference) -> String {
             let keys: BTreeSet<_> = json::members(old).chain(json::members(new)).map(|(key, _)| key).collect();
             let moved = keys.into_iter().map(|key| (find(old, &key), find(new, &key), key)).filter(|(a, b, _)| a != b);
             let side = |value: Option<&str>| value.map_or_else(|| "nothing".to_owned(), shown);
-            moved.map(|(old, new, key)| format!("{}: {} → {}", printable(&key), side(old), side(new))).collect()
+            moved.map(|(old, new, key)| format!("{}: {} → {}", shown(&key), side(old), side(new))).collect()
         }
         Field::Name | Field::IsDemoGroup | Field::HierarchyLevelName => {
             vec![format!("{} → {}", shown(old), shown(new))]
@@ -247,27 +244,6 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
         writeln!(out, "  fields that change: {}", fields.collect::<Vec<_>>().join(", "))?;
     }
     writeln!(out, "  nothing is written; if it is right, let it through once: explo-sync sync --allow {name}={count}")
-}
-
-/// A value or an id, cut and safe to show.
-fn shown(value: &str) -> String {
-    let text = printable(value);
-    match text.char_indices().nth(WIDEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// Text that can't move the cursor, reverse the line, or hide: such characters are shown as escapes.
-#[must_use]
-pub(super) fn printable(text: &str) -> String {
-    let is_hidden = |c: char| {
-        let invisible = ['\u{ad}', '\u{61c}', '\u{180e}', '\u{feff}'].contains(&c);
-        let marks = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e007f}');
-        c.is_control() || invisible || marks
-    };
-    let escaped = |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
 }
 
 fn time(seconds: u64) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::model::Field;
+use crate::model::{Field, shown};
 
 /// Longest edit distance at which a known name is offered for an unknown one.
 const NEAR: usize = 3;
@@ -48,7 +48,7 @@ impl Columns {
         for name in names {
             match Column::named(name) {
                 None => mistakes.push(unknown(name)),
-                Some(_) if !seen.insert(name.to_owned()) => mistakes.push(format!("'{name}' occurs twice")),
+                Some(_) if !seen.insert(name.to_owned()) => mistakes.push(format!("'{}' occurs twice", shown(name))),
                 Some(column) => columns.push((name.to_owned(), column)),
             }
         }
@@ -58,11 +58,13 @@ impl Columns {
         for whole in ["properties", "mapping"] {
             let dotted = seen.iter().filter(|name| name.strip_prefix(whole).is_some_and(|rest| rest.starts_with('.')));
             if let (true, Some(dotted)) = (seen.contains(whole), dotted.min()) {
+                let dotted = shown(dotted);
                 mistakes
                     .push(format!("'{whole}' manages the whole object and '{dotted}' one key of it: keep one kind"));
             }
         }
         for name in leave_null.iter().filter(|name| !seen.contains(*name)) {
+            let name = shown(name);
             mistakes.push(format!("fields.leave_null names '{name}', which the query does not return"));
         }
         if mistakes.is_empty() { Ok(Self(columns)) } else { Err(mistakes) }
@@ -78,9 +80,10 @@ fn unknown(name: &str) -> String {
     let ids = ["provided_id", "previous_provided_id"].into_iter();
     let known = ids.chain(Field::ALL.map(Field::name)).chain(["properties.KEY", "mapping.KEY"]);
     let nearest = known.clone().min_by_key(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()));
+    let shown = shown(name);
     match nearest.filter(|near| strsim::damerau_levenshtein(near, &name.to_lowercase()) <= NEAR) {
-        Some(near) => format!("'{name}' is not a column of a tenant; did you mean '{near}'?"),
-        None => format!("'{name}' is not a column of a tenant; there are {}", known.collect::<Vec<_>>().join(", ")),
+        Some(near) => format!("'{shown}' is not a column of a tenant; did you mean '{near}'?"),
+        None => format!("'{shown}' is not a column of a tenant; there are {}", known.collect::<Vec<_>>().join(", ")),
     }
 }
 

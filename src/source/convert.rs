@@ -17,7 +17,7 @@ use super::{
     cell::{Cell, array_elements},
     columns::{Column, Columns},
 };
-use crate::model::{Field, Invalid, Object, Row, Tenant, json};
+use crate::model::{Field, Invalid, Object, Row, Tenant, json, shown};
 
 /// Turns the cells of one row, in the order of the columns, into a tenant. `number` counts rows from 1.
 pub fn row<'r>(columns: &Columns, leave_null: &[String], cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row {
@@ -27,7 +27,7 @@ pub fn row<'r>(columns: &Columns, leave_null: &[String], cells: impl Iterator<It
         let cell = if is_null(column, &cell) { Cell::Null } else { cell };
         let left_alone = cell == Cell::Null && leave_null.contains(name) && *column != Column::ProvidedId;
         if !left_alone && let Err(reason) = set(&mut tenant, column, &cell) {
-            reasons.push(format!("{name} {reason}"));
+            reasons.push(format!("{} {reason}", shown(name)));
         }
     }
     if reasons.is_empty() {
@@ -140,7 +140,7 @@ fn object<'c>(cell: &'c Cell<'_>) -> Result<Option<&'c str>, String> {
 fn mapping(object: &str) -> Result<Object, String> {
     let text = |(key, value): (Cow<'_, str>, &str)| match value.as_bytes().first() {
         Some(b'"' | b'-' | b'0'..=b'9') => Ok((key.into_owned(), json::quote(&json::as_text(value)))),
-        _ => Err(format!("has a value for '{key}' that is neither a string nor a number")),
+        _ => Err(format!("has a value for '{}' that is neither a string nor a number", shown(&key))),
     };
     let members = json::members(object).map(text).collect::<Result<Vec<_>, _>>()?;
     Ok(Object::Whole(json::object(members.into_iter())))

@@ -1,5 +1,10 @@
 //! What can go wrong with a source, by what the user can do about it.
 
+use crate::model::{cut, printable};
+
+/// Characters of a driver's or database's words that are told.
+const LONGEST: usize = 1000;
+
 /// A source that gave no tenants.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -57,7 +62,7 @@ pub(crate) fn cause(error: &sqlx::Error) -> String {
         sqlx::Error::Tls(error) => format!("TLS: {error}"),
         other => other.to_string(),
     };
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    cut(printable(&text.split_whitespace().collect::<Vec<_>>().join(" ")), LONGEST)
 }
 
 /// From the first quote to the last: the data may hold quotes itself.

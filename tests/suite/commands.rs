@@ -32,7 +32,8 @@ async fn the_help_of_every_command_fits_a_terminal_and_names_no_flag_that_takes_
         for line in output.stdout.lines() {
             assert!(line.chars().count() <= 110, "{arguments:?} has a line too wide: {line}");
             let flag = line.trim_start().split(' ').find(|word| word.starts_with("--")).unwrap_or_default();
-            let is_secret = ["token", "password", "secret", "url"].iter().any(|secret| flag.contains(secret));
+            let is_secret =
+                line.contains('<') && ["token", "password", "secret", "url"].iter().any(|secret| flag.contains(secret));
             assert!(!is_secret, "others on the machine see what {flag} is given");
         }
     }

@@ -4,7 +4,7 @@ use explo_sync::sandbox::Sandbox;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Database, Kind, Output, Program, before, customer, endpoints, keys, sandbox, writes};
+use crate::support::{Answer, Database, Kind, Output, Program, before, customer, keys, sandbox, writes};
 
 const QUERY: &str = "select id as provided_id, name, email as emails, tag as group_tags from tenants";
 
@@ -41,6 +41,9 @@ async fn sides_with_failures() -> (Database, Sandbox, Program) {
 #[case(&["sync", "--dry-run", "--allow", "create=5", "--allow", "update=5"])]
 #[case(&["sync", "--dry-run", "--max-changes", "1", "--max-duration", "1m"])]
 #[case(&["-vv", "sync", "--dry-run", "--out", "/dev/null"])]
+#[case(&["sync", "--dry-run", "--only", "new", "--only", "old"])]
+#[case(&["explain", "old"])]
+#[case(&["export", "--with-tokens"])]
 #[case(&["check"])]
 #[case(&["-q", "check"])]
 #[tokio::test]
@@ -50,7 +53,7 @@ async fn what_is_no_run_writes_nothing_anywhere(#[case] arguments: &[&str]) {
     let output = program.run(arguments).await;
     assert!([0, 2].contains(&output.code), "{output:?}");
     let calls = sandbox.take_calls();
-    assert!(writes(&calls).is_empty() && endpoints(&calls) == ["customers"], "{calls:?}");
+    assert!(writes(&calls).is_empty() && !calls.is_empty(), "{calls:?}");
     assert!(std::fs::read(database.file()).unwrap() == before, "the database is not as it was");
 }
 

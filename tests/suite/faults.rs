@@ -36,6 +36,8 @@ enum Verdict {
     Retried,
     /// It is made again after a pause, as often as it takes.
     Throttled,
+    /// The first page is asked for in other words; else as refused.
+    Misunderstood,
     /// It is not made again: the listing fails, or one tenant.
     Refused,
     /// The same, and three of them are about the token.
@@ -112,9 +114,14 @@ impl Place {
     fn expected(self, verdict: Verdict, once: bool) -> (i32, Calls) {
         let [pages, creates, updates] = UNDISTURBED;
         // Each call is tried twice, and a pause is no attempt.
-        let again = usize::from(matches!(verdict, Verdict::Retried | Verdict::Throttled));
+        let again = match (verdict, self) {
+            (Verdict::Retried | Verdict::Throttled, _) => 1,
+            // Perhaps it does not know a parameter: page 1 is asked for with the one, the other, or none.
+            (Verdict::Misunderstood, Self::FirstPage) => 1 + if once { 0 } else { 2 },
+            _ => 0,
+        };
         let code = match (verdict, self) {
-            (Verdict::Retried | Verdict::Throttled, _) if once => 0,
+            (Verdict::Retried | Verdict::Throttled, _) | (Verdict::Misunderstood, Self::FirstPage) if once => 0,
             (Verdict::Unauthorized, _) | (Verdict::Forbidden, Self::FirstPage | Self::SecondPage) => 77,
             (_, Self::FirstPage | Self::SecondPage) => 1,
             (_, Self::Create | Self::Update) => 3,
@@ -154,7 +161,7 @@ impl Place {
 #[case::redirect("redirect", Verdict::Refused)]
 #[case::moved("status=308", Verdict::Refused)]
 #[case::another_shape("status=200", Verdict::Refused)]
-#[case::bad_request("status=400", Verdict::Refused)]
+#[case::bad_request("status=400", Verdict::Misunderstood)]
 #[case::conflict_though_applied("status-after=409", Verdict::Refused)]
 #[case::nested("nested", Verdict::Refused)]
 #[case::forbidden("forbidden", Verdict::Forbidden)]

@@ -204,3 +204,39 @@ async fn an_answer_that_shows_another_id_is_a_failure() {
     assert!(report["changes"][0]["error"].as_str().unwrap().contains("another provided_id"), "{report}");
     assert_eq!(told(&sandbox.take_calls()), ["update_customer a >  b"], "not repeated");
 }
+
+#[tokio::test]
+async fn a_single_tenant_is_renamed_after_a_look_at_its_previous_id() {
+    let tenants = [
+        ["b", "a", "Anna"],
+        ["d", "c", "Dan"],
+        ["c", "", "Cat"],
+        ["f", "e", "Flo"],
+        ["g", "e", "Gus"],
+        ["i", "h", "Ida"],
+    ];
+    let (_database, sandbox, program) =
+        sides(&tenants, &[["a", "Ann"], ["c", "Cat"], ["e", "Flo"], ["i", "Ida"]]).await;
+    let explained = program.run(&["explain", "b"]).await.stdout;
+    for part in [
+        "a customer with its previous provided_id",
+        "To rename: one call of update_customer that gives a",
+        "\nTo update: ",
+    ] {
+        assert!(explained.contains(part), "{part} in {explained}");
+    }
+    drop(sandbox.take_calls());
+    let (code, report) = program.sync(&["--only", "b"]).await;
+    assert_eq!((code, changes(&report)), (0, vec!["rename b applied".to_owned(), "update b applied".to_owned()]));
+    assert_eq!(report["tenants"], 1, "{report}");
+    assert_eq!(
+        told(&sandbox.take_calls()),
+        ["get_customer b", "get_customer a", "update_customer a > b", "update_customer b"]
+    );
+    let (code, report) = program.sync(&["--only", "d", "--only", "f", "--only", "i"]).await;
+    assert_eq!((code, changes(&report)), (3, vec![]), "{report}");
+    let invalid: Vec<_> =
+        report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].as_str().unwrap()).collect();
+    assert_eq!(invalid, ["d", "f"], "another row has the id, or the previous id");
+    assert!(told(&sandbox.take_calls()).iter().all(|call| call.starts_with("get")));
+}

@@ -18,8 +18,8 @@ const CUSTOMERS: (&str, usize) = ("sandbox-token-", 32);
 /// Every e-mail address of the tests is in this top-level domain.
 const DOMAIN: &str = ".example";
 
-/// The one argument that lets addresses be shown, and the one command: all that it shows is made up.
-const SHOW_VALUES: [&str; 2] = ["--show-values", "demo"];
+/// The one argument that lets addresses be shown, and the commands: what demo shows is made up, and export is for nothing else.
+const SHOW_VALUES: [&str; 3] = ["--show-values", "demo", "export"];
 
 /// The one argument that lets customers' tokens be shown.
 const SHOW_TOKENS: &str = "--with-tokens";

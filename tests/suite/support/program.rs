@@ -5,6 +5,7 @@ use std::{
     io::{Write, pipe},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use explo_sync::sandbox::Sandbox;
@@ -87,6 +88,15 @@ impl Program {
         let stdout = OwnedFd::from(keeping(reader, kept.stdout));
         child.stdout = Some(ChildStdout::from_std(stdout.into()).unwrap());
         child
+    }
+
+    /// Runs it on a terminal of its own: all that this shows.
+    pub async fn on_terminal(&self, arguments: &str) -> String {
+        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
+        let mut script = Command::new("script");
+        script.args(["-qec", &line, "/dev/null"]).env_clear().envs(&self.variables).env("TERM", "xterm");
+        script.env("PATH", "/usr/bin:/bin").current_dir(std::env::temp_dir()).stdin(Stdio::null());
+        String::from_utf8(script.output().await.unwrap().stdout).unwrap()
     }
 
     /// Starts it, to be waited for by the caller; its log can be read.

@@ -1,0 +1,54 @@
+//! `export`: every customer that Explo lists, as JSON lines.
+
+use std::io::{self, Write};
+
+use super::{
+    Context,
+    instance::Instance,
+    signals::stop_at_signal,
+    terminal::{Terminal, unless_gone},
+};
+use crate::{
+    cli::{ExportArgs, Output},
+    explo::{Reader, Stop},
+    model::Customer,
+    progress::Progress,
+    reconciler,
+    report::{self, Exit},
+};
+
+/// Writes while it lists: the lines are all customers only if the exit code is 0.
+pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u8> {
+    let stop = Stop::default();
+    let instance = match context.config().and_then(|config| Instance::open(config, &stop)) {
+        Ok(instance) => instance,
+        Err(error) => {
+            Terminal::show_failure(&error.to_string(), Exit::Config, Output::Text)?;
+            return Ok(Exit::Config as u8);
+        }
+    };
+    tokio::spawn(stop_at_signal(stop.clone()));
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut written = Ok(());
+    let progress = context.terminal.progress();
+    let mut write = |customer: &Customer<'_>| {
+        if written.is_ok() {
+            written = report::write_customer(customer, args.with_tokens, &mut out);
+        }
+        if written.is_err() {
+            // Nobody reads on.
+            stop.cut();
+        }
+    };
+    let listed = instance.client.list(&mut write, &|pages, of| progress.listed(pages, of)).await;
+    unless_gone(written.and_then(|()| out.flush()))?;
+    match listed {
+        Ok(_) => Ok(Exit::Success as u8),
+        Err(error) => {
+            let error = reconciler::Error::from(error);
+            let exit = report::exit_without_plan(&error);
+            Terminal::show_failure(&error.to_string(), exit, Output::Text)?;
+            Ok(exit as u8)
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Both sides of one id, and what follows.
+
+use super::Plan;
+use crate::model::{Customer, Tenant};
+
+/// One tenant with its customer.
+#[derive(Debug)]
+pub struct Explanation {
+    /// The id that was asked for.
+    pub provided_id: String,
+    /// What its row wants, where it has one.
+    pub tenant: Option<Tenant>,
+    /// What Explo has under the id or, if nothing, under the previous one.
+    pub customer: Option<Customer<'static>>,
+    /// Of this tenant alone.
+    pub plan: Plan,
+}

@@ -1,0 +1,75 @@
+//! One tenant for a reader: what its row wants, what Explo has, field by field, and what a run would do about it.
+
+use std::io::{self, Write};
+
+use super::Style;
+use crate::{
+    model::{Customer, Field, Tenant, printable, shown},
+    plan::{Change, Explanation, Plan, sides},
+};
+
+/// Writes it; without values the fields are named and marked, and that is all.
+pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let Explanation { provided_id, tenant, customer, plan } = explanation;
+    let row = if tenant.is_some() { "has a row" } else { "has no row that can be used" };
+    let listed = match customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id)) {
+        Some(true) => "a customer with this provided_id",
+        Some(false) => "a customer with its previous provided_id",
+        None => "no customer that this token sees with this provided_id",
+    };
+    writeln!(out, "{} {row}, and Explo has {listed}.", shown(provided_id))?;
+    if let Some(tenant) = tenant {
+        for field in Field::ALL {
+            write_field(tenant, customer.as_ref(), field, plan, style, out)?;
+        }
+    }
+    writeln!(out, "{}", decision(explanation))
+}
+
+fn write_field(
+    tenant: &Tenant,
+    customer: Option<&Customer<'_>>,
+    field: Field,
+    plan: &Plan,
+    style: Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (wanted, held) = sides(tenant, customer.unwrap_or(&Customer::default()), field, plan.rules);
+    let (mark, text) = match (wanted, customer) {
+        (None, _) => (' ', "left alone: the row has nothing for it".to_owned()),
+        (Some(wanted), None) => ('+', format!("wanted {}", shown(&wanted))),
+        (Some(wanted), Some(_)) if wanted == held => ('=', shown(&wanted)),
+        (Some(wanted), Some(_)) => ('~', format!("wanted {}, Explo has {}", shown(&wanted), shown(&held))),
+    };
+    let text = if style.values || mark == ' ' { text } else { String::new() };
+    writeln!(out, "{}", format!("  {mark} {:<22}{text}", field.name()).trim_end())
+}
+
+fn decision(Explanation { tenant, plan, .. }: &Explanation) -> String {
+    if let Some(invalid) = plan.invalid.first() {
+        return format!("Invalid, so nothing is sent: {}", printable(&invalid.reason));
+    }
+    if plan.changes.is_empty() {
+        return if tenant.is_some() { "Unchanged: nothing is sent." } else { "Nothing to do." }.to_owned();
+    }
+    let to = |change: &Change| format!("To {}: {}.", change.kind(), calls(plan, change));
+    plan.changes.iter().map(to).collect::<Vec<_>>().join("\n")
+}
+
+fn calls(plan: &Plan, change: &Change) -> String {
+    match change {
+        Change::Rename(row) => {
+            let old = shown(plan.previous_provided_id(*row));
+            format!(
+                "one call of update_customer that gives {old} the new provided_id (which its JWTs must name from then on)"
+            )
+        }
+        Change::Create(_) => "one call of create_customer".to_owned(),
+        Change::Update(update) => {
+            let fields: Vec<_> = update.fields().into_iter().map(Field::name).collect();
+            let carries =
+                if plan.carrying() > 0 { " after one of get_customer, for others' values are kept" } else { "" };
+            format!("one call of update_customer with {}{carries}", fields.join(", "))
+        }
+    }
+}
