@@ -80,7 +80,7 @@ pub struct SyncArgs {
     pub exit_code: bool,
     /// Let a held plan through, for this run, up to that number, such as create=2500 (repeatable)
     ///
-    /// The classes: create, update, mapping, orphan.
+    /// The classes: create, update, rename, mapping, orphan.
     #[arg(long, value_name = "CLASS=N")]
     pub allow: Vec<Allowance>,
     /// With --dry-run: save the plan, with its values, for --plan (readable for you alone)

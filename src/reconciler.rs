@@ -2,7 +2,7 @@
 //!
 //! A dry run is the absence of a writer: without one there is nothing that could write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -11,8 +11,8 @@ use crate::{
     explo::{self, Listing, Reader, Stop, Writer},
     model::{Customer, Row},
     plan::{
-        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Known, Plan, Rules,
-        compare,
+        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Known, Plan,
+        RowNumber, Rules, compare,
     },
     progress::Progress,
     source::{self, Source},
@@ -112,13 +112,17 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
     pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
-        let unmoved =
-            stream::iter(&plan.changes).map(|change| self.is_unmoved(&plan, change)).buffered(self.side_by_side);
+        let renamed: HashSet<_> = plan.renames().collect();
+        let is_unmoved = |change| self.is_unmoved(&plan, change, &renamed);
+        let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
         plan.looks = unmoved.len();
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
         let (kept, moved): (Vec<_>, Vec<_>) = changes.partition(|(_, is_unmoved)| *is_unmoved);
-        let skipped = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
+        let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
+        // A tenant may be renamed and updated.
+        skipped.sort_unstable();
+        skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
         let applied = Some(self.apply(&plan, writer, progress).await);
         Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped, held: Vec::new(), applied })
@@ -142,12 +146,12 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Both sides of one id.
     pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
         let provided_id = provided_id.to_owned();
-        let (plan, mut customers) = self.look_up(&BTreeSet::from([provided_id.clone()])).await?;
+        let (plan, customers) = self.look_up(&BTreeSet::from([provided_id.clone()])).await?;
         let tenant = plan.index.tenant_of(&provided_id);
-        Ok(Explanation { provided_id, tenant, customer: customers.pop().flatten(), plan })
+        Ok(Explanation { provided_id, tenant, customer: customers.into_iter().flatten().next(), plan })
     }
 
-    /// The plan for some tenants, and their customers.
+    /// The plan for some tenants, and their customers; where one has none under its id, the previous id's is looked at too.
     async fn look_up(&self, provided_ids: &BTreeSet<String>) -> Result<(Plan, Vec<Option<Customer<'static>>>), Error> {
         let mut tenants = self.read(|provided_id| provided_id.is_some_and(|id| provided_ids.contains(id))).await?;
         for provided_id in provided_ids {
@@ -155,8 +159,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 tenants.reject(Some(provided_id.clone()), "the source has no row with this provided_id");
             }
         }
-        let looks = stream::iter(provided_ids).map(|provided_id| self.held(provided_id)).buffered(self.side_by_side);
-        let customers: Vec<_> = looks.try_collect().await?;
+        let mut customers = self.look(provided_ids).await?;
+        let absent = provided_ids.iter().zip(&customers).filter(|(_, customer)| customer.is_none());
+        let previous = absent.filter_map(|(provided_id, _)| tenants.tenant_of(provided_id)?.previous_provided_id);
+        let previous: BTreeSet<_> = previous.collect();
+        if !previous.is_empty() {
+            self.rows(&mut |row| tenants.insert_aside(row, &previous)).await?;
+            customers.extend(self.look(&previous).await?);
+        }
         let mut comparison = Comparison::new(tenants, self.rules, self.findings);
         for customer in &customers {
             comparison.observe_alone(customer.as_ref());
@@ -164,11 +174,21 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok((comparison.finish(), customers))
     }
 
-    async fn is_unmoved(&self, plan: &Plan, change: &Change) -> Result<bool, Error> {
+    async fn look(&self, provided_ids: &BTreeSet<String>) -> Result<Vec<Option<Customer<'static>>>, Error> {
+        let looks = stream::iter(provided_ids).map(|provided_id| self.held(provided_id));
+        looks.buffered(self.side_by_side).try_collect().await
+    }
+
+    async fn is_unmoved(&self, plan: &Plan, change: &Change, renamed: &HashSet<RowNumber>) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
-        let current = self.held(&tenant.provided_id).await?;
+        let is_renamed = renamed.contains(&change.row());
+        let is_taken = is_renamed && self.held(&tenant.provided_id).await?.is_some();
+        let listed_id = if is_renamed { plan.previous_provided_id(change.row()) } else { &tenant.provided_id };
+        let current = self.held(listed_id).await?;
         Ok(match (change, current) {
+            _ if is_taken => false,
             (Change::Create(_), current) => current.is_none(),
+            (Change::Rename(_), current) => current.is_some(),
             (Change::Update(_), None) => false,
             (Change::Update(update), Some(current)) => {
                 let mut differences = compare(&tenant, &current, plan.rules);
@@ -190,12 +210,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 index.insert(row);
             }
         };
-        tokio::select! {
-            read = self.source.read(&mut insert) => read?,
-            () = self.stop.requested() => return Err(self.stop.error().into()),
-        }
+        self.rows(&mut insert).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
+    }
+
+    async fn rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+        tokio::select! {
+            read = self.source.read(each) => Ok(read?),
+            () = self.stop.requested() => Err(self.stop.error().into()),
+        }
     }
 
     async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {

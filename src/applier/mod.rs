@@ -3,14 +3,17 @@
 
 mod settling;
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::{
+    collections::HashSet,
+    sync::{Mutex, OnceLock, PoisonError},
+};
 
 use futures_util::{StreamExt, stream};
 
 use crate::{
     explo::{Created, Error, Reader, Writer},
     model::{Customer, Field, Tenant},
-    plan::{Change, Difference, KeyStyle, Plan, Spare, Unsettled, compare, needs_current, wanted},
+    plan::{Change, Difference, KeyStyle, Plan, RowNumber, Spare, Unsettled, compare, needs_current, wanted},
     progress::Progress,
 };
 
@@ -52,6 +55,8 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// Ids that were to be created but existed, unlisted.
     pub existing: Vec<String>,
+    /// Changes that were to be begun, from the first on.
+    pub begun: usize,
     /// Why it ended before the end.
     pub end: Option<Error>,
 }
@@ -65,6 +70,8 @@ pub(crate) struct Applier<'a, R, W> {
     existing: Mutex<Vec<String>>,
     settling: Settling<'a, R>,
     forbidden: Mutex<usize>,
+    /// To be renamed, and not done: there is no customer to update.
+    not_renamed: Mutex<HashSet<RowNumber>>,
     end: OnceLock<Error>,
 }
 
@@ -78,39 +85,42 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             existing: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
             forbidden: Mutex::new(0),
+            not_renamed: Mutex::new(plan.renames().collect()),
             end: OnceLock::new(),
         }
     }
 
-    /// Applies the changes in order, so many side by side, and no more than `most` of them.
+    /// Applies the changes in order, the renames before all others, so many side by side, and no more than `most` of them.
     pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
         let begun = changes.len().min(most);
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
-        let numbered = |(number, change)| {
-            let outcome = self.outcome(change);
+        let numbered = |number| {
+            let outcome = self.outcome(&changes[number]);
             async move { (number, outcome.await) }
         };
-        let mut arriving =
-            stream::iter(changes[..begun].iter().enumerate()).map(numbered).buffer_unordered(side_by_side.max(1));
+        let renames = self.plan.renames().count().min(begun);
         let mut arrived = 0;
-        while let Some((number, outcome)) = arriving.next().await {
-            outcomes[number] = outcome;
-            arrived += 1;
-            progress.applied(arrived, begun);
+        for part in [0..renames, renames..begun] {
+            let mut arriving = stream::iter(part).map(numbered).buffer_unordered(side_by_side.max(1));
+            while let Some((number, outcome)) = arriving.next().await {
+                outcomes[number] = outcome;
+                arrived += 1;
+                progress.applied(arrived, begun);
+            }
         }
-        drop(arriving);
         let mut existing = self.existing.into_inner().unwrap_or_else(PoisonError::into_inner);
         existing.sort_unstable();
-        Applied { outcomes, existing, end: self.end.into_inner() }
+        Applied { outcomes, existing, begun, end: self.end.into_inner() }
     }
 
     async fn outcome(&self, change: &Change) -> Outcome {
-        if self.end.get().is_some() {
+        if self.end.get().is_some() || self.must_wait(change) {
             return Outcome::Deferred;
         }
         let tenant = self.plan.index.tenant(change.row());
         let outcome = match change {
+            Change::Rename(row) => self.rename(*row).await,
             Change::Create(_) => self.create(&tenant).await,
             Change::Update(update) => self.update(&tenant, &update.differences).await,
         };
@@ -119,6 +129,18 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
         }
         outcome
+    }
+
+    /// An update of a tenant whose customer was to get another id first, and did not.
+    fn must_wait(&self, change: &Change) -> bool {
+        let is_update = matches!(change, Change::Update(_));
+        is_update && self.not_renamed.lock().unwrap_or_else(PoisonError::into_inner).contains(&change.row())
+    }
+
+    async fn rename(&self, row: RowNumber) -> Result<Outcome, Error> {
+        self.writer.rename(self.plan.previous_provided_id(row), self.plan.index.provided_id(row)).await?;
+        self.not_renamed.lock().unwrap_or_else(PoisonError::into_inner).remove(&row);
+        Ok(Outcome::Applied)
     }
 
     async fn create(&self, tenant: &Tenant) -> Result<Outcome, Error> {

@@ -2,7 +2,7 @@
 //!
 //! | answer | then |
 //! |---|---|
-//! | no connection, timeout, 5xx, unreadable | again after a backoff, up to `max_attempts` |
+//! | no connection, timeout, 5xx, unreadable | again after a backoff, up to `max_attempts`; a rename only after a look |
 //! | 429 | every call pauses; not an attempt; given up after ten minutes |
 //! | 401, 403, a refusal | an error for the caller |
 //! | ten calls in a row given up | Explo is down: the run ends |
@@ -151,6 +151,24 @@ impl<T: Transport> Client<T> {
     pub(super) async fn call<A>(
         &self,
         request: &Request<'_>,
+        read: impl FnMut(&[u8]) -> Result<A, Unusable>,
+    ) -> Result<(A, u32), Error> {
+        self.attempts(request, self.settings.max_attempts, read).await
+    }
+
+    /// Makes one call that must not be repeated: where the answer is lost it may have been applied.
+    pub(super) async fn call_once<A>(
+        &self,
+        request: &Request<'_>,
+        read: impl FnMut(&[u8]) -> Result<A, Unusable>,
+    ) -> Result<A, Error> {
+        Ok(self.attempts(request, 1, read).await?.0)
+    }
+
+    async fn attempts<A>(
+        &self,
+        request: &Request<'_>,
+        most: u32,
         mut read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<(A, u32), Error> {
         let mut attempts = 0;
@@ -187,15 +205,20 @@ impl<T: Transport> Client<T> {
                     fault
                 }
             };
-            if attempts >= self.settings.max_attempts {
+            if attempts >= most {
                 return Err(self.give_up(request.endpoint, attempts, fault));
             }
-            let wait = retry::backoff(attempts, self.random.lock().unwrap_or_else(PoisonError::into_inner).random());
-            tracing::warn!(endpoint = %request.endpoint, attempt = attempts, wait_ms = wait.as_millis(), "retrying, because {fault}");
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.stop.requested() => return Err(Error::Cut { endpoint: request.endpoint }),
-            }
+            self.back_off(request.endpoint, attempts, &fault).await?;
+        }
+    }
+
+    /// Waits before the next attempt at a call that may have been applied.
+    pub(super) async fn back_off(&self, endpoint: Endpoint, attempts: u32, fault: &Fault) -> Result<(), Error> {
+        let wait = retry::backoff(attempts, self.random.lock().unwrap_or_else(PoisonError::into_inner).random());
+        tracing::warn!(%endpoint, attempt = attempts, wait_ms = wait.as_millis(), "retrying, because {fault}");
+        tokio::select! {
+            () = tokio::time::sleep(wait) => Ok(()),
+            () = self.stop.requested() => Err(Error::Cut { endpoint }),
         }
     }
 

@@ -7,6 +7,7 @@ use super::{
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing},
+    rename,
     transport::Transport,
     wire::{self, ListingVersion},
 };
@@ -83,17 +84,31 @@ impl<T: Transport> Client<T> {
     }
 
     /// Sends a tenant; the answer must be about its customer.
-    async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<Created, Error> {
+    pub(super) async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<Created, Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
-        let read = |body: &[u8]| wire::read_answer(body).map(|(is_new, customer)| (is_new, customer.into_owned()));
-        let ((is_new, customer), failed_attempts) = self.call(&request, read).await?;
-        if customer.provided_id.as_deref() != Some(&tenant.provided_id) {
-            let excerpt = "the answer is about a customer with another provided_id".to_owned();
-            return Err(Error::Rejected { endpoint, status: 200, excerpt });
-        }
+        let (answer, failed_attempts) = self.call(&request, read_answer).await?;
+        let (is_new, customer) = about(&tenant.provided_id, endpoint, answer)?;
         Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer })
     }
+}
+
+/// The answer about one customer, kept.
+pub(super) fn read_answer(body: &[u8]) -> Result<(bool, Customer<'static>), Unusable> {
+    wire::read_answer(body).map(|(is_new, customer)| (is_new, customer.into_owned()))
+}
+
+/// Refuses an answer that is about another customer.
+pub(super) fn about(
+    provided_id: &str,
+    endpoint: Endpoint,
+    answer: (bool, Customer<'static>),
+) -> Result<(bool, Customer<'static>), Error> {
+    if answer.1.provided_id.as_deref() == Some(provided_id) {
+        return Ok(answer);
+    }
+    let excerpt = "the answer is about a customer with another provided_id".to_owned();
+    Err(Error::Rejected { endpoint, status: 200, excerpt })
 }
 
 fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
@@ -118,5 +133,9 @@ impl<T: Transport> Writer for Client<T> {
 
     async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error> {
         Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.customer)
+    }
+
+    async fn rename(&self, old: &str, new: &str) -> Result<(), Error> {
+        rename::rename(self, old, new).await
     }
 }

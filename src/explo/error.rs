@@ -29,6 +29,12 @@ pub enum Error {
         /// What the answer says, masked, and the way out where one is known.
         excerpt: String,
     },
+    /// Whether a rename was applied can't be told.
+    #[error("the answer to the rename was lost, and now {found}")]
+    Unclear {
+        /// What a look at both ids found.
+        found: &'static str,
+    },
     /// Tried as often as is allowed.
     #[error("{endpoint} failed {attempts} times, the last time because {fault}")]
     GaveUp {
@@ -120,7 +126,7 @@ impl Error {
             | Self::Incomplete { .. }
             | Self::Stopped { .. }
             | Self::Cut { .. } => true,
-            Self::Forbidden { .. } | Self::Rejected { .. } | Self::GaveUp { .. } => false,
+            Self::Forbidden { .. } | Self::Rejected { .. } | Self::Unclear { .. } | Self::GaveUp { .. } => false,
         }
     }
 

@@ -70,6 +70,13 @@ struct Answer<'a> {
     customer: Option<&'a RawValue>,
 }
 
+impl Envelope<'_> {
+    fn shows_customers(&self) -> bool {
+        let of_v2 = self.results.as_ref().and_then(|results| results.customers);
+        [self.customers, of_v2].into_iter().flatten().any(|customers| !matches!(customers.get(), "[]" | "null"))
+    }
+}
+
 impl<'a> Page<'a> {
     /// Reads the envelope; the rest is well-formed from then on.
     pub fn read(body: &'a [u8], version: ListingVersion) -> Result<Self, Unusable> {
@@ -81,9 +88,7 @@ impl<'a> Page<'a> {
         let succeeded = page.success.map(|success| flag(success) == Some(true));
         let customers = match (version, succeeded) {
             // What shows customers is not quoted as a reason.
-            (_, Some(false)) | (ListingVersion::V1, None) if page.customers.is_none() && page.results.is_none() => {
-                return Err(Unusable::Refusal);
-            }
+            (_, Some(false)) | (ListingVersion::V1, None) if !page.shows_customers() => return Err(Unusable::Refusal),
             (_, Some(false)) | (ListingVersion::V1, None) => None,
             (ListingVersion::V1, Some(true)) => page.customers,
             (ListingVersion::V2, _) => page.results.and_then(|results| results.customers),
@@ -166,6 +171,15 @@ impl<'a> From<&'a Tenant> for Body<'a> {
             hierarchy_level_name: tenant.hierarchy_level_name.as_deref(),
         }
     }
+}
+
+/// The body of a rename.
+#[derive(Debug, Serialize)]
+pub struct RenameBody<'a> {
+    /// The id that the customer has.
+    pub provided_id: &'a str,
+    /// The id that it gets.
+    pub new_provided_id: &'a str,
 }
 
 /// Only whole objects are sent: single keys were completed with the others' before.

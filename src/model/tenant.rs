@@ -9,6 +9,8 @@ use super::json;
 pub struct Tenant {
     /// The id that both sides share; never empty.
     pub provided_id: String,
+    /// The id under which its customer may still be found; never empty.
+    pub previous_provided_id: Option<String>,
     /// See [`Field::Name`](super::Field::Name).
     pub name: Option<String>,
     /// Without repetitions; the order is that of the source.
@@ -132,6 +134,8 @@ impl Scope {
 pub struct Invalid {
     /// Its id, where it has one.
     pub provided_id: Option<String>,
+    /// The id that it had before, where that is known.
+    pub previous_provided_id: Option<String>,
     /// What is wrong: the column and the kind of value, never the value itself.
     pub reason: String,
 }

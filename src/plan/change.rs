@@ -11,6 +11,8 @@ use crate::model::{Customer, Field, Invalid};
 /// One change of one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// Give the customer that has the tenant's previous id the tenant's own.
+    Rename(RowNumber),
     /// Make the customer of this tenant.
     Create(RowNumber),
     /// Change some of its fields.
@@ -31,7 +33,7 @@ pub struct Update {
 pub struct Plan {
     /// The tenants that the changes refer to.
     pub index: Index,
-    /// In the order of carrying out: creates, then updates, each by id.
+    /// In the order of carrying out: renames, creates, updates, each by id. A tenant that is renamed may be updated too.
     pub changes: Vec<Change>,
     /// The ids of customers without a tenant, sorted; left alone.
     pub orphans: Vec<String>,
@@ -62,7 +64,7 @@ impl Change {
     #[must_use]
     pub fn row(&self) -> RowNumber {
         match self {
-            Self::Create(row) | Self::Update(Update { row, .. }) => *row,
+            Self::Rename(row) | Self::Create(row) | Self::Update(Update { row, .. }) => *row,
         }
     }
 
@@ -70,6 +72,7 @@ impl Change {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::Rename(_) => "rename",
             Self::Create(_) => "create",
             Self::Update(_) => "update",
         }
@@ -91,10 +94,17 @@ impl Plan {
         self.index.provided_id(change.row())
     }
 
-    /// What a change would change; of a create, what the new customer would hold beyond the defaults.
+    /// The id that the tenant's customer had before a rename.
+    #[must_use]
+    pub fn previous_provided_id(&self, row: RowNumber) -> &str {
+        self.index.previous_provided_id(row).unwrap_or_default()
+    }
+
+    /// The fields that a change would change (a rename: none); of a create, what the new customer would hold beyond the defaults.
     #[must_use]
     pub fn differences<'p>(&'p self, change: &'p Change) -> Cow<'p, [Difference]> {
         match change {
+            Change::Rename(_) => Cow::Borrowed(&[]),
             Change::Update(update) => Cow::Borrowed(&update.differences),
             Change::Create(row) => {
                 Cow::Owned(compare(&self.index.tenant(*row), &Customer::default(), Rules::default()))
@@ -106,14 +116,22 @@ impl Plan {
     pub fn updates(&self) -> impl Iterator<Item = &Update> {
         self.changes.iter().filter_map(|change| match change {
             Change::Update(update) => Some(update),
-            Change::Create(_) => None,
+            Change::Rename(_) | Change::Create(_) => None,
+        })
+    }
+
+    /// The tenants whose customers get another id.
+    pub fn renames(&self) -> impl Iterator<Item = RowNumber> {
+        self.changes.iter().filter_map(|change| match change {
+            Change::Rename(row) => Some(*row),
+            Change::Create(_) | Change::Update(_) => None,
         })
     }
 
     /// How many customers are to be made.
     #[must_use]
     pub fn creates(&self) -> usize {
-        self.changes.len() - self.updates().count()
+        self.changes.iter().filter(|change| matches!(change, Change::Create(_))).count()
     }
 
     /// How many updates touch each field.

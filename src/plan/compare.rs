@@ -112,6 +112,7 @@ pub fn wanted(tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>,
     });
     Tenant {
         provided_id: tenant.provided_id.clone(),
+        previous_provided_id: None,
         name: tenant.name.clone().filter(|_| sent(Field::Name)),
         emails: emails.filter(|_| sent(Field::Emails)),
         group_tags: tenant.group_tags.clone().filter(|_| sent(Field::GroupTags)),

@@ -1,19 +1,13 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
-//!
-//! A difference is doubtful if it may be the listing's alone: keys in another style, or what the last run wrote and Explo
-//! acknowledged. A few looks at single customers decide: that keys are restyled is proved by one; what came back is decided
-//! for the customers looked at, and the others follow them if they agree.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::{
     Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
-    compare::difference,
+    doubt::{Doubt, Doubtful, Seen},
+    rename::{self, Verdict},
 };
-use crate::model::{Customer, Field, Invalid};
-
-/// Customers looked at for each doubt.
-const LOOKS: usize = 3;
+use crate::model::{Customer, Invalid};
 
 /// Both sides, half compared.
 #[derive(Debug)]
@@ -23,7 +17,11 @@ pub struct Comparison<'f> {
     findings: &'f Findings,
     updates: Vec<Update>,
     unsettled: Vec<(RowNumber, Unsettled)>,
-    doubtful: Vec<Doubtful>,
+    doubtful: Doubtful,
+    /// Seen under the previous id of a tenant: what that means shows at the end of the listing.
+    previous: Vec<Seen>,
+    renames: Vec<RowNumber>,
+    unlisted: Vec<RowNumber>,
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
@@ -31,29 +29,6 @@ pub struct Comparison<'f> {
     with_tenant: usize,
     unchanged: usize,
     unsettled_customers: usize,
-    unlisted: Vec<RowNumber>,
-}
-
-/// Why a difference may be the listing's alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Doubt {
-    /// Property keys differ in style.
-    KeyStyle,
-    /// The last run wrote it, and it was acknowledged.
-    CameBack(Field),
-}
-
-/// A customer whose differences may not all be there.
-#[derive(Debug)]
-struct Doubtful {
-    row: RowNumber,
-    listed: Vec<Difference>,
-    /// The properties' difference but for the style of keys.
-    restyled: Option<Difference>,
-    /// With what a look at this customer showed: whether the listing alone is at fault.
-    doubts: BTreeMap<Doubt, Option<bool>>,
-    /// It was looked at, be it in vain.
-    is_looked_at: bool,
 }
 
 impl<'f> Comparison<'f> {
@@ -66,7 +41,10 @@ impl<'f> Comparison<'f> {
             findings,
             updates: Vec::new(),
             unsettled: Vec::new(),
-            doubtful: Vec::new(),
+            doubtful: Doubtful::default(),
+            previous: Vec::new(),
+            renames: Vec::new(),
+            unlisted: Vec::new(),
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
@@ -74,7 +52,6 @@ impl<'f> Comparison<'f> {
             with_tenant: 0,
             unchanged: 0,
             unsettled_customers: 0,
-            unlisted: Vec::new(),
         }
     }
 
@@ -90,7 +67,14 @@ impl<'f> Comparison<'f> {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
             Probe::Equal => self.unchanged += 1,
-            Probe::Differs(row) => self.differs(row, customer, provided_id),
+            Probe::Differs(row) => {
+                let seen = self.seen(row, customer);
+                self.take(seen);
+            }
+            Probe::Previous(rows) => {
+                let seen: Vec<_> = rows.into_iter().map(|row| self.seen(row, customer)).collect();
+                self.previous.extend(seen);
+            }
         }
         self.with_tenant += 1;
     }
@@ -103,71 +87,81 @@ impl<'f> Comparison<'f> {
         }
     }
 
-    fn differs(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str) {
-        let tenant = self.index.tenant(row);
-        let listed = compare(&tenant, customer, self.rules);
-        let restyled = difference(&tenant, customer, Field::Properties, self.rules.with(KeyStyle::AsWanted));
-        let came_back =
-            listed.iter().chain(&restyled).filter(|difference| self.findings.came_back(provided_id, difference));
-        let mut doubts: BTreeMap<_, _> = came_back.map(|one| (Doubt::CameBack(one.field), None)).collect();
-        if of_field(&listed, Field::Properties) != restyled.as_ref() {
-            doubts.insert(Doubt::KeyStyle, None);
-        }
-        if doubts.is_empty() {
-            self.conclude(row, listed, Vec::new());
+    fn seen(&self, row: RowNumber, customer: &Customer<'_>) -> Seen {
+        Seen::new(row, &self.index.tenant(row), customer, self.rules, self.findings)
+    }
+
+    fn take(&mut self, seen: Seen) {
+        if seen.is_certain() {
+            self.conclude(seen, &BTreeSet::new());
         } else {
-            self.doubtful.push(Doubtful { row, listed, restyled, doubts, is_looked_at: false });
+            self.doubtful.push(seen);
         }
     }
 
-    /// A customer to look at, as long as a doubt is open.
-    #[must_use]
-    pub fn doubtful(&self) -> Option<&str> {
-        let doubts: BTreeSet<_> = self.doubtful.iter().flat_map(|one| one.doubts.keys().copied()).collect();
-        let open: BTreeSet<_> = doubts.into_iter().filter(|doubt| self.is_open(*doubt)).collect();
-        let is_due = |one: &&Doubtful| !one.is_looked_at && one.doubts.keys().any(|doubt| open.contains(doubt));
-        self.doubtful.iter().filter(is_due).map(|doubtful| self.index.provided_id(doubtful.row)).min()
+    /// All customers were given: decides which of them get another id.
+    fn judge_renames(&mut self) {
+        let previous = std::mem::take(&mut self.previous);
+        let judge = |seen: &Seen| {
+            // It exists under its new id, though no listing shows it.
+            let is_known = self.findings.is_unlisted(&self.index.tenant(seen.row));
+            if is_known { Verdict::Ignored } else { rename::judge(&self.index, seen.row, true) }
+        };
+        let verdicts: Vec<_> = previous.iter().map(judge).collect();
+        for (seen, verdict) in previous.into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Rename if self.index.is_unlisted(seen.row) => {
+                    self.index.rename(seen.row);
+                    self.renames.push(seen.row);
+                    self.take(seen);
+                }
+                // Another customer was seen under the same id.
+                Verdict::Rename | Verdict::Ignored => {}
+                Verdict::Invalid(reason) => self.reject(seen.row, reason),
+            }
+        }
     }
 
-    fn is_open(&self, doubt: Doubt) -> bool {
-        let looked_at = self.doubtful.iter().filter(|one| one.is_looked_at && one.doubts.contains_key(&doubt)).count();
-        looked_at < LOOKS && !(doubt == Doubt::KeyStyle && self.is_listing(doubt))
+    fn reject(&mut self, row: RowNumber, reason: &str) {
+        let provided_id = self.index.provided_id(row).to_owned();
+        self.index.reject(Some(provided_id), reason);
+    }
+
+    /// The id under which a tenant's customer is listed.
+    fn listed_id(&self, row: RowNumber) -> &str {
+        let previous = self.index.previous_provided_id(row).filter(|_| self.index.is_renamed(row));
+        previous.unwrap_or_else(|| self.index.provided_id(row))
+    }
+
+    /// A customer to look at, after all were listed and as long as a doubt is open: the id under which it is listed.
+    #[must_use]
+    pub fn doubtful(&mut self) -> Option<&str> {
+        self.judge_renames();
+        self.doubtful.due().map(|row| self.listed_id(row)).min()
     }
 
     /// Takes the look at the customer that was [`doubtful`](Self::doubtful): what it really holds, where that can be had.
     pub fn look(&mut self, provided_id: &str, customer: Option<&Customer<'_>>) {
         self.looks += 1;
-        let Self { doubtful, index, findings, rules, .. } = self;
-        let Some(one) = doubtful.iter_mut().find(|one| index.provided_id(one.row) == provided_id) else { return };
-        one.is_looked_at = true;
-        let Some(customer) = customer else { return };
-        let held = compare(&index.tenant(one.row), customer, *rules);
-        for (doubt, is_listing) in &mut one.doubts {
-            *is_listing = Some(match doubt {
-                Doubt::KeyStyle => of_field(&held, Field::Properties) != of_field(&one.listed, Field::Properties),
-                Doubt::CameBack(field) => {
-                    of_field(&held, *field).is_none_or(|difference| findings.rule(provided_id, difference).is_some())
-                }
-            });
-        }
+        let Some(row) = self.doubtful.due().find(|row| self.listed_id(*row) == provided_id) else { return };
+        let (tenant, findings) = (self.index.tenant(row), self.findings);
+        let held = customer.map(|customer| compare(&tenant, customer, self.rules));
+        let is_unsettled = |difference: &Difference| findings.rule(&tenant.provided_id, difference).is_some();
+        self.doubtful.look(row, held.as_deref(), is_unsettled);
     }
 
-    /// Whether the looks say that the listing alone is at fault: for the style of keys one is enough, else they must agree.
-    fn is_listing(&self, doubt: Doubt) -> bool {
-        let mut shown = self.doubtful.iter().filter_map(|one| one.doubts.get(&doubt).copied().flatten()).peekable();
-        match doubt {
-            Doubt::KeyStyle => shown.any(|is_listing| is_listing),
-            Doubt::CameBack(_) => shown.peek().is_some() && shown.all(|is_listing| is_listing),
-        }
-    }
-
-    /// What is to change. Sorted: creates, then updates, each by id.
+    /// What is to change. Sorted: renames, creates, updates, each by id.
     #[must_use]
     pub fn finish(mut self) -> Plan {
-        let doubts: BTreeSet<_> = self.doubtful.iter().flat_map(|one| one.doubts.keys().copied()).collect();
-        let listings: BTreeSet<_> = doubts.into_iter().filter(|doubt| self.is_listing(*doubt)).collect();
-        for doubtful in std::mem::take(&mut self.doubtful) {
-            self.decide(doubtful, &listings);
+        self.judge_renames();
+        let listing = self.doubtful.listing();
+        for seen in std::mem::take(&mut self.doubtful) {
+            self.conclude(seen, &listing);
+        }
+        for row in self.index.with_previous_id().collect::<Vec<_>>() {
+            if let Verdict::Invalid(reason) = rename::judge(&self.index, row, false) {
+                self.reject(row, reason);
+            }
         }
         let mut creates = Vec::new();
         for row in self.index.unlisted().collect::<Vec<_>>() {
@@ -182,16 +176,20 @@ impl<'f> Comparison<'f> {
                 self.index.reject(Some(tenant.provided_id), reason);
             }
         }
-        creates.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
+        for rows in [&mut self.renames, &mut creates] {
+            rows.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
+        }
         self.updates.sort_unstable_by(|a, b| self.index.provided_id(a.row).cmp(self.index.provided_id(b.row)));
         self.unsettled.sort_by(|(a, _), (b, _)| self.index.provided_id(*a).cmp(self.index.provided_id(*b)));
         self.orphans.sort_unstable();
-        let changes = creates.into_iter().map(Change::Create).chain(self.updates.into_iter().map(Change::Update));
+        let (renames, creates) =
+            (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
+        let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
         let invalid = self.index.invalid().iter();
-        let keys = if listings.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
+        let keys = if listing.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
-            invalid: invalid.map(|(id, reason)| Invalid { provided_id: id.clone(), reason: reason.clone() }).collect(),
+            invalid: invalid.map(|(id, reason)| invalid_tenant(id.as_ref(), reason)).collect(),
             orphans: self.orphans,
             unchanged: self.unchanged,
             unsettled: self.unsettled,
@@ -206,29 +204,10 @@ impl<'f> Comparison<'f> {
         }
     }
 
-    fn decide(&mut self, doubtful: Doubtful, listings: &BTreeSet<Doubt>) {
-        let Doubtful { row, listed: mut differences, restyled, doubts, .. } = doubtful;
-        if doubts.contains_key(&Doubt::KeyStyle) && listings.contains(&Doubt::KeyStyle) {
-            differences.retain(|difference| difference.field != Field::Properties);
-            differences.extend(restyled);
-            differences.sort_by_key(|difference| difference.field);
-        }
-        let mut unsettled = Vec::new();
-        differences.retain(|difference| {
-            let doubt = Doubt::CameBack(difference.field);
-            let known = match doubts.get(&doubt) {
-                Some(Some(true)) => Known::Now,
-                Some(None) if listings.contains(&doubt) => Known::Presumably,
-                Some(Some(false) | None) | None => return true,
-            };
-            unsettled.push(Unsettled { known, ..Unsettled::new(difference.clone()) });
-            false
-        });
-        self.conclude(row, differences, unsettled);
-    }
-
     /// What is known not to settle is left out; what remains is an update.
-    fn conclude(&mut self, row: RowNumber, differences: Vec<Difference>, mut unsettled: Vec<Unsettled>) {
+    fn conclude(&mut self, seen: Seen, listing: &BTreeSet<Doubt>) {
+        let row = seen.row;
+        let (differences, mut unsettled) = seen.decide(listing);
         let provided_id = self.index.provided_id(row);
         let mut update = Vec::new();
         for difference in differences {
@@ -239,6 +218,8 @@ impl<'f> Comparison<'f> {
         }
         match (update.is_empty(), unsettled.is_empty()) {
             (false, _) => self.updates.push(Update { row, differences: update }),
+            // A rename is no rest.
+            (true, _) if self.index.is_renamed(row) => {}
             (true, false) => self.unsettled_customers += 1,
             (true, true) => self.unchanged += 1,
         }
@@ -246,6 +227,6 @@ impl<'f> Comparison<'f> {
     }
 }
 
-fn of_field(differences: &[Difference], field: Field) -> Option<&Difference> {
-    differences.iter().find(|difference| difference.field == field)
+fn invalid_tenant(provided_id: Option<&String>, reason: &str) -> Invalid {
+    Invalid { provided_id: provided_id.cloned(), previous_provided_id: None, reason: reason.to_owned() }
 }

@@ -10,7 +10,7 @@ pub struct Explanation {
     pub provided_id: String,
     /// What its row wants, where it has one.
     pub tenant: Option<Tenant>,
-    /// What Explo has under the id.
+    /// What Explo has under the id or, if nothing, under the previous one.
     pub customer: Option<Customer<'static>>,
     /// Of this tenant alone.
     pub plan: Plan,

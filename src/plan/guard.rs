@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | create | new customers | customers listed | `create_floor` |
 //! | update | updates | customers that have a tenant | `floor` |
+//! | rename | customers that get another id | customers that have a tenant | the lower of 3 and `floor` |
 //! | mapping | updates that touch the mapping | customers that have a tenant | the lower of 3 and `floor` |
 //! | orphan | customers without a tenant | customers listed, by `max_orphan_percent` | none |
 
@@ -14,8 +15,8 @@ use serde::{Serialize, Serializer};
 use super::Plan;
 use crate::model::Field;
 
-/// The lowest floor of the class that decides whose data is shown.
-const MAPPING_FLOOR: usize = 3;
+/// The highest floor of the classes that decide whose data is shown.
+const LOW_FLOOR: usize = 3;
 
 /// What the guard counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +25,8 @@ pub enum Class {
     Create,
     /// Customers that change.
     Update,
+    /// Customers that get another id.
+    Rename,
     /// Customers whose mapping changes.
     Mapping,
     /// Customers without a tenant.
@@ -32,7 +35,7 @@ pub enum Class {
 
 impl Class {
     /// Every class, in order.
-    pub const ALL: [Self; 4] = [Self::Create, Self::Update, Self::Mapping, Self::Orphan];
+    pub const ALL: [Self; 5] = [Self::Create, Self::Update, Self::Rename, Self::Mapping, Self::Orphan];
 
     /// The name in reports and on the command line.
     #[must_use]
@@ -40,6 +43,7 @@ impl Class {
         match self {
             Self::Create => "create",
             Self::Update => "update",
+            Self::Rename => "rename",
             Self::Mapping => "mapping",
             Self::Orphan => "orphan",
         }
@@ -51,6 +55,7 @@ impl Class {
         match self {
             Self::Create => plan.creates(),
             Self::Update => plan.updates().count(),
+            Self::Rename => plan.renames().count(),
             Self::Mapping => plan.updates().filter(|update| update.fields().contains(&Field::Mapping)).count(),
             Self::Orphan => plan.orphans.len(),
         }
@@ -139,7 +144,7 @@ impl Guard {
         let limit = match class {
             Class::Create => self.create_floor.max(share(self.percent, plan.customers)),
             Class::Update => self.floor.max(share(self.percent, plan.with_tenant)),
-            Class::Mapping => self.floor.min(MAPPING_FLOOR).max(share(self.percent, plan.with_tenant)),
+            Class::Rename | Class::Mapping => self.floor.min(LOW_FLOOR).max(share(self.percent, plan.with_tenant)),
             Class::Orphan => share(self.max_orphan_percent, plan.customers),
         };
         limit.max(allowances.0.get(&class).copied().unwrap_or(0))

@@ -3,7 +3,7 @@
 //!
 //! Refuses rows that share an id: none of them is planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 
@@ -23,6 +23,8 @@ pub struct Index {
     fingerprints: Fingerprints,
     entries: Vec<Entry>,
     by_id: HashTable<u32>,
+    /// By previous id; several rows may have the same.
+    claims: HashTable<Claim>,
     arena: Vec<u8>,
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
@@ -40,11 +42,24 @@ struct Entry {
     state: State,
 }
 
+/// A previous id, and the row that has it.
+#[derive(Debug)]
+struct Claim {
+    previous_id: u64,
+    row: RowNumber,
+    /// Where the two ids are.
+    offset: usize,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// No customer with this id was seen yet.
     Unlisted,
     Listed,
+    /// Its customer was seen under the previous id, and is to get this one.
+    Renamed,
+    /// Not to be planned.
+    Aside,
     Invalid,
 }
 
@@ -57,6 +72,8 @@ pub enum Probe {
     Differs(RowNumber),
     /// Its tenant is invalid, or another customer was seen under the same id.
     Ignored,
+    /// It has the previous id of these tenants, and no row has this id.
+    Previous(Vec<RowNumber>),
     /// It has no tenant.
     Orphan,
 }
@@ -69,6 +86,7 @@ impl Index {
             fingerprints,
             entries: Vec::new(),
             by_id: HashTable::new(),
+            claims: HashTable::new(),
             arena: Vec::new(),
             shapes: Vec::new(),
             invalid: BTreeMap::new(),
@@ -81,11 +99,28 @@ impl Index {
         self.rows += 1;
         match row {
             Ok(tenant) => self.insert_tenant(&tenant),
-            Err(Invalid { provided_id, reason }) => {
+            Err(Invalid { provided_id, previous_provided_id, reason }) => {
                 if let Some(id) = &provided_id {
-                    self.insert_tenant(&Tenant { provided_id: id.clone(), ..Tenant::default() });
+                    let ids = Tenant { provided_id: id.clone(), previous_provided_id, ..Tenant::default() };
+                    self.insert_tenant(&ids);
                 }
                 self.reject(provided_id, &reason);
+            }
+        }
+    }
+
+    /// Takes a row that is not to be planned, for what its ids say about a rename from one of the previous ids.
+    pub fn insert_aside(&mut self, row: Row, previous_ids: &BTreeSet<String>) {
+        let (provided_id, previous_provided_id) = match row {
+            Ok(Tenant { provided_id, previous_provided_id, .. }) => (Some(provided_id), previous_provided_id),
+            Err(Invalid { provided_id, previous_provided_id, .. }) => (provided_id, previous_provided_id),
+        };
+        let Some(provided_id) = provided_id.filter(|provided_id| self.row(provided_id).is_none()) else { return };
+        let concerns = |id: &String| previous_ids.contains(id);
+        if concerns(&provided_id) || previous_provided_id.as_ref().is_some_and(concerns) {
+            self.insert_tenant(&Tenant { provided_id, previous_provided_id, ..Tenant::default() });
+            if let Some(entry) = self.entries.last_mut() {
+                entry.state = State::Aside;
             }
         }
     }
@@ -96,25 +131,35 @@ impl Index {
             let twice = "more than one row has this provided_id: make the query return it once";
             self.entries[row.0 as usize].state = State::Invalid;
             self.invalid.entry(Some(tenant.provided_id.clone())).or_insert_with(|| twice.to_owned());
+            if tenant.previous_provided_id.is_some() {
+                let offset = self.encode(&(&tenant.provided_id, &tenant.previous_provided_id));
+                self.claim(tenant, row, offset);
+            }
             return;
         }
         let Ok(number) = u32::try_from(self.entries.len()) else { return };
         let shape = self.shape(tenant);
         let fingerprint = self.fingerprints.of_tenant(tenant);
-        let offset = self.arena.len();
-        match postcard::to_extend(tenant, std::mem::take(&mut self.arena)) {
-            Ok(arena) => self.arena = arena,
-            Err(error) => unreachable!("a vector takes any row: {error}"),
-        }
+        let offset = self.encode(tenant);
         self.entries.push(Entry { id, fingerprint, offset, shape, state: State::Unlisted });
         self.by_id.insert_unique(id, number, |&number| self.entries[number as usize].id);
+        self.claim(tenant, RowNumber(number), offset);
+    }
+
+    /// Notes the previous id of a tenant; its own says nothing.
+    fn claim(&mut self, tenant: &Tenant, row: RowNumber, offset: usize) {
+        if let Some(previous) = tenant.previous_provided_id.as_ref().filter(|previous| **previous != tenant.provided_id)
+        {
+            let previous_id = self.fingerprints.of_id(previous);
+            self.claims.insert_unique(previous_id, Claim { previous_id, row, offset }, |claim| claim.previous_id);
+        }
     }
 
     /// Marks a tenant as impossible to plan; of several reasons the first is kept. Rows without an id are told together.
     pub fn reject(&mut self, provided_id: Option<String>, reason: &str) {
         let is_nameless = provided_id.is_none();
         if let Some(id) = &provided_id
-            && let Some(row) = self.find(self.fingerprints.of_id(id), id)
+            && let Some(row) = self.row(id)
         {
             self.entries[row.0 as usize].state = State::Invalid;
         }
@@ -128,7 +173,10 @@ impl Index {
     /// Says what a customer is to the tenants, and marks its tenant as listed.
     pub fn probe(&mut self, customer: &Customer<'_>) -> Probe {
         let Some(provided_id) = customer.provided_id.as_deref() else { return Probe::Ignored };
-        let Some(row) = self.find(self.fingerprints.of_id(provided_id), provided_id) else { return Probe::Orphan };
+        let Some(row) = self.row(provided_id) else {
+            let claimants: Vec<_> = self.claimants(provided_id).collect();
+            return if claimants.is_empty() { Probe::Orphan } else { Probe::Previous(claimants) };
+        };
         let entry = &mut self.entries[row.0 as usize];
         if entry.state != State::Unlisted {
             return Probe::Ignored;
@@ -150,10 +198,42 @@ impl Index {
         self.find(self.fingerprints.of_id(provided_id), provided_id).is_some()
     }
 
+    /// The tenants that have a previous id, in no order.
+    pub(super) fn with_previous_id(&self) -> impl Iterator<Item = RowNumber> {
+        self.claims.iter().map(|claim| claim.row)
+    }
+
+    /// The tenants that have this previous id.
+    pub(super) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
+        let hash = self.fingerprints.of_id(previous);
+        let is_it = move |claim: &&Claim| claim.previous_id == hash && self.ids(claim.offset).1 == Some(previous);
+        self.claims.iter_hash(hash).filter(is_it).map(|claim| claim.row)
+    }
+
+    /// No customer was seen for this tenant, and it is valid.
+    pub(super) fn is_unlisted(&self, row: RowNumber) -> bool {
+        self.entries[row.0 as usize].state == State::Unlisted
+    }
+
+    /// A customer was seen under the tenant's own id.
+    pub(super) fn is_listed(&self, row: RowNumber) -> bool {
+        self.entries[row.0 as usize].state == State::Listed
+    }
+
+    /// The tenant's customer is to get another id.
+    pub(super) fn is_renamed(&self, row: RowNumber) -> bool {
+        self.entries[row.0 as usize].state == State::Renamed
+    }
+
+    /// From now on the tenant's customer is to get another id.
+    pub(super) fn rename(&mut self, row: RowNumber) {
+        self.entries[row.0 as usize].state = State::Renamed;
+    }
+
     /// The tenant with this id, be it invalid.
     #[must_use]
     pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant> {
-        self.find(self.fingerprints.of_id(provided_id), provided_id).map(|row| self.tenant(row))
+        self.row(provided_id).map(|row| self.tenant(row))
     }
 
     /// One tenant, decoded.
@@ -166,6 +246,17 @@ impl Index {
     #[must_use]
     pub fn provided_id(&self, row: RowNumber) -> &str {
         self.decode(row)
+    }
+
+    /// The previous id of one tenant, likewise.
+    #[must_use]
+    pub fn previous_provided_id(&self, row: RowNumber) -> Option<&str> {
+        self.ids(self.entries[row.0 as usize].offset).1
+    }
+
+    /// The row with this id.
+    pub(super) fn row(&self, provided_id: &str) -> Option<RowNumber> {
+        self.find(self.fingerprints.of_id(provided_id), provided_id)
     }
 
     /// How many rows were read, invalid ones included.
@@ -196,9 +287,27 @@ impl Index {
         u32::try_from(position).unwrap_or(u32::MAX)
     }
 
-    /// The row, or the beginning of it: the id comes first.
+    /// The row, or the beginning of it: the two ids come first.
     fn decode<'a, T: serde::Deserialize<'a>>(&'a self, RowNumber(number): RowNumber) -> T {
-        match postcard::take_from_bytes(&self.arena[self.entries[number as usize].offset..]) {
+        self.decode_at(self.entries[number as usize].offset)
+    }
+
+    fn ids(&self, offset: usize) -> (&str, Option<&str>) {
+        self.decode_at(offset)
+    }
+
+    /// Puts a row, or the beginning of it, into the arena; tells where.
+    fn encode(&mut self, row: &impl serde::Serialize) -> usize {
+        let offset = self.arena.len();
+        match postcard::to_extend(row, std::mem::take(&mut self.arena)) {
+            Ok(arena) => self.arena = arena,
+            Err(error) => unreachable!("a vector takes any row: {error}"),
+        }
+        offset
+    }
+
+    fn decode_at<'a, T: serde::Deserialize<'a>>(&'a self, offset: usize) -> T {
+        match postcard::take_from_bytes(&self.arena[offset..]) {
             Ok((value, _)) => value,
             Err(error) => unreachable!("the arena holds what insert encoded: {error}"),
         }

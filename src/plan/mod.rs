@@ -11,11 +11,13 @@
 mod change;
 mod compare;
 mod comparison;
+mod doubt;
 mod explanation;
 mod findings;
 mod fingerprint;
 mod guard;
 mod index;
+mod rename;
 mod saved;
 mod settle;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Difference, Fingerprints, Index, Plan, Rules, Update};
+use super::{Change, Difference, Fingerprints, Index, Plan, RowNumber, Rules, Update};
 use crate::model::{Object, Tenant, json};
 
 /// The version of the shape.
@@ -29,8 +29,16 @@ pub struct SavedPlan {
 #[serde(deny_unknown_fields)]
 struct SavedChange {
     tenant: Tenant,
-    /// What differed; `None` for a customer to be made.
-    differences: Option<Vec<Difference>>,
+    change: SavedKind,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SavedKind {
+    Rename,
+    Create,
+    /// What differed.
+    Update(Vec<Difference>),
 }
 
 impl SavedPlan {
@@ -39,9 +47,10 @@ impl SavedPlan {
     pub fn of(plan: &Plan, instance: &str) -> Self {
         let saved = |change: &Change| SavedChange {
             tenant: plan.index.tenant(change.row()),
-            differences: match change {
-                Change::Create(_) => None,
-                Change::Update(update) => Some(update.differences.clone()),
+            change: match change {
+                Change::Rename(_) => SavedKind::Rename,
+                Change::Create(_) => SavedKind::Create,
+                Change::Update(update) => SavedKind::Update(update.differences.clone()),
             },
         };
         let changes = plan.changes.iter().map(saved).collect();
@@ -60,27 +69,18 @@ impl SavedPlan {
         if self.version != VERSION {
             return Err("it was written by another version of explo-sync");
         }
-        if !self.changes.iter().all(|saved| is_sound(&saved.tenant)) {
+        if !self.changes.iter().all(is_sound) {
             return Err("it has a tenant that no row of a query gives");
         }
-        if self.changes.iter().any(|saved| saved.differences.as_ref().is_some_and(Vec::is_empty)) {
-            return Err("it has an update of nothing");
+        if !self.changes.is_sorted_by_key(|saved| saved.change.turn()) {
+            return Err("its changes are not in the order of carrying out");
         }
-        let mut index = Index::new(fingerprints);
-        for saved in &self.changes {
-            index.insert(Ok(saved.tenant.clone()));
-        }
-        if !index.invalid().is_empty() {
-            return Err("it names a customer twice");
-        }
-        let rows: Vec<_> = index.unlisted().collect();
-        let change = |(row, saved): (_, SavedChange)| match saved.differences {
-            None => Change::Create(row),
-            Some(differences) => Change::Update(Update { row, differences }),
-        };
+        let changes = Vec::with_capacity(self.changes.len());
+        let mut restored = Restored { index: Index::new(fingerprints), changes, renamed: BTreeSet::new() };
+        self.changes.into_iter().try_for_each(|saved| restored.add(saved))?;
         Ok(Plan {
-            changes: rows.into_iter().zip(self.changes).map(change).collect(),
-            index,
+            changes: restored.changes,
+            index: restored.index,
             rules: self.rules,
             orphans: Vec::new(),
             invalid: Vec::new(),
@@ -96,13 +96,62 @@ impl SavedPlan {
     }
 }
 
+impl SavedKind {
+    /// Its place in the order of carrying out.
+    fn turn(&self) -> u8 {
+        match self {
+            Self::Rename => 0,
+            Self::Create => 1,
+            Self::Update(_) => 2,
+        }
+    }
+}
+
+/// The changes of a plan, put together again.
+struct Restored {
+    index: Index,
+    changes: Vec<Change>,
+    /// Renamed, and not updated yet: no other customer has two changes.
+    renamed: BTreeSet<RowNumber>,
+}
+
+impl Restored {
+    fn add(&mut self, SavedChange { tenant, change }: SavedChange) -> Result<(), &'static str> {
+        let twice = "it names a customer twice";
+        if matches!(&change, SavedKind::Update(differences) if differences.is_empty()) {
+            return Err("it has an update of nothing");
+        }
+        let row = match (self.index.row(&tenant.provided_id), &change) {
+            (None, _) => {
+                let provided_id = tenant.provided_id.clone();
+                self.index.insert(Ok(tenant));
+                self.index.row(&provided_id).ok_or(twice)?
+            }
+            (Some(row), SavedKind::Update(_)) if self.renamed.remove(&row) && self.index.tenant(row) == tenant => row,
+            (Some(_), _) => return Err(twice),
+        };
+        self.changes.push(match change {
+            SavedKind::Rename => {
+                self.renamed.insert(row);
+                Change::Rename(row)
+            }
+            SavedKind::Create => Change::Create(row),
+            SavedKind::Update(differences) => Change::Update(Update { row, differences }),
+        });
+        Ok(())
+    }
+}
+
 /// Whoever edits a plan by hand may break the JSON within it, and everything after this relies on that.
-fn is_sound(tenant: &Tenant) -> bool {
+fn is_sound(SavedChange { tenant, change }: &SavedChange) -> bool {
+    let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
+    let has_ids =
+        !tenant.provided_id.is_empty() && previous != Some("") && (*change != SavedKind::Rename || previous.is_some());
     let is_json = |text: &str| json::checked(text) == Ok(text);
     let objects = [&tenant.properties, &tenant.mapping];
     let are_sound = objects.into_iter().flatten().all(|object| match object {
         Object::Whole(text) => is_json(text) && json::is_object(text),
         Object::Keys(keys) => keys.iter().all(|(_, value)| value.as_deref().is_none_or(is_json)),
     });
-    !tenant.provided_id.is_empty() && are_sound
+    has_ids && are_sound
 }

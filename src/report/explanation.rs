@@ -11,10 +11,13 @@ use crate::{
 /// Writes it; without values the fields are named and marked, and that is all.
 pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let Explanation { provided_id, tenant, customer, plan } = explanation;
-    let found = |is_there, there, absent| if is_there { there } else { absent };
-    let row = found(tenant.is_some(), "has a row", "has no row that can be used");
-    let listed = found(customer.is_some(), "a customer", "no customer that this token sees");
-    writeln!(out, "{} {row}, and Explo has {listed} with this provided_id.", shown(provided_id))?;
+    let row = if tenant.is_some() { "has a row" } else { "has no row that can be used" };
+    let listed = match customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id)) {
+        Some(true) => "a customer with this provided_id",
+        Some(false) => "a customer with its previous provided_id",
+        None => "no customer that this token sees with this provided_id",
+    };
+    writeln!(out, "{} {row}, and Explo has {listed}.", shown(provided_id))?;
     if let Some(tenant) = tenant {
         for field in Field::ALL {
             write_field(tenant, customer.as_ref(), field, plan, style, out)?;
@@ -46,15 +49,27 @@ fn decision(Explanation { tenant, plan, .. }: &Explanation) -> String {
     if let Some(invalid) = plan.invalid.first() {
         return format!("Invalid, so nothing is sent: {}", printable(&invalid.reason));
     }
-    match plan.changes.first() {
-        Some(change @ Change::Create(_)) => format!("To {}: one call of create_customer.", change.kind()),
-        Some(change @ Change::Update(update)) => {
+    if plan.changes.is_empty() {
+        return if tenant.is_some() { "Unchanged: nothing is sent." } else { "Nothing to do." }.to_owned();
+    }
+    let to = |change: &Change| format!("To {}: {}.", change.kind(), calls(plan, change));
+    plan.changes.iter().map(to).collect::<Vec<_>>().join("\n")
+}
+
+fn calls(plan: &Plan, change: &Change) -> String {
+    match change {
+        Change::Rename(row) => {
+            let old = shown(plan.previous_provided_id(*row));
+            format!(
+                "one call of update_customer that gives {old} the new provided_id (which its JWTs must name from then on)"
+            )
+        }
+        Change::Create(_) => "one call of create_customer".to_owned(),
+        Change::Update(update) => {
             let fields: Vec<_> = update.fields().into_iter().map(Field::name).collect();
             let carries =
                 if plan.carrying() > 0 { " after one of get_customer, for others' values are kept" } else { "" };
-            format!("To {}: one call of update_customer with {}{carries}.", change.kind(), fields.join(", "))
+            format!("one call of update_customer with {}{carries}", fields.join(", "))
         }
-        None if tenant.is_some() => "Unchanged: nothing is sent.".to_owned(),
-        None => "Nothing to do.".to_owned(),
     }
 }

@@ -9,7 +9,8 @@ use super::{Counts, Exit, Outcomes, Report};
 use crate::{
     applier::Outcome,
     explo::Endpoint,
-    plan::{self, Change, Difference, Held},
+    model::json,
+    plan::{self, Change, Held},
 };
 
 /// The version of the shape.
@@ -161,12 +162,20 @@ impl Serialize for Changes<'_> {
                 Some(Outcome::Failed(reason)) => Some(reason.as_str()),
                 Some(Outcome::Applied | Outcome::Unsettled(_) | Outcome::Deferred) | None => None,
             };
-            let fields =
-                differences.iter().map(|difference| (difference.field.name(), self.values(change, difference)));
+            let ids = match change {
+                Change::Rename(row) => {
+                    Some((json::quote(plan.previous_provided_id(*row)), json::quote(plan.provided_id(change))))
+                }
+                Change::Create(_) | Change::Update(_) => None,
+            };
+            let ids = ids.iter().map(|(old, new)| ("provided_id", self.values(change, old, new)));
+            let fields = differences
+                .iter()
+                .map(|difference| (difference.field.name(), self.values(change, &difference.old, &difference.new)));
             sequence.serialize_element(&OneChange {
                 kind: change.kind(),
                 provided_id: plan.provided_id(change),
-                fields: fields.collect(),
+                fields: ids.chain(fields).collect(),
                 outcome: outcome.map(Outcome::name),
                 error,
             })?;
@@ -176,11 +185,8 @@ impl Serialize for Changes<'_> {
 }
 
 impl Changes<'_> {
-    fn values<'d>(&self, change: &Change, difference: &'d Difference) -> Values<'d> {
+    fn values<'d>(&self, change: &Change, old: &'d str, new: &'d str) -> Values<'d> {
         let raw = |text: &'d str, shown: bool| shown.then(|| serde_json::from_str(text).ok()).flatten();
-        Values {
-            old: raw(&difference.old, self.values && !Report::is_create(change)),
-            new: raw(&difference.new, self.values),
-        }
+        Values { old: raw(old, self.values && !Report::is_create(change)), new: raw(new, self.values) }
     }
 }

@@ -117,7 +117,7 @@ impl Report {
         Counts {
             create: Class::Create.count(plan),
             update: Class::Update.count(plan),
-            rename: 0,
+            rename: Class::Rename.count(plan),
             unchanged: plan.unchanged,
             orphan: plan.orphans.len(),
             invalid: plan.invalid.len(),
@@ -187,13 +187,14 @@ impl Report {
                 _ => Exit::Success,
             };
         }
-        let Outcomes { failed, deferred, .. } = self.outcomes();
+        let failed = self.outcomes().failed;
         let unsettled =
             self.unsettled().into_iter().filter(|(_, one)| one.known == Known::Now || one.holds_more()).count();
         match applied.as_ref().and_then(|applied| applied.end.as_ref()) {
             _ if !held.is_empty() => Exit::Held,
             Some(error) => exit_of(error),
-            None if deferred > 0 => Exit::Stopped,
+            // An update whose rename failed is deferred as well, and that is no early end.
+            None if applied.as_ref().is_some_and(|applied| applied.begun < plan.changes.len()) => Exit::Stopped,
             None if failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
             None => Exit::Success,
         }
@@ -232,6 +233,7 @@ fn exit_of(error: &explo::Error) -> Exit {
         explo::Error::Unauthorized { .. } | explo::Error::Forbidden { .. } => Exit::Credentials,
         explo::Error::Stopped { .. } | explo::Error::Cut { .. } => Exit::Stopped,
         explo::Error::Rejected { .. }
+        | explo::Error::Unclear { .. }
         | explo::Error::GaveUp { .. }
         | explo::Error::Outage { .. }
         | explo::Error::Incomplete { .. } => Exit::Failed,

@@ -67,8 +67,18 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
 }
 
 fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let changes = &report.run.plan.changes;
-    let (creates, updates) = changes.split_at(report.run.plan.creates());
+    let plan = &report.run.plan;
+    let (renames, others) = plan.changes.split_at(plan.renames().count());
+    let (creates, updates) = others.split_at(plan.creates());
+    write_list('>', YELLOW, renames, style, out, |change| {
+        format!("{} → {}", shown(plan.previous_provided_id(change.row())), shown(plan.provided_id(change)))
+    })?;
+    if !renames.is_empty() {
+        writeln!(
+            out,
+            "    {YELLOW}JWTs name the provided_id{YELLOW:#}: the application must use the new one from the moment of the rename on."
+        )?;
+    }
     write_list('+', GREEN, creates, style, out, |change| described(report, change, style))?;
     write_list('~', YELLOW, updates, style, out, |change| described(report, change, style))
 }
@@ -152,9 +162,13 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         0 => String::new(),
         customers => format!(" {} known not to settle,", grouped(customers)),
     };
+    let renames = match plan.renames().count() {
+        0 => String::new(),
+        renames => format!("{} to rename, ", grouped(renames)),
+    };
     writeln!(
         out,
-        "{BOLD}{} to create, {} to update{BOLD:#}, {} unchanged,{unsettled} {} orphaned{orphans}, {} invalid.",
+        "{BOLD}{renames}{} to create, {} to update{BOLD:#}, {} unchanged,{unsettled} {} orphaned{orphans}, {} invalid.",
         grouped(plan.creates()),
         grouped(Class::Update.count(plan)),
         grouped(plan.unchanged),
@@ -212,9 +226,12 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
     let name = class.name();
     writeln!(out, "{RED}Held by the guard:{RED:#} {name} {} is over the limit of {}.", grouped(count), grouped(limit))?;
     let of_class = |change: &&Change| match (class, change) {
-        (Class::Create, Change::Create(_)) | (Class::Update, Change::Update(_)) => true,
+        (Class::Create, Change::Create(_))
+        | (Class::Update, Change::Update(_))
+        | (Class::Rename, Change::Rename(_)) => true,
         (Class::Mapping, Change::Update(update)) => update.fields().contains(&Field::Mapping),
-        (Class::Create | Class::Orphan, Change::Update(_)) | (_, Change::Create(_)) => false,
+        (Class::Create | Class::Rename | Class::Orphan, Change::Update(_))
+        | (_, Change::Create(_) | Change::Rename(_)) => false,
     };
     let samples: Vec<String> = if class == Class::Orphan {
         plan.orphans.iter().take(3).map(|id| shown(id)).collect()

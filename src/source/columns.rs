@@ -15,6 +15,8 @@ const LONGEST: usize = 64;
 pub enum Column {
     /// The id that both sides share.
     ProvidedId,
+    /// The id that the tenant had before.
+    PreviousProvidedId,
     /// A whole field.
     Field(Field),
     /// `properties.KEY`.
@@ -33,6 +35,7 @@ impl Column {
         let field = || Field::ALL.into_iter().find(|field| field.name() == name);
         match name {
             "provided_id" => Some(Self::ProvidedId),
+            "previous_provided_id" => Some(Self::PreviousProvidedId),
             _ => field()
                 .map(Self::Field)
                 .or_else(|| key("properties.").map(Self::Property))
@@ -77,7 +80,8 @@ impl Columns {
 }
 
 fn unknown(name: &str) -> String {
-    let known = ["provided_id"].into_iter().chain(Field::ALL.map(Field::name)).chain(["properties.KEY", "mapping.KEY"]);
+    let ids = ["provided_id", "previous_provided_id"].into_iter();
+    let known = ids.chain(Field::ALL.map(Field::name)).chain(["properties.KEY", "mapping.KEY"]);
     let is_short = name.len() <= LONGEST;
     let nearest =
         known.clone().filter(|_| is_short).min_by_key(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()));

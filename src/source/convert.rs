@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | provided_id | anything printable, not empty | invalid |
 //! | name, level | text | left alone |
+//! | previous_provided_id | text | left alone, as is an empty one |
 //! | emails, group_tags | array, JSON array, text split at commas | empty |
 //! | properties, mapping | JSON object | properties: empty; mapping: left alone |
 //! | properties.KEY | number, boolean, JSON; anything else is text | the key goes |
@@ -34,7 +35,8 @@ pub fn row<'r>(columns: &Columns, leave_null: &[String], cells: impl Iterator<It
     }
     let provided_id = Some(tenant.provided_id).filter(|id| !id.is_empty());
     let row = if provided_id.is_none() { format!("row {number}: ") } else { String::new() };
-    Err(Invalid { provided_id, reason: format!("{row}{}", reasons.join("; ")) })
+    let previous_provided_id = tenant.previous_provided_id;
+    Err(Invalid { provided_id, previous_provided_id, reason: format!("{row}{}", reasons.join("; ")) })
 }
 
 /// JSON's null is NULL for a list or an object; a key of the properties can have it as its value.
@@ -55,6 +57,7 @@ fn set(tenant: &mut Tenant, column: &Column, cell: &Cell<'_>) -> Result<(), Stri
             Some(id) => id.clone_into(&mut tenant.provided_id),
             None => return Err(format!("is {}", cell.kind())),
         },
+        Column::PreviousProvidedId => tenant.previous_provided_id = text(cell)?.filter(|id| !id.is_empty()),
         Column::Field(Field::Name) => tenant.name = text(cell)?,
         Column::Field(Field::Emails) => tenant.emails = Some(list(cell)?),
         Column::Field(Field::GroupTags) => tenant.group_tags = Some(list(cell)?),

@@ -16,23 +16,27 @@ const DEFAULT: Guard = Guard { floor: 10, create_floor: 100, percent: 10, max_or
 
 const QUERY: &str = "select id as provided_id, name from tenants";
 
-/// So many tenants without a customer, customers that equal theirs, that differ in the name, in the mapping, and strangers.
+/// So many tenants without a customer, customers that equal theirs, that differ in the name, in the mapping, that have the
+/// previous id, and strangers.
 struct Sides {
     created: usize,
     equal: usize,
     renamed: usize,
     remapped: usize,
+    moved: usize,
     strangers: usize,
 }
 
-const NONE: Sides = Sides { created: 0, equal: 0, renamed: 0, remapped: 0, strangers: 0 };
+const NONE: Sides = Sides { created: 0, equal: 0, renamed: 0, remapped: 0, moved: 0, strangers: 0 };
 
 impl Sides {
     fn plan(&self) -> Plan {
         let mut index = Index::new(Fingerprints::new(3));
-        let tenants = self.created + self.equal + self.renamed + self.remapped;
+        let tenants = self.created + self.equal + self.renamed + self.remapped + self.moved;
+        let has_previous = |n: usize| n < tenants && n + self.moved >= tenants;
         let tenant = |n: usize| Tenant {
             provided_id: format!("t{n}"),
+            previous_provided_id: has_previous(n).then(|| format!("p{n}")),
             name: Some("right".to_owned()),
             mapping: Some(Object::Whole(r#"{"40":"1"}"#.to_owned())),
             ..Tenant::default()
@@ -45,7 +49,11 @@ impl Sides {
             let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;
             comparison.observe(&Customer {
                 token: Cow::Owned(format!("token {n}")),
-                provided_id: Some(Cow::Owned(if n < tenants { format!("t{n}") } else { format!("s{n}") })),
+                provided_id: Some(Cow::Owned(match n {
+                    _ if has_previous(n) => format!("p{n}"),
+                    _ if n < tenants => format!("t{n}"),
+                    _ => format!("s{n}"),
+                })),
                 name: Cow::Borrowed(if is_renamed { "wrong" } else { "right" }),
                 mapping: Cow::Borrowed(if is_remapped { r#"{"40":"2"}"# } else { r#"{"40":1}"# }),
                 ..Customer::default()
@@ -61,12 +69,14 @@ impl Sides {
 #[case(Class::Create, 100, |n| Sides { created: n, equal: 500, ..NONE })]
 #[case(Class::Update, 10, |n| Sides { renamed: n, equal: 50, ..NONE })]
 #[case(Class::Mapping, 3, |n| Sides { remapped: n, equal: 25, ..NONE })]
+#[case(Class::Rename, 3, |n| Sides { moved: n, equal: 25, ..NONE })]
 // Many: the percentages do, rounded down, of what is listed or has a tenant.
 #[case(Class::Create, 150, |n| Sides { created: n, equal: 1_509, ..NONE })]
 #[case(Class::Create, 150, |n| Sides { created: n, equal: 800, strangers: 709, ..NONE })]
 #[case(Class::Update, 150, |n| Sides { renamed: n, equal: 1_509 - n, ..NONE })]
 #[case(Class::Update, 150, |n| Sides { renamed: n, equal: 1_509 - n, strangers: 900, ..NONE })]
 #[case(Class::Mapping, 20, |n| Sides { remapped: n, equal: 209 - n, ..NONE })]
+#[case(Class::Rename, 20, |n| Sides { moved: n, equal: 209 - n, strangers: 100, ..NONE })]
 // Orphans have no floor.
 #[case(Class::Orphan, 5, |n| Sides { equal: 10 - n, strangers: n, ..NONE })]
 #[case(Class::Orphan, 500, |n| Sides { equal: 1_001 - n, strangers: n, ..NONE })]
@@ -103,7 +113,7 @@ fn a_mapping_counts_as_an_update_too_and_its_floor_is_never_above_the_floor() {
 fn an_allowance_names_a_class_and_a_number() {
     for wrong in ["create", "create=", "create=-1", "creates=5", "=5", "create=5x"] {
         let message = wrong.parse::<explo_sync::plan::Allowance>().unwrap_err();
-        assert!(message.contains("create, update, mapping, orphan"), "{message}");
+        assert!(message.contains("create, update, rename, mapping, orphan"), "{message}");
     }
 }
 

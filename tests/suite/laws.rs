@@ -84,6 +84,7 @@ fn managed_object(
 prop_compose! {
     fn tenant()(
         provided_id in select(vec!["t1", "t2", "t3", "t4"]),
+        previous in option::weighted(0.4, select(vec!["t1", "t2", "t3", "t4", "s1", "s2"])),
         name in option::weighted(0.8, text()),
         emails in option::of(vec(text(), 0..4)),
         group_tags in option::of(vec(text(), 0..4)),
@@ -92,14 +93,16 @@ prop_compose! {
         is_demo_group in option::of(any::<bool>()),
         hierarchy_level_name in option::of(text()),
     ) -> Tenant {
-        let provided_id = provided_id.to_owned();
-        Tenant { provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name }
+        let (provided_id, previous_provided_id) = (provided_id.to_owned(), previous.map(str::to_owned));
+        Tenant {
+            provided_id, previous_provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name,
+        }
     }
 }
 
 prop_compose! {
     fn customer()(
-        provided_id in select(vec!["t1", "t2", "t3", "s1"]),
+        provided_id in select(vec!["t1", "t2", "t3", "s1", "s2"]),
         name in text(),
         emails in vec(text(), 0..4),
         group_tags in vec(text(), 0..4),
@@ -162,7 +165,8 @@ fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
 fn told(plan: &Plan) -> String {
     let changes: Vec<_> =
         plan.changes.iter().map(|change| (change.kind(), plan.provided_id(change), plan.differences(change))).collect();
-    format!("{changes:?} {:?} {:?} {} {}", plan.orphans, plan.invalid, plan.unchanged, plan.customers)
+    let numbers = (plan.unchanged, plan.customers, plan.with_tenant);
+    format!("{changes:?} {:?} {:?} {numbers:?}", plan.orphans, plan.invalid)
 }
 
 fn distinct<T>(list: Vec<T>, id: impl Fn(&T) -> String) -> Vec<T> {
@@ -236,6 +240,12 @@ proptest! {
         for change in &first.changes {
             let tenant = first.index.tenant(change.row());
             match change {
+                Change::Rename(row) => {
+                    let (old, new) = (first.previous_provided_id(*row), &tenant.provided_id);
+                    prop_assert!(customers.iter().all(|customer| customer.provided_id.as_deref() != Some(new)));
+                    let held = customers.iter_mut().find(|customer| customer.provided_id.as_deref() == Some(old)).unwrap();
+                    held.provided_id = Some(Cow::Owned(new.clone()));
+                }
                 Change::Create(_) => {
                     let new = Customer {
                         token: Cow::Owned(format!("token of {}", tenant.provided_id)),

@@ -27,6 +27,7 @@ mod ops;
 mod pacing;
 mod plans;
 mod reconcile;
+mod rename;
 mod sandbox;
 mod schedule;
 mod secrets;

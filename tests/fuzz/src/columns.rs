@@ -73,8 +73,17 @@ fn kept(tenant: &Tenant) -> Tenant {
 
 /// How many fields the row manages.
 fn managed(tenant: &Tenant) -> usize {
-    let Tenant { provided_id: _, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name } =
-        tenant;
+    let Tenant {
+        provided_id: _,
+        previous_provided_id: _,
+        name,
+        emails,
+        group_tags,
+        properties,
+        mapping,
+        is_demo_group,
+        hierarchy_level_name,
+    } = tenant;
     [
         name.is_some(),
         emails.is_some(),

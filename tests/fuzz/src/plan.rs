@@ -17,6 +17,9 @@ pub fn target(data: &[u8]) {
 
 fn assert_can_be_sent(plan: &Plan, change: &Change) {
     let fields = match change {
+        Change::Rename(row) => {
+            return assert!(!["", plan.provided_id(change)].contains(&plan.previous_provided_id(*row)));
+        }
         Change::Create(_) => Field::ALL.to_vec(),
         Change::Update(update) => update.fields(),
     };

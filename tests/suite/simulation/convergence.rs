@@ -52,7 +52,11 @@ async fn converges(world: World, remembers: bool) {
 
 fn strangers(world: &World) -> String {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
-    let is_tenant = |id: &Option<String>| tenants.iter().any(|tenant| Some(&tenant.provided_id) == id.as_ref());
+    let is_tenant = |id: &Option<String>| {
+        tenants.iter().any(|tenant| {
+            [Some(&tenant.provided_id), tenant.previous_provided_id.as_ref()].contains(&id.as_ref()) && id.is_some()
+        })
+    };
     let strangers = api.store().customers().iter().filter(|customer| !is_tenant(&customer.provided_id));
     strangers.map(|customer| serde_json::to_string(customer).unwrap()).collect()
 }
@@ -69,7 +73,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
     let lies = lies(&api.behaviour);
     for tenant in tenants.iter() {
         let id = &tenant.provided_id;
-        let writes: Vec<_> = calls.iter().filter(|call| call.is_write() && call.provided_id() == id).collect();
+        let writes: Vec<_> = calls.iter().filter(|call| call.is_write() && call.tenant_id() == id).collect();
         let customer = stored(&api, id);
         let is_told = |field| unsettled.iter().any(|(told, one)| told == id && one.difference.field == field);
         let is_invalid = report.run.plan.invalid.iter().any(|invalid| invalid.provided_id.as_ref() == Some(id));
@@ -99,6 +103,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
         }
         let is_unlisted = report.run.applied.as_ref().is_some_and(|applied| applied.existing.contains(id));
         for write in writes {
+            assert!(write.new_id().is_none(), "the third run renames {write:?}");
             assert!(!remembers, "the third run writes {write:?}");
             let is_fresh = |name: &str| missing.iter().chain(&lies).any(|field| field.name() == name);
             assert!(is_unlisted || write.fields().all(is_fresh), "a fresh process writes what is held: {write:?}");

@@ -9,9 +9,9 @@ use explo_sync::{
     applier::Outcome,
     explo::ListingVersion,
     model::{Field, Object, Tenant},
-    plan::EmailRule,
+    plan::{Change, EmailRule},
     report::Report,
-    sandbox::{Api, Behaviour, LevelShown, PropertyKeys, Request, Shown, StoredCustomer},
+    sandbox::{Api, Behaviour, LevelShown, Order, PropertyKeys, Request, Shown, StoredCustomer},
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -140,11 +140,24 @@ pub fn lies(behaviour: &Behaviour) -> Vec<Field> {
     fields
 }
 
-/// What nobody asked to be changed of each tenant's customer.
+/// The id under which a tenant's customer is: its own or, where nothing stands against a rename, the one before.
+fn found_under(world: &World, api: &Api, tenant: &Tenant) -> String {
+    let tenants = world.tenants.borrow();
+    let may_be_missed = !world.scenario.trust_total && api.behaviour.order == Order::Shuffled;
+    let is_ours = |previous: &&String| {
+        let is_a_tenants = tenants.iter().any(|one| one.provided_id == **previous);
+        let is_hidden = api.store().get(previous).is_some_and(|customer| api.store().is_hidden(customer));
+        !is_a_tenants && !is_hidden && !may_be_missed && api.behaviour.churn.is_empty()
+    };
+    let previous = tenant.previous_provided_id.as_ref().filter(|_| stored(api, &tenant.provided_id).is_none());
+    previous.filter(is_ours).filter(|previous| stored(api, previous).is_some()).unwrap_or(&tenant.provided_id).clone()
+}
+
+/// What nobody asked to be changed of each tenant's customer, its token first of all: renamed or not, it is the same one.
 pub fn unmanaged(world: &World) -> BTreeMap<String, Value> {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
     let rest = |tenant: &Tenant| {
-        let customer = stored(&api, &tenant.provided_id)?;
+        let customer = stored(&api, &found_under(world, &api, tenant))?;
         Some((tenant.provided_id.clone(), rest(&customer, tenant, world.scenario.emails)))
     };
     tenants.iter().filter_map(rest).collect()
@@ -165,6 +178,7 @@ pub fn check_unmanaged(world: &World, before: &BTreeMap<String, Value>) {
 /// The fields and keys that a tenant does not manage.
 fn rest(customer: &Value, tenant: &Tenant, emails: EmailRule) -> Value {
     let mut rest = members(customer);
+    rest.remove("provided_id");
     for (name, object) in [("properties", &tenant.properties), ("parent_schema_datasource_mapping", &tenant.mapping)] {
         match object {
             None => {}
@@ -202,11 +216,26 @@ pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
     check_pace(world, calls);
     let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
     assert!(is_planned || writes.is_empty(), "a write without a plan: {writes:?}");
+    check_renames(&writes);
     for write in writes {
-        let tenant = tenants.get(write.provided_id()).unwrap_or_else(|| panic!("a stranger is written: {write:?}"));
+        let tenant = tenants.get(write.tenant_id()).unwrap_or_else(|| panic!("a stranger is written: {write:?}"));
         let managed: Vec<_> = managed(tenant).into_iter().map(Field::name).collect();
         assert!(write.fields().all(|field| managed.contains(&field)), "an unmanaged field is sent: {write:?}");
         assert!(write.fields().all(|field| !write.body[field].is_null()), "null is sent: {write:?}");
+        if write.new_id().is_some() {
+            let ids = (tenant.previous_provided_id.as_deref(), 0);
+            assert_eq!((Some(write.provided_id()), write.fields().count()), ids, "not what was asked for: {write:?}");
+        }
+    }
+}
+
+/// A rename that was done is not asked for again, and nothing is written under an id that is on its way out.
+fn check_renames(writes: &[&Call]) {
+    for (number, rename) in writes.iter().enumerate().filter(|(_, write)| write.new_id().is_some()) {
+        let again = writes[number + 1..].iter().find(|later| later.new_id() == rename.new_id());
+        assert!(!rename.is_done || again.is_none(), "done, and asked for again: {rename:?}");
+        let is_old = |write: &&&Call| write.new_id().is_none() && write.provided_id() == rename.provided_id();
+        assert!(writes.iter().find(is_old).is_none(), "written under its old id: {rename:?}");
     }
 }
 
@@ -248,7 +277,7 @@ fn check_attempts(world: &World, calls: &[Call]) {
     let mut attempts = BTreeMap::<_, u32>::new();
     for call in calls.iter().filter(|call| call.is_write()) {
         let is_throttled = call.answer.as_ref().is_some_and(|answer| answer.status == 429);
-        *attempts.entry((&call.endpoint, call.provided_id())).or_default() += u32::from(!is_throttled);
+        *attempts.entry((&call.endpoint, call.provided_id(), call.new_id())).or_default() += u32::from(!is_throttled);
     }
     let most = attempts.values().max().copied().unwrap_or(0);
     assert!(most <= world.scenario.max_attempts, "{attempts:?}");
@@ -299,7 +328,10 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
     let told = outcomes.applied + outcomes.failed + outcomes.unsettled + outcomes.deferred;
     assert_eq!(plan.changes.len(), planned);
     assert_eq!(told, if report.dry_run { 0 } else { planned }, "{outcomes:?} of {planned}");
-    let listed = counts.update + counts.unchanged + counts.unsettled;
+    // A customer under the previous id of a tenant that has one under its own is nobody's, and no orphan.
+    let renamed =
+        plan.index.rows().min(world.tenants.borrow().iter().filter(|one| one.previous_provided_id.is_some()).count());
+    let listed = counts.update + counts.unchanged + counts.unsettled + renamed;
     assert!(plan.with_tenant <= listed + counts.invalid, "{counts:?}");
     let is_found = |call: &&&Call| {
         call.answer
@@ -314,7 +346,9 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
         let id = plan.provided_id(change);
         let tenant = plan.index.tenant(change.row());
         let is_heard = |call: &&Call| call.answer.as_ref().is_none_or(|answer| answer.status != 429);
-        let writes = calls.iter().filter(|call| call.is_write() && call.provided_id() == id);
+        let is_rename = matches!(change, Change::Rename(_));
+        let is_its = |call: &&Call| call.is_write() && call.tenant_id() == id && call.new_id().is_some() == is_rename;
+        let writes = calls.iter().filter(is_its);
         let writes: Vec<_> = writes.filter(is_heard).collect();
         planned
             .insert(id, plan.differences(change).iter().map(|difference| difference.field.name()).collect::<Vec<_>>());
@@ -343,7 +377,7 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
         }
     }
     for write in calls.iter().filter(|call| call.is_write()) {
-        let id = write.provided_id();
+        let id = write.tenant_id();
         let fields = planned.get(id).unwrap_or_else(|| panic!("not in the plan: {write:?}"));
         let creates = calls.iter().filter(|call| call.endpoint == "create_customer" && call.provided_id() == id);
         let is_existing = creates.into_iter().any(|call| is_found(&&call));

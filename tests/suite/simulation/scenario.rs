@@ -39,6 +39,7 @@ struct Shape {
     mapping: Managed,
     is_demo_group: bool,
     level: bool,
+    renames: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -60,12 +61,20 @@ impl World {
     /// The world of a seed; `is_steady` leaves out habits that make a listing fail now and then.
     pub fn of(seed: u64, is_steady: bool) -> Self {
         let random = &mut SmallRng::seed_from_u64(seed);
-        let behaviour = behaviour(random, is_steady);
+        let mut behaviour = behaviour(random, is_steady);
+        let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
+        // Where a create writes to a customer that exists, one that a listing misses can't be spared,
+        if behaviour.order == Order::Shuffled && !trust_total {
+            behaviour.existing = Existing::Left;
+        }
         let shape = shape(random, &behaviour);
         let count = random.random_range(0..12);
         let tenants: Vec<_> = (0..count).map(|number| tenant(random, &shape, number)).collect();
         let listed: Vec<_> = tenants.iter().filter(|_| random.random_bool(0.7)).collect();
         let mut customers: Vec<_> = listed.into_iter().map(|tenant| customer(random, tenant)).collect();
+        for number in 0..customers.len() {
+            rename(random, &tenants, &mut customers, number);
+        }
         let parent =
             json!({"provided_id": "the parent", "name": "P", "group_tags": ["red"], "access_group": "Production"});
         let parent: StoredCustomer = serde_json::from_value(parent).unwrap();
@@ -79,7 +88,7 @@ impl World {
         for position in (1..customers.len()).rev() {
             customers.swap(position, random.random_range(0..=position));
         }
-        // Where a create writes to a customer that exists, one that nobody sees can't be spared.
+        // and neither can one that nobody sees.
         let may_hide = if behaviour.existing == Existing::Left { 0.05 } else { 0.0 };
         let hidden: Vec<_> = customers.iter().filter_map(|customer| customer.provided_id.clone()).collect();
         let hidden: Vec<_> =
@@ -89,7 +98,6 @@ impl World {
             let _ = store.add_tag(tag);
         }
         store.hide(hidden.clone());
-        let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
         let is_old = behaviour.v2 == V2::Missing;
         let version = if is_old { ListingVersion::V1 } else { ListingVersion::V2 };
         let mut api = Api::new(store, seed);
@@ -160,6 +168,7 @@ fn shape(random: &mut SmallRng, behaviour: &Behaviour) -> Shape {
         mapping: kinds[random.random_range(0..3)],
         is_demo_group: random.random_bool(0.3),
         level: random.random_bool(0.2),
+        renames: random.random_bool(0.5),
     }
 }
 
@@ -193,6 +202,7 @@ fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant {
     }
     Tenant {
         provided_id: format!("t{number}{decoration}"),
+        previous_provided_id: shape.renames.then(|| previous_id(random, number)).flatten(),
         name: random.random_bool(0.95).then(|| (*NAMES.choose(random).unwrap()).to_owned()),
         emails: shape.emails.then(|| some(random, &EMAILS)),
         group_tags: shape.group_tags.then_some(tags),
@@ -200,6 +210,26 @@ fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant {
         mapping: object(random, shape.mapping, &["40", "134"], &["\"213\"", "\"386\"", "\"x\""], false),
         is_demo_group: shape.is_demo_group.then(|| random.random_bool(0.5)),
         hierarchy_level_name: shape.level.then(|| "Level 2".to_owned()),
+    }
+}
+
+/// Most are new to the tenants; some are another's, or two tenants'.
+fn previous_id(random: &mut SmallRng, number: usize) -> Option<String> {
+    match random.random_range(0..10) {
+        0..4 => Some(format!("old-{number}")),
+        4 => Some(format!("old-{}", number / 2)),
+        5 => Some(format!("t{}", random.random_range(0..12))),
+        _ => None,
+    }
+}
+
+/// The customer may still have the id that its tenant had before.
+fn rename(random: &mut SmallRng, tenants: &[Tenant], customers: &mut [StoredCustomer], number: usize) {
+    let tenant = tenants.iter().find(|tenant| Some(&tenant.provided_id) == customers[number].provided_id.as_ref());
+    let previous = tenant.and_then(|tenant| tenant.previous_provided_id.clone());
+    let is_free = |id: &String| customers.iter().all(|customer| customer.provided_id.as_ref() != Some(id));
+    if let Some(previous) = previous.filter(|previous| is_free(previous) && random.random_bool(0.7)) {
+        customers[number].provided_id = Some(previous);
     }
 }
 

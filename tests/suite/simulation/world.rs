@@ -43,6 +43,8 @@ pub struct Call {
     pub began: Instant,
     /// What came back whole.
     pub answer: Option<Answer>,
+    /// Explo did it, whatever came back.
+    pub is_done: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -208,7 +210,7 @@ impl World {
     }
 
     /// What Explo says, and how; it has heard the call from here on.
-    fn hear(&self, request: &Outgoing<'_>) -> (Incoming, Delivery) {
+    fn hear(&self, number: usize, request: &Outgoing<'_>) -> (Incoming, Delivery) {
         let query: Vec<_> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mark = if query.is_empty() { "" } else { "?" };
         let path = format!("/{}{mark}{}", request.path, query.join("&"));
@@ -221,6 +223,8 @@ impl World {
             },
             Instant::now(),
         );
+        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+        self.calls.borrow_mut()[number].is_done = reply.status == 200 && body["customer"].is_object();
         (incoming(reply.status, &reply.headers, reply.body), reply.delivery)
     }
 
@@ -236,7 +240,7 @@ impl Transport for &World {
         sleep(self.latency()).await;
         let answer = match trouble {
             Trouble::Nothing => {
-                let (answer, delivery) = self.hear(request);
+                let (answer, delivery) = self.hear(number, request);
                 sleep(self.latency()).await;
                 match delivery {
                     Delivery::Whole => answer,
@@ -249,13 +253,13 @@ impl Transport for &World {
                 incoming(429, after.as_slice(), Vec::new())
             }
             Trouble::DoneBut(status, body) => {
-                self.hear(request);
+                self.hear(number, request);
                 sleep(self.latency()).await;
                 incoming(status, &[], body.into())
             }
             Trouble::Broken { is_done } | Trouble::Hangs { is_done } => {
                 if is_done {
-                    self.hear(request);
+                    self.hear(number, request);
                 }
                 if matches!(trouble, Trouble::Hangs { .. }) {
                     std::future::pending::<()>().await;
@@ -278,6 +282,7 @@ impl World {
             body: request.body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap()),
             began: Instant::now(),
             answer: None,
+            is_done: false,
         });
         calls.len() - 1
     }
@@ -371,9 +376,24 @@ impl Call {
         self.body["provided_id"].as_str().unwrap_or_default()
     }
 
+    /// The id that a rename asks for.
+    pub fn new_id(&self) -> Option<&str> {
+        self.body["new_provided_id"].as_str()
+    }
+
+    /// The tenant that a write is for.
+    pub fn tenant_id(&self) -> &str {
+        self.new_id().unwrap_or_else(|| self.provided_id())
+    }
+
     /// The fields that a write sends.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.body.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).filter(|name| *name != "provided_id")
+        self.body
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| !name.ends_with("provided_id"))
     }
 }
 

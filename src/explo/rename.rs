@@ -1,0 +1,74 @@
+//! Giving a customer another id: the one write that must not be repeated blindly, for the old id may be somebody else's by then.
+//!
+//! Where the answer is lost, both ids are looked at:
+//!
+//! | new id | old id | then |
+//! |---|---|---|
+//! | there | not there | it was applied |
+//! | not there | there | it was not: again after a backoff, up to `max_attempts` |
+//! | there | there | a failure: another customer has the new id by now |
+//! | not there | not there | a failure: the customer is gone |
+
+use super::{
+    Error, Fault, Reader,
+    client::{Client, Request},
+    customers::{about, read_answer},
+    endpoint::Endpoint,
+    transport::Transport,
+    wire::RenameBody,
+};
+
+const ENDPOINT: Endpoint = Endpoint::UpdateCustomer;
+
+pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str) -> Result<(), Error> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let fault = match (call(client, old, new).await, attempts) {
+            (Ok(()), _) => return Ok(()),
+            (Err(Error::GaveUp { fault, .. }), _) if fault != Fault::Throttled => fault,
+            // A call before this one may come to effect after the look.
+            (Err(error @ Error::Rejected { .. }), 2..) => {
+                return if is_applied(client, old, new).await? { Ok(()) } else { Err(error) };
+            }
+            (Err(Error::Stopped { .. }), 2..) => return Err(Error::Cut { endpoint: ENDPOINT }),
+            (Err(error), _) => return Err(error),
+        };
+        let looked = is_applied(client, old, new).await;
+        match looked {
+            Ok(true) => return Ok(()),
+            Ok(false) if attempts >= client.settings.max_attempts => {
+                return Err(Error::GaveUp { endpoint: ENDPOINT, attempts, fault });
+            }
+            Ok(false) => client.back_off(ENDPOINT, attempts, &fault).await?,
+            Err(Error::Stopped { .. }) => return Err(Error::Cut { endpoint: ENDPOINT }),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The call, once; throttled, it was not applied, and is made again.
+async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<(), Error> {
+    let body = serde_json::to_string(&RenameBody { provided_id: old, new_provided_id: new }).unwrap_or_default();
+    let request = Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body), sent: None };
+    let answer = client.call_once(&request, read_answer).await?;
+    about(new, ENDPOINT, answer).map(drop)
+}
+
+async fn is_applied(client: &Client<impl Transport>, old: &str, new: &str) -> Result<bool, Error> {
+    let is_new_there = is_there(client, new).await?;
+    match (is_new_there, is_there(client, old).await?) {
+        (true, false) => Ok(true),
+        (false, true) => Ok(false),
+        (true, true) => Err(Error::Unclear { found: "both ids have a customer" }),
+        (false, false) => Err(Error::Unclear { found: "neither id has a customer" }),
+    }
+}
+
+async fn is_there(client: &Client<impl Transport>, provided_id: &str) -> Result<bool, Error> {
+    match client.customer(provided_id).await {
+        Ok(_) => Ok(true),
+        Err(Error::Rejected { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
