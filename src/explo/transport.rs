@@ -37,7 +37,7 @@ pub struct Outgoing<'a> {
 }
 
 /// An answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Incoming {
     /// Any.
     pub status: StatusCode,
@@ -45,6 +45,13 @@ pub struct Incoming {
     pub headers: HeaderMap,
     /// Unpacked, to its end.
     pub body: Vec<u8>,
+}
+
+/// Without the body, which may show tokens.
+impl std::fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Incoming").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 /// The real one.

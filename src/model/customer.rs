@@ -1,9 +1,9 @@
 //! A customer: what Explo holds, as a listing or an answer shows it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// One customer of Explo, borrowed from the page that showed it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Customer<'a> {
     /// The credential that embeds its dashboards; a secret. Empty where the answer had none.
     pub token: Cow<'a, str>,
@@ -44,5 +44,22 @@ impl Customer<'_> {
             hierarchy_level: own(self.hierarchy_level),
             access_group: self.access_group.map(own),
         }
+    }
+}
+
+/// Without the token.
+impl fmt::Debug for Customer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Customer")
+            .field("provided_id", &self.provided_id)
+            .field("name", &self.name)
+            .field("emails", &self.emails)
+            .field("group_tags", &self.group_tags)
+            .field("properties", &self.properties)
+            .field("mapping", &self.mapping)
+            .field("is_demo_group", &self.is_demo_group)
+            .field("hierarchy_level", &self.hierarchy_level)
+            .field("access_group", &self.access_group)
+            .finish_non_exhaustive()
     }
 }
