@@ -1,6 +1,6 @@
 //! Every kind of fault, once and for good, on each page and on each write: the run converges, or ends with the right code.
 //!
-//! Left out is a 429 for good: giving it up takes ten minutes by contract, which the simulation passes on a paused clock.
+//! Left out is a 429 for good: giving it up takes ten minutes by contract, which `transport` passes on a paused clock.
 
 use std::{
     net::Ipv4Addr,

@@ -1,10 +1,12 @@
-//! The client over a transport that never answers, on tokio's paused clock.
+//! The client over transports that are of no help, on tokio's paused clock.
 
-use std::{future, time::Duration};
+use std::{cell::Cell, future, time::Duration};
 
 use explo_sync::explo::{
     Client, Error, Fault, Incoming, ListingRules, ListingVersion, Outgoing, Pacer, Reader, Settings, Stop, Transport,
 };
+use reqwest::StatusCode;
+use rstest::rstest;
 use tokio::time::Instant;
 
 struct Silence;
@@ -17,9 +19,25 @@ impl Transport for Silence {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_call_without_an_answer_times_out_on_tokios_clock_and_is_repeated_as_the_seed_says() {
-    let settings = Settings {
+/// Too many calls, whatever comes; counts them.
+struct Throttling {
+    retry_after: Option<&'static str>,
+    calls: Cell<u32>,
+}
+
+impl Transport for &Throttling {
+    async fn send(&self, _: &Outgoing<'_>) -> Result<Incoming, Fault> {
+        self.calls.set(self.calls.get() + 1);
+        let mut answer = Incoming { status: StatusCode::TOO_MANY_REQUESTS, ..Incoming::default() };
+        if let Some(seconds) = self.retry_after {
+            answer.headers.insert("retry-after", seconds.parse().unwrap());
+        }
+        Ok(answer)
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
         base_url: "http://localhost/".parse().unwrap(),
         token: "t".to_owned().into(),
         timeout: Duration::from_mins(5),
@@ -27,7 +45,12 @@ async fn a_call_without_an_answer_times_out_on_tokios_clock_and_is_repeated_as_t
         pause_on_429: Duration::from_mins(1),
         ca: None,
         listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
-    };
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_an_answer_times_out_on_tokios_clock_and_is_repeated_as_the_seed_says() {
+    let settings = settings();
     let mut took = Vec::new();
     for seed in [7, 7, 8] {
         let client = Client::over(Silence, settings.clone(), Pacer::new(60, 1), Stop::default(), seed);
@@ -38,4 +61,26 @@ async fn a_call_without_an_answer_times_out_on_tokios_clock_and_is_repeated_as_t
     }
     assert!(took[0] >= 3 * settings.timeout && took[0] < 3 * settings.timeout + Duration::from_secs(4), "{took:?}");
     assert!(took[0] == took[1] && took[0] != took[2], "{took:?}");
+}
+
+#[rstest]
+#[case::for_a_minute_as_nothing_is_said(None, 11)]
+#[case::for_as_long_as_is_said(Some("100"), 7)]
+#[case::for_nothing(Some("0"), 600)]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_throttled_for_good_is_given_up_after_ten_minutes(
+    #[case] retry_after: Option<&'static str>,
+    #[case] most_calls: u32,
+) {
+    let throttling = Throttling { retry_after, calls: Cell::new(0) };
+    let client = Client::over(&throttling, settings(), Pacer::new(60, 1), Stop::default(), 7);
+    let began = Instant::now();
+    let failed = client.customer("a").await.unwrap_err();
+    assert!(matches!(failed, Error::GaveUp { fault: Fault::Throttled, .. }), "{failed}");
+    let minutes = began.elapsed().as_secs() / 60;
+    assert!(
+        (10..13).contains(&minutes) && throttling.calls.get() <= most_calls,
+        "{minutes}, {}",
+        throttling.calls.get()
+    );
 }
