@@ -18,9 +18,10 @@ use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Timing, Work},
     explo::{Pacer, Stop},
+    ledger::Memory,
     lock::{self, Attempt, Lock},
     ops::Status,
-    plan::{Findings, Held},
+    plan::Held,
     report::{self, Exit, Report},
     source::{self, Source},
     systemd,
@@ -46,8 +47,8 @@ pub(super) struct Service<'a> {
     leader: Option<((String, String), Lock)>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
-    /// What the runs found out about writes; forgotten with the process.
-    findings: Findings,
+    /// What the runs found out, where no other ledger is configured; forgotten with the process.
+    memory: Memory,
     /// The classes for which the last plan was held.
     held: Vec<Held>,
     /// Whether it was said that this database holds no lock.
@@ -86,7 +87,7 @@ impl Work for Service<'_> {
                 tracing::info!(instance = config.name, "configuration reloaded");
                 systemd::status("Configuration reloaded");
                 self.layers = layers;
-                self.findings = Findings::default();
+                self.memory = Memory::default();
                 self.max_run = config.max_run;
                 self.instance.clone_from(&config.name);
                 Some(config.timing())
@@ -117,7 +118,7 @@ impl<'a> Service<'a> {
             pacer: None,
             leader: None,
             standby: None,
-            findings: Findings::default(),
+            memory: Memory::default(),
             held: Vec::new(),
             lockless: false,
         }
@@ -209,7 +210,7 @@ impl<'a> Service<'a> {
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
         let ran = tokio::select! {
-            ran = instance.run(Task::default(), &self.findings, &*self.status) => ran,
+            ran = instance.run(Task::default(), &self.memory, &*self.status) => ran,
             () = ended_early(stop, max_run, lock) => unreachable!("it only asks for a stop"),
         };
         match ran {
@@ -220,7 +221,6 @@ impl<'a> Service<'a> {
 
     fn ended(&mut self, report: &Report, exit: Exit) -> Next {
         self.status.run_ended(report, exit, now());
-        report.run.teach(&mut self.findings);
         let outcomes = report.outcomes();
         systemd::status(&format!(
             "Last run: exit {}, {} applied, {} deferred",

@@ -1,6 +1,7 @@
 //! Carries out a plan and decides nothing: each change is one outcome, and the answer to each write is compared with what
 //! was wanted.
 
+mod memory;
 mod settling;
 
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -14,6 +15,8 @@ use crate::{
     progress::Progress,
 };
 
+use memory::Answers;
+pub(crate) use memory::Remembered;
 use settling::Settling;
 
 /// So many tenants answered 403 end the run: the token may not write.
@@ -30,6 +33,8 @@ pub enum Outcome {
     Unsettled(Vec<Unsettled>),
     /// Not begun: the next run takes it up.
     Deferred,
+    /// Not begun either, for it failed before and it is too early to try again: why.
+    Waiting(String),
 }
 
 impl Outcome {
@@ -40,7 +45,7 @@ impl Outcome {
             Self::Applied => "applied",
             Self::Failed(_) => "failed",
             Self::Unsettled(_) => "unsettled",
-            Self::Deferred => "deferred",
+            Self::Deferred | Self::Waiting(_) => "deferred",
         }
     }
 }
@@ -64,12 +69,14 @@ pub(crate) struct Applier<'a, R, W> {
     spare: Mutex<Spare>,
     existing: Mutex<Vec<String>>,
     settling: Settling<'a, R>,
+    answers: Answers,
+    remembered: Remembered<'a>,
     forbidden: Mutex<usize>,
     end: OnceLock<Error>,
 }
 
 impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
-    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare) -> Self {
+    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare, remembered: Remembered<'a>) -> Self {
         Self {
             plan,
             reader,
@@ -77,22 +84,32 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             spare: Mutex::new(spare),
             existing: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
+            answers: Answers::default(),
+            remembered,
             forbidden: Mutex::new(0),
             end: OnceLock::new(),
         }
     }
 
-    /// Applies the changes in order, so many side by side, and no more than `most` of them.
+    /// Applies the changes in order, tenants that failed before last: so many side by side, and no more than `most` of them.
     pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
-        let begun = changes.len().min(most);
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
-        let numbered = |(number, change)| {
-            let outcome = self.outcome(change);
+        let mut due = Vec::new();
+        for (number, change) in changes.iter().enumerate() {
+            match self.remembered.waiting(self.plan, change) {
+                Some(reason) => outcomes[number] = Outcome::Waiting(reason),
+                None => due.push(number),
+            }
+        }
+        due.sort_by_key(|number| self.remembered.has_failed(self.plan, &changes[*number]));
+        due.truncate(most);
+        let begun = due.len();
+        let numbered = |number: usize| {
+            let outcome = self.outcome(&changes[number]);
             async move { (number, outcome.await) }
         };
-        let mut arriving =
-            stream::iter(changes[..begun].iter().enumerate()).map(numbered).buffer_unordered(side_by_side.max(1));
+        let mut arriving = stream::iter(due).map(numbered).buffer_unordered(side_by_side.max(1));
         let mut arrived = 0;
         while let Some((number, outcome)) = arriving.next().await {
             outcomes[number] = outcome;
@@ -114,7 +131,13 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             Change::Create(_) => self.create(&tenant).await,
             Change::Update(update) => self.update(&tenant, &update.differences).await,
         };
+        let is_own_fault = match &outcome {
+            Err(error) => matches!(error, Error::Rejected { .. }),
+            // That the guard has no room for an existing customer is nobody's fault.
+            Ok(_) => !self.answers.is_existing(&tenant),
+        };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
+        self.remembered.ended(self.plan, change, &outcome, is_own_fault, &self.answers);
         if let Outcome::Failed(reason) = &outcome {
             tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
         }
@@ -124,6 +147,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     async fn create(&self, tenant: &Tenant) -> Result<Outcome, Error> {
         let created = self.writer.create(&wanted(tenant, &Field::ALL, None, self.plan.rules)).await?;
         if created.is_new {
+            self.answers.show(tenant, &created.customer);
             let unsettled = self.settling.differences(tenant, &created.customer).await.into_iter().map(Unsettled::new);
             return Ok(settled(unsettled.collect()));
         }
@@ -140,6 +164,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(Outcome::Failed(reason.to_owned()));
         }
         self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
+        self.answers.exists(tenant);
+        self.answers.show(tenant, customer);
         let differences = self.settling.differences(tenant, customer).await;
         if differences.is_empty() {
             return Ok(Outcome::Applied);
@@ -178,6 +204,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(Vec::new());
         }
         let answer = self.writer.update(&wanted(tenant, fields, current, self.plan.rules)).await?;
+        self.answers.show(tenant, &answer);
         Ok(self.settling.unsettled(tenant, &answer, fields).await)
     }
 

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, RowNumber, Rules, Unsettled, compare, needs_current};
+use super::{Difference, Index, Listed, RowNumber, Rules, Unsettled, compare, needs_current};
 use crate::model::{Customer, Field, Invalid};
 
 /// One change of one customer.
@@ -43,6 +43,8 @@ pub struct Plan {
     pub unsettled: Vec<(RowNumber, Unsettled)>,
     /// Customers that have no other differences than those.
     pub unsettled_customers: usize,
+    /// Customers of which the listing showed something to remember.
+    pub listed: Vec<Listed>,
     /// Customers looked at one by one, to see whether the listing tells the truth.
     pub looks: usize,
     /// Customers listed.

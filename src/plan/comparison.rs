@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
-    compare::difference,
+    Change, Difference, Findings, Index, KeyStyle, Listed, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
+    compare::difference, lasting_fingerprint, lasting_fingerprint_of,
 };
 use crate::model::{Customer, Field, Invalid};
 
@@ -20,6 +20,7 @@ pub struct Comparison<'f> {
     updates: Vec<Update>,
     unsettled: Vec<(RowNumber, Unsettled)>,
     doubtful: Vec<Doubtful>,
+    listed: Vec<Listed>,
     /// What was found out: whether the listing alone is at fault.
     answers: BTreeMap<Doubt, bool>,
     looks: usize,
@@ -61,6 +62,7 @@ impl<'f> Comparison<'f> {
             updates: Vec::new(),
             unsettled: Vec::new(),
             doubtful: Vec::new(),
+            listed: Vec::new(),
             answers: BTreeMap::new(),
             looks: 0,
             orphans: Vec::new(),
@@ -83,10 +85,29 @@ impl<'f> Comparison<'f> {
         match self.index.probe(customer) {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
-            Probe::Equal => self.unchanged += 1,
-            Probe::Differs(row) => self.differs(row, customer, provided_id),
+            Probe::Equal(row) => {
+                self.unchanged += 1;
+                self.remember(row, customer, provided_id, true);
+            }
+            Probe::Differs(row) => {
+                self.remember(row, customer, provided_id, false);
+                self.differs(row, customer, provided_id);
+            }
         }
         self.with_tenant += 1;
+    }
+
+    fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
+        if !self.findings.lacks(customer, provided_id, is_equal) {
+            return;
+        }
+        let tenant = self.index.tenant(row);
+        self.listed.push(Listed {
+            provided_id: provided_id.to_owned(),
+            token: customer.token.clone().into_owned().into(),
+            seen: lasting_fingerprint_of(customer, &tenant),
+            equal: is_equal.then(|| lasting_fingerprint(&tenant)),
+        });
     }
 
     /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
@@ -175,6 +196,7 @@ impl<'f> Comparison<'f> {
             unchanged: self.unchanged,
             unsettled: self.unsettled,
             unsettled_customers: self.unsettled_customers,
+            listed: self.listed,
             looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,

@@ -11,6 +11,7 @@
 mod change;
 mod compare;
 mod comparison;
+mod entry;
 mod explanation;
 mod findings;
 mod fingerprint;
@@ -18,12 +19,16 @@ mod guard;
 mod index;
 mod saved;
 mod settle;
+mod written;
 
 pub use change::{Change, Plan, Update};
 pub use compare::{Difference, EmailRule, KeyStyle, Rules, compare, needs_current, sides, wanted};
 pub use comparison::Comparison;
+pub use entry::{Acknowledged, Listed};
 pub use explanation::Explanation;
-pub use findings::Findings;
+pub use findings::{
+    Entry, Failure, FieldFindings, Findings, Known, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+};
 pub use fingerprint::Fingerprints;
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use index::{Index, Probe, RowNumber};

@@ -84,6 +84,7 @@ impl SavedPlan {
             unchanged: 0,
             unsettled: Vec::new(),
             unsettled_customers: 0,
+            listed: Vec::new(),
             looks: 0,
             customers: self.bases.0,
             with_tenant: self.bases.1,

@@ -28,7 +28,7 @@ async fn survives(seed: u64) {
     let mut findings = Findings::default();
     for _ in 0..random.random_range(1..4) {
         let (course, before) = (course(random), unmanaged(&world));
-        let ended = world.run(&course, &findings).await;
+        let ended = world.run(&course, &mut findings).await;
         check_unmanaged(&world, &before);
         let calls = world.take_calls();
         let is_held = ended.report().is_some_and(|report| !report.run.held.is_empty());
@@ -37,7 +37,6 @@ async fn survives(seed: u64) {
         match &ended {
             Ended::Planned(report) => {
                 check_report(&world, report, &calls);
-                report.run.teach(&mut findings);
             }
             Ended::Failed(_) => {}
             Ended::Died => findings = Findings::default(),
@@ -97,12 +96,11 @@ async fn heals(world: &World, mut findings: Findings) {
     behaviour.order = Order::Created;
     world.api.borrow_mut().behaviour = behaviour;
     for round in 0..3 {
-        let ended = world.run(&Course::quiet(round), &findings).await;
+        let ended = world.run(&Course::quiet(round), &mut findings).await;
         let calls = world.take_calls();
         let report = ended.report().unwrap_or_else(|| panic!("a quiet run fails"));
         check_calls(world, &calls, true);
         check_report(world, report, &calls);
-        report.run.teach(&mut findings);
         if round == 2 {
             settled(world, report, &calls, true);
         }

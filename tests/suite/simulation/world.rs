@@ -11,7 +11,7 @@ use std::{
 use explo_sync::{
     explo::{Client, Error, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Stop, Transport},
     model::{Row, Tenant},
-    plan::{Allowances, Findings, Guard, Rules},
+    plan::{Allowances, Entry, Findings, Guard, Rules},
     reconciler::{self, Reconciler, Run},
     report::Report,
     sandbox::{Api, Delivery, Request},
@@ -118,8 +118,9 @@ impl World {
         self.calls.take()
     }
 
-    /// One run, by a process of its own but for what it is told of earlier findings.
-    pub async fn run(&self, course: &Course, findings: &Findings) -> Ended {
+    /// One run, by a process of its own but for what it is told of earlier findings, and adds if it comes to its end.
+    pub async fn run(&self, course: &Course, findings: &mut Findings) -> Ended {
+        let entries: RefCell<Vec<Entry>> = RefCell::default();
         let stop = Stop::default();
         let client = self.client(course.seed, &stop);
         let reconciler = Reconciler {
@@ -129,6 +130,9 @@ impl World {
             guard: course.guard,
             allowances: &Allowances::default(),
             findings,
+            record: &|entry| entries.borrow_mut().push(entry),
+            retry_failed: true,
+            now: 0,
             side_by_side: self.scenario.side_by_side,
             max_changes: course.max_changes,
             stop: &stop,
@@ -143,7 +147,11 @@ impl World {
                 () = jumping(course.jump) => unreachable!("it only turns the clock"),
             }
         };
-        match dying(disturbed, course.dies_after).await {
+        let ended = dying(disturbed, course.dies_after).await;
+        if ended.is_some() {
+            entries.take().into_iter().for_each(|entry| findings.take(entry));
+        }
+        match ended {
             None => Ended::Died,
             Some(Err(error)) => Ended::Failed(error),
             Some(Ok(run)) => Ended::Planned(Box::new(self.report(run, &client, course.dry_run))),
@@ -160,6 +168,7 @@ impl World {
             requests_per_minute: self.scenario.requests_per_minute,
             calls_made: client.calls(),
             run,
+            unrecorded: None,
         }
     }
 
