@@ -9,7 +9,7 @@ use super::{
     terminal::{Terminal, unless_gone},
 };
 use crate::{
-    cli::{ExportArgs, Output},
+    cli::ExportArgs,
     explo::{Reader, Stop},
     model::Customer,
     progress::Progress,
@@ -22,10 +22,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
     let stop = Stop::default();
     let instance = match context.config().and_then(|config| Instance::open(config, &stop)) {
         Ok(instance) => instance,
-        Err(error) => {
-            Terminal::show_failure(&error.to_string(), Exit::Config, Output::Text)?;
-            return Ok(Exit::Config as u8);
-        }
+        Err(error) => return Terminal::fail(&error, Exit::Config),
     };
     tokio::spawn(stop_at_signal(stop.clone()));
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -41,14 +38,15 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
         }
     };
     let listed = instance.client.list(&mut write, &|pages, of| progress.listed(pages, of)).await;
-    unless_gone(written.and_then(|()| out.flush()))?;
+    let written = written.and_then(|()| out.flush());
+    if written.is_err() {
+        return unless_gone(written).map(|()| Exit::Success as u8);
+    }
     match listed {
         Ok(_) => Ok(Exit::Success as u8),
         Err(error) => {
             let error = reconciler::Error::from(error);
-            let exit = report::exit_without_plan(&error);
-            Terminal::show_failure(&error.to_string(), exit, Output::Text)?;
-            Ok(exit as u8)
+            Terminal::fail(&error, report::exit_without_plan(&error))
         }
     }
 }

@@ -70,6 +70,11 @@ impl Terminal {
         out.flush()
     }
 
+    /// Tells in words on stderr why a command ends, and gives its exit code.
+    pub(super) fn fail(error: &dyn std::fmt::Display, exit: Exit) -> io::Result<u8> {
+        Self::show_failure(&error.to_string(), exit, Output::Text).map(|()| exit as u8)
+    }
+
     /// Tells that there is no plan: in words on stderr, and as JSON on stdout where that was asked for.
     pub(super) fn show_failure(error: &str, exit: Exit, output: Output) -> io::Result<()> {
         anstream::eprintln!("explo-sync: {}", safe(error));

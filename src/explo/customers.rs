@@ -41,7 +41,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Finds out what a page's size is called, for good.
+    /// Finds out what a page's size is called, for the life of this client.
     async fn page_1<P>(&self, read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>) -> Result<P, Error> {
         let known = self.page_size_names.get();
         let tried = known.map_or(PAGE_SIZE_NAMES.as_slice(), slice::from_ref);

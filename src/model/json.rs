@@ -3,7 +3,11 @@
 //!
 //! Every function here takes text that [`checked`] has accepted and walks it in place, without building a tree.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Write};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 use serde::de::IgnoredAny;
 
@@ -155,8 +159,9 @@ pub fn restyled(value: &str, style: &str) -> Option<String> {
         }
         (b'{', b'{') => {
             let keys: BTreeMap<_, _> = members(style).collect();
+            let own: BTreeSet<_> = members(value).map(|(key, _)| key).collect();
             let name = |key: Cow<'_, str>| {
-                let alike = || keys.keys().find(|known| is_same_key(known, &key));
+                let alike = || keys.keys().find(|known| is_same_key(known, &key) && !own.contains(*known));
                 if keys.contains_key(&key) {
                     key.into_owned()
                 } else {
@@ -321,6 +326,7 @@ mod tests {
         assert_eq!(restyled(r#"{"filter_value":1,"x":2}"#, r#"{"filterValue":3}"#), r#"{"filterValue":1,"x":2}"#);
         assert_eq!(restyled(r#"{"a":{"b_c":1}}"#, r#"{"a":{"bC":1}}"#), r#"{"a":{"bC":1}}"#);
         assert_eq!(restyled(r#"{"a_b":1}"#, r#"{"aB":2,"a_b":3}"#), r#"{"a_b":1}"#);
+        assert_eq!(restyled(r#"{"aB":1,"a_b":2}"#, r#"{"aB":3}"#), r#"{"aB":1,"a_b":2}"#, "two keys stay two");
         assert!(is_alike(r#"{"a_b":1}"#, r#"{"aB":1}"#) && !is_alike(r#"{"a_b":1}"#, r#"{"aB":2}"#));
     }
 
