@@ -2,16 +2,19 @@
 //!
 //! A dry run is the absence of a writer: without one there is nothing that could write.
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     applier::{Applied, Applier, Outcome},
-    explo::{self, Listing, Reader, Stop, Writer},
+    explo::{self, Children, Listing, Reader, Stop, Writer},
     model::{Customer, Row},
     plan::{
-        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Known, Plan,
+        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Known, Placed, Plan,
         RowNumber, Rules, compare,
     },
     progress::Progress,
@@ -100,7 +103,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read(|_| true).await?;
-        let (comparison, listing) = self.compare(tenants, progress).await?;
+        let (mut comparison, mut listing) = self.compare(tenants, progress).await?;
+        let parents = comparison.parents();
+        self.place(&parents, &mut listing, |parent, children| comparison.place(parent, children)).await?;
         let plan = self.verify(comparison).await?.finish();
         let held = self.guard.held(&plan, self.allowances);
         let applied = match writer {
@@ -112,8 +117,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
     pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
+        let (mut listing, mut placed) = (Listing::default(), Placed::default());
+        let parents = plan.parents_of_moves();
+        self.place(&parents, &mut listing, |parent, children| placed.take(&plan.index, parent, children)).await?;
         let renamed: HashSet<_> = plan.renames().collect();
-        let is_unmoved = |change| self.is_unmoved(&plan, change, &renamed);
+        let is_unmoved = |change| self.is_unmoved(&plan, change, &renamed, &placed);
         let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
         plan.looks = unmoved.len();
@@ -125,7 +133,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
         let applied = Some(self.apply(&plan, writer, progress).await);
-        Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped, held: Vec::new(), applied })
+        Ok(Run { plan, listing, skipped, held: Vec::new(), applied })
     }
 
     /// These tenants alone: each is looked up, nothing is listed, and the guard does not apply.
@@ -135,24 +143,53 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         writer: Option<&W>,
         progress: &dyn Progress,
     ) -> Result<Run, Error> {
-        let (plan, _) = self.look_up(provided_ids).await?;
+        let (comparison, _) = self.look_up(provided_ids).await?;
+        let plan = comparison.finish();
         let applied = match writer {
             Some(writer) => Some(self.apply(&plan, writer, progress).await),
             None => None,
         };
-        Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped: Vec::new(), held: Vec::new(), applied })
+        Ok(Run { plan, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
     }
 
     /// Both sides of one id.
     pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
         let provided_id = provided_id.to_owned();
-        let (plan, customers) = self.look_up(&BTreeSet::from([provided_id.clone()])).await?;
-        let tenant = plan.index.tenant_of(&provided_id);
-        Ok(Explanation { provided_id, tenant, customer: customers.into_iter().flatten().next(), plan })
+        let (mut comparison, customers) = self.look_up(&BTreeSet::from([provided_id.clone()])).await?;
+        let tenant = comparison.tenant_of(&provided_id);
+        let mut customer = customers.into_iter().flatten().next();
+        let parent = tenant.as_ref().and_then(|tenant| tenant.parent_provided_id.as_deref());
+        if let Some(parent) = parent {
+            let is_child = self.look_above(&mut comparison, &provided_id, parent).await?;
+            let held = is_child.map(|is_child| if is_child { parent.to_owned() } else { String::new() });
+            customer = customer.map(|customer| Customer { parent_provided_id: held.map(Cow::Owned), ..customer });
+        }
+        Ok(Explanation { provided_id, tenant, customer, plan: comparison.finish() })
     }
 
-    /// The plan for some tenants, and their customers; where one has none under its id, the previous id's is looked at too.
-    async fn look_up(&self, provided_ids: &BTreeSet<String>) -> Result<(Plan, Vec<Option<Customer<'static>>>), Error> {
+    /// Whether a tenant's customer is below its parent, where that can be had.
+    async fn look_above(
+        &self,
+        comparison: &mut Comparison<'_>,
+        provided_id: &str,
+        parent: &str,
+    ) -> Result<Option<bool>, Error> {
+        if self.held(parent).await?.is_none() {
+            if !self.read(|id| id == Some(parent)).await?.has(parent) {
+                comparison.lack(parent.to_owned());
+            }
+            return Ok(None);
+        }
+        let Some(Children { provided_ids, .. }) = self.children(parent).await? else { return Ok(None) };
+        let is_child = provided_ids.iter().any(|child| child == provided_id);
+        Ok(comparison.place(parent, &provided_ids).then_some(is_child))
+    }
+
+    /// Some tenants and their customers; where one has none under its id, the previous id's is looked at too.
+    async fn look_up(
+        &self,
+        provided_ids: &BTreeSet<String>,
+    ) -> Result<(Comparison<'_>, Vec<Option<Customer<'static>>>), Error> {
         let mut tenants = self.read(|provided_id| provided_id.is_some_and(|id| provided_ids.contains(id))).await?;
         for provided_id in provided_ids {
             if tenants.tenant_of(provided_id).is_none() {
@@ -171,7 +208,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         for customer in &customers {
             comparison.observe_alone(customer.as_ref());
         }
-        Ok((comparison.finish(), customers))
+        Ok((comparison, customers))
     }
 
     async fn look(&self, provided_ids: &BTreeSet<String>) -> Result<Vec<Option<Customer<'static>>>, Error> {
@@ -179,7 +216,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         looks.buffered(self.side_by_side).try_collect().await
     }
 
-    async fn is_unmoved(&self, plan: &Plan, change: &Change, renamed: &HashSet<RowNumber>) -> Result<bool, Error> {
+    async fn is_unmoved(
+        &self,
+        plan: &Plan,
+        change: &Change,
+        renamed: &HashSet<RowNumber>,
+        placed: &Placed,
+    ) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
         let is_renamed = renamed.contains(&change.row());
         let is_taken = is_renamed && self.held(&tenant.provided_id).await?.is_some();
@@ -190,7 +233,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             (Change::Create(_), current) => current.is_none(),
             (Change::Rename(_), current) => current.is_some(),
             (Change::Update(_), None) => false,
-            (Change::Update(update), Some(current)) => {
+            (Change::Update(update), Some(mut current)) => {
+                let elsewhere = placed.elsewhere(&plan.index, update.row);
+                current.parent_provided_id = elsewhere.and_then(|_| update.old_parent()).map(Cow::Owned);
                 let mut differences = compare(&tenant, &current, plan.rules);
                 differences.retain(|difference| update.fields().contains(&difference.field));
                 differences == update.differences
@@ -228,6 +273,38 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let listing = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
         Ok((comparison, listing))
+    }
+
+    /// Lists the children of these customers: no record of a customer names its parent.
+    async fn place(
+        &self,
+        parents: &BTreeSet<String>,
+        listing: &mut Listing,
+        mut take: impl FnMut(&str, &[String]) -> bool,
+    ) -> Result<(), Error> {
+        let asked = parents.iter().map(|parent| async move { Ok::<_, Error>((parent, self.children(parent).await?)) });
+        let mut answers = stream::iter(asked).buffer_unordered(self.side_by_side.max(1));
+        while let Some((parent, children)) = answers.try_next().await? {
+            let Some(children) = children else { continue };
+            listing.pages_of_children += children.pages;
+            if !take(parent, &children.provided_ids) {
+                let reason = "it is listed among its own children, so their parents are not compared";
+                tracing::warn!(tenant.id = parent, "{reason}");
+            }
+        }
+        Ok(())
+    }
+
+    /// The children of one customer; `None` where Explo refuses to tell.
+    async fn children(&self, parent: &str) -> Result<Option<Children>, Error> {
+        match self.reader.children(parent).await {
+            Ok(children) => Ok(Some(children)),
+            Err(error @ explo::Error::Rejected { .. }) => {
+                tracing::warn!(tenant.id = parent, "its children's parents are not compared: {error}");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Looks at customers whose differences may be the listing's alone.

@@ -106,9 +106,9 @@ impl Instance {
         let reconciler = self.reconciler(&task, findings);
         let writer = (!task.dry_run).then_some(&self.client);
         match saved {
-            Some(plan) => reconciler.resume(plan, &self.client, progress).await,
-            None if task.only.is_empty() => reconciler.run(writer, progress).await,
-            None => reconciler.only(&task.only, writer, progress).await,
+            Some(plan) => Box::pin(reconciler.resume(plan, &self.client, progress)).await,
+            None if task.only.is_empty() => Box::pin(reconciler.run(writer, progress)).await,
+            None => Box::pin(reconciler.only(&task.only, writer, progress)).await,
         }
     }
 

@@ -70,8 +70,8 @@ pub(crate) struct Applier<'a, R, W> {
     existing: Mutex<Vec<String>>,
     settling: Settling<'a, R>,
     forbidden: Mutex<usize>,
-    /// To be renamed, and not done: there is no customer to update.
-    not_renamed: Mutex<HashSet<RowNumber>>,
+    /// To be renamed or made, and not done: whatever needs these customers waits.
+    not_there: Mutex<HashSet<RowNumber>>,
     end: OnceLock<Error>,
 }
 
@@ -85,12 +85,12 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             existing: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
             forbidden: Mutex::new(0),
-            not_renamed: Mutex::new(plan.renames().collect()),
+            not_there: Mutex::new(plan.needed()),
             end: OnceLock::new(),
         }
     }
 
-    /// Applies the changes in order, the renames before all others, so many side by side, and no more than `most` of them.
+    /// Applies the changes in order, part by part, so many side by side, and no more than `most` of them.
     pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
         let begun = changes.len().min(most);
@@ -99,9 +99,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             let outcome = self.outcome(&changes[number]);
             async move { (number, outcome.await) }
         };
-        let renames = self.plan.renames().count().min(begun);
         let mut arrived = 0;
-        for part in [0..renames, renames..begun] {
+        for part in self.plan.parts(begun) {
             let mut arriving = stream::iter(part).map(numbered).buffer_unordered(side_by_side.max(1));
             while let Some((number, outcome)) = arriving.next().await {
                 outcomes[number] = outcome;
@@ -125,21 +124,28 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             Change::Update(update) => self.update(&tenant, &update.differences).await,
         };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
-        if let Outcome::Failed(reason) = &outcome {
-            tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
+        match &outcome {
+            Outcome::Applied | Outcome::Unsettled(_) => self.is_there(change.row()),
+            Outcome::Failed(reason) => {
+                tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
+            }
+            Outcome::Deferred => {}
         }
         outcome
     }
 
-    /// An update of a tenant whose customer was to get another id first, and did not.
+    /// It needs a customer that was to be renamed or made first, and was not.
     fn must_wait(&self, change: &Change) -> bool {
-        let is_update = matches!(change, Change::Update(_));
-        is_update && self.not_renamed.lock().unwrap_or_else(PoisonError::into_inner).contains(&change.row())
+        let not_there = self.not_there.lock().unwrap_or_else(PoisonError::into_inner);
+        self.plan.waits_for(change).any(|row| not_there.contains(&row))
+    }
+
+    fn is_there(&self, row: RowNumber) {
+        self.not_there.lock().unwrap_or_else(PoisonError::into_inner).remove(&row);
     }
 
     async fn rename(&self, row: RowNumber) -> Result<Outcome, Error> {
         self.writer.rename(self.plan.previous_provided_id(row), self.plan.index.provided_id(row)).await?;
-        self.not_renamed.lock().unwrap_or_else(PoisonError::into_inner).remove(&row);
         Ok(Outcome::Applied)
     }
 

@@ -91,7 +91,7 @@ pub(super) struct Request<'a> {
     /// Relative to the base URL.
     pub(super) path: &'a str,
     pub(super) query: &'a [(&'a str, String)],
-    /// Without a body it is a GET.
+    /// Without a body it is a GET, as is a listing.
     pub(super) body: Option<String>,
     /// What the body carries, to be masked in errors.
     pub(super) sent: Option<&'a Tenant>,
@@ -288,7 +288,8 @@ impl<T: Transport> Client<T> {
     /// One exchange, reading the answer included, within the time for it.
     async fn send(&self, request: &Request<'_>) -> Result<Incoming, Fault> {
         let body = request.body.as_deref();
-        let method = if body.is_some() { Method::POST } else { Method::GET };
+        let lists = request.endpoint == Endpoint::Customers;
+        let method = if lists || body.is_none() { Method::GET } else { Method::POST };
         let outgoing = Outgoing { method, path: request.path, query: request.query, body };
         let answered = tokio::time::timeout(self.settings.timeout, self.transport.send(&outgoing)).await;
         answered.unwrap_or(Err(Fault::Timeout))

@@ -3,7 +3,7 @@
 use std::{iter, slice};
 
 use super::{
-    Created, Error, PageProgress, Reader, Unusable, Writer,
+    Children, Created, Error, PageProgress, Reader, Unusable, Writer,
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing},
@@ -17,23 +17,31 @@ use crate::model::{Customer, Tenant};
 /// a server may refuse what it does not know.
 const PAGE_SIZE_NAMES: [&[&str]; 4] = [&["page_size", "pageSize"], &["page_size"], &["pageSize"], &[]];
 
+/// The filter that lists the customers below one.
+const PARENT: &str = "parent_provided_id";
+
 impl<T: Transport> Client<T> {
-    /// One page of the listing, given to `read`; `None` past the end. Pages count from 1; v1 has no other.
+    /// One page of the listing, of all customers or of those below one, given to `read`; `None` past the end. Pages count
+    /// from 1; v1 has no other.
     pub(super) async fn page<P>(
         &self,
+        parent: Option<&str>,
         number: usize,
         mut read: impl FnMut(&[u8]) -> Result<P, Unusable>,
     ) -> Result<Option<P>, Error> {
         match self.settings.listing.version {
             ListingVersion::V1 => {
                 let endpoint = Endpoint::Customers;
-                let request = Request { endpoint, path: "api/customers/", query: &[], body: None, sent: None };
+                let query: Vec<_> = filter(parent).into_iter().collect();
+                // Its page calls the filters a body.
+                let body = parent.map(|parent| serde_json::json!({ PARENT: parent }).to_string());
+                let request = Request { endpoint, path: "api/customers/", query: &query, body, sent: None };
                 self.call(&request, read).await.map(|(page, _)| Some(page))
             }
-            ListingVersion::V2 if number == 1 => self.page_1(&mut read).await.map(Some),
+            ListingVersion::V2 if number == 1 => self.page_1(parent, &mut read).await.map(Some),
             ListingVersion::V2 => {
                 let names = self.page_size_names.get().copied().unwrap_or(PAGE_SIZE_NAMES[0]);
-                match self.page_of_v2(number, names, &mut read).await {
+                match self.page_of_v2(parent, number, names, &mut read).await {
                     Err(Error::Rejected { status: 404, .. }) => Ok(None),
                     page => page.map(Some),
                 }
@@ -42,15 +50,19 @@ impl<T: Transport> Client<T> {
     }
 
     /// Finds out what a page's size is called, for the life of this client.
-    async fn page_1<P>(&self, read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>) -> Result<P, Error> {
+    async fn page_1<P>(
+        &self,
+        parent: Option<&str>,
+        read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>,
+    ) -> Result<P, Error> {
         let known = self.page_size_names.get();
         let tried = known.map_or(PAGE_SIZE_NAMES.as_slice(), slice::from_ref);
-        let (mut names, mut page) = (tried[0], self.page_of_v2(1, tried[0], read).await);
+        let (mut names, mut page) = (tried[0], self.page_of_v2(parent, 1, tried[0], read).await);
         for others in &tried[1..] {
             if !is_rejected_with(&page, &[400]) {
                 break;
             }
-            let again = self.page_of_v2(1, others, read).await;
+            let again = self.page_of_v2(parent, 1, others, read).await;
             if !is_rejected_with(&again, &[400]) {
                 (names, page) = (others, again);
             }
@@ -71,13 +83,14 @@ impl<T: Transport> Client<T> {
 
     async fn page_of_v2<P>(
         &self,
+        parent: Option<&str>,
         number: usize,
         size_names: &[&str],
         read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>,
     ) -> Result<P, Error> {
         let size = self.settings.listing.page_size;
         let sizes = size_names.iter().map(|name| (*name, size.to_string()));
-        let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).collect();
+        let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).chain(filter(parent)).collect();
         let endpoint = Endpoint::Customers;
         let request = Request { endpoint, path: endpoint.path(), query: &query, body: None, sent: None };
         Ok(self.call(&request, read).await?.0)
@@ -91,6 +104,11 @@ impl<T: Transport> Client<T> {
         let (is_new, customer) = about(&tenant.provided_id, endpoint, answer)?;
         Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer })
     }
+}
+
+/// The filter of a listing.
+fn filter<'n>(parent: Option<&str>) -> Option<(&'n str, String)> {
+    parent.map(|parent| (PARENT, parent.to_owned()))
 }
 
 /// The answer about one customer, kept.
@@ -118,6 +136,10 @@ fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
 impl<T: Transport> Reader for Client<T> {
     async fn list(&self, observe: &mut dyn FnMut(&Customer<'_>), progress: PageProgress<'_>) -> Result<Listing, Error> {
         listing::list(self, &self.settings.listing, observe, progress).await
+    }
+
+    async fn children(&self, parent: &str) -> Result<Children, Error> {
+        listing::children(self, &self.settings.listing, parent).await
     }
 
     async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error> {

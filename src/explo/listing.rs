@@ -4,6 +4,9 @@
 //! the first page promised. Otherwise it is repeated and the union counts; after three passes the listing fails. Where
 //! `total_count` is not to be trusted, a page that is shorter than the first, or empty, is the end. v1 gives everything in one
 //! answer, which is complete if it can be read.
+//!
+//! The children of one customer end with what their first page promised, or with a short page: `total_count` may be that of
+//! all customers.
 
 use std::{
     collections::HashSet,
@@ -25,11 +28,22 @@ use crate::model::Customer;
 const PASSES: usize = 3;
 
 /// How a listing went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Listing {
     /// How often all pages were read.
     pub passes: usize,
     /// Pages read, over all passes.
+    pub pages: usize,
+    /// Pages read of the children of single customers.
+    pub pages_of_children: usize,
+}
+
+/// The customers below one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Children {
+    /// Of those that have one.
+    pub provided_ids: Vec<String>,
+    /// Pages read.
     pub pages: usize,
 }
 
@@ -54,12 +68,12 @@ pub(super) async fn list(
     observe: &mut dyn FnMut(&Customer<'_>),
     progress: PageProgress<'_>,
 ) -> Result<Listing, Error> {
-    let union = Mutex::new(Union { random: RandomState::new(), tokens: HashSet::new(), observe });
-    let mut listing = Listing { passes: 0, pages: 0 };
+    let union = Mutex::new(Union::new(observe));
+    let mut listing = Listing::default();
     if rules.version == ListingVersion::V1 {
-        page(client, &union, 1).await?;
+        page(client, &union, None, 1).await?;
         progress(1, 1);
-        return Ok(Listing { passes: 1, pages: 1 });
+        return Ok(Listing { passes: 1, pages: 1, ..listing });
     }
     let mut total = None;
     while listing.passes < PASSES {
@@ -71,14 +85,14 @@ pub(super) async fn list(
         };
         listing.pages += seen.len();
         total = seen.first().and_then(|page| page.total);
-        let distinct = union.lock().map_or(0, |union| union.tokens.len());
+        let distinct = distinct(&union);
         if !rules.trust_total || is_complete(&seen, distinct) {
             return Ok(listing);
         }
         tracing::info!(pass = listing.passes, distinct, total, "the pages do not add up to total_count");
     }
     Err(Error::Incomplete {
-        distinct: union.lock().map_or(0, |union| union.tokens.len()),
+        distinct: distinct(&union),
         passes: listing.passes,
         total: total.map_or_else(|| "nothing".to_owned(), |total| total.to_string()),
     })
@@ -91,13 +105,13 @@ async fn pass(
     union: &Mutex<Union<'_>>,
     progress: PageProgress<'_>,
 ) -> Result<Vec<Seen>, Error> {
-    let first = page(client, union, 1).await?;
+    let first = page(client, union, None, 1).await?;
     let promised = first.total.and_then(|total| usize::try_from(total).ok()).unwrap_or(0);
     let pages = if first.customers == 0 { 1 } else { promised.div_ceil(first.customers).max(1) };
     progress(1, pages);
     let mut seen = vec![first];
     let mut others =
-        stream::iter(2..=pages).map(|number| page(client, union, number)).buffer_unordered(rules.side_by_side);
+        stream::iter(2..=pages).map(|number| page(client, union, None, number)).buffer_unordered(rules.side_by_side);
     while let Some(other) = others.try_next().await? {
         seen.push(other);
         progress(seen.len(), pages);
@@ -112,13 +126,13 @@ async fn pass_to_short_page(
 ) -> Result<Vec<Seen>, Error> {
     let (mut seen, mut before) = (Vec::<Seen>::new(), 0);
     loop {
-        seen.push(page(client, union, seen.len() + 1).await?);
+        seen.push(page(client, union, None, seen.len() + 1).await?);
         progress(seen.len(), seen.len());
         let (first, last) = (seen[0].customers, seen[seen.len() - 1].customers);
         if last == 0 || last < first {
             return Ok(seen);
         }
-        let distinct = union.lock().map_or(0, |union| union.tokens.len());
+        let distinct = distinct(union);
         if distinct == before {
             let total = "nothing to go by, for the last full page comes again and again".to_owned();
             return Err(Error::Incomplete { distinct, passes: 1, total });
@@ -127,17 +141,44 @@ async fn pass_to_short_page(
     }
 }
 
+/// The children of one customer, page after page.
+pub(super) async fn children(
+    client: &Client<impl Transport>,
+    rules: &ListingRules,
+    parent: &str,
+) -> Result<Children, Error> {
+    let (mut provided_ids, mut seen) = (Vec::new(), Vec::<Seen>::new());
+    let mut observe = |child: &Customer<'_>| provided_ids.extend(child.provided_id.as_deref().map(str::to_owned));
+    let union = Mutex::new(Union::new(&mut observe));
+    loop {
+        let before = distinct(&union);
+        seen.push(page(client, &union, Some(parent), seen.len() + 1).await?);
+        let (first, last, distinct) = (seen[0], seen[seen.len() - 1].customers, distinct(&union));
+        let is_all = first.total.is_some_and(|total| distinct as u64 >= total);
+        if is_all && rules.trust_total || last < first.customers || distinct == before {
+            break;
+        }
+    }
+    drop(union);
+    Ok(Children { provided_ids, pages: seen.len() })
+}
+
 impl<T: Transport> Client<T> {
     /// The first page alone: how many customers it has, and how many it promises.
     pub async fn first_page(&self) -> Result<(usize, Option<u64>), Error> {
         let mut nobody = |_: &Customer<'_>| {};
-        let union = Mutex::new(Union { random: RandomState::new(), tokens: HashSet::new(), observe: &mut nobody });
-        let seen = page(self, &union, 1).await?;
+        let union = Mutex::new(Union::new(&mut nobody));
+        let seen = page(self, &union, None, 1).await?;
         Ok((seen.customers, seen.total))
     }
 }
 
-async fn page(client: &Client<impl Transport>, union: &Mutex<Union<'_>>, number: usize) -> Result<Seen, Error> {
+async fn page(
+    client: &Client<impl Transport>,
+    union: &Mutex<Union<'_>>,
+    parent: Option<&str>,
+    number: usize,
+) -> Result<Seen, Error> {
     let version = client.settings.listing.version;
     let read = |body: &[u8]| {
         let page = Page::read(body, version)?;
@@ -146,7 +187,7 @@ async fn page(client: &Client<impl Transport>, union: &Mutex<Union<'_>>, number:
         let all = (version == ListingVersion::V1).then_some(customers as u64);
         Ok(Seen { customers, total: all.or(page.total) })
     };
-    Ok(client.page(number, read).await?.unwrap_or(Seen { customers: 0, total: None }))
+    Ok(client.page(parent, number, read).await?.unwrap_or(Seen { customers: 0, total: None }))
 }
 
 fn is_complete(seen: &[Seen], distinct: usize) -> bool {
@@ -155,7 +196,15 @@ fn is_complete(seen: &[Seen], distinct: usize) -> bool {
     kept && distinct as u64 >= promised
 }
 
-impl Union<'_> {
+fn distinct(union: &Mutex<Union<'_>>) -> usize {
+    union.lock().map_or(0, |union| union.tokens.len())
+}
+
+impl<'o> Union<'o> {
+    fn new(observe: &'o mut dyn FnMut(&Customer<'_>)) -> Self {
+        Self { random: RandomState::new(), tokens: HashSet::new(), observe }
+    }
+
     fn add(&mut self, customer: &Customer<'_>) {
         let key = if customer.token.is_empty() { customer.provided_id.as_deref() } else { Some(&*customer.token) };
         if self.tokens.insert(self.random.hash_one(key.unwrap_or_default())) {

@@ -23,7 +23,7 @@ use crate::model::{Customer, Tenant};
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
 pub use error::{Error, Fault, Unusable};
-pub use listing::Listing;
+pub use listing::{Children, Listing};
 pub use observed::{Answer, CallStats, Latency, Observed};
 pub use pacer::Pacer;
 pub use retry::retry_after;
@@ -39,6 +39,9 @@ pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 pub trait Reader {
     /// Shows every customer once, and proves that they are all, or fails.
     async fn list(&self, observe: &mut dyn FnMut(&Customer<'_>), progress: PageProgress<'_>) -> Result<Listing, Error>;
+
+    /// The customers below this one: those directly below it, perhaps all.
+    async fn children(&self, parent: &str) -> Result<Children, Error>;
 
     /// One customer by its id.
     async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error>;

@@ -156,6 +156,8 @@ pub struct Body<'a> {
     is_demo_group: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hierarchy_level_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_provided_id: Option<&'a str>,
 }
 
 impl<'a> From<&'a Tenant> for Body<'a> {
@@ -169,6 +171,7 @@ impl<'a> From<&'a Tenant> for Body<'a> {
             mapping: tenant.mapping.as_ref().and_then(whole),
             is_demo_group: tenant.is_demo_group,
             hierarchy_level_name: tenant.hierarchy_level_name.as_deref(),
+            parent_provided_id: tenant.parent_provided_id.as_deref(),
         }
     }
 }

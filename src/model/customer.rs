@@ -23,6 +23,8 @@ pub struct Customer<'a> {
     pub is_demo_group: bool,
     /// The level; empty where none is set up.
     pub hierarchy_level: Cow<'a, str>,
+    /// The parent's id, empty where it is not the one that was looked for; `None` where nobody looked, for no record has it.
+    pub parent_provided_id: Option<Cow<'a, str>>,
     /// The data visibility group, where there is one.
     pub access_group: Option<Cow<'a, str>>,
 }
@@ -42,6 +44,7 @@ impl Customer<'_> {
             mapping: own(self.mapping),
             is_demo_group: self.is_demo_group,
             hierarchy_level: own(self.hierarchy_level),
+            parent_provided_id: self.parent_provided_id.map(own),
             access_group: self.access_group.map(own),
         }
     }
@@ -59,6 +62,7 @@ impl fmt::Debug for Customer<'_> {
             .field("mapping", &self.mapping)
             .field("is_demo_group", &self.is_demo_group)
             .field("hierarchy_level", &self.hierarchy_level)
+            .field("parent_provided_id", &self.parent_provided_id)
             .field("access_group", &self.access_group)
             .finish_non_exhaustive()
     }

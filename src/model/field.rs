@@ -18,11 +18,13 @@ pub enum Field {
     IsDemoGroup,
     /// The level in Explo's hierarchy.
     HierarchyLevelName,
+    /// The `provided_id` of the customer above it; no answer shows it.
+    ParentProvidedId,
 }
 
 impl Field {
     /// Every field, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Name,
         Self::Emails,
         Self::GroupTags,
@@ -30,6 +32,7 @@ impl Field {
         Self::Mapping,
         Self::IsDemoGroup,
         Self::HierarchyLevelName,
+        Self::ParentProvidedId,
     ];
 
     /// The name in the query, in a request's body and in reports.
@@ -43,6 +46,7 @@ impl Field {
             Self::Mapping => "mapping",
             Self::IsDemoGroup => "is_demo_group",
             Self::HierarchyLevelName => "hierarchy_level_name",
+            Self::ParentProvidedId => "parent_provided_id",
         }
     }
 }

@@ -11,6 +11,9 @@ pub struct Tenant {
     pub provided_id: String,
     /// The id under which its customer may still be found; never empty.
     pub previous_provided_id: Option<String>,
+    /// See [`Field::ParentProvidedId`](super::Field::ParentProvidedId); never empty.
+    #[serde(default)]
+    pub parent_provided_id: Option<String>,
     /// See [`Field::Name`](super::Field::Name).
     pub name: Option<String>,
     /// Without repetitions; the order is that of the source.
@@ -54,6 +57,8 @@ pub struct Managed {
     pub is_demo_group: bool,
     /// The level.
     pub hierarchy_level_name: bool,
+    /// The parent.
+    pub parent_provided_id: bool,
 }
 
 /// How much of an object is managed.
@@ -79,6 +84,7 @@ impl Tenant {
             mapping: Scope::of(self.mapping.as_ref()),
             is_demo_group: self.is_demo_group.is_some(),
             hierarchy_level_name: self.hierarchy_level_name.is_some(),
+            parent_provided_id: self.parent_provided_id.is_some(),
         }
     }
 
@@ -92,6 +98,7 @@ impl Tenant {
             && managed.mapping.is_of(self.mapping.as_ref())
             && managed.is_demo_group == self.is_demo_group.is_some()
             && managed.hierarchy_level_name == self.hierarchy_level_name.is_some()
+            && managed.parent_provided_id == self.parent_provided_id.is_some()
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{Difference, Index, RowNumber, Rules, Unsettled, compare, needs_current};
-use crate::model::{Customer, Field, Invalid};
+use crate::model::{Customer, Field, Invalid, json};
 
 /// One change of one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Update {
 pub struct Plan {
     /// The tenants that the changes refer to.
     pub index: Index,
-    /// In the order of carrying out: renames, creates, updates, each by id. A tenant that is renamed may be updated too.
+    /// In the order of carrying out: renames, creates, updates; parents before children, else by id. A tenant that is renamed may be updated too.
     pub changes: Vec<Change>,
     /// The ids of customers without a tenant, sorted; left alone.
     pub orphans: Vec<String>,
@@ -85,6 +85,19 @@ impl Update {
     pub fn fields(&self) -> Vec<Field> {
         self.differences.iter().map(|difference| difference.field).collect()
     }
+
+    /// Under which parent the customer that is to move was found.
+    #[must_use]
+    pub fn old_parent(&self) -> Option<String> {
+        let moves = self.differences.iter().find(|difference| difference.field == Field::ParentProvidedId);
+        moves.map(|difference| json::string(&difference.old).into_owned())
+    }
+
+    /// Whether the customer gets another parent or level.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        self.fields().iter().any(|field| matches!(field, Field::HierarchyLevelName | Field::ParentProvidedId))
+    }
 }
 
 impl Plan {
@@ -107,7 +120,8 @@ impl Plan {
             Change::Rename(_) => Cow::Borrowed(&[]),
             Change::Update(update) => Cow::Borrowed(&update.differences),
             Change::Create(row) => {
-                Cow::Owned(compare(&self.index.tenant(*row), &Customer::default(), Rules::default()))
+                let nothing = Customer { parent_provided_id: Some("".into()), ..Customer::default() };
+                Cow::Owned(compare(&self.index.tenant(*row), &nothing, Rules::default()))
             }
         }
     }

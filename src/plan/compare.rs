@@ -3,6 +3,7 @@
 //! | field | equal when |
 //! |---|---|
 //! | name, level | the same characters; no level is the empty one |
+//! | parent | the same id, where somebody looked: no record shows it |
 //! | emails, tags | the same set; with `emails = "add"`, nothing wanted is missing |
 //! | properties | the same keys and values, numbers by value; of dotted columns their keys alone; where the listing has a style of its own for keys, whatever their style |
 //! | mapping | the same, and `213` is `"213"` |
@@ -91,7 +92,9 @@ pub fn needs_current(tenant: &Tenant, fields: &[Field], rules: Rules) -> bool {
         Field::Properties => partial(&tenant.properties),
         Field::Mapping => partial(&tenant.mapping),
         Field::Emails => rules.emails == EmailRule::Add,
-        Field::Name | Field::GroupTags | Field::IsDemoGroup | Field::HierarchyLevelName => false,
+        Field::Name | Field::GroupTags | Field::IsDemoGroup | Field::HierarchyLevelName | Field::ParentProvidedId => {
+            false
+        }
     })
 }
 
@@ -113,6 +116,7 @@ pub fn wanted(tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>,
     Tenant {
         provided_id: tenant.provided_id.clone(),
         previous_provided_id: None,
+        parent_provided_id: tenant.parent_provided_id.clone().filter(|_| sent(Field::ParentProvidedId)),
         name: tenant.name.clone().filter(|_| sent(Field::Name)),
         emails: emails.filter(|_| sent(Field::Emails)),
         group_tags: tenant.group_tags.clone().filter(|_| sent(Field::GroupTags)),
@@ -160,6 +164,9 @@ fn new_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules
         Field::Mapping => wanted_form(tenant.mapping.as_ref()?, |value| json::quote(&json::as_text(value))),
         Field::IsDemoGroup => tenant.is_demo_group?.to_string(),
         Field::HierarchyLevelName => json::quote(tenant.hierarchy_level_name.as_ref()?),
+        Field::ParentProvidedId => {
+            json::quote(customer.parent_provided_id.as_ref().and(tenant.parent_provided_id.as_ref())?)
+        }
     })
 }
 
@@ -180,6 +187,7 @@ fn old_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules
         Field::Mapping => mapping_form(&customer.mapping, &tenant.managed().mapping),
         Field::IsDemoGroup => customer.is_demo_group.to_string(),
         Field::HierarchyLevelName => json::quote(&customer.hierarchy_level),
+        Field::ParentProvidedId => json::quote(customer.parent_provided_id.as_deref().unwrap_or_default()),
     }
 }
 

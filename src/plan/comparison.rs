@@ -1,13 +1,15 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
+    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rule, Rules, Unsettled, Update,
+    compare,
     doubt::{Doubt, Doubtful, Seen},
+    hierarchy::{Hierarchy, Placed},
     rename::{self, Verdict},
 };
-use crate::model::{Customer, Invalid};
+use crate::model::{Customer, Field, Invalid, Tenant, json};
 
 /// Both sides, half compared.
 #[derive(Debug)]
@@ -21,14 +23,26 @@ pub struct Comparison<'f> {
     /// Seen under the previous id of a tenant: what that means shows at the end of the listing.
     previous: Vec<Seen>,
     renames: Vec<RowNumber>,
+    /// Once all customers were given.
+    hierarchy: Option<Hierarchy>,
+    placed: Placed,
+    extent: Extent,
+    /// Parents that were looked for in vain.
+    lacking: BTreeSet<String>,
     unlisted: Vec<RowNumber>,
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
     customers: usize,
     with_tenant: usize,
-    unchanged: usize,
-    unsettled_customers: usize,
+}
+
+/// Which customers were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    All,
+    /// Those that somebody asked for: nothing follows from the absence of another.
+    Some,
 }
 
 impl<'f> Comparison<'f> {
@@ -44,14 +58,16 @@ impl<'f> Comparison<'f> {
             doubtful: Doubtful::default(),
             previous: Vec::new(),
             renames: Vec::new(),
+            hierarchy: None,
+            placed: Placed::default(),
+            extent: Extent::All,
+            lacking: BTreeSet::new(),
             unlisted: Vec::new(),
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
             customers: 0,
             with_tenant: 0,
-            unchanged: 0,
-            unsettled_customers: 0,
         }
     }
 
@@ -65,8 +81,7 @@ impl<'f> Comparison<'f> {
         let Some(provided_id) = customer.provided_id.as_deref() else { return };
         match self.index.probe(customer) {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
-            Probe::Ignored => {}
-            Probe::Equal => self.unchanged += 1,
+            Probe::Ignored | Probe::Equal => {}
             Probe::Differs(row) => {
                 let seen = self.seen(row, customer);
                 self.take(seen);
@@ -82,6 +97,7 @@ impl<'f> Comparison<'f> {
     /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
     pub fn observe_alone(&mut self, customer: Option<&Customer<'_>>) {
         self.looks += 1;
+        self.extent = Extent::Some;
         if let Some(customer) = customer {
             self.observe(customer);
         }
@@ -127,61 +143,125 @@ impl<'f> Comparison<'f> {
         self.index.reject(Some(provided_id), reason);
     }
 
-    /// The id under which a tenant's customer is listed.
-    fn listed_id(&self, row: RowNumber) -> &str {
-        let previous = self.index.previous_provided_id(row).filter(|_| self.index.is_renamed(row));
-        previous.unwrap_or_else(|| self.index.provided_id(row))
+    /// All customers were given: decides who can't be planned, and which customers get another id.
+    fn judge(&mut self) {
+        if self.hierarchy.is_some() {
+            return;
+        }
+        self.judge_renames();
+        for row in self.index.with_previous_id().collect::<Vec<_>>() {
+            if let Verdict::Invalid(reason) = rename::judge(&self.index, row, false) {
+                self.reject(row, reason);
+            }
+        }
+        for row in self.index.unlisted().collect::<Vec<_>>() {
+            if self.findings.is_unlisted(&self.index.tenant(row)) {
+                self.index.hide(row);
+                self.unlisted.push(row);
+            } else if !self.index.has_name(row) {
+                self.reject(row, "name is NULL or not in the query, and a new customer needs one");
+            }
+        }
+        self.orphans.sort_unstable();
+        let is_customer = |id: &str| match self.extent {
+            Extent::All => self.orphans.binary_search_by(|orphan| orphan.as_str().cmp(id)).is_ok(),
+            Extent::Some => !self.lacking.contains(id),
+        };
+        let hierarchy = Hierarchy::judge(&self.index, is_customer);
+        for (row, reason) in hierarchy.invalid(&self.index) {
+            self.reject(row, &reason);
+        }
+        self.doubtful.retain(|row| !self.index.is_invalid(row));
+        self.hierarchy = Some(hierarchy);
+    }
+
+    /// The customers whose children are to be listed, after all were given: no record names the parent.
+    #[must_use]
+    pub fn parents(&mut self) -> BTreeSet<String> {
+        self.judge();
+        let children = self.index.with_parent().filter(|row| self.index.is_seen(*row));
+        children.filter_map(|row| self.index.listed_parent(row)).map(str::to_owned).collect()
+    }
+
+    /// Takes the children that Explo listed for one of the [`parents`](Self::parents); refuses what can't be them.
+    pub fn place(&mut self, parent: &str, children: &[String]) -> bool {
+        self.placed.take(&self.index, parent, children)
+    }
+
+    /// The tenant with this id.
+    #[must_use]
+    pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant> {
+        self.index.tenant_of(provided_id)
+    }
+
+    /// There is neither a tenant nor a customer with this id.
+    pub fn lack(&mut self, parent: String) {
+        self.lacking.insert(parent);
+    }
+
+    /// How a customer's parent differs, as far as that was asked.
+    fn parent_difference(&self, row: RowNumber) -> Option<Difference> {
+        let old = self.placed.elsewhere(&self.index, row)?;
+        let new = self.index.wanted_parent(row)?;
+        Some(Difference { field: Field::ParentProvidedId, old: json::quote(old), new: json::quote(new) })
+    }
+
+    /// What differs in the parents, beside all other differences.
+    fn compare_parents(&mut self) {
+        let children = self.index.with_parent().filter(|row| self.index.is_seen(*row));
+        let differences: Vec<_> = children.filter_map(|row| Some((row, self.parent_difference(row)?))).collect();
+        let updates = self.updates.iter().enumerate().map(|(place, update)| (update.row, place));
+        let updates: HashMap<_, _> = updates.filter(|_| !differences.is_empty()).collect();
+        for (row, difference) in differences {
+            let provided_id = self.index.provided_id(row);
+            let known = self.findings.rule(provided_id, &difference).map(|rule| (rule, Known::Before));
+            // Nothing else shows a parent, so there is no second place to look at.
+            let came_back = || self.findings.came_back(provided_id, &difference).then_some((Rule::Changed, Known::Now));
+            match (known.or_else(came_back), updates.get(&row)) {
+                (Some((rule, known)), _) => self.unsettled.push((row, Unsettled { difference, rule, known })),
+                (None, Some(place)) => self.updates[*place].differences.push(difference),
+                (None, None) => self.updates.push(Update { row, differences: vec![difference] }),
+            }
+        }
     }
 
     /// A customer to look at, after all were listed and as long as a doubt is open: the id under which it is listed.
     #[must_use]
     pub fn doubtful(&mut self) -> Option<&str> {
-        self.judge_renames();
-        self.doubtful.due().map(|row| self.listed_id(row)).min()
+        self.judge();
+        self.doubtful.due().map(|row| self.index.listed_id(row)).min()
     }
 
     /// Takes the look at the customer that was [`doubtful`](Self::doubtful): what it really holds, where that can be had.
     pub fn look(&mut self, provided_id: &str, customer: Option<&Customer<'_>>) {
         self.looks += 1;
-        let Some(row) = self.doubtful.due().find(|row| self.listed_id(*row) == provided_id) else { return };
+        let Some(row) = self.doubtful.due().find(|row| self.index.listed_id(*row) == provided_id) else { return };
         let (tenant, findings) = (self.index.tenant(row), self.findings);
         let held = customer.map(|customer| compare(&tenant, customer, self.rules));
         let is_unsettled = |difference: &Difference| findings.rule(&tenant.provided_id, difference).is_some();
         self.doubtful.look(row, held.as_deref(), is_unsettled);
     }
 
-    /// What is to change. Sorted: renames, creates, updates, each by id.
+    /// What is to change. Sorted: renames, creates, updates; parents before children, else by id.
     #[must_use]
     pub fn finish(mut self) -> Plan {
-        self.judge_renames();
+        self.judge();
         let listing = self.doubtful.listing();
         for seen in std::mem::take(&mut self.doubtful) {
             self.conclude(seen, &listing);
         }
-        for row in self.index.with_previous_id().collect::<Vec<_>>() {
-            if let Verdict::Invalid(reason) = rename::judge(&self.index, row, false) {
-                self.reject(row, reason);
-            }
-        }
-        let mut creates = Vec::new();
-        for row in self.index.unlisted().collect::<Vec<_>>() {
-            let tenant = self.index.tenant(row);
-            if self.findings.is_unlisted(&tenant) {
-                self.unchanged += 1;
-                self.unlisted.push(row);
-            } else if tenant.name.is_some() {
-                creates.push(row);
-            } else {
-                let reason = "name is NULL or not in the query, and a new customer needs one";
-                self.index.reject(Some(tenant.provided_id), reason);
-            }
-        }
-        for rows in [&mut self.renames, &mut creates] {
-            rows.sort_unstable_by(|&a, &b| self.index.provided_id(a).cmp(self.index.provided_id(b)));
-        }
-        self.updates.sort_unstable_by(|a, b| self.index.provided_id(a.row).cmp(self.index.provided_id(b.row)));
+        self.compare_parents();
+        self.withdraw_invalid();
+        let mut creates: Vec<_> = self.index.unlisted().collect();
+        let hierarchy = self.hierarchy.take().unwrap_or_default();
+        let in_order = |row: RowNumber| (hierarchy.depth(row), self.index.provided_id(row));
+        self.renames.sort_unstable_by_key(|row| self.index.provided_id(*row));
+        creates.sort_unstable_by(|&a, &b| in_order(a).cmp(&in_order(b)));
+        let depth = |update: &Update| if update.moves() { hierarchy.depth(update.row) } else { 0 };
+        let in_order = |update: &Update| (depth(update), self.index.provided_id(update.row));
+        self.updates.sort_unstable_by(|a, b| in_order(a).cmp(&in_order(b)));
         self.unsettled.sort_by(|(a, _), (b, _)| self.index.provided_id(*a).cmp(self.index.provided_id(*b)));
-        self.orphans.sort_unstable();
+        let (unchanged, unsettled_customers) = self.quiet();
         let (renames, creates) =
             (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
         let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
@@ -191,9 +271,9 @@ impl<'f> Comparison<'f> {
             changes: changes.collect(),
             invalid: invalid.map(|(id, reason)| invalid_tenant(id.as_ref(), reason)).collect(),
             orphans: self.orphans,
-            unchanged: self.unchanged,
+            unchanged,
             unsettled: self.unsettled,
-            unsettled_customers: self.unsettled_customers,
+            unsettled_customers,
             unlisted: self.unlisted,
             looks: self.looks,
             customers: self.customers,
@@ -202,6 +282,25 @@ impl<'f> Comparison<'f> {
             rules: self.rules.with(keys),
             index: self.index,
         }
+    }
+
+    /// Nothing is done for those that turned out to be invalid.
+    fn withdraw_invalid(&mut self) {
+        let is_valid = |row: RowNumber| !self.index.is_invalid(row);
+        self.renames.retain(|row| is_valid(*row));
+        self.updates.retain(|update| is_valid(update.row));
+        self.unsettled.retain(|(row, _)| is_valid(*row));
+    }
+
+    /// How many customers are left as they are: those that hold what is wanted, and those that are known not to settle.
+    fn quiet(&self) -> (usize, usize) {
+        let updated: HashSet<_> = self.updates.iter().map(|update| update.row).collect();
+        let unsettled: HashSet<_> = self.unsettled.iter().map(|(row, _)| *row).collect();
+        // A customer that is renamed is none of them.
+        let is_quiet = |row: &&RowNumber| self.index.is_listed(**row);
+        let unsettled = unsettled.difference(&updated).filter(is_quiet).count();
+        let updated = updated.iter().filter(is_quiet).count();
+        (self.index.listed() - updated - unsettled + self.unlisted.len(), unsettled)
     }
 
     /// What is known not to settle is left out; what remains is an update.
@@ -216,12 +315,8 @@ impl<'f> Comparison<'f> {
                 None => update.push(difference),
             }
         }
-        match (update.is_empty(), unsettled.is_empty()) {
-            (false, _) => self.updates.push(Update { row, differences: update }),
-            // A rename is no rest.
-            (true, _) if self.index.is_renamed(row) => {}
-            (true, false) => self.unsettled_customers += 1,
-            (true, true) => self.unchanged += 1,
+        if !update.is_empty() {
+            self.updates.push(Update { row, differences: update });
         }
         self.unsettled.extend(unsettled.into_iter().map(|unsettled| (row, unsettled)));
     }

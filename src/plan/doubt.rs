@@ -99,6 +99,11 @@ impl Doubtful {
         self.0.push(seen);
     }
 
+    /// Forgets the others.
+    pub(super) fn retain(&mut self, keep: impl Fn(RowNumber) -> bool) {
+        self.0.retain(|one| keep(one.row));
+    }
+
     /// Those that a look at is due to, as long as a doubt is open.
     pub(super) fn due(&self) -> impl Iterator<Item = RowNumber> {
         let open: BTreeSet<_> = self.doubts().into_iter().filter(|doubt| self.is_open(*doubt)).collect();

@@ -51,11 +51,16 @@ struct Claim {
     offset: usize,
 }
 
+/// The beginning of an encoded row: its own id, the previous one, the parent's.
+type Ids<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// No customer with this id was seen yet.
     Unlisted,
     Listed,
+    /// Its customer is known, though no listing shows it.
+    Hidden,
     /// Its customer was seen under the previous id, and is to get this one.
     Renamed,
     /// Not to be planned.
@@ -132,7 +137,7 @@ impl Index {
             self.entries[row.0 as usize].state = State::Invalid;
             self.invalid.entry(Some(tenant.provided_id.clone())).or_insert_with(|| twice.to_owned());
             if tenant.previous_provided_id.is_some() {
-                let offset = self.encode(&(&tenant.provided_id, &tenant.previous_provided_id));
+                let offset = self.encode(&(&tenant.provided_id, &tenant.previous_provided_id, None::<&str>));
                 self.claim(tenant, row, offset);
             }
             return;
@@ -225,6 +230,31 @@ impl Index {
         self.entries[row.0 as usize].state == State::Renamed
     }
 
+    /// A customer was seen for this tenant, be it under the previous id, and it is valid.
+    pub(super) fn is_seen(&self, row: RowNumber) -> bool {
+        self.is_listed(row) || self.is_renamed(row)
+    }
+
+    /// How many tenants a customer was seen for, under their own id.
+    pub(super) fn listed(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.state == State::Listed).count()
+    }
+
+    /// The tenant's customer exists, though no listing shows it.
+    pub(super) fn hide(&mut self, row: RowNumber) {
+        self.entries[row.0 as usize].state = State::Hidden;
+    }
+
+    /// The tenant can't be planned.
+    pub(super) fn is_invalid(&self, row: RowNumber) -> bool {
+        self.entries[row.0 as usize].state == State::Invalid
+    }
+
+    /// The tenant's customer was seen.
+    pub(super) fn list(&mut self, row: RowNumber) {
+        self.entries[row.0 as usize].state = State::Listed;
+    }
+
     /// From now on the tenant's customer is to get another id.
     pub(super) fn rename(&mut self, row: RowNumber) {
         self.entries[row.0 as usize].state = State::Renamed;
@@ -236,10 +266,14 @@ impl Index {
         self.row(provided_id).map(|row| self.tenant(row))
     }
 
-    /// One tenant, decoded.
+    /// One tenant, decoded; a parent that is to be renamed has its new id.
     #[must_use]
     pub fn tenant(&self, row: RowNumber) -> Tenant {
-        self.decode(row)
+        let mut tenant: Tenant = self.decode(row);
+        if tenant.parent_provided_id.is_some() {
+            tenant.parent_provided_id = self.wanted_parent(row).map(str::to_owned);
+        }
+        tenant
     }
 
     /// The id of one tenant, without decoding the rest.
@@ -252,6 +286,58 @@ impl Index {
     #[must_use]
     pub fn previous_provided_id(&self, row: RowNumber) -> Option<&str> {
         self.ids(self.entries[row.0 as usize].offset).1
+    }
+
+    /// The id of the tenant's parent, as the row has it.
+    pub(super) fn parent_provided_id(&self, row: RowNumber) -> Option<&str> {
+        self.ids(self.entries[row.0 as usize].offset).2
+    }
+
+    /// The tenant's parent, where it is a tenant; by its old id too, if it is to be renamed.
+    #[must_use]
+    pub fn parent(&self, row: RowNumber) -> Option<RowNumber> {
+        self.of_id_or_previous(self.parent_provided_id(row)?)
+    }
+
+    /// The id that the tenant's parent is to have.
+    pub(super) fn wanted_parent(&self, row: RowNumber) -> Option<&str> {
+        let parent = self.parent(row).map(|parent| self.provided_id(parent));
+        parent.or_else(|| self.parent_provided_id(row))
+    }
+
+    /// The id under which the tenant's parent is a customer by now, if it may be one.
+    #[must_use]
+    pub fn listed_parent(&self, row: RowNumber) -> Option<&str> {
+        let Some(parent) = self.parent(row) else { return self.parent_provided_id(row) };
+        (self.entries[parent.0 as usize].state != State::Unlisted).then(|| self.listed_id(parent))
+    }
+
+    /// The tenants that have a parent, in the order of reading.
+    pub(super) fn with_parent(&self) -> impl Iterator<Item = RowNumber> {
+        let numbered = (0..).zip(&self.entries);
+        let has_parent = |entry: &Entry| self.shapes[entry.shape as usize].parent_provided_id;
+        numbered.filter(move |(_, entry)| has_parent(entry)).map(|(number, _)| RowNumber(number))
+    }
+
+    /// The row says on which level the tenant is.
+    pub(super) fn has_level(&self, row: RowNumber) -> bool {
+        self.shapes[self.entries[row.0 as usize].shape as usize].hierarchy_level_name
+    }
+
+    /// The row has a name.
+    pub(super) fn has_name(&self, row: RowNumber) -> bool {
+        self.shapes[self.entries[row.0 as usize].shape as usize].name
+    }
+
+    /// The id under which the tenant's customer is listed, if it is.
+    pub(super) fn listed_id(&self, row: RowNumber) -> &str {
+        let previous = self.previous_provided_id(row).filter(|_| self.is_renamed(row));
+        previous.unwrap_or_else(|| self.provided_id(row))
+    }
+
+    /// The tenant that has this id, or is to lose it.
+    pub(super) fn of_id_or_previous(&self, provided_id: &str) -> Option<RowNumber> {
+        self.row(provided_id).or_else(|| self.claimants(provided_id).find(|claimant| self.is_renamed(*claimant)))
     }
 
     /// The row with this id.
@@ -287,12 +373,12 @@ impl Index {
         u32::try_from(position).unwrap_or(u32::MAX)
     }
 
-    /// The row, or the beginning of it: the two ids come first.
+    /// The row, or the beginning of it: the ids come first.
     fn decode<'a, T: serde::Deserialize<'a>>(&'a self, RowNumber(number): RowNumber) -> T {
         self.decode_at(self.entries[number as usize].offset)
     }
 
-    fn ids(&self, offset: usize) -> (&str, Option<&str>) {
+    fn ids(&self, offset: usize) -> Ids<'_> {
         self.decode_at(offset)
     }
 

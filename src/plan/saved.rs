@@ -125,7 +125,11 @@ impl Restored {
             (None, _) => {
                 let provided_id = tenant.provided_id.clone();
                 self.index.insert(Ok(tenant));
-                self.index.row(&provided_id).ok_or(twice)?
+                let row = self.index.row(&provided_id).ok_or(twice)?;
+                if matches!(change, SavedKind::Update(_)) {
+                    self.index.list(row);
+                }
+                row
             }
             (Some(row), SavedKind::Update(_)) if self.renamed.remove(&row) && self.index.tenant(row) == tenant => row,
             (Some(_), _) => return Err(twice),
@@ -133,6 +137,7 @@ impl Restored {
         self.changes.push(match change {
             SavedKind::Rename => {
                 self.renamed.insert(row);
+                self.index.rename(row);
                 Change::Rename(row)
             }
             SavedKind::Create => Change::Create(row),
@@ -145,8 +150,10 @@ impl Restored {
 /// Whoever edits a plan by hand may break the JSON within it, and everything after this relies on that.
 fn is_sound(SavedChange { tenant, change }: &SavedChange) -> bool {
     let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
-    let has_ids =
-        !tenant.provided_id.is_empty() && previous != Some("") && (*change != SavedKind::Rename || previous.is_some());
+    let has_ids = !tenant.provided_id.is_empty()
+        && previous != Some("")
+        && tenant.parent_provided_id.as_deref() != Some("")
+        && (*change != SavedKind::Rename || previous.is_some());
     let is_json = |text: &str| json::checked(text) == Ok(text);
     let objects = [&tenant.properties, &tenant.mapping];
     let are_sound = objects.into_iter().flatten().all(|object| match object {

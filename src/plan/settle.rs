@@ -80,7 +80,12 @@ impl Unsettled {
     pub fn holds_more(&self) -> bool {
         match self.difference.field {
             Field::Emails | Field::GroupTags => has_more(&self.difference),
-            Field::Name | Field::Properties | Field::Mapping | Field::IsDemoGroup | Field::HierarchyLevelName => false,
+            Field::Name
+            | Field::Properties
+            | Field::Mapping
+            | Field::IsDemoGroup
+            | Field::HierarchyLevelName
+            | Field::ParentProvidedId => false,
         }
     }
 }
@@ -132,7 +137,7 @@ pub fn likely_rule(difference: &Difference) -> Rule {
         _ if seen.to_lowercase() == wanted.to_lowercase() => Rule::Recased,
         Field::GroupTags if shown.is_superset(&sent) => Rule::Inherited,
         Field::Emails | Field::Properties | Field::Mapping if shown.is_superset(&sent) => Rule::Added,
-        Field::IsDemoGroup => Rule::Changed,
+        Field::IsDemoGroup | Field::ParentProvidedId => Rule::Changed,
         _ if in_seen(|text| text.trim().to_owned()) => Rule::Trimmed,
         _ if !shown.is_empty() && sent.iter().all(begins) => Rule::Cut,
         _ => Rule::Changed,

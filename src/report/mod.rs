@@ -161,7 +161,7 @@ impl Report {
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
         let plan = &self.run.plan;
         BTreeMap::from([
-            (Endpoint::Customers, self.run.listing.pages),
+            (Endpoint::Customers, self.run.listing.pages + self.run.listing.pages_of_children),
             (Endpoint::CreateCustomer, plan.creates()),
             (Endpoint::UpdateCustomer, plan.changes.len() - plan.creates()),
             (Endpoint::GetCustomer, plan.looks + plan.carrying()),
@@ -171,7 +171,8 @@ impl Report {
     /// How long the planned changes take at the configured rate, in seconds.
     #[must_use]
     pub fn estimated_seconds(&self) -> u64 {
-        let made = self.run.listing.pages + self.run.plan.looks;
+        let listing = &self.run.listing;
+        let made = listing.pages + listing.pages_of_children + self.run.plan.looks;
         let calls = self.calls_planned().into_values().sum::<usize>() - made;
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }

@@ -130,7 +130,7 @@ fn difference_in_words(Difference { field, old, new }: &Difference) -> String {
             let side = |value: Option<&str>| value.map_or_else(|| "nothing".to_owned(), shown);
             moved.map(|(old, new, key)| format!("{}: {} → {}", shown(&key), side(old), side(new))).collect()
         }
-        Field::Name | Field::IsDemoGroup | Field::HierarchyLevelName => {
+        Field::Name | Field::IsDemoGroup | Field::HierarchyLevelName | Field::ParentProvidedId => {
             vec![format!("{} → {}", shown(old), shown(new))]
         }
     };

@@ -109,6 +109,8 @@ pub enum ParentFilter {
     Children,
     /// Grandchildren too.
     Descendants,
+    /// Everybody: it is not heeded.
+    Ignored,
 }
 
 /// Where the first listing looks for its filters.

@@ -100,7 +100,7 @@ impl Filters {
             position.and_then(|position| store.at(position).provided_id.as_ref())
         });
         let is_below = |customer: &StoredCustomer| match (parent, behaviour.parent_filter) {
-            (None, _) => true,
+            (None, _) | (_, ParentFilter::Ignored) => true,
             (Some(None), _) => false,
             (Some(parent), ParentFilter::Children) => customer.parent_provided_id.as_ref() == parent,
             (Some(parent), ParentFilter::Descendants) => {

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | provided_id | anything printable, not empty | invalid |
 //! | name, level | text | left alone |
-//! | previous_provided_id | text | left alone, as is an empty one |
+//! | parent_provided_id, previous_provided_id | text | left alone, as is an empty one |
 //! | emails, group_tags | array, JSON array, text split at commas | empty |
 //! | properties, mapping | JSON object | properties: empty; mapping: left alone |
 //! | properties.KEY | number, boolean, JSON; anything else is text | the key goes |
@@ -67,6 +67,9 @@ fn set(tenant: &mut Tenant, column: &Column, cell: &Cell<'_>) -> Result<(), Stri
         Column::Field(Field::Mapping) => tenant.mapping = object(cell)?.map(mapping).transpose()?,
         Column::Field(Field::IsDemoGroup) => tenant.is_demo_group = Some(flag(cell)?),
         Column::Field(Field::HierarchyLevelName) => tenant.hierarchy_level_name = text(cell)?,
+        Column::Field(Field::ParentProvidedId) => {
+            tenant.parent_provided_id = text(cell)?.filter(|id| !id.is_empty());
+        }
         Column::Property(key) => add_key(&mut tenant.properties, key, value(cell)?),
         Column::Mapped(key) => {
             if let Some(text) = text(cell)? {

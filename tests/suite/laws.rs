@@ -85,6 +85,7 @@ prop_compose! {
     fn tenant()(
         provided_id in select(vec!["t1", "t2", "t3", "t4"]),
         previous in option::weighted(0.4, select(vec!["t1", "t2", "t3", "t4", "s1", "s2"])),
+        parent in option::weighted(0.3, select(vec!["t1", "t2", "t3", "t4", "s1", "s2"])),
         name in option::weighted(0.8, text()),
         emails in option::of(vec(text(), 0..4)),
         group_tags in option::of(vec(text(), 0..4)),
@@ -94,8 +95,9 @@ prop_compose! {
         hierarchy_level_name in option::of(text()),
     ) -> Tenant {
         let (provided_id, previous_provided_id) = (provided_id.to_owned(), previous.map(str::to_owned));
+        let parent_provided_id = parent.map(str::to_owned);
         Tenant {
-            provided_id, previous_provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name,
+            provided_id, previous_provided_id, parent_provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name,
         }
     }
 }
@@ -122,6 +124,7 @@ prop_compose! {
             mapping: mapping.into(),
             is_demo_group,
             hierarchy_level: hierarchy_level.into(),
+            parent_provided_id: None,
             access_group: None,
         }
     }

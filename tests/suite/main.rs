@@ -16,6 +16,7 @@ mod failures;
 mod faults;
 mod fuzz;
 mod guard;
+mod hierarchy;
 mod hostile;
 mod init;
 mod kill;

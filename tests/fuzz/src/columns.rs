@@ -76,6 +76,7 @@ fn managed(tenant: &Tenant) -> usize {
     let Tenant {
         provided_id: _,
         previous_provided_id: _,
+        parent_provided_id,
         name,
         emails,
         group_tags,
@@ -92,6 +93,7 @@ fn managed(tenant: &Tenant) -> usize {
         mapping.is_some(),
         is_demo_group.is_some(),
         hierarchy_level_name.is_some(),
+        parent_provided_id.is_some(),
     ]
     .into_iter()
     .map(usize::from)

@@ -50,6 +50,7 @@ fn tenant(customer: &Customer<'_>) -> Option<Tenant> {
     Some(Tenant {
         provided_id: customer.provided_id.clone()?.into_owned(),
         previous_provided_id: None,
+        parent_provided_id: None,
         name: Some(customer.name.clone().into_owned()),
         emails: Some(customer.emails.iter().map(ToString::to_string).collect()),
         group_tags: Some(customer.group_tags.iter().map(ToString::to_string).collect()),

@@ -34,6 +34,7 @@ pub fn managed(tenant: &Tenant) -> Vec<Field> {
         Field::Mapping => tenant.mapping.is_some(),
         Field::IsDemoGroup => tenant.is_demo_group.is_some(),
         Field::HierarchyLevelName => tenant.hierarchy_level_name.is_some(),
+        Field::ParentProvidedId => tenant.parent_provided_id.is_some(),
     };
     Field::ALL.into_iter().filter(has).collect()
 }
@@ -53,6 +54,7 @@ pub fn holds(customer: &Value, tenant: &Tenant, field: Field, emails: EmailRule)
         Field::Mapping => object_holds(&customer["parent_schema_datasource_mapping"], tenant.mapping.as_ref()),
         Field::IsDemoGroup => customer["is_demo_group"].as_bool() == tenant.is_demo_group,
         Field::HierarchyLevelName => customer["hierarchy_level"].as_str() == tenant.hierarchy_level_name.as_deref(),
+        Field::ParentProvidedId => customer["parent_provided_id"].as_str() == tenant.parent_provided_id.as_deref(),
     }
 }
 
@@ -97,6 +99,7 @@ fn body(customer: &Value, tenant: &Tenant, field: Field, emails: EmailRule) -> V
         Field::Mapping => object(&customer["parent_schema_datasource_mapping"], &tenant.mapping),
         Field::IsDemoGroup => json!(tenant.is_demo_group),
         Field::HierarchyLevelName => json!(tenant.hierarchy_level_name),
+        Field::ParentProvidedId => json!(tenant.parent_provided_id),
     };
     json!({"provided_id": tenant.provided_id, field.name(): value})
 }

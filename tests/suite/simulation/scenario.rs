@@ -202,6 +202,7 @@ fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant {
     }
     Tenant {
         provided_id: format!("t{number}{decoration}"),
+        parent_provided_id: None,
         previous_provided_id: shape.renames.then(|| previous_id(random, number)).flatten(),
         name: random.random_bool(0.95).then(|| (*NAMES.choose(random).unwrap()).to_owned()),
         emails: shape.emails.then(|| some(random, &EMAILS)),

@@ -136,7 +136,7 @@ impl World {
             stop: &stop,
             seed: course.seed,
         };
-        let running = reconciler.run((!course.dry_run).then_some(&client), &());
+        let running = Box::pin(reconciler.run((!course.dry_run).then_some(&client), &()));
         let disturbed = async {
             tokio::select! {
                 biased;
@@ -211,9 +211,9 @@ impl World {
 
     /// What Explo says, and how; it has heard the call from here on.
     fn hear(&self, number: usize, request: &Outgoing<'_>) -> (Incoming, Delivery) {
-        let query: Vec<_> = request.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(request.query).finish();
         let mark = if query.is_empty() { "" } else { "?" };
-        let path = format!("/{}{mark}{}", request.path, query.join("&"));
+        let path = format!("/{}{mark}{query}", request.path);
         let reply = self.api.borrow_mut().answer(
             &Request {
                 method: request.method.as_str(),

@@ -1,0 +1,175 @@
+//! Who stands under whom: judged among the tenants, and compared with the children that Explo lists for a parent.
+//!
+//! | the parent is | then |
+//! |---|---|
+//! | a customer that is listed | its children are asked for, and who is not among them moves |
+//! | a tenant whose customer is to be made | the child is made, or moves, after it |
+//! | to be renamed | its old id counts as the new one |
+//! | neither a tenant nor a listed customer, an invalid tenant, or below the child | the child is invalid, and so are those under it |
+//!
+//! A parent needs a level beside it, for Explo puts a new customer without one at the root.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Index, RowNumber};
+use crate::model::shown;
+
+const NO_LEVEL: &str =
+    "parent_provided_id needs hierarchy_level_name beside it, for Explo puts a customer without a level at the root";
+
+/// Ids of a chain that are told from its beginning; of a longer one the rest is left out.
+const TOLD: usize = 4;
+
+/// Where a tenant stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// So many tenants are above it.
+    Below(u32),
+    /// It can't be planned, by its own fault.
+    At(Fault),
+    /// It can't be planned, for one above it can't.
+    BelowInvalid,
+}
+
+/// What is wrong with a tenant's parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    NoLevel,
+    Unknown,
+    Circle,
+}
+
+/// The tenants that have a parent, each with its place.
+#[derive(Debug, Default)]
+pub(super) struct Hierarchy {
+    standings: HashMap<RowNumber, Standing>,
+}
+
+impl Hierarchy {
+    /// Judges all tenants that have a parent. `is_customer` tells of an id that is no tenant's.
+    pub(super) fn judge(index: &Index, is_customer: impl Fn(&str) -> bool) -> Self {
+        let mut hierarchy = Self::default();
+        for row in index.with_parent() {
+            hierarchy.climb(index, row, &is_customer);
+        }
+        hierarchy
+    }
+
+    /// The tenants that can't be planned, with the reason, in no order.
+    pub(super) fn invalid(&self, index: &Index) -> Vec<(RowNumber, String)> {
+        let invalid = self.standings.iter().filter_map(|(row, standing)| match standing {
+            Standing::Below(_) => None,
+            Standing::At(Fault::NoLevel) => Some((*row, NO_LEVEL.to_owned())),
+            Standing::At(Fault::Unknown) => Some((*row, unknown(index, *row))),
+            Standing::At(Fault::Circle) => Some((*row, format!("its parents go round: {}", self.chain(index, *row)))),
+            Standing::BelowInvalid => Some((*row, format!("it is below an invalid one: {}", self.chain(index, *row)))),
+        });
+        invalid.collect()
+    }
+
+    /// How many tenants are above this one.
+    pub(super) fn depth(&self, row: RowNumber) -> u32 {
+        match self.standings.get(&row) {
+            Some(Standing::Below(above)) => *above,
+            Some(Standing::At(_) | Standing::BelowInvalid) | None => 0,
+        }
+    }
+
+    /// From a tenant upwards, as far as nothing is known yet; then everybody on the way has a place.
+    fn climb(&mut self, index: &Index, row: RowNumber, is_customer: &impl Fn(&str) -> bool) {
+        let (mut way, mut on_it, mut at) = (Vec::new(), HashMap::new(), row);
+        let end = loop {
+            match self.standings.get(&at) {
+                _ if index.is_invalid(at) => break Standing::BelowInvalid,
+                Some(Standing::Below(above)) => break Standing::Below(above + 1),
+                Some(Standing::At(_) | Standing::BelowInvalid) => break Standing::BelowInvalid,
+                None => {}
+            }
+            let Some(parent) = index.parent_provided_id(at) else { break Standing::Below(1) };
+            if let Some(&first) = on_it.get(&at) {
+                let circle = way.split_off(first).into_iter();
+                self.standings.extend(circle.map(|row| (row, Standing::At(Fault::Circle))));
+                break Standing::BelowInvalid;
+            }
+            on_it.insert(at, way.len());
+            let fault = match index.parent(at) {
+                _ if !index.has_level(at) => Fault::NoLevel,
+                Some(above) => {
+                    way.push(at);
+                    at = above;
+                    continue;
+                }
+                None if is_customer(parent) => {
+                    self.standings.insert(at, Standing::Below(0));
+                    break Standing::Below(1);
+                }
+                None => Fault::Unknown,
+            };
+            self.standings.insert(at, Standing::At(fault));
+            break Standing::BelowInvalid;
+        };
+        for (below, row) in (0..).zip(way.into_iter().rev()) {
+            let standing = if let Standing::Below(above) = end { Standing::Below(above + below) } else { end };
+            self.standings.insert(row, standing);
+        }
+    }
+
+    /// The ids above a tenant, up to the first that has a fault.
+    fn chain(&self, index: &Index, row: RowNumber) -> String {
+        let above = std::iter::successors(index.parent(row), |above| {
+            let is_below = self.standings.get(above) == Some(&Standing::BelowInvalid);
+            let is_round = self.standings.get(above) == Some(&Standing::At(Fault::Circle)) && *above != row;
+            (is_below || is_round).then(|| index.parent(*above)).flatten()
+        });
+        let mut ids: Vec<_> = above.take(TOLD + 1).map(|row| shown(index.provided_id(row))).collect();
+        if ids.len() > TOLD {
+            ids.truncate(TOLD);
+            ids.push("…".to_owned());
+        }
+        ids.join(" → ")
+    }
+}
+
+fn unknown(index: &Index, row: RowNumber) -> String {
+    let parent = shown(index.parent_provided_id(row).unwrap_or_default());
+    format!("its parent_provided_id {parent} is neither a tenant's nor that of a customer that is listed")
+}
+
+/// Where Explo listed the children.
+#[derive(Debug, Default)]
+pub struct Placed {
+    /// The parents whose children were listed.
+    asked: HashSet<String>,
+    /// Child → the last parent under which it was found; `None` for the wanted one.
+    found: HashMap<RowNumber, Option<String>>,
+}
+
+impl Placed {
+    /// Takes the children that were listed for a parent; refuses, where the parent itself is among them: then they are just
+    /// any customers. A child that is wanted under a parent stays there, for a listing may show grandchildren.
+    pub fn take(&mut self, index: &Index, parent: &str, children: &[String]) -> bool {
+        if children.iter().any(|child| child == parent) {
+            return false;
+        }
+        for child in children.iter().filter_map(|child| index.of_id_or_previous(child)) {
+            let place = self.found.entry(child).or_insert_with(|| Some(parent.to_owned()));
+            if index.listed_parent(child) == Some(parent) {
+                *place = None;
+            }
+        }
+        self.asked.insert(parent.to_owned());
+        true
+    }
+
+    /// Where a child is instead of under its parent, which may not be there yet; nothing if it was found nowhere. `None`
+    /// where it is under it, or nobody asked.
+    #[must_use]
+    pub fn elsewhere(&self, index: &Index, child: RowNumber) -> Option<&str> {
+        let is_known = index.listed_parent(child).is_none_or(|parent| self.asked.contains(parent));
+        match self.found.get(&child) {
+            Some(Some(other)) if is_known => Some(other),
+            None if is_known => Some(""),
+            Some(_) | None => None,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Which changes wait for which: a customer is renamed before it is updated, and is there before another comes under it.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    ops::Range,
+};
+
+use super::{Change, Plan, RowNumber, Update};
+use crate::model::Field;
+
+impl Plan {
+    /// The tenants that a change needs to be renamed or made, if they are to be: its own, and its parent.
+    pub fn waits_for(&self, change: &Change) -> impl Iterator<Item = RowNumber> {
+        let (own, parent) = match change {
+            Change::Rename(_) => (None, None),
+            Change::Create(row) => (None, self.index.parent(*row)),
+            Change::Update(Update { row, differences }) => {
+                let moves = differences.iter().any(|difference| difference.field == Field::ParentProvidedId);
+                (self.index.is_renamed(*row).then_some(*row), self.index.parent(*row).filter(|_| moves))
+            }
+        };
+        own.into_iter().chain(parent)
+    }
+
+    /// The tenants that are to be renamed or made, and that another change needs.
+    #[must_use]
+    pub fn needed(&self) -> HashSet<RowNumber> {
+        let needed: HashSet<_> = self.changes.iter().flat_map(|change| self.waits_for(change)).collect();
+        let makes = self.changes.iter().filter(|change| !matches!(change, Change::Update(_)));
+        makes.map(Change::row).filter(|row| needed.contains(row)).collect()
+    }
+
+    /// The parents under which customers move, as far as they are there: by the ids under which they are listed.
+    #[must_use]
+    pub fn parents_of_moves(&self) -> BTreeSet<String> {
+        let moves = self.updates().filter(|update| update.old_parent().is_some());
+        moves.filter_map(|update| self.index.listed_parent(update.row)).map(str::to_owned).collect()
+    }
+
+    /// The first changes in parts that are done one after the other: the renames, then as many as wait for none of their part.
+    #[must_use]
+    pub fn parts(&self, first: usize) -> Vec<Range<usize>> {
+        let (needed, renames) = (self.needed(), self.renames().count().min(first));
+        let (mut parts, mut begin, mut in_part) = (Vec::new(), renames, HashSet::new());
+        parts.push(0..renames);
+        for (number, change) in self.changes.iter().enumerate().take(first).skip(renames) {
+            if self.waits_for(change).any(|row| in_part.contains(&row)) {
+                parts.push(begin..number);
+                (begin, in_part) = (number, HashSet::new());
+            }
+            in_part.extend(Some(change.row()).filter(|row| needed.contains(row)));
+        }
+        parts.push(begin..first);
+        parts
+    }
+}
