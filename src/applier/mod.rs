@@ -121,7 +121,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         let outcome = match change {
             Change::Rename(row) => self.rename(*row).await,
             Change::Create(_) => self.create(&tenant).await,
-            Change::Update(update) => self.update(&tenant, &update.differences).await,
+            Change::Update(update) => self.update(update.row, &tenant, &update.differences).await,
         };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
         match &outcome {
@@ -171,10 +171,12 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
         }
         let differences = self.settling.differences(tenant, customer).await;
-        if differences.is_empty() {
+        let mut fields = fields(&differences);
+        // No answer shows it, and no listing will.
+        fields.extend((!found.may_be_ours && tenant.parent_provided_id.is_some()).then_some(Field::ParentProvidedId));
+        if fields.is_empty() {
             return Ok(Outcome::Applied);
         }
-        let fields = fields(&differences);
         if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(&fields) {
             let reason = "it exists already and differs, and the guard has no room for a further update";
             return Ok(Outcome::Failed(reason.to_owned()));
@@ -184,15 +186,19 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
 
     /// What three updates could not settle is spared, and the rest is written. Where others' values are carried they are
     /// read just before, and what no longer differs is not sent.
-    async fn update(&self, tenant: &Tenant, differences: &[Difference]) -> Result<Outcome, Error> {
+    async fn update(&self, row: RowNumber, tenant: &Tenant, differences: &[Difference]) -> Result<Outcome, Error> {
         let (mut unsettled, mut fields) = self.settling.spare(differences);
         if needs_current(tenant, &fields, self.plan.rules) {
             let current = self.reader.customer(&tenant.provided_id).await?;
             let differences = compare(tenant, &current, self.plan.rules.with(KeyStyle::AsListed));
-            fields.retain(|field| differences.iter().any(|difference| difference.field == *field));
+            let still_differs = |field| differences.iter().any(|difference| difference.field == field);
+            fields.retain(|field| *field == Field::ParentProvidedId || still_differs(*field));
             unsettled.extend(self.write(tenant, &fields, Some(&current)).await?);
         } else {
             unsettled.extend(self.write(tenant, &fields, None).await?);
+        }
+        if fields.contains(&Field::ParentProvidedId) && self.plan.moved_again.contains(&row) {
+            unsettled.extend(self.settling.look_after(tenant, differences).await);
         }
         Ok(settled(unsettled))
     }

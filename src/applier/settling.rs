@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::{
-    explo::{Error, Reader},
+    explo::{Children, Error, Reader},
     model::{Customer, Field, Tenant},
     plan::{Difference, KeyStyle, Known, Rules, Strikes, Unsettled, compare},
 };
@@ -42,6 +42,19 @@ impl<'a, R: Reader> Settling<'a, R> {
         let differences = self.differences(tenant, answer).await.into_iter();
         let differences = differences.filter(|difference| updated.contains(&difference.field));
         let unsettled: Vec<_> = differences.map(Unsettled::new).collect();
+        self.strikes().count(&unsettled);
+        unsettled
+    }
+
+    /// Whether a customer that was moved again is there now: no answer to a write shows it.
+    pub(super) async fn look_after(&self, tenant: &Tenant, differences: &[Difference]) -> Vec<Unsettled> {
+        let Some(parent) = &tenant.parent_provided_id else { return Vec::new() };
+        let Ok(Children { provided_ids, .. }) = self.reader.children(parent).await else { return Vec::new() };
+        if provided_ids.contains(&tenant.provided_id) {
+            return Vec::new();
+        }
+        let moves = differences.iter().filter(|difference| difference.field == Field::ParentProvidedId);
+        let unsettled: Vec<_> = moves.cloned().map(Unsettled::new).collect();
         self.strikes().count(&unsettled);
         unsettled
     }

@@ -47,6 +47,8 @@ pub struct Plan {
     pub unsettled_customers: usize,
     /// Tenants whose customer is known to exist though it was not listed: counted as unchanged.
     pub unlisted: Vec<RowNumber>,
+    /// Tenants whose customer an earlier run moved, and that is not there: looked after once it is moved again.
+    pub moved_again: BTreeSet<RowNumber>,
     /// Customers looked at one by one, to see whether the listing tells the truth.
     pub looks: usize,
     /// Customers listed.

@@ -3,8 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rule, Rules, Unsettled, Update,
-    compare,
+    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
     doubt::{Doubt, Doubtful, Seen},
     hierarchy::{Hierarchy, Placed},
     rename::{self, Verdict},
@@ -30,6 +29,7 @@ pub struct Comparison<'f> {
     /// Parents that were looked for in vain.
     lacking: BTreeSet<String>,
     unlisted: Vec<RowNumber>,
+    moved_again: BTreeSet<RowNumber>,
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
@@ -63,6 +63,7 @@ impl<'f> Comparison<'f> {
             extent: Extent::All,
             lacking: BTreeSet::new(),
             unlisted: Vec::new(),
+            moved_again: BTreeSet::new(),
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
@@ -214,11 +215,11 @@ impl<'f> Comparison<'f> {
         let updates: HashMap<_, _> = updates.filter(|_| !differences.is_empty()).collect();
         for (row, difference) in differences {
             let provided_id = self.index.provided_id(row);
-            let known = self.findings.rule(provided_id, &difference).map(|rule| (rule, Known::Before));
-            // Nothing else shows a parent, so there is no second place to look at.
-            let came_back = || self.findings.came_back(provided_id, &difference).then_some((Rule::Changed, Known::Now));
-            match (known.or_else(came_back), updates.get(&row)) {
-                (Some((rule, known)), _) => self.unsettled.push((row, Unsettled { difference, rule, known })),
+            if self.findings.came_back(provided_id, &difference) {
+                self.moved_again.insert(row);
+            }
+            match (self.findings.rule(provided_id, &difference), updates.get(&row)) {
+                (Some(rule), _) => self.unsettled.push((row, Unsettled { difference, rule, known: Known::Before })),
                 (None, Some(place)) => self.updates[*place].differences.push(difference),
                 (None, None) => self.updates.push(Update { row, differences: vec![difference] }),
             }
@@ -275,6 +276,7 @@ impl<'f> Comparison<'f> {
             unsettled: self.unsettled,
             unsettled_customers,
             unlisted: self.unlisted,
+            moved_again: self.moved_again,
             looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,
@@ -290,6 +292,7 @@ impl<'f> Comparison<'f> {
         self.renames.retain(|row| is_valid(*row));
         self.updates.retain(|update| is_valid(update.row));
         self.unsettled.retain(|(row, _)| is_valid(*row));
+        self.moved_again.retain(|row| is_valid(*row));
     }
 
     /// How many customers are left as they are: those that hold what is wanted, and those that are known not to settle.

@@ -88,6 +88,7 @@ impl SavedPlan {
             unsettled: Vec::new(),
             unsettled_customers: 0,
             unlisted: Vec::new(),
+            moved_again: BTreeSet::new(),
             looks: 0,
             customers: self.bases.0,
             with_tenant: self.bases.1,

@@ -159,9 +159,9 @@ impl Report {
     /// The calls that the plan needs, by endpoint; of the listing, those made.
     #[must_use]
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
-        let plan = &self.run.plan;
+        let (plan, listing) = (&self.run.plan, &self.run.listing);
         BTreeMap::from([
-            (Endpoint::Customers, self.run.listing.pages + self.run.listing.pages_of_children),
+            (Endpoint::Customers, listing.pages + listing.pages_of_children + plan.moved_again.len()),
             (Endpoint::CreateCustomer, plan.creates()),
             (Endpoint::UpdateCustomer, plan.changes.len() - plan.creates()),
             (Endpoint::GetCustomer, plan.looks + plan.carrying()),

@@ -70,7 +70,7 @@ fn meddle(world: &World, random: &mut SmallRng) {
     let mut tenants = world.tenants.borrow_mut();
     let Some(tenant) = tenants.choose(random).cloned() else { return };
     let mut api = world.api.borrow_mut();
-    match random.random_range(0..8) {
+    match random.random_range(0..9) {
         0 => {
             if let Ok(customer) = api.store_mut().customer(&tenant.provided_id) {
                 "Somebody's idea".clone_into(&mut customer.name);
@@ -102,6 +102,11 @@ fn meddle(world: &World, random: &mut SmallRng) {
             let new = format!("new-{}", random.random::<u32>());
             if let Some(one) = tenants.iter_mut().find(|one| one.provided_id == tenant.provided_id) {
                 one.previous_provided_id = Some(std::mem::replace(&mut one.provided_id, new));
+            }
+        }
+        7 => {
+            if let Ok(customer) = api.store_mut().customer(&tenant.provided_id) {
+                customer.parent_provided_id = random.random_bool(0.5).then(|| "the parent".to_owned());
             }
         }
         _ => {}

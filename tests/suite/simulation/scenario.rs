@@ -6,8 +6,8 @@ use explo_sync::{
     plan::EmailRule,
     sandbox::{
         Api, Behaviour, Churn, EmptyObjects, Existing, FailureShape, Ids, KeyStyle, LevelShown, MappingValues,
-        OnUpdate, Order, PageSizeName, PastEnd, PropertyKeys, Shown, Spaces, Store, StoredCustomer, Success, Total,
-        TotalOf, UnknownParameters, UnknownTags, V2,
+        OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Store, StoredCustomer,
+        Success, Total, TotalOf, UnknownParameters, UnknownTags, V1Filters, V2,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
@@ -39,6 +39,7 @@ struct Shape {
     mapping: Managed,
     is_demo_group: bool,
     level: bool,
+    parents: bool,
     renames: bool,
 }
 
@@ -64,7 +65,7 @@ impl World {
         let mut behaviour = behaviour(random, is_steady);
         let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
         // Where a create writes to a customer that exists, one that a listing misses can't be spared,
-        if behaviour.order == Order::Shuffled && !trust_total {
+        if (behaviour.order == Order::Shuffled || !behaviour.churn.is_empty()) && !trust_total {
             behaviour.existing = Existing::Left;
         }
         let shape = shape(random, &behaviour);
@@ -81,6 +82,10 @@ impl World {
         let strangers = random.random_range(0..8);
         customers.extend((0..strangers).map(|number| stranger(random, number)));
         customers.push(parent);
+        let ids: Vec<_> = customers.iter().filter_map(|customer| customer.provided_id.clone()).collect();
+        for customer in &mut customers {
+            customer.parent_provided_id = customer.parent_provided_id.take().filter(|parent| ids.contains(parent));
+        }
         for customer in &mut customers {
             keep(customer, &behaviour);
         }
@@ -148,6 +153,8 @@ fn behaviour(random: &mut SmallRng, is_steady: bool) -> Behaviour {
         properties: [OnUpdate::Replace, OnUpdate::Merge][pick(2)],
         mapping: [OnUpdate::Replace, OnUpdate::Merge][pick(2)],
         spaces: [Spaces::Kept, Spaces::Trimmed][pick(2)],
+        parent_filter: [ParentFilter::Children, ParentFilter::Descendants, ParentFilter::Ignored][pick(3)],
+        v1_filters: [V1Filters::Query, V1Filters::Body][pick(2)],
         cut_at: [None, Some(8)][pick(2)],
         ids: [Ids::Exact, Ids::Folded][pick(2)],
         existing: [Existing::Left, Existing::Updated][pick(2)],
@@ -167,7 +174,8 @@ fn shape(random: &mut SmallRng, behaviour: &Behaviour) -> Shape {
         properties: kinds[random.random_range(0..if hides_keys { 2 } else { 3 })],
         mapping: kinds[random.random_range(0..3)],
         is_demo_group: random.random_bool(0.3),
-        level: random.random_bool(0.2),
+        level: random.random_bool(0.4),
+        parents: random.random_bool(0.5),
         renames: random.random_bool(0.5),
     }
 }
@@ -202,7 +210,7 @@ fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant {
     }
     Tenant {
         provided_id: format!("t{number}{decoration}"),
-        parent_provided_id: None,
+        parent_provided_id: shape.parents.then(|| parent_id(random, number)).flatten(),
         previous_provided_id: shape.renames.then(|| previous_id(random, number)).flatten(),
         name: random.random_bool(0.95).then(|| (*NAMES.choose(random).unwrap()).to_owned()),
         emails: shape.emails.then(|| some(random, &EMAILS)),
@@ -211,6 +219,17 @@ fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant {
         mapping: object(random, shape.mapping, &["40", "134"], &["\"213\"", "\"386\"", "\"x\""], false),
         is_demo_group: shape.is_demo_group.then(|| random.random_bool(0.5)),
         hierarchy_level_name: shape.level.then(|| "Level 2".to_owned()),
+    }
+}
+
+/// Most are tenants before this one; some go round, or are nobody's.
+fn parent_id(random: &mut SmallRng, number: usize) -> Option<String> {
+    match random.random_range(0..20) {
+        0..7 if number > 0 => Some(format!("t{}", random.random_range(0..number))),
+        7..12 => Some("the parent".to_owned()),
+        12 => Some(format!("t{}", random.random_range(0..12))),
+        13 => Some("nobody".to_owned()),
+        _ => None,
     }
 }
 
@@ -260,9 +279,21 @@ fn customer(random: &mut SmallRng, tenant: &Tenant) -> StoredCustomer {
         "is_demo_group": random.random_bool(0.2),
         "hierarchy_level": if random.random_bool(0.5) { json!("Level 2") } else { Value::Null },
         "access_group": group,
-        "parent_provided_id": if random.random_bool(0.2) { json!("the parent") } else { Value::Null },
+        "parent_provided_id": parent_of(random, tenant),
     }))
     .unwrap()
+}
+
+/// The wanted one where that can't go round, another, or none.
+fn parent_of(random: &mut SmallRng, tenant: &Tenant) -> Value {
+    let number = |id: &str| id.strip_prefix('t').and_then(|number| number.parse::<usize>().ok());
+    let is_before = |parent: &&String| parent.as_str() == "the parent" || number(parent) < number(&tenant.provided_id);
+    let wanted = tenant.parent_provided_id.as_ref().filter(is_before);
+    match (random.random_range(0..5), wanted) {
+        (0, _) => json!("the parent"),
+        (1..4, Some(wanted)) => json!(wanted),
+        _ => Value::Null,
+    }
 }
 
 /// What others wrote went through the same Explo.

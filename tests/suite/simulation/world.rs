@@ -39,6 +39,8 @@ pub struct World {
 pub struct Call {
     pub endpoint: String,
     pub page: Option<usize>,
+    /// The customer whose children are listed.
+    pub parent: Option<String>,
     pub body: Value,
     pub began: Instant,
     /// What came back whole.
@@ -274,11 +276,12 @@ impl Transport for &World {
 
 impl World {
     fn begin(&self, request: &Outgoing<'_>) -> usize {
-        let page = request.query.iter().find(|(name, _)| *name == "page").and_then(|(_, page)| page.parse().ok());
+        let query = |name| request.query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let mut calls = self.calls.borrow_mut();
         calls.push(Call {
             endpoint: request.path.trim_end_matches('/').rsplit('/').next().unwrap().to_owned(),
-            page,
+            page: query("page").and_then(|page| page.parse().ok()),
+            parent: query("parent_provided_id"),
             body: request.body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap()),
             began: Instant::now(),
             answer: None,
@@ -393,7 +396,7 @@ impl Call {
             .into_iter()
             .flatten()
             .map(|(name, _)| name.as_str())
-            .filter(|name| !name.ends_with("provided_id"))
+            .filter(|name| !matches!(*name, "provided_id" | "new_provided_id"))
     }
 }
 
