@@ -45,7 +45,7 @@ pub struct Behaviour {
     /// One of them before every Nth listing call: 1
     #[arg(long, value_name = "N", requires = "churn", help_heading = LISTING)]
     pub churn_every: Option<u64>,
-    /// Found by parent_provided_id: children, descendants
+    /// Found by parent_provided_id: children, descendants, ignored
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = LISTING)]
     pub parent_filter: ParentFilter,
     /// The v1 listing reads its filters from: query, body

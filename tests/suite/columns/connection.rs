@@ -170,7 +170,7 @@ async fn columns_that_are_none_of_a_tenant_are_named_with_the_nearest(#[case] ki
         assert!(error.is_about_config());
         let Error::Columns(mistakes) = error else { panic!("{error}") };
         let known = "provided_id, previous_provided_id, name, emails, group_tags, properties, mapping, is_demo_group, \
-                     hierarchy_level_name";
+                     hierarchy_level_name, parent_provided_id";
         let expected = [
             "'Name' is not a column of a tenant; did you mean 'name'?",
             "'emials' is not a column of a tenant; did you mean 'emails'?",

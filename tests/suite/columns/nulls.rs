@@ -10,8 +10,16 @@ use serde_json::json;
 use super::{read, read_leaving, rows};
 use crate::support::{Database, Kind, Program, customer, sandbox, settings, stored};
 
-const FIELDS: [&str; 7] =
-    ["name", "emails", "group_tags", "properties", "mapping", "is_demo_group", "hierarchy_level_name"];
+const FIELDS: [&str; 8] = [
+    "name",
+    "emails",
+    "group_tags",
+    "properties",
+    "mapping",
+    "is_demo_group",
+    "hierarchy_level_name",
+    "parent_provided_id",
+];
 
 fn x(tenant: Tenant) -> [Row; 1] {
     [Ok(Tenant { provided_id: "x".to_owned(), ..tenant })]
