@@ -7,11 +7,12 @@ use std::collections::{BTreeSet, HashSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    applier::{Applied, Applier, Outcome},
+    applier::{Applied, Applier, Recording},
     explo::{self, Listing, Reader, Stop, Writer},
+    ledger,
     model::{Customer, Row},
     plan::{
-        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Known, Plan,
+        Allowances, Change, Comparison, Entry, Explanation, Findings, Fingerprints, Guard, Held, Index, Plan,
         RowNumber, Rules, compare,
     },
     progress::Progress,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// What a run needs, writer aside.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "a closure has none")]
 pub struct Reconciler<'a, S, R> {
     /// The tenants.
     pub source: &'a S,
@@ -31,8 +32,14 @@ pub struct Reconciler<'a, S, R> {
     pub guard: Guard,
     /// What is allowed beyond.
     pub allowances: &'a Allowances,
-    /// What earlier runs found out about writes.
+    /// What earlier runs found out.
     pub findings: &'a Findings,
+    /// Takes what is to be remembered of this run, once Explo has acknowledged or shown it; never called in a dry run.
+    pub record: &'a dyn Fn(Entry),
+    /// Whether tenants that failed are tried before their time.
+    pub retry_failed: bool,
+    /// When the run begins, in seconds since 1970.
+    pub now: u64,
     /// Changes under way at once.
     pub side_by_side: usize,
     /// Changes begun at the most; the others are deferred.
@@ -67,33 +74,9 @@ pub enum Error {
     /// The customers can't be had.
     #[error(transparent)]
     Explo(#[from] explo::Error),
-}
-
-impl Run {
-    /// Adds what this run found out about writes.
-    pub fn teach(&self, findings: &mut Findings) {
-        let Some(applied) = &self.applied else { return };
-        findings.begin_run(&self.plan);
-        for (change, outcome) in self.plan.changes.iter().zip(&applied.outcomes) {
-            let unsettled = match outcome {
-                Outcome::Applied => &[],
-                Outcome::Unsettled(unsettled) => &**unsettled,
-                Outcome::Failed(_) | Outcome::Deferred => continue,
-            };
-            let provided_id = self.plan.provided_id(change);
-            findings.learn(provided_id, &self.plan.differences(change), unsettled);
-            if applied.existing.binary_search_by(|existing| existing.as_str().cmp(provided_id)).is_ok() {
-                findings.learn_unlisted(&self.plan.index.tenant(change.row()));
-            }
-        }
-        for (row, unsettled) in &self.plan.unsettled {
-            let provided_id = self.plan.index.provided_id(*row);
-            match unsettled.known {
-                Known::Presumably => findings.keep_acknowledged(provided_id, &unsettled.difference),
-                Known::Now | Known::Before => findings.learn(provided_id, &[], std::slice::from_ref(unsettled)),
-            }
-        }
-    }
+    /// What is known can't be had, or nothing could be kept.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
 }
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
@@ -104,8 +87,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let plan = self.verify(comparison).await?.finish();
         let held = self.guard.held(&plan, self.allowances);
         let applied = match writer {
-            Some(writer) if held.is_empty() => Some(self.apply(&plan, writer, progress).await),
-            _ => None,
+            None => None,
+            Some(writer) => {
+                plan.entries(self.findings, !held.is_empty()).into_iter().for_each(self.record);
+                if held.is_empty() { Some(self.apply(&plan, writer, progress).await) } else { None }
+            }
         };
         Ok(Run { plan, listing, skipped: Vec::new(), held, applied })
     }
@@ -124,7 +110,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         skipped.sort_unstable();
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
-        let applied = Some(self.apply(&plan, writer, progress).await);
+        // Whoever names a change wants it now.
+        let insisting = Self { retry_failed: true, ..*self };
+        let applied = Some(insisting.apply(&plan, writer, progress).await);
         Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped, held: Vec::new(), applied })
     }
 
@@ -137,7 +125,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     ) -> Result<Run, Error> {
         let (plan, _) = self.look_up(provided_ids).await?;
         let applied = match writer {
-            Some(writer) => Some(self.apply(&plan, writer, progress).await),
+            // Whoever names a tenant wants it now.
+            Some(writer) => Some(Self { retry_failed: true, ..*self }.apply(&plan, writer, progress).await),
             None => None,
         };
         Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped: Vec::new(), held: Vec::new(), applied })
@@ -255,6 +244,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     async fn apply<W: Writer>(&self, plan: &Plan, writer: &W, progress: &dyn Progress) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
-        Applier::new(plan, self.reader, writer, spare).apply(self.side_by_side, self.max_changes, progress).await
+        let Self { findings, now, retry_failed, record, .. } = *self;
+        let recording = Recording { findings, now, retry_failed, record };
+        Applier::new(plan, self.reader, writer, spare, recording)
+            .apply(self.side_by_side, self.max_changes, progress)
+            .await
     }
 }

@@ -1,6 +1,7 @@
 //! Carries out a plan and decides nothing: each change is one outcome, and the answer to each write is compared with what
 //! was wanted.
 
+mod recording;
 mod settling;
 
 use std::{
@@ -17,6 +18,8 @@ use crate::{
     progress::Progress,
 };
 
+use recording::Answers;
+pub(crate) use recording::Recording;
 use settling::Settling;
 
 /// So many tenants answered 403 end the run: the token may not write.
@@ -33,6 +36,8 @@ pub enum Outcome {
     Unsettled(Vec<Unsettled>),
     /// Not begun: the next run takes it up.
     Deferred,
+    /// Not begun either, for it failed before and it is too early to try again: why.
+    Waiting(String),
 }
 
 impl Outcome {
@@ -43,7 +48,7 @@ impl Outcome {
             Self::Applied => "applied",
             Self::Failed(_) => "failed",
             Self::Unsettled(_) => "unsettled",
-            Self::Deferred => "deferred",
+            Self::Deferred | Self::Waiting(_) => "deferred",
         }
     }
 }
@@ -55,7 +60,7 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// Ids that were to be created but existed, unlisted.
     pub existing: Vec<String>,
-    /// Changes that were to be begun, from the first on.
+    /// How many changes were to be begun.
     pub begun: usize,
     /// Why it ended before the end.
     pub end: Option<Error>,
@@ -69,6 +74,8 @@ pub(crate) struct Applier<'a, R, W> {
     spare: Mutex<Spare>,
     existing: Mutex<Vec<String>>,
     settling: Settling<'a, R>,
+    answers: Answers,
+    recording: Recording<'a>,
     forbidden: Mutex<usize>,
     /// To be renamed, and not done: there is no customer to update.
     not_renamed: Mutex<HashSet<RowNumber>>,
@@ -76,7 +83,7 @@ pub(crate) struct Applier<'a, R, W> {
 }
 
 impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
-    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare) -> Self {
+    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare, recording: Recording<'a>) -> Self {
         Self {
             plan,
             reader,
@@ -84,25 +91,40 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             spare: Mutex::new(spare),
             existing: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
+            answers: Answers::default(),
+            recording,
             forbidden: Mutex::new(0),
             not_renamed: Mutex::new(plan.renames().collect()),
             end: OnceLock::new(),
         }
     }
 
-    /// Applies the changes in order, the renames before all others, so many side by side, and no more than `most` of them.
+    /// Applies the changes in order, the renames before all others, and of each kind those last whose tenant failed before:
+    /// so many side by side, and no more than `most` of them.
     pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
-        let begun = changes.len().min(most);
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
-        let numbered = |number| {
+        let mut due = Vec::new();
+        for (number, change) in changes.iter().enumerate() {
+            match self.recording.waiting(self.plan, change) {
+                Some(reason) => outcomes[number] = Outcome::Waiting(reason),
+                None => due.push(number),
+            }
+        }
+        due.sort_by_key(|&number: &usize| {
+            let change = &changes[number];
+            (change.turn(), self.recording.has_failed(self.plan, change))
+        });
+        due.truncate(most);
+        let begun = due.len();
+        let (renames, others) = due.split_at(due.partition_point(|&number| matches!(changes[number], Change::Rename(_))));
+        let numbered = |number: usize| {
             let outcome = self.outcome(&changes[number]);
             async move { (number, outcome.await) }
         };
-        let renames = self.plan.renames().count().min(begun);
         let mut arrived = 0;
-        for part in [0..renames, renames..begun] {
-            let mut arriving = stream::iter(part).map(numbered).buffer_unordered(side_by_side.max(1));
+        for part in [renames, others] {
+            let mut arriving = stream::iter(part.iter().copied()).map(numbered).buffer_unordered(side_by_side.max(1));
             while let Some((number, outcome)) = arriving.next().await {
                 outcomes[number] = outcome;
                 arrived += 1;
@@ -120,11 +142,18 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
         let tenant = self.plan.index.tenant(change.row());
         let outcome = match change {
-            Change::Rename(row) => self.rename(*row).await,
+            Change::Rename(row) => self.rename(*row, &tenant).await,
             Change::Create(_) => self.create(&tenant).await,
             Change::Update(update) => self.update(&tenant, &update.differences).await,
         };
+        let answer = self.answers.take(&tenant);
+        let is_own_fault = match &outcome {
+            Err(error) => matches!(error, Error::Rejected { .. }),
+            // That the guard has no room for an existing customer is nobody's fault.
+            Ok(_) => answer.is_none(),
+        };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
+        self.recording.ended(self.plan, change, &outcome, is_own_fault, answer.as_ref());
         if let Outcome::Failed(reason) = &outcome {
             tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
         }
@@ -137,8 +166,9 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         is_update && self.not_renamed.lock().unwrap_or_else(PoisonError::into_inner).contains(&change.row())
     }
 
-    async fn rename(&self, row: RowNumber) -> Result<Outcome, Error> {
-        self.writer.rename(self.plan.previous_provided_id(row), self.plan.index.provided_id(row)).await?;
+    async fn rename(&self, row: RowNumber, tenant: &Tenant) -> Result<Outcome, Error> {
+        let customer = self.writer.rename(self.plan.previous_provided_id(row), &tenant.provided_id).await?;
+        self.answers.show(tenant, &customer);
         self.not_renamed.lock().unwrap_or_else(PoisonError::into_inner).remove(&row);
         Ok(Outcome::Applied)
     }
@@ -146,6 +176,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     async fn create(&self, tenant: &Tenant) -> Result<Outcome, Error> {
         let created = self.writer.create(&wanted(tenant, &Field::ALL, None, self.plan.rules)).await?;
         if created.is_new {
+            self.answers.show(tenant, &created.customer);
             let unsettled = self.settling.differences(tenant, &created.customer).await.into_iter().map(Unsettled::new);
             return Ok(settled(unsettled.collect()));
         }
@@ -161,7 +192,10 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             let reason = "it exists already, in a data visibility group that the listing does not show: left alone";
             return Ok(Outcome::Failed(reason.to_owned()));
         }
-        if !found.may_be_ours {
+        if found.may_be_ours {
+            self.answers.show(tenant, customer);
+        } else {
+            self.answers.show_unlisted(tenant, customer);
             self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
         }
         let differences = self.settling.differences(tenant, customer).await;
@@ -202,6 +236,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(Vec::new());
         }
         let answer = self.writer.update(&wanted(tenant, fields, current, self.plan.rules)).await?;
+        self.answers.show(tenant, &answer);
         Ok(self.settling.unsettled(tenant, &answer, fields).await)
     }
 

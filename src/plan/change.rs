@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, RowNumber, Rules, Unsettled, compare, needs_current};
+use super::{Difference, Index, Listed, RowNumber, Rules, Unsettled, compare, needs_current};
 use crate::model::{Customer, Field, Invalid};
 
 /// One change of one customer.
@@ -47,6 +47,10 @@ pub struct Plan {
     pub unsettled_customers: usize,
     /// Tenants whose customer is known to exist though it was not listed: counted as unchanged.
     pub unlisted: Vec<RowNumber>,
+    /// Customers of which the listing showed something to remember, by id.
+    pub listed: Vec<Listed>,
+    /// Ids whose remembered token no listed customer has: forgotten.
+    pub stale: BTreeSet<String>,
     /// Customers looked at one by one, to see whether the listing tells the truth.
     pub looks: usize,
     /// Customers listed.
@@ -65,6 +69,16 @@ impl Change {
     pub fn row(&self) -> RowNumber {
         match self {
             Self::Rename(row) | Self::Create(row) | Self::Update(Update { row, .. }) => *row,
+        }
+    }
+
+    /// The place of its kind in the order of carrying out.
+    #[must_use]
+    pub fn turn(&self) -> u8 {
+        match self {
+            Self::Rename(_) => 0,
+            Self::Create(_) => 1,
+            Self::Update(_) => 2,
         }
     }
 

@@ -1,10 +1,12 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
+    Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Token, Unsettled,
+    Update, compare,
     doubt::{Doubt, Doubtful, Seen},
+    lasting_fingerprint, lasting_fingerprint_of,
     rename::{self, Verdict},
 };
 use crate::model::{Customer, Invalid};
@@ -22,6 +24,9 @@ pub struct Comparison<'f> {
     previous: Vec<Seen>,
     renames: Vec<RowNumber>,
     unlisted: Vec<RowNumber>,
+    listed: Vec<Listed>,
+    /// Ids with a remembered token that no customer was seen to have yet.
+    stale: HashSet<&'f str>,
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
@@ -45,6 +50,8 @@ impl<'f> Comparison<'f> {
             previous: Vec::new(),
             renames: Vec::new(),
             unlisted: Vec::new(),
+            listed: Vec::new(),
+            stale: findings.listed_tokens().collect(),
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
@@ -63,11 +70,18 @@ impl<'f> Comparison<'f> {
             self.access_groups.insert(group.to_owned());
         }
         let Some(provided_id) = customer.provided_id.as_deref() else { return };
+        if self.findings.has_token(customer, provided_id) {
+            self.stale.remove(provided_id);
+        }
         match self.index.probe(customer) {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
-            Probe::Equal => self.unchanged += 1,
+            Probe::Equal(row) => {
+                self.unchanged += 1;
+                self.remember(row, customer, provided_id, true);
+            }
             Probe::Differs(row) => {
+                self.remember(row, customer, provided_id, false);
                 let seen = self.seen(row, customer);
                 self.take(seen);
             }
@@ -77,6 +91,20 @@ impl<'f> Comparison<'f> {
             }
         }
         self.with_tenant += 1;
+    }
+
+    fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
+        if !self.findings.lacks(customer, provided_id, is_equal) {
+            return;
+        }
+        self.stale.remove(provided_id);
+        let tenant = self.index.tenant(row);
+        self.listed.push(Listed {
+            provided_id: provided_id.to_owned(),
+            token: Token::shown(&customer.token),
+            seen: lasting_fingerprint_of(customer, &tenant),
+            equal: is_equal.then(|| lasting_fingerprint(&tenant)),
+        });
     }
 
     /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
@@ -182,6 +210,7 @@ impl<'f> Comparison<'f> {
         self.updates.sort_unstable_by(|a, b| self.index.provided_id(a.row).cmp(self.index.provided_id(b.row)));
         self.unsettled.sort_by(|(a, _), (b, _)| self.index.provided_id(*a).cmp(self.index.provided_id(*b)));
         self.orphans.sort_unstable();
+        self.listed.sort_unstable_by(|a, b| a.provided_id.cmp(&b.provided_id));
         let (renames, creates) =
             (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
         let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
@@ -195,6 +224,8 @@ impl<'f> Comparison<'f> {
             unsettled: self.unsettled,
             unsettled_customers: self.unsettled_customers,
             unlisted: self.unlisted,
+            listed: self.listed,
+            stale: self.stale.into_iter().map(str::to_owned).collect(),
             looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,

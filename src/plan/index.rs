@@ -67,7 +67,7 @@ enum State {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Probe {
     /// It holds what its tenant wants.
-    Equal,
+    Equal(RowNumber),
     /// It may differ from this tenant: compare.
     Differs(RowNumber),
     /// Its tenant is invalid, or another customer was seen under the same id.
@@ -183,7 +183,7 @@ impl Index {
         }
         entry.state = State::Listed;
         let held = self.fingerprints.of_customer(customer, &self.shapes[entry.shape as usize]);
-        if held == entry.fingerprint { Probe::Equal } else { Probe::Differs(row) }
+        if held == entry.fingerprint { Probe::Equal(row) } else { Probe::Differs(row) }
     }
 
     /// The tenants that no customer was probed for, in the order of reading.

@@ -12,22 +12,32 @@ mod change;
 mod compare;
 mod comparison;
 mod doubt;
+mod entry;
 mod explanation;
+mod failure;
 mod findings;
 mod fingerprint;
 mod guard;
 mod index;
+mod remember;
+mod remembered;
 mod rename;
 mod saved;
 mod settle;
+mod written;
 
 pub use change::{Change, Plan, Update};
 pub use compare::{Difference, EmailRule, KeyStyle, Rules, compare, needs_current, sides, wanted};
 pub use comparison::Comparison;
+pub use entry::{Acknowledged, Entry, Listed, Token};
 pub use explanation::Explanation;
+pub use failure::Failure;
 pub use findings::Findings;
 pub use fingerprint::Fingerprints;
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use index::{Index, Probe, RowNumber};
+pub use remembered::{
+    FieldFindings, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+};
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};

@@ -88,6 +88,8 @@ impl SavedPlan {
             unsettled: Vec::new(),
             unsettled_customers: 0,
             unlisted: Vec::new(),
+            listed: Vec::new(),
+            stale: BTreeSet::new(),
             looks: 0,
             customers: self.bases.0,
             with_tenant: self.bases.1,
