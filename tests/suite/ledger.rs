@@ -1,18 +1,18 @@
 //! The ledger: what outlives a process, in each database, and who may do what.
 
-use std::{collections::BTreeMap, time::Duration};
+mod kill;
+mod rows;
+mod stale;
+
+use std::collections::BTreeMap;
 
 use explo_sync::sandbox::{Api, Behaviour, OnUpdate, Sandbox, Store};
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::{Database, Kind, Program, body, customer, endpoints, sandbox, sandbox_of, writes};
 
 const QUERY: &str = "select id as provided_id, name, emails, tags as group_tags from tenants";
-
-/// In turn.
-const KINDS: [Kind; 3] = [Kind::Postgres, Kind::MySql, Kind::Sqlite];
 
 /// Tenants without addresses and tags.
 async fn tenants(kind: Kind, ids: impl IntoIterator<Item = String>) -> Database {
@@ -82,39 +82,6 @@ async fn after_a_run_each_tenant_has_the_token_that_explo_has(#[case] kind: Kind
     assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(452)));
     assert_eq!(kept(&database, "default").await, held(&sandbox));
     assert!(writes(&sandbox.take_calls()).is_empty());
-}
-
-#[tokio::test]
-async fn fifty_runs_killed_at_any_moment_leave_no_token_behind_after_one_more_run() {
-    let mut random = SmallRng::seed_from_u64(3);
-    let mut killed = 0;
-    for round in 0..50 {
-        let database = tenants(KINDS[round % 3], ids(0..250)).await;
-        let drifted = ids(150..250).map(|id| customer(json!({"provided_id": id, "name": "Drifted"})));
-        let sandbox = sandbox(drifted).await;
-        let program = program(&database, &sandbox);
-        let arguments = ["sync", "--quiet", "--allow", "create=200", "--allow", "update=200"];
-        let (most, longer) = (random.random_range(0..251), random.random_range(0..5000));
-        let mut child = program.start(&arguments);
-        let mut calls = 0;
-        tokio::select! {
-            () = async {
-                while calls < most {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                    calls += sandbox.take_calls().len();
-                }
-                tokio::time::sleep(Duration::from_micros(longer)).await;
-            } => {}
-            _ = child.wait() => {}
-        }
-        let _ = child.start_kill();
-        killed += usize::from(child.wait().await.unwrap().code().is_none());
-        let output = program.run(&arguments).await;
-        assert_eq!(output.code, 0, "round {round}: {output:?}");
-        assert_eq!(kept(&database, "default").await, held(&sandbox), "round {round}");
-        assert_eq!(sandbox.customers().len(), 250, "round {round}");
-    }
-    assert!(killed >= 40, "{killed} were killed");
 }
 
 #[rstest]
@@ -200,6 +167,10 @@ async fn a_role_that_lacks_a_right_is_told_the_grant_and_with_it_all_goes_well(#
     assert_eq!(limited.run(&["check"]).await.code, 0);
     assert_eq!(limited.sync(&[]).await.0, 0);
     assert_eq!(kept(&database, "default").await, held(&sandbox));
+    database.execute("update tenants set tags = id, id = 'renamed' where id = 't-001'").await;
+    let query = "select id as provided_id, tags as previous_provided_id, name from tenants";
+    assert_eq!(limited.with("EXPLO_SYNC__SOURCE__QUERY", query).sync(&[]).await.0, 0, "a rename needs no more");
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
 }
 
 #[rstest]
@@ -254,6 +225,47 @@ async fn what_does_not_settle_is_known_to_the_next_process(#[case] kind: Kind) {
 #[case(Kind::MySql)]
 #[case(Kind::Sqlite)]
 #[tokio::test]
+async fn the_second_run_writes_nothing_to_the_table_and_lists_alone(#[case] kind: Kind) {
+    let database = tenants(kind, ids(0..30)).await;
+    let drifted = ids(10..20).map(|id| customer(json!({"provided_id": id, "name": "Drifted"})));
+    let equal = ids(20..30).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
+    let sandbox = sandbox(drifted.chain(equal)).await;
+    let program = program(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    drop(sandbox.take_calls());
+    count_writes(&database).await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
+    assert!(database.rows("select id from written").await.is_empty());
+    database.execute("update tenants set name = 'Another' where id = 't-005'").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(database.rows("select id from written").await, [[Some("t-005".to_owned())]], "it is counted");
+}
+
+/// From now on the ids of rows that are written are in a table of their own.
+async fn count_writes(database: &Database) {
+    let notes = "insert into written values (new.provided_id)";
+    database.execute("create table written (id varchar(100))").await;
+    if database.kind == Kind::Postgres {
+        let function = format!("create function note() returns trigger as $$ begin {notes}; return new; end $$");
+        database.execute(&format!("{function} language plpgsql")).await;
+    }
+    for event in ["insert", "update"] {
+        let trigger = format!("create trigger note_{event} after {event} on explo_customers for each row");
+        let action = match database.kind {
+            Kind::Postgres => "execute function note()".to_owned(),
+            Kind::MySql => notes.to_owned(),
+            Kind::Sqlite => format!("begin {notes}; end"),
+        };
+        database.execute(&format!("{trigger} {action}")).await;
+    }
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[case(Kind::Sqlite)]
+#[tokio::test]
 async fn a_customer_that_no_listing_shows_is_asked_for_once_until_its_row_changes(#[case] kind: Kind) {
     let database = tenants(kind, ids(0..2)).await;
     let former = ids(0..2).map(|id| customer(json!({"provided_id": id, "name": "Former"})));
@@ -267,6 +279,11 @@ async fn a_customer_that_no_listing_shows_is_asked_for_once_until_its_row_change
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["counts"]["unchanged"], &report["changes"]), (0, &json!(2), &json!([])));
     assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
+    database.execute("update tenants set name = 'Renamed'").await;
+    assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
+    assert_eq!(kept(&database, "default").await, held(&sandbox), "it exists all the same");
+    database.execute("update tenants set name = 'Name of t-001' where id = 't-001'").await;
+    assert_eq!(program.sync(&["--max-changes", "0"]).await.1["counts"]["create"], json!(1), "who knows what it holds");
     database.execute("update tenants set name = 'Renamed'").await;
     assert_eq!(program.sync(&[]).await.0, 0);
     assert!(sandbox.customers().iter().all(|customer| customer.name == "Renamed"));
@@ -321,6 +338,23 @@ async fn who_failed_is_tried_after_one_two_four_and_eight_runs(#[case] kind: Kin
     assert_eq!(program.sync(&[]).await.0, 0, "another row is tried at once");
     assert_eq!(kept(&database, "default").await, held(&sandbox));
     assert!(database.rows("select token from explo_customers where failures > 0").await.is_empty());
+}
+
+#[tokio::test]
+async fn of_each_kind_of_change_those_go_last_that_failed_before() {
+    let database = tenants(Kind::Sqlite, ids(0..4)).await;
+    database.execute("update tenants set tags = 'Unknown Tag' where id in ('t-000', 't-002')").await;
+    let drifted = ids(2..4).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
+    let sandbox = sandbox(drifted).await;
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    program.sync(&["--max-changes", "1"]).await;
+    assert_eq!(program.sync(&["--only", "t-002"]).await.0, 3);
+    database.execute("update tenants set name = 'Another' where id = 't-003'").await;
+    drop(sandbox.take_calls());
+    assert_eq!(program.sync(&[]).await.0, 3);
+    let calls = sandbox.take_calls();
+    let ids: Vec<_> = writes(&calls).into_iter().map(|call| body(call)["provided_id"].clone()).collect();
+    assert_eq!(ids, ["t-001", "t-000", "t-003", "t-002"], "creates before updates all the same");
 }
 
 #[rstest]
