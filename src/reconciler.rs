@@ -13,7 +13,7 @@ use crate::{
     model::{Customer, Row},
     plan::{
         Allowances, Change, Comparison, Entry, Explanation, Findings, Fingerprints, Guard, Held, Index, Plan,
-        RowNumber, Rules, compare,
+        RowNumber, Rules, Token, compare,
     },
     progress::Progress,
     source::{self, Source},
@@ -89,7 +89,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let applied = match writer {
             None => None,
             Some(writer) => {
-                plan.entries(self.findings, !held.is_empty()).into_iter().for_each(self.record);
+                self.remember(&plan, &held);
                 if held.is_empty() { Some(self.apply(&plan, writer, progress).await) } else { None }
             }
         };
@@ -240,6 +240,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             Err(explo::Error::Rejected { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// What is to be remembered before anything is written.
+    fn remember(&self, plan: &Plan, held: &[Held]) {
+        let entries = plan.entries(self.findings, held);
+        let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
+        if forgotten > 0 {
+            tracing::info!(forgotten, "tokens are forgotten that no customer has under their ids any more");
+        }
+        entries.into_iter().for_each(self.record);
     }
 
     async fn apply<W: Writer>(&self, plan: &Plan, writer: &W, progress: &dyn Progress) -> Applied {

@@ -117,7 +117,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         });
         due.truncate(most);
         let begun = due.len();
-        let (renames, others) = due.split_at(due.partition_point(|&number| matches!(changes[number], Change::Rename(_))));
+        let (renames, others) =
+            due.split_at(due.partition_point(|&number| matches!(changes[number], Change::Rename(_))));
         let numbered = |number: usize| {
             let outcome = self.outcome(&changes[number]);
             async move { (number, outcome.await) }

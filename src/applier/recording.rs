@@ -69,8 +69,7 @@ impl Answers {
     /// Takes what the answer to a write showed.
     pub(super) fn show(&self, tenant: &Tenant, customer: &Customer<'_>) {
         let is_unlisted = self.lock().get(&tenant.provided_id).is_some_and(|known| known.seen == Shown::Unlisted);
-        let seen =
-            if is_unlisted { Shown::Unlisted } else { Shown::Listed(lasting_fingerprint_of(customer, tenant)) };
+        let seen = if is_unlisted { Shown::Unlisted } else { Shown::Listed(lasting_fingerprint_of(customer, tenant)) };
         self.insert(tenant, customer, seen);
     }
 

@@ -21,11 +21,7 @@ use crate::model::Customer;
 
 const ENDPOINT: Endpoint = Endpoint::UpdateCustomer;
 
-pub(super) async fn rename(
-    client: &Client<impl Transport>,
-    old: &str,
-    new: &str,
-) -> Result<Customer<'static>, Error> {
+pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Customer<'static>, Error> {
     let mut attempts = 0;
     loop {
         attempts += 1;
@@ -61,11 +57,7 @@ async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<C
 }
 
 /// The customer under its new id; `None` where it still has the old one.
-async fn renamed(
-    client: &Client<impl Transport>,
-    old: &str,
-    new: &str,
-) -> Result<Option<Customer<'static>>, Error> {
+async fn renamed(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Option<Customer<'static>>, Error> {
     let renamed = look(client, new).await?;
     match (renamed, look(client, old).await?) {
         (Some(renamed), None) => Ok(Some(renamed)),

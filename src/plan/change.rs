@@ -49,8 +49,10 @@ pub struct Plan {
     pub unlisted: Vec<RowNumber>,
     /// Customers of which the listing showed something to remember, by id.
     pub listed: Vec<Listed>,
-    /// Ids whose remembered token no listed customer has: forgotten.
+    /// Ids whose remembered token no customer has under that id: nobody else is to get it.
     pub stale: BTreeSet<String>,
+    /// Those of them whose token another customer has by now.
+    pub moved: BTreeSet<String>,
     /// Customers looked at one by one, to see whether the listing tells the truth.
     pub looks: usize,
     /// Customers listed.

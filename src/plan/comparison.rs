@@ -8,6 +8,7 @@ use super::{
     doubt::{Doubt, Doubtful, Seen},
     lasting_fingerprint, lasting_fingerprint_of,
     rename::{self, Verdict},
+    token_hash,
 };
 use crate::model::{Customer, Invalid};
 
@@ -27,6 +28,8 @@ pub struct Comparison<'f> {
     listed: Vec<Listed>,
     /// Ids with a remembered token that no customer was seen to have yet.
     stale: HashSet<&'f str>,
+    /// Hashes of tokens that are not remembered under their customers' ids.
+    strange: HashSet<u64>,
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
@@ -52,6 +55,7 @@ impl<'f> Comparison<'f> {
             unlisted: Vec::new(),
             listed: Vec::new(),
             stale: findings.listed_tokens().collect(),
+            strange: HashSet::new(),
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
@@ -72,6 +76,8 @@ impl<'f> Comparison<'f> {
         let Some(provided_id) = customer.provided_id.as_deref() else { return };
         if self.findings.has_token(customer, provided_id) {
             self.stale.remove(provided_id);
+        } else if !self.stale.is_empty() {
+            self.strange.insert(token_hash(&customer.token));
         }
         match self.index.probe(customer) {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
@@ -215,6 +221,8 @@ impl<'f> Comparison<'f> {
             (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
         let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
         let invalid = self.index.invalid().iter();
+        let is_moved = |id: &&&str| self.findings.token(id).is_some_and(|token| self.strange.contains(&token));
+        let moved = self.stale.iter().filter(is_moved).map(|id| (*id).to_owned()).collect();
         let keys = if listing.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
@@ -226,6 +234,7 @@ impl<'f> Comparison<'f> {
             unlisted: self.unlisted,
             listed: self.listed,
             stale: self.stale.into_iter().map(str::to_owned).collect(),
+            moved,
             looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,

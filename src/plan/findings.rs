@@ -72,9 +72,9 @@ impl Findings {
     /// Whether the tenant's customer exists, unlisted, and was made to hold just this.
     #[must_use]
     pub fn is_unlisted(&self, tenant: &Tenant) -> bool {
-        self.known.get(&tenant.provided_id).is_some_and(|known| {
-            known.is_settled_unlisted() && known.wanted == Some(lasting_fingerprint(tenant))
-        })
+        self.known
+            .get(&tenant.provided_id)
+            .is_some_and(|known| known.is_settled_unlisted() && known.wanted == Some(lasting_fingerprint(tenant)))
     }
 
     /// Whether its last write failed, whatever the row has been since.
@@ -93,7 +93,8 @@ impl Findings {
 
     /// The customers whose token is known from a listing: it is nobody's once a listing does not show them any more.
     pub(super) fn listed_tokens(&self) -> impl Iterator<Item = &str> {
-        let listed = self.known.iter().filter(|(_, known)| known.token.is_some() && known.seen != Some(Shown::Unlisted));
+        let listed =
+            self.known.iter().filter(|(_, known)| known.token.is_some() && known.seen != Some(Shown::Unlisted));
         listed.map(|(provided_id, _)| provided_id.as_str())
     }
 

@@ -36,8 +36,6 @@ pub use findings::Findings;
 pub use fingerprint::Fingerprints;
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use index::{Index, Probe, RowNumber};
-pub use remembered::{
-    FieldFindings, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash,
-};
+pub use remembered::{FieldFindings, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash};
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};

@@ -3,19 +3,23 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Acknowledged, Change, Entry, Failure, Findings, Listed, Plan, Remembered, RowNumber, Shown, Token, Unsettled,
-    lasting_fingerprint,
+    Acknowledged, Change, Class, Entry, Failure, Findings, Held, Listed, Plan, Remembered, RowNumber, Shown, Token,
+    Unsettled, lasting_fingerprint,
 };
 
 impl Plan {
     /// What is to be remembered before anything is written: what the listing showed and, unless the guard holds, what was
-    /// found out about earlier writes.
+    /// found out about earlier writes. Where so many customers are missing that the guard holds their creates, it may be the
+    /// listing that is wrong, and no token goes but those that are another's.
     #[must_use]
-    pub fn entries(&self, findings: &Findings, is_held: bool) -> Vec<Entry> {
+    pub fn entries(&self, findings: &Findings, held: &[Held]) -> Vec<Entry> {
+        let is_held = !held.is_empty();
+        let stale = if held.iter().any(|held| held.class == Class::Create) { &self.moved } else { &self.stale };
         let listed = self.listed.iter().map(|listed| &*listed.provided_id);
-        let mut shown: BTreeSet<&str> = listed.chain(self.stale.iter().map(String::as_str)).collect();
+        let mut shown: BTreeSet<&str> = listed.chain(stale.iter().map(String::as_str)).collect();
         let shown_entry = |provided_id: &&str| {
-            let remembered = if is_held { self.listed(findings, provided_id) } else { self.known(findings, provided_id) };
+            let remembered =
+                if is_held { self.listed(findings, provided_id) } else { self.known(findings, provided_id) };
             let listed = self.find_listed(provided_id);
             let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
             let is_synced = listed.is_some_and(|listed| listed.equal.is_some());

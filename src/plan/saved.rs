@@ -90,6 +90,7 @@ impl SavedPlan {
             unlisted: Vec::new(),
             listed: Vec::new(),
             stale: BTreeSet::new(),
+            moved: BTreeSet::new(),
             looks: 0,
             customers: self.bases.0,
             with_tenant: self.bases.1,

@@ -6,7 +6,7 @@ mod stale;
 
 use std::collections::BTreeMap;
 
-use explo_sync::sandbox::{Api, Behaviour, OnUpdate, Sandbox, Store};
+use explo_sync::sandbox::{Api, Behaviour, Endpoint, Fault, FaultKind, OnUpdate, Sandbox, Store};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -338,6 +338,28 @@ async fn who_failed_is_tried_after_one_two_four_and_eight_runs(#[case] kind: Kin
     assert_eq!(program.sync(&[]).await.0, 0, "another row is tried at once");
     assert_eq!(kept(&database, "default").await, held(&sandbox));
     assert!(database.rows("select token from explo_customers where failures > 0").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rename_that_failed_waits_with_the_update_behind_it() {
+    let database = tenants(Kind::Sqlite, ids(0..2)).await;
+    let old = ["old", "t-001"].map(|id| customer(json!({"provided_id": id, "name": "Name of t-001"})));
+    let sandbox = sandbox(old).await;
+    database.execute("update tenants set tags = 'old' where id = 't-000'").await;
+    let query = "select id as provided_id, tags as previous_provided_id, name from tenants";
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__SOURCE__QUERY", query);
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)));
+    let mut outcomes = Vec::new();
+    for _ in 0..3 {
+        let (code, report) = program.sync(&[]).await;
+        assert_eq!(code, 3, "{report}");
+        let changes = report["changes"].as_array().unwrap().iter();
+        outcomes.push(changes.map(|change| change["outcome"].as_str().unwrap().to_owned()).collect::<Vec<_>>());
+    }
+    assert_eq!(outcomes, [["failed", "deferred"], ["failed", "deferred"], ["deferred", "deferred"]]);
+    sandbox.adjust(|api| api.faults.clear());
+    assert_eq!(program.sync(&["--retry-failed"]).await.0, 0);
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
 }
 
 #[tokio::test]

@@ -35,7 +35,9 @@ fn entry(provided_id: &str, token: Token, remembered: Remembered) -> Entry {
 }
 
 fn findings<const N: usize>(known: [(&str, Remembered); N]) -> Findings {
-    Findings::with_tokens(known.map(|(id, remembered)| (id.to_owned(), remembered)).into_iter().collect::<HashMap<_, _>>())
+    Findings::with_tokens(
+        known.map(|(id, remembered)| (id.to_owned(), remembered)).into_iter().collect::<HashMap<_, _>>(),
+    )
 }
 
 #[rstest]
@@ -83,10 +85,8 @@ async fn the_row_of_an_old_id_becomes_that_of_the_new_one(#[case] kind: Kind) {
     let before = ["1", "2", "3"].map(|n| entry(n, Token::shown(n), full(n)));
     writer.record(&before).await.unwrap();
     // 4 has no row, 3 has one; the old row of 9 is gone already.
-    let renamed = |old: &str, new, token: &str| Entry {
-        former: Some(old.to_owned()),
-        ..entry(new, Token::Kept, full(token))
-    };
+    let renamed =
+        |old: &str, new, token: &str| Entry { former: Some(old.to_owned()), ..entry(new, Token::Kept, full(token)) };
     let batch = [renamed("1", "4", "1"), renamed("2", "3", "2"), renamed("9", "5", "5")];
     let shown = batch.map(|one| if one.provided_id == "3" { Entry { token: Token::shown("2"), ..one } } else { one });
     for _ in 0..2 {

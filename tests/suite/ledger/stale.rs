@@ -84,6 +84,24 @@ async fn a_token_follows_its_customer_through_a_rename(#[case] kind: Kind) {
 }
 
 #[tokio::test]
+async fn while_the_guard_holds_creates_the_listing_may_be_wrong_and_no_token_goes_but_anothers() {
+    let (database, sandbox, program) = synced(Kind::Sqlite).await;
+    let before = kept(&database, "default").await;
+    rename(&sandbox, "t-001", "elsewhere");
+    for id in ["t-000", "t-002", "t-003"] {
+        sandbox.change(|store| store.delete(&before[id].clone().unwrap()).unwrap());
+    }
+    let cautious = program.clone().with("EXPLO_SYNC__GUARD__CREATE_FLOOR", "1");
+    let (code, report) = cautious.sync(&[]).await;
+    assert_eq!((code, &report["held"][0]["class"]), (4, &json!("create")), "{report}");
+    let after = kept(&database, "default").await;
+    assert_eq!(after["t-001"], None, "it is the token of another customer by now");
+    assert!(["t-000", "t-002", "t-003"].iter().all(|id| after[*id] == before[*id]));
+    assert_eq!(program.sync(&["--max-changes", "0", "--allow", "orphan=1"]).await.0, 75);
+    assert!(kept(&database, "default").await.values().all(Option::is_none), "now they go");
+}
+
+#[tokio::test]
 async fn a_token_goes_though_the_guard_holds_and_though_the_id_is_another_customers_by_now() {
     let (database, sandbox, program) = synced(Kind::Sqlite).await;
     let tokens = kept(&database, "default").await;

@@ -1,6 +1,9 @@
 //! A ledger in a table that is only thought of: it keeps tokens, and outlives the process.
 
-use std::{cell::RefCell, collections::{BTreeMap, BTreeSet}};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use explo_sync::{
     applier::Outcome,
