@@ -136,9 +136,9 @@ impl Plan {
         })
     }
 
-    /// The tenants whose customers get another id.
+    /// The tenants whose customers get another id: the first changes.
     pub fn renames(&self) -> impl Iterator<Item = RowNumber> {
-        self.changes.iter().filter_map(|change| match change {
+        self.changes.iter().map_while(|change| match change {
             Change::Rename(row) => Some(*row),
             Change::Create(_) | Change::Update(_) => None,
         })

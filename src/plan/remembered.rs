@@ -86,7 +86,9 @@ impl FieldFindings {
             self.unsettled.remove(&difference.field);
             self.acknowledged.insert(difference.field, Sides::of(difference));
         }
-        unsettled.iter().for_each(|unsettled| self.find(unsettled));
+        for one in unsettled {
+            self.find(one);
+        }
     }
 
     /// A difference does not settle; what only presumably does not is neither looked at nor written: the next run may look.

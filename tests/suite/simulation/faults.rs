@@ -71,6 +71,7 @@ fn course(random: &mut SmallRng) -> Course {
             .unwrap(),
         dry_run: random.random_bool(0.1),
         max_changes: if random.random_bool(0.2) { random.random_range(0..8) } else { usize::MAX },
+        retry_failed: random.random_bool(0.5),
         dies_after: random.random_bool(0.4).then(|| random.random_range(0..300)),
         stops_after: random.random_bool(0.2).then(|| seconds(random, 60)),
         jump: random.random_bool(0.2).then(|| (seconds(random, 30), seconds(random, 100_000))),

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use explo_sync::{
@@ -26,7 +26,7 @@ pub struct TableWriter<'a>(&'a Table);
 
 impl Default for Table {
     fn default() -> Self {
-        Self { findings: Findings::with_tokens(Default::default()).into(), tokens: RefCell::default() }
+        Self { findings: Findings::with_tokens(HashMap::new()).into(), tokens: RefCell::default() }
     }
 }
 

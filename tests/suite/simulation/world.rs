@@ -66,6 +66,8 @@ pub struct Course {
     pub guard: Guard,
     pub dry_run: bool,
     pub max_changes: usize,
+    /// Tenants that failed are tried whenever they are met.
+    pub retry_failed: bool,
     /// The process dies after so many steps.
     pub dies_after: Option<usize>,
     /// SIGTERM.
@@ -106,6 +108,7 @@ impl Course {
             guard: FREE,
             dry_run: false,
             max_changes: usize::MAX,
+            retry_failed: true,
             dies_after: None,
             stops_after: None,
             jump: None,
@@ -142,7 +145,7 @@ impl World {
                 allowances: &Allowances::default(),
                 findings: &findings,
                 record: &record,
-                retry_failed: true,
+                retry_failed: course.retry_failed,
                 now: 0,
                 side_by_side: self.scenario.side_by_side,
                 max_changes: course.max_changes,
