@@ -60,6 +60,10 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Every customer that Explo lists, as JSON lines
     Export(ExportArgs),
+    /// The table that remembers customers and their tokens
+    Ledger(LedgerArgs),
+    /// Name the tenants that have no token yet
+    Tokens(TokensArgs),
     /// Serve a stand-in for Explo's customer API on this machine
     #[command(disable_help_flag = true, mut_args = on_one_line, after_help = FAULTS)]
     Sandbox(Box<SandboxArgs>),
@@ -98,6 +102,9 @@ pub struct SyncArgs {
     /// Begin no call after this time, such as 90s or 4m; the next run carries on
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub max_duration: Option<Duration>,
+    /// Try tenants that failed before at once, not after 2, 4, 8 … runs
+    #[arg(long)]
+    pub retry_failed: bool,
     /// Wait so long for another run to end, such as 30s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
     pub lock_timeout: Duration,
@@ -136,6 +143,22 @@ pub struct ExportArgs {
     /// With each customer's token, which embeds its dashboards: a secret
     #[arg(long)]
     pub with_tokens: bool,
+}
+
+/// Options of `ledger`.
+#[derive(Debug, Clone, Args)]
+pub struct LedgerArgs {
+    /// Print the statements that make it, with the rights to give
+    #[arg(long, required = true)]
+    pub print_sql: bool,
+}
+
+/// Options of `tokens`.
+#[derive(Debug, Clone, Args)]
+pub struct TokensArgs {
+    /// Print the ids of the source's tenants that have no token in the ledger; exit 3 if there are any
+    #[arg(long, required = true)]
+    pub missing: bool,
 }
 
 /// Options of `init`.

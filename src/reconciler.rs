@@ -10,19 +10,20 @@ use std::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
-    applier::{Applied, Applier, Outcome},
+    applier::{Applied, Applier, Recording},
     explo::{self, Children, Listing, Reader, Stop, Writer},
+    ledger,
     model::{Customer, Row},
     plan::{
-        Allowances, Change, Comparison, Explanation, Findings, Fingerprints, Guard, Held, Index, Known, Placed, Plan,
-        RowNumber, Rules, compare,
+        Allowances, Change, Comparison, Entry, Explanation, Findings, Fingerprints, Guard, Held, Index, Placed, Plan,
+        RowNumber, Rules, Token, compare,
     },
     progress::Progress,
     source::{self, Source},
 };
 
 /// What a run needs, writer aside.
-#[derive(Debug)]
+#[expect(missing_debug_implementations, reason = "a closure has none")]
 pub struct Reconciler<'a, S, R> {
     /// The tenants.
     pub source: &'a S,
@@ -34,8 +35,14 @@ pub struct Reconciler<'a, S, R> {
     pub guard: Guard,
     /// What is allowed beyond.
     pub allowances: &'a Allowances,
-    /// What earlier runs found out about writes.
+    /// What earlier runs found out.
     pub findings: &'a Findings,
+    /// Takes what is to be remembered of this run, once Explo has acknowledged or shown it; never called in a dry run.
+    pub record: &'a dyn Fn(Entry),
+    /// Whether tenants that failed are tried before their time.
+    pub retry_failed: bool,
+    /// When the run begins, in seconds since 1970.
+    pub now: u64,
     /// Changes under way at once.
     pub side_by_side: usize,
     /// Changes begun at the most; the others are deferred.
@@ -70,33 +77,9 @@ pub enum Error {
     /// The customers can't be had.
     #[error(transparent)]
     Explo(#[from] explo::Error),
-}
-
-impl Run {
-    /// Adds what this run found out about writes.
-    pub fn teach(&self, findings: &mut Findings) {
-        let Some(applied) = &self.applied else { return };
-        findings.begin_run(&self.plan);
-        for (change, outcome) in self.plan.changes.iter().zip(&applied.outcomes) {
-            let unsettled = match outcome {
-                Outcome::Applied => &[],
-                Outcome::Unsettled(unsettled) => &**unsettled,
-                Outcome::Failed(_) | Outcome::Deferred => continue,
-            };
-            let provided_id = self.plan.provided_id(change);
-            findings.learn(provided_id, &self.plan.differences(change), unsettled);
-            if applied.existing.binary_search_by(|existing| existing.as_str().cmp(provided_id)).is_ok() {
-                findings.learn_unlisted(&self.plan.index.tenant(change.row()));
-            }
-        }
-        for (row, unsettled) in &self.plan.unsettled {
-            let provided_id = self.plan.index.provided_id(*row);
-            match unsettled.known {
-                Known::Presumably => findings.keep_acknowledged(provided_id, &unsettled.difference),
-                Known::Now | Known::Before => findings.learn(provided_id, &[], std::slice::from_ref(unsettled)),
-            }
-        }
-    }
+    /// What is known can't be had, or nothing could be kept.
+    #[error(transparent)]
+    Ledger(#[from] ledger::Error),
 }
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
@@ -104,13 +87,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read(|_| true).await?;
         let (mut comparison, mut listing) = self.compare(tenants, progress).await?;
-        let parents = comparison.parents();
+        let parents = comparison.parents(self.now);
         self.place(&parents, &mut listing, |parent, children| comparison.place(parent, children)).await?;
         let plan = self.verify(comparison).await?.finish();
         let held = self.guard.held(&plan, self.allowances);
         let applied = match writer {
-            Some(writer) if held.is_empty() => Some(self.apply(&plan, writer, progress).await),
-            _ => None,
+            None => None,
+            Some(writer) => {
+                self.remember(&plan, &held);
+                if held.is_empty() { Some(self.apply(&plan, writer, progress).await) } else { None }
+            }
         };
         Ok(Run { plan, listing, skipped: Vec::new(), held, applied })
     }
@@ -132,7 +118,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         skipped.sort_unstable();
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
-        let applied = Some(self.apply(&plan, writer, progress).await);
+        // Whoever names a change wants it now.
+        let insisting = Self { retry_failed: true, ..*self };
+        let applied = Some(insisting.apply(&plan, writer, progress).await);
         Ok(Run { plan, listing, skipped, held: Vec::new(), applied })
     }
 
@@ -146,7 +134,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (comparison, _) = self.look_up(provided_ids).await?;
         let plan = comparison.finish();
         let applied = match writer {
-            Some(writer) => Some(self.apply(&plan, writer, progress).await),
+            // Whoever names a tenant wants it now.
+            Some(writer) => Some(Self { retry_failed: true, ..*self }.apply(&plan, writer, progress).await),
             None => None,
         };
         Ok(Run { plan, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
@@ -180,9 +169,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             }
             return Ok(None);
         }
-        let Some(Children { provided_ids, .. }) = self.children(parent).await? else { return Ok(None) };
-        let is_child = provided_ids.iter().any(|child| child == provided_id);
-        Ok(comparison.place(parent, &provided_ids).then_some(is_child))
+        let (Some(children), _) = self.children(parent).await? else { return Ok(None) };
+        comparison.place(parent, Some(&children));
+        Ok(Some(children.iter().any(|child| child == provided_id)))
     }
 
     /// Some tenants and their customers; where one has none under its id, the previous id's is looked at too.
@@ -280,31 +269,33 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         &self,
         parents: &BTreeSet<String>,
         listing: &mut Listing,
-        mut take: impl FnMut(&str, &[String]) -> bool,
+        mut take: impl FnMut(&str, Option<&[String]>),
     ) -> Result<(), Error> {
         let asked = parents.iter().map(|parent| async move { Ok::<_, Error>((parent, self.children(parent).await?)) });
         let mut answers = stream::iter(asked).buffer_unordered(self.side_by_side.max(1));
-        while let Some((parent, children)) = answers.try_next().await? {
-            let Some(children) = children else { continue };
-            listing.pages_of_children += children.pages;
-            if !take(parent, &children.provided_ids) {
-                let reason = "it is listed among its own children, so their parents are not compared";
-                tracing::warn!(tenant.id = parent, "{reason}");
-            }
+        while let Some((parent, (children, pages))) = answers.try_next().await? {
+            listing.pages_of_children += pages;
+            take(parent, children.as_deref());
         }
         Ok(())
     }
 
-    /// The children of one customer; `None` where Explo refuses to tell.
-    async fn children(&self, parent: &str) -> Result<Option<Children>, Error> {
-        match self.reader.children(parent).await {
-            Ok(children) => Ok(Some(children)),
+    /// The children of one customer, with the pages that it took; `None` where Explo does not tell them.
+    async fn children(&self, parent: &str) -> Result<(Option<Vec<String>>, usize), Error> {
+        let Children { provided_ids, pages } = match self.reader.children(parent).await {
+            Ok(children) => children,
             Err(error @ explo::Error::Rejected { .. }) => {
                 tracing::warn!(tenant.id = parent, "its children's parents are not compared: {error}");
-                Ok(None)
+                return Ok((None, 1));
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error.into()),
+        };
+        if provided_ids.iter().any(|child| child == parent) {
+            let reason = "it is listed among its own children, so their parents are not compared";
+            tracing::warn!(tenant.id = parent, "{reason}");
+            return Ok((None, pages));
         }
+        Ok((Some(provided_ids), pages))
     }
 
     /// Looks at customers whose differences may be the listing's alone.
@@ -330,8 +321,22 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
     }
 
+    /// What is to be remembered before anything is written.
+    fn remember(&self, plan: &Plan, held: &[Held]) {
+        let entries = plan.entries(self.findings, held);
+        let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
+        if forgotten > 0 {
+            tracing::info!(forgotten, "tokens are forgotten that no customer has under their ids any more");
+        }
+        entries.into_iter().for_each(self.record);
+    }
+
     async fn apply<W: Writer>(&self, plan: &Plan, writer: &W, progress: &dyn Progress) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
-        Applier::new(plan, self.reader, writer, spare).apply(self.side_by_side, self.max_changes, progress).await
+        let Self { findings, now, retry_failed, record, .. } = *self;
+        let recording = Recording { findings, now, retry_failed, record };
+        Applier::new(plan, self.reader, writer, spare, recording)
+            .apply(self.side_by_side, self.max_changes, progress)
+            .await
     }
 }

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use super::{Context, instance::Instance, now, terminal::safe};
 use crate::{
     explo::Stop,
+    ledger::State,
     lock::{self, Attempt},
     model::shown,
     report::Exit,
@@ -38,6 +39,7 @@ async fn findings(context: &Context) -> io::Result<u8> {
     if found[0] == Exit::Success {
         found.push(lock(&instance, &mut out).await?);
     }
+    found.push(ledger(&instance, &mut out).await?);
     found.push(explo(&instance, &mut out).await?);
     schedule(&instance, &mut out)?;
     let worst = [Exit::Config, Exit::Credentials, Exit::Failed].into_iter().find(|exit| found.contains(exit));
@@ -78,6 +80,27 @@ async fn lock(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
         }
         Err(error) => {
             writeln!(out, "fail  lock      {}", safe(&error.to_string()))?;
+            return Ok(Exit::Failed);
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Whether it can be read and written, asked without writing.
+async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+    let Some(ledger) = &instance.config.ledger else {
+        writeln!(
+            out,
+            "ok    ledger    none: no tokens for the application, and each sync begins without memory: it writes again \
+             what does not settle, and asks once more for each customer that no listing shows (run remembers both)"
+        )?;
+        return Ok(Exit::Success);
+    };
+    match ledger.check().await {
+        Ok(State::Missing) => writeln!(out, "ok    ledger    {}: the first run makes it", safe(&ledger.place()))?,
+        Ok(State::Columns(_)) => writeln!(out, "ok    ledger    {}", safe(&ledger.place()))?,
+        Err(error) => {
+            writeln!(out, "fail  ledger    {}", safe(&error.to_string()))?;
             return Ok(Exit::Failed);
         }
     }

@@ -10,7 +10,7 @@ use crate::{
     config::{Config, Log},
     demo::Demo,
     explo::Stop,
-    plan::Findings,
+    ledger::Memory,
     report::Exit,
 };
 
@@ -22,7 +22,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         ("The run: the same plan, carried out", false),
         ("The next plan: nothing is left to do", true),
     ];
-    let (mut exit, findings) = (Exit::Success, Findings::default());
+    let (mut exit, memory) = (Exit::Success, Memory::default());
     for (heading, dry_run) in steps {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
         context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);
@@ -30,7 +30,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         let underlined = anstyle::Style::new().underline();
         writeln!(anstream::stdout(), "\n{underlined}{heading}{underlined:#}")?;
         let task = Task { dry_run, ..Task::default() };
-        let report = instance.run(task, &findings, &context.terminal.progress()).await.map_err(io::Error::other)?;
+        let report = instance.run(task, &memory, &context.terminal.progress()).await.map_err(io::Error::other)?;
         context.terminal.show_sample(&report)?;
         exit = report.exit(dry_run);
     }

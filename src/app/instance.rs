@@ -1,14 +1,17 @@
 //! One instance with its parts: what runs once for `sync`, and again and again for `run`.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::UNIX_EPOCH};
 
+use tokio::sync::mpsc::unbounded_channel;
 use tracing::Instrument;
 
+use super::now;
 use crate::{
     config::{self, Config},
     explo::{Client, Pacer, Stop},
+    ledger::{self, Ledger, Memory},
     metrics::Metrics,
-    plan::{Allowances, Explanation, Findings, Fingerprints, Plan, SavedPlan},
+    plan::{Allowances, Entry, Explanation, Findings, Fingerprints, Plan, SavedPlan},
     progress::Progress,
     reconciler::{self, Reconciler, Run},
     report::Report,
@@ -33,6 +36,8 @@ pub(super) struct Task {
     pub(super) allowances: Allowances,
     /// Changes at the most.
     pub(super) max_changes: Option<usize>,
+    /// Try tenants that failed before their time.
+    pub(super) retry_failed: bool,
     /// Carry out this plan instead of making one.
     pub(super) saved: Option<Plan>,
     /// These tenants alone; none: all.
@@ -65,20 +70,24 @@ impl Instance {
         saved.restore(Fingerprints::new(rand::random())).map_err(str::to_owned)
     }
 
-    /// Runs once, and logs the beginning and the end. `findings` are those of the runs before.
+    /// Runs once, and logs the beginning and the end. `memory` is the ledger where none is configured.
     pub(super) async fn run(
         &self,
         task: Task,
-        findings: &Findings,
+        memory: &Memory,
         progress: &dyn Progress,
     ) -> Result<Report, reconciler::Error> {
         let span = tracing::info_span!("run", run.id = self.run_id, instance = self.config.name);
         async {
             let (source, base_url) = (self.config.source.place(), self.config.explo.base_url.to_string());
+            let ledger = self.config.ledger.as_ref().map_or("memory".to_owned(), ledger::Sql::place);
             let dry_run = task.dry_run;
-            tracing::info!(source, base_url, dry_run, "run begins");
-            let run = self.reconcile(task, findings, progress).await;
-            let run = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
+            tracing::info!(source, base_url, ledger, dry_run, "run begins");
+            let run = match &self.config.ledger {
+                Some(ledger) => Box::pin(self.remembered(task, ledger, progress)).await,
+                None => Box::pin(self.remembered(task, memory, progress)).await,
+            };
+            let (run, unrecorded) = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),
                 run_id: self.run_id.clone(),
@@ -88,6 +97,7 @@ impl Instance {
                 requests_per_minute: self.config.requests_per_minute,
                 calls_made: self.client.calls(),
                 run,
+                unrecorded: unrecorded.map(|error| error.to_string()),
             };
             log_end(&report);
             Ok(report)
@@ -96,14 +106,42 @@ impl Instance {
         .await
     }
 
+    /// Runs with what the ledger knows and, unless it is a dry run, has it record while the run goes on.
+    async fn remembered(
+        &self,
+        task: Task,
+        ledger: &impl Ledger,
+        progress: &dyn Progress,
+    ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
+        if task.dry_run {
+            let findings = ledger.load().await?;
+            return Ok((self.reconcile(task, &findings, &|_| {}, progress).await?, None));
+        }
+        let writer = ledger.writer().await?;
+        let findings = ledger.load().await?;
+        let (entries, recorded) = unbounded_channel();
+        let running = async {
+            // It only fails when nobody listens any more, which a run outlives.
+            let record = move |entry| drop(entries.send(entry));
+            self.reconcile(task, &findings, &record, progress).await
+        };
+        let (run, recorded) = futures_util::future::join(running, ledger::record_all(&writer, recorded)).await;
+        let unrecorded = recorded.err();
+        if let Some(error) = &unrecorded {
+            tracing::error!("the ledger lacks what this run did, and the next run finds it out again: {error}");
+        }
+        Ok((run?, unrecorded))
+    }
+
     async fn reconcile(
         &self,
         mut task: Task,
         findings: &Findings,
+        record: &dyn Fn(Entry),
         progress: &dyn Progress,
     ) -> Result<Run, reconciler::Error> {
         let saved = task.saved.take();
-        let reconciler = self.reconciler(&task, findings);
+        let reconciler = self.reconciler(&task, findings, record);
         let writer = (!task.dry_run).then_some(&self.client);
         match saved {
             Some(plan) => Box::pin(reconciler.resume(plan, &self.client, progress)).await,
@@ -114,10 +152,19 @@ impl Instance {
 
     /// Both sides of one id; changes nothing.
     pub(super) async fn explain(&self, provided_id: &str) -> Result<Explanation, reconciler::Error> {
-        self.reconciler(&Task::default(), &Findings::default()).explain(provided_id).await
+        let findings = match &self.config.ledger {
+            Some(ledger) => ledger.load().await?,
+            None => Findings::default(),
+        };
+        self.reconciler(&Task::default(), &findings, &|_| {}).explain(provided_id).await
     }
 
-    fn reconciler<'a>(&'a self, task: &'a Task, findings: &'a Findings) -> Reconciler<'a, Sql, Client> {
+    fn reconciler<'a>(
+        &'a self,
+        task: &'a Task,
+        findings: &'a Findings,
+        record: &'a dyn Fn(Entry),
+    ) -> Reconciler<'a, Sql, Client> {
         let config = &self.config;
         Reconciler {
             source: &config.source,
@@ -126,6 +173,9 @@ impl Instance {
             guard: config.guard,
             allowances: &task.allowances,
             findings,
+            record,
+            retry_failed: task.retry_failed,
+            now: now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
             side_by_side: config.max_in_flight,
             max_changes: task.max_changes.unwrap_or(usize::MAX),
             stop: &self.stop,

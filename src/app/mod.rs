@@ -6,6 +6,7 @@ mod explain;
 mod export;
 mod init;
 mod instance;
+mod ledger;
 mod run;
 mod sandbox;
 mod service;
@@ -39,6 +40,8 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
         Command::Check => check::check(&context).await,
         Command::Explain(args) => explain::explain(&context, &args).await,
         Command::Export(args) => export::export(&context, &args).await,
+        Command::Ledger(_) => ledger::print_sql(&context),
+        Command::Tokens(_) => ledger::missing_tokens(&context).await,
         Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,
         Command::Init(args) => init::init(&args),
         Command::Demo => demo::demo(&context).await,

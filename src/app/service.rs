@@ -18,9 +18,10 @@ use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Timing, Work},
     explo::{Pacer, Stop},
+    ledger::Memory,
     lock::{self, Attempt, Lock},
     ops::Status,
-    plan::{Findings, Held},
+    plan::Held,
     report::{self, Exit, Report},
     source::{self, Source},
     systemd,
@@ -46,8 +47,9 @@ pub(super) struct Service<'a> {
     leader: Option<((String, String), Lock)>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
-    /// What the runs found out about writes, with what it is for: the place of the source and the address of Explo.
-    findings: ((String, String), Findings),
+    /// What the runs found out, where no other ledger is configured, with what it is for: the place of the source and the
+    /// address of Explo.
+    memory: ((String, String), Memory),
     /// The classes for which the last plan was held.
     held: Vec<Held>,
     /// Whether it was said that this database holds no lock.
@@ -116,7 +118,7 @@ impl<'a> Service<'a> {
             pacer: None,
             leader: None,
             standby: None,
-            findings: Default::default(),
+            memory: Default::default(),
             held: Vec::new(),
             lockless: false,
         }
@@ -202,8 +204,8 @@ impl<'a> Service<'a> {
     async fn reconcile(&mut self, config: Config, stop: &Stop, lock: Option<&Lock>) -> Next {
         let max_run = config.max_run;
         let sides = (config.source.place(), config.explo.base_url.to_string());
-        if self.findings.0 != sides {
-            self.findings = (sides, Findings::default());
+        if self.memory.0 != sides {
+            self.memory = (sides, Memory::default());
         }
         let instance = match Instance::paced_by(self.pacer(&config), config, stop) {
             Ok(instance) => instance.observed_by(self.status.metrics()),
@@ -212,7 +214,7 @@ impl<'a> Service<'a> {
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
         let ran = tokio::select! {
-            ran = instance.run(Task::default(), &self.findings.1, &*self.status) => ran,
+            ran = instance.run(Task::default(), &self.memory.1, &*self.status) => ran,
             () = ended_early(stop, max_run, lock) => unreachable!("it only asks for a stop"),
         };
         match ran {
@@ -223,7 +225,6 @@ impl<'a> Service<'a> {
 
     fn ended(&mut self, report: &Report, exit: Exit) -> Next {
         self.status.run_ended(report, exit, now());
-        report.run.teach(&mut self.findings.1);
         let outcomes = report.outcomes();
         systemd::status(&format!(
             "Last run: exit {}, {} applied, {} deferred",

@@ -17,9 +17,10 @@ use super::{
 use crate::{
     cli::SyncArgs,
     explo::Stop,
+    ledger::Memory,
     lock::{self, Attempt, Lock},
     metrics::Metrics,
-    plan::{Findings, Plan, SavedPlan},
+    plan::{Plan, SavedPlan},
     report::{self, Exit, Report},
 };
 
@@ -64,11 +65,12 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
         dry_run: args.dry_run,
         allowances,
         max_changes: args.max_changes,
+        retry_failed: args.retry_failed,
         saved,
         only: args.only.iter().cloned().collect(),
     };
     let began = now();
-    let ran = instance.run(task, &Findings::default(), &context.terminal.progress()).await;
+    let ran = instance.run(task, &Memory::default(), &context.terminal.progress()).await;
     if let Some(lock) = lock {
         lock.release().await;
     }

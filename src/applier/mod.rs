@@ -1,10 +1,12 @@
 //! Carries out a plan and decides nothing: each change is one outcome, and the answer to each write is compared with what
 //! was wanted.
 
+mod recording;
 mod settling;
 
 use std::{
     collections::HashSet,
+    ops::Range,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -17,6 +19,8 @@ use crate::{
     progress::Progress,
 };
 
+use recording::Answers;
+pub(crate) use recording::Recording;
 use settling::Settling;
 
 /// So many tenants answered 403 end the run: the token may not write.
@@ -33,6 +37,8 @@ pub enum Outcome {
     Unsettled(Vec<Unsettled>),
     /// Not begun: the next run takes it up.
     Deferred,
+    /// Not begun either, for it failed before and it is too early to try again: why.
+    Waiting(String),
 }
 
 impl Outcome {
@@ -43,7 +49,7 @@ impl Outcome {
             Self::Applied => "applied",
             Self::Failed(_) => "failed",
             Self::Unsettled(_) => "unsettled",
-            Self::Deferred => "deferred",
+            Self::Deferred | Self::Waiting(_) => "deferred",
         }
     }
 }
@@ -55,7 +61,7 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// Ids that were to be created but existed, unlisted.
     pub existing: Vec<String>,
-    /// Changes that were to be begun, from the first on.
+    /// How many changes were to be begun.
     pub begun: usize,
     /// Why it ended before the end.
     pub end: Option<Error>,
@@ -69,6 +75,8 @@ pub(crate) struct Applier<'a, R, W> {
     spare: Mutex<Spare>,
     existing: Mutex<Vec<String>>,
     settling: Settling<'a, R>,
+    answers: Answers,
+    recording: Recording<'a>,
     forbidden: Mutex<usize>,
     /// To be renamed or made, and not done: whatever needs these customers waits.
     not_there: Mutex<HashSet<RowNumber>>,
@@ -76,7 +84,7 @@ pub(crate) struct Applier<'a, R, W> {
 }
 
 impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
-    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare) -> Self {
+    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare, recording: Recording<'a>) -> Self {
         Self {
             plan,
             reader,
@@ -84,24 +92,29 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             spare: Mutex::new(spare),
             existing: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
+            answers: Answers::default(),
+            recording,
             forbidden: Mutex::new(0),
             not_there: Mutex::new(plan.needed()),
             end: OnceLock::new(),
         }
     }
 
-    /// Applies the changes in order, part by part, so many side by side, and no more than `most` of them.
+    /// Applies the changes in order, part by part, and of each kind those last whose tenant failed before: so many side by
+    /// side, and no more than `most` of them.
     pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
-        let begun = changes.len().min(most);
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
-        let numbered = |number| {
+        let due = self.due(&mut outcomes);
+        let begun = due.iter().map(Vec::len).sum::<usize>().min(most);
+        let numbered = |number: usize| {
             let outcome = self.outcome(&changes[number]);
             async move { (number, outcome.await) }
         };
         let mut arrived = 0;
-        for part in self.plan.parts(begun) {
-            let mut arriving = stream::iter(part).map(numbered).buffer_unordered(side_by_side.max(1));
+        for part in due {
+            let begun_here = part.into_iter().take(begun - arrived);
+            let mut arriving = stream::iter(begun_here).map(numbered).buffer_unordered(side_by_side.max(1));
             while let Some((number, outcome)) = arriving.next().await {
                 outcomes[number] = outcome;
                 arrived += 1;
@@ -113,23 +126,45 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         Applied { outcomes, existing, begun, end: self.end.into_inner() }
     }
 
+    /// The changes of each part that are to be done now; the others wait, and why is their outcome.
+    fn due(&self, outcomes: &mut [Outcome]) -> Vec<Vec<usize>> {
+        let changes = &self.plan.changes;
+        for (outcome, change) in outcomes.iter_mut().zip(changes) {
+            *outcome = self.recording.waiting(self.plan, change).map_or(Outcome::Deferred, Outcome::Waiting);
+        }
+        let in_order = |part: Range<usize>| {
+            let mut due: Vec<_> = part.filter(|number| matches!(outcomes[*number], Outcome::Deferred)).collect();
+            let has_failed = |change| self.recording.has_failed(self.plan, change);
+            due.sort_by_key(|number| (changes[*number].turn(), has_failed(&changes[*number])));
+            due
+        };
+        self.plan.parts().into_iter().map(in_order).collect()
+    }
+
     async fn outcome(&self, change: &Change) -> Outcome {
         if self.end.get().is_some() || self.must_wait(change) {
             return Outcome::Deferred;
         }
         let tenant = self.plan.index.tenant(change.row());
         let outcome = match change {
-            Change::Rename(row) => self.rename(*row).await,
+            Change::Rename(row) => self.rename(*row, &tenant).await,
             Change::Create(_) => self.create(&tenant).await,
             Change::Update(update) => self.update(update.row, &tenant, &update.differences).await,
         };
+        let answer = self.answers.take(&tenant);
+        let is_own_fault = match &outcome {
+            Err(error) => matches!(error, Error::Rejected { .. }),
+            // That the guard has no room for an existing customer is nobody's fault.
+            Ok(_) => answer.is_none(),
+        };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
+        self.recording.ended(self.plan, change, &outcome, is_own_fault, answer.as_ref());
         match &outcome {
             Outcome::Applied | Outcome::Unsettled(_) => self.is_there(change.row()),
             Outcome::Failed(reason) => {
                 tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
             }
-            Outcome::Deferred => {}
+            Outcome::Deferred | Outcome::Waiting(_) => {}
         }
         outcome
     }
@@ -144,14 +179,16 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         self.not_there.lock().unwrap_or_else(PoisonError::into_inner).remove(&row);
     }
 
-    async fn rename(&self, row: RowNumber) -> Result<Outcome, Error> {
-        self.writer.rename(self.plan.previous_provided_id(row), self.plan.index.provided_id(row)).await?;
+    async fn rename(&self, row: RowNumber, tenant: &Tenant) -> Result<Outcome, Error> {
+        let customer = self.writer.rename(self.plan.previous_provided_id(row), &tenant.provided_id).await?;
+        self.answers.show(tenant, &customer);
         Ok(Outcome::Applied)
     }
 
     async fn create(&self, tenant: &Tenant) -> Result<Outcome, Error> {
         let created = self.writer.create(&wanted(tenant, &Field::ALL, None, self.plan.rules)).await?;
         if created.is_new {
+            self.answers.show(tenant, &created.customer);
             let unsettled = self.settling.differences(tenant, &created.customer).await.into_iter().map(Unsettled::new);
             return Ok(settled(unsettled.collect()));
         }
@@ -167,7 +204,10 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             let reason = "it exists already, in a data visibility group that the listing does not show: left alone";
             return Ok(Outcome::Failed(reason.to_owned()));
         }
-        if !found.may_be_ours {
+        if found.may_be_ours {
+            self.answers.show(tenant, customer);
+        } else {
+            self.answers.show_unlisted(tenant, customer);
             self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
         }
         let differences = self.settling.differences(tenant, customer).await;
@@ -214,6 +254,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(Vec::new());
         }
         let answer = self.writer.update(&wanted(tenant, fields, current, self.plan.rules)).await?;
+        self.answers.show(tenant, &answer);
         Ok(self.settling.unsettled(tenant, &answer, fields).await)
     }
 

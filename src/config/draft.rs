@@ -132,6 +132,14 @@ impl Draft {
         if own.trim().is_empty() { self.gap(key, variable, "set it, or") } else { Some(SecretString::from(own)) }
     }
 
+    /// A secret that may be missing.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    pub(super) fn optional_secret(&mut self, key: &str) -> Option<Option<SecretString>> {
+        let own = self.string(key)?;
+        let own = own.trim();
+        Some((!own.is_empty()).then(|| SecretString::from(own)))
+    }
+
     /// The trimmed content of a file, or else of a variable.
     pub(super) fn secret_file(&mut self, key: &str, variable: &str) -> Option<SecretString> {
         match self.optional_secret_file(key)? {

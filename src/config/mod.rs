@@ -15,10 +15,11 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     daemon::Timing,
     explo::{self, ListingRules, ListingVersion},
+    ledger::{self, Table},
     model::{cut, printable},
     plan::{EmailRule, Guard, Rules},
     schedule::{Schedule, ScheduleError},
-    source::{Sql, SqlSettings},
+    source::{Server, Sql, SqlSettings},
 };
 
 use draft::Draft;
@@ -45,6 +46,8 @@ pub struct Config {
     pub rules: Rules,
     /// How much may change.
     pub guard: Guard,
+    /// What is remembered; `None`: while the process lives.
+    pub ledger: Option<ledger::Sql>,
     /// When the daemon runs.
     timing: Timing,
     /// How long a run of the daemon may take.
@@ -121,6 +124,7 @@ impl Config {
         let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
         let guard = guard(draft);
+        let ledger = ledger(draft, name.as_deref(), source.as_ref());
         let timing = timing(draft);
         let max_run = duration(draft, "schedule.max_run");
         let ops_listen =
@@ -143,6 +147,7 @@ impl Config {
             max_in_flight: max_in_flight?,
             rules: Rules { emails: emails?, ..Rules::default() },
             guard: guard?,
+            ledger: ledger?,
             timing: timing?,
             max_run: max_run?,
             ops_listen: ops_listen?,
@@ -159,7 +164,7 @@ fn source(draft: &mut Draft) -> Option<Sql> {
     let timeout = duration(draft, "source.timeout");
     let leave_null = draft.list("fields.leave_null");
     let url = url?;
-    if let Err(reason) = check_url(url.expose_secret()) {
+    if let Err(reason) = check_url(url.expose_secret(), "source.password_file") {
         draft.mistake("source.url", &reason);
         return None;
     }
@@ -177,13 +182,36 @@ fn source(draft: &mut Draft) -> Option<Sql> {
 
 /// A character of the password that ends a part of the URL would make the rest of it a port, a path or a parameter, and
 /// those are shown.
-fn check_url(url: &str) -> Result<(), String> {
-    let escapes = "in a password write %2F for /, %3F for ?, %23 for # and %40 for @, or use source.password_file";
+fn check_url(url: &str, password_file: &str) -> Result<(), String> {
+    let escapes = format!("in a password write %2F for /, %3F for ?, %23 for # and %40 for @, or use {password_file}");
     let url = Url::parse(url).map_err(|error| format!("is not a URL ({error}); {escapes}"))?;
     let is_torn = url.path().contains('@')
         || url.fragment().is_some_and(|fragment| fragment.contains('@'))
         || url.query_pairs().any(|(key, _)| key.contains('@'));
     if is_torn && url.scheme() != "sqlite" { Err(format!("has an @ after its host; {escapes}")) } else { Ok(()) }
+}
+
+/// `Some(None)`: none in a database. The source and the name are needed to the end, but may be mistaken.
+#[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+fn ledger(draft: &mut Draft, instance: Option<&str>, source: Option<&Sql>) -> Option<Option<ledger::Sql>> {
+    let url = draft.optional_secret("ledger.url");
+    let form = "the name of a table of letters, digits and underscores, with or without a schema and a dot before it";
+    let table = draft.text("ledger.table", form, Table::parse);
+    let password = draft.optional_secret_file("ledger.password_file");
+    let ca_file = draft.certificates("ledger.ca_file").map(|file| file.map(|(path, _)| path));
+    let (Some(url), password, ca_file) = (url?, password?, ca_file?) else { return Some(None) };
+    if url.expose_secret() == "source" {
+        if password.is_some() {
+            draft
+                .mistake("ledger.password_file", "is for a ledger.url of its own; \"source\" has source.password_file");
+        }
+        return Some(Some(ledger::Sql::new(source?.server().clone(), table?, instance?)));
+    }
+    let timeout = source.map_or(Duration::from_mins(1), |source| source.server().timeout());
+    let server = check_url(url.expose_secret(), "ledger.password_file")
+        .and_then(|()| Server::new(&url, password, ca_file, timeout))
+        .map_err(|reason| draft.mistake("ledger.url", &format!("must be empty, \"source\" or a URL: it {reason}")));
+    Some(Some(ledger::Sql::new(server.ok()?, table?, instance?)))
 }
 
 fn explo(draft: &mut Draft) -> Option<explo::Settings> {

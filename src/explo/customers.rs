@@ -157,7 +157,7 @@ impl<T: Transport> Writer for Client<T> {
         Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.customer)
     }
 
-    async fn rename(&self, old: &str, new: &str) -> Result<(), Error> {
+    async fn rename(&self, old: &str, new: &str) -> Result<Customer<'static>, Error> {
         rename::rename(self, old, new).await
     }
 }

@@ -56,8 +56,8 @@ pub trait Writer {
     /// Changes the fields that the tenant has; repeating it does no harm. The answer is the customer as it is now.
     async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error>;
 
-    /// Gives the customer with the old id the new one; it keeps its token. Once: an answer that is lost is found out.
-    async fn rename(&self, old: &str, new: &str) -> Result<(), Error>;
+    /// Gives the customer with the old id the new one; it keeps its token. Once: an answer that is lost is found out. The customer as it is now.
+    async fn rename(&self, old: &str, new: &str) -> Result<Customer<'static>, Error>;
 }
 
 /// The answer to a create.

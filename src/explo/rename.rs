@@ -17,30 +17,31 @@ use super::{
     transport::Transport,
     wire::RenameBody,
 };
+use crate::model::Customer;
 
 const ENDPOINT: Endpoint = Endpoint::UpdateCustomer;
 
-pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str) -> Result<(), Error> {
+pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Customer<'static>, Error> {
     let mut attempts = 0;
     loop {
         attempts += 1;
         let fault = match (call(client, old, new).await, attempts) {
-            (Ok(()), _) => return Ok(()),
+            (Ok(customer), _) => return Ok(customer),
             (Err(Error::GaveUp { fault, .. }), _) if fault != Fault::Throttled => fault,
             // A call before this one may come to effect after the look.
             (Err(error @ Error::Rejected { .. }), 2..) => {
-                return if is_applied(client, old, new).await? { Ok(()) } else { Err(error) };
+                return renamed(client, old, new).await?.ok_or(error);
             }
             (Err(Error::Stopped { .. }), 2..) => return Err(Error::Cut { endpoint: ENDPOINT }),
             (Err(error), _) => return Err(error),
         };
-        let looked = is_applied(client, old, new).await;
+        let looked = renamed(client, old, new).await;
         match looked {
-            Ok(true) => return Ok(()),
-            Ok(false) if attempts >= client.settings.max_attempts => {
+            Ok(Some(customer)) => return Ok(customer),
+            Ok(None) if attempts >= client.settings.max_attempts => {
                 return Err(Error::GaveUp { endpoint: ENDPOINT, attempts, fault });
             }
-            Ok(false) => client.back_off(ENDPOINT, attempts, &fault).await?,
+            Ok(None) => client.back_off(ENDPOINT, attempts, &fault).await?,
             Err(Error::Stopped { .. }) => return Err(Error::Cut { endpoint: ENDPOINT }),
             Err(error) => return Err(error),
         }
@@ -48,27 +49,28 @@ pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str
 }
 
 /// The call, once; throttled, it was not applied, and is made again.
-async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<(), Error> {
+async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Customer<'static>, Error> {
     let body = serde_json::to_string(&RenameBody { provided_id: old, new_provided_id: new }).unwrap_or_default();
     let request = Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body), sent: None };
     let answer = client.call_once(&request, read_answer).await?;
-    about(new, ENDPOINT, answer).map(drop)
+    about(new, ENDPOINT, answer).map(|(_, customer)| customer)
 }
 
-async fn is_applied(client: &Client<impl Transport>, old: &str, new: &str) -> Result<bool, Error> {
-    let is_new_there = is_there(client, new).await?;
-    match (is_new_there, is_there(client, old).await?) {
-        (true, false) => Ok(true),
-        (false, true) => Ok(false),
-        (true, true) => Err(Error::Unclear { found: "both ids have a customer" }),
-        (false, false) => Err(Error::Unclear { found: "neither id has a customer" }),
+/// The customer under its new id; `None` where it still has the old one.
+async fn renamed(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Option<Customer<'static>>, Error> {
+    let renamed = look(client, new).await?;
+    match (renamed, look(client, old).await?) {
+        (Some(renamed), None) => Ok(Some(renamed)),
+        (None, Some(_)) => Ok(None),
+        (Some(_), Some(_)) => Err(Error::Unclear { found: "both ids have a customer" }),
+        (None, None) => Err(Error::Unclear { found: "neither id has a customer" }),
     }
 }
 
-async fn is_there(client: &Client<impl Transport>, provided_id: &str) -> Result<bool, Error> {
+async fn look(client: &Client<impl Transport>, provided_id: &str) -> Result<Option<Customer<'static>>, Error> {
     match client.customer(provided_id).await {
-        Ok(_) => Ok(true),
-        Err(Error::Rejected { .. }) => Ok(false),
+        Ok(customer) => Ok(Some(customer)),
+        Err(Error::Rejected { .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, RowNumber, Rules, Unsettled, compare, needs_current};
+use super::{Difference, Index, Listed, RowNumber, Rules, Unsettled, compare, needs_current};
 use crate::model::{Customer, Field, Invalid, json};
 
 /// One change of one customer.
@@ -49,6 +49,16 @@ pub struct Plan {
     pub unlisted: Vec<RowNumber>,
     /// Tenants whose customer an earlier run moved, and that is not there: looked after once it is moved again.
     pub moved_again: BTreeSet<RowNumber>,
+    /// The parents of customers, where they are another than is remembered; nothing for one that is not the wanted one.
+    pub parents: BTreeMap<String, String>,
+    /// The customers whose children were listed, and when, in seconds since 1970.
+    pub children_listed_at: BTreeMap<String, u64>,
+    /// Customers of which the listing showed something to remember, by id.
+    pub listed: Vec<Listed>,
+    /// Ids whose remembered token no customer has under that id: nobody else is to get it.
+    pub stale: BTreeSet<String>,
+    /// Those of them whose token another customer has by now.
+    pub moved: BTreeSet<String>,
     /// Customers looked at one by one, to see whether the listing tells the truth.
     pub looks: usize,
     /// Customers listed.
@@ -67,6 +77,26 @@ impl Change {
     pub fn row(&self) -> RowNumber {
         match self {
             Self::Rename(row) | Self::Create(row) | Self::Update(Update { row, .. }) => *row,
+        }
+    }
+
+    /// The place of its kind in the order of carrying out.
+    #[must_use]
+    pub fn turn(&self) -> u8 {
+        match self {
+            Self::Rename(_) => 0,
+            Self::Create(_) => 1,
+            Self::Update(_) => 2,
+        }
+    }
+
+    /// Whether it puts the customer under its parent.
+    #[must_use]
+    pub fn places(&self) -> bool {
+        match self {
+            Self::Rename(_) => false,
+            Self::Create(_) => true,
+            Self::Update(update) => update.old_parent().is_some(),
         }
     }
 
@@ -136,9 +166,9 @@ impl Plan {
         })
     }
 
-    /// The tenants whose customers get another id.
+    /// The tenants whose customers get another id: the first changes.
     pub fn renames(&self) -> impl Iterator<Item = RowNumber> {
-        self.changes.iter().filter_map(|change| match change {
+        self.changes.iter().map_while(|change| match change {
             Change::Rename(row) => Some(*row),
             Change::Create(_) | Change::Update(_) => None,
         })

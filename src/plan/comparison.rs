@@ -1,14 +1,20 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
+    Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Token, Unsettled,
+    Update, compare,
     doubt::{Doubt, Doubtful, Seen},
     hierarchy::{Hierarchy, Placed},
+    lasting_fingerprint, lasting_fingerprint_of,
     rename::{self, Verdict},
+    token_hash,
 };
 use crate::model::{Customer, Field, Invalid, Tenant, json};
+
+/// What a ledger knows of parents is good for so many seconds; a run that comes daily asks each time.
+const A_DAY: u64 = 23 * 3600;
 
 /// Both sides, half compared.
 #[derive(Debug)]
@@ -30,6 +36,13 @@ pub struct Comparison<'f> {
     lacking: BTreeSet<String>,
     unlisted: Vec<RowNumber>,
     moved_again: BTreeSet<RowNumber>,
+    /// When children are listed, in seconds since 1970.
+    now: u64,
+    listed: Vec<Listed>,
+    /// Ids with a remembered token that no customer was seen to have yet.
+    stale: HashSet<&'f str>,
+    /// Hashes of tokens that are not remembered under their customers' ids.
+    strange: HashSet<u64>,
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
@@ -64,6 +77,10 @@ impl<'f> Comparison<'f> {
             lacking: BTreeSet::new(),
             unlisted: Vec::new(),
             moved_again: BTreeSet::new(),
+            now: 0,
+            listed: Vec::new(),
+            stale: findings.listed_tokens().collect(),
+            strange: HashSet::new(),
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
@@ -80,10 +97,17 @@ impl<'f> Comparison<'f> {
             self.access_groups.insert(group.to_owned());
         }
         let Some(provided_id) = customer.provided_id.as_deref() else { return };
+        if self.findings.has_token(customer, provided_id) {
+            self.stale.remove(provided_id);
+        } else if !self.stale.is_empty() {
+            self.strange.insert(token_hash(&customer.token));
+        }
         match self.index.probe(customer) {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
-            Probe::Ignored | Probe::Equal => {}
+            Probe::Ignored => {}
+            Probe::Equal(row) => self.remember(row, customer, provided_id, true),
             Probe::Differs(row) => {
+                self.remember(row, customer, provided_id, false);
                 let seen = self.seen(row, customer);
                 self.take(seen);
             }
@@ -93,6 +117,20 @@ impl<'f> Comparison<'f> {
             }
         }
         self.with_tenant += 1;
+    }
+
+    fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
+        if !self.findings.lacks(customer, provided_id, is_equal) {
+            return;
+        }
+        self.stale.remove(provided_id);
+        let tenant = self.index.tenant(row);
+        self.listed.push(Listed {
+            provided_id: provided_id.to_owned(),
+            token: Token::shown(&customer.token),
+            seen: lasting_fingerprint_of(customer, &tenant),
+            equal: is_equal.then(|| lasting_fingerprint(&tenant)),
+        });
     }
 
     /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
@@ -176,17 +214,54 @@ impl<'f> Comparison<'f> {
         self.hierarchy = Some(hierarchy);
     }
 
-    /// The customers whose children are to be listed, after all were given: no record names the parent.
+    /// The customers whose children are to be listed, after all were given, for no record names the parent. What a ledger
+    /// knows of a parent is good for a day. `now` is in seconds since 1970.
     #[must_use]
-    pub fn parents(&mut self) -> BTreeSet<String> {
+    pub fn parents(&mut self, now: u64) -> BTreeSet<String> {
         self.judge();
-        let children = self.index.with_parent().filter(|row| self.index.is_seen(*row));
-        children.filter_map(|row| self.index.listed_parent(row)).map(str::to_owned).collect()
+        self.now = now;
+        let is_due = |row: RowNumber, parent: &str| {
+            let listed_at = self.findings.children_listed_at(parent);
+            let is_known = self.findings.parent(self.index.listed_id(row)).is_some();
+            !is_known || listed_at.is_none_or(|at| now.saturating_sub(at) >= A_DAY)
+        };
+        let parent = |row| Some((row, self.index.listed_parent(row)?));
+        let parents = self.seen_with_parent().filter_map(parent);
+        parents.filter(|(row, parent)| is_due(*row, parent)).map(|(_, parent)| parent.to_owned()).collect()
     }
 
-    /// Takes the children that Explo listed for one of the [`parents`](Self::parents); refuses what can't be them.
-    pub fn place(&mut self, parent: &str, children: &[String]) -> bool {
-        self.placed.take(&self.index, parent, children)
+    /// Takes the children that Explo listed for one of the [`parents`](Self::parents), if it told them.
+    pub fn place(&mut self, parent: &str, children: Option<&[String]>) {
+        self.placed.take(&self.index, parent, children);
+    }
+
+    fn seen_with_parent(&self) -> impl Iterator<Item = RowNumber> {
+        self.index.with_parent().filter(|row| self.index.is_seen(*row))
+    }
+
+    /// Under whom a tenant's customer is, as far as that is known; nothing where it is not under the one that is wanted.
+    fn parent_of(&self, row: RowNumber) -> Option<&str> {
+        let wanted = self.index.wanted_parent(row)?;
+        if let Some(other) = self.placed.elsewhere(&self.index, row) {
+            return Some(other);
+        }
+        let (parent, remembered) = (self.index.listed_parent(row), self.findings.parent(self.index.listed_id(row)));
+        let is_remembered = |id: Option<&str>| id.is_some() && id == remembered;
+        match parent.and_then(|parent| self.placed.told(parent)) {
+            Some(true) => Some(wanted),
+            // Nobody is blamed for that.
+            Some(false) => remembered.or(Some(wanted)),
+            // A rename takes the children along.
+            None if is_remembered(parent) || is_remembered(self.index.former_parent(row)) => Some(wanted),
+            None => remembered,
+        }
+    }
+
+    /// How a customer's parent differs, as far as that is known.
+    fn parent_difference(&self, row: RowNumber) -> Option<Difference> {
+        let (old, new) = (self.parent_of(row)?, self.index.wanted_parent(row)?);
+        let difference = || Difference { field: Field::ParentProvidedId, old: json::quote(old), new: json::quote(new) };
+        (old != new).then(difference)
     }
 
     /// The tenant with this id.
@@ -200,17 +275,21 @@ impl<'f> Comparison<'f> {
         self.lacking.insert(parent);
     }
 
-    /// How a customer's parent differs, as far as that was asked.
-    fn parent_difference(&self, row: RowNumber) -> Option<Difference> {
-        let old = self.placed.elsewhere(&self.index, row)?;
-        let new = self.index.wanted_parent(row)?;
-        Some(Difference { field: Field::ParentProvidedId, old: json::quote(old), new: json::quote(new) })
+    /// The parents of customers as they are known from now on, where that is another than is remembered.
+    fn news_of_parents(&self) -> BTreeMap<String, String> {
+        let is_news = |row: RowNumber| {
+            let (provided_id, parent) = (self.index.provided_id(row), self.parent_of(row)?);
+            let is_renamed = self.index.parent(row).is_some_and(|parent| self.index.is_renamed(parent));
+            let is_news = self.index.is_listed(row) && !is_renamed && self.findings.parent(provided_id) != Some(parent);
+            is_news.then(|| (provided_id.to_owned(), parent.to_owned()))
+        };
+        self.seen_with_parent().filter(|_| self.findings.keeps_rows()).filter_map(is_news).collect()
     }
 
     /// What differs in the parents, beside all other differences.
     fn compare_parents(&mut self) {
-        let children = self.index.with_parent().filter(|row| self.index.is_seen(*row));
-        let differences: Vec<_> = children.filter_map(|row| Some((row, self.parent_difference(row)?))).collect();
+        let differences: Vec<_> =
+            self.seen_with_parent().filter_map(|row| Some((row, self.parent_difference(row)?))).collect();
         let updates = self.updates.iter().enumerate().map(|(place, update)| (update.row, place));
         let updates: HashMap<_, _> = updates.filter(|_| !differences.is_empty()).collect();
         for (row, difference) in differences {
@@ -263,10 +342,23 @@ impl<'f> Comparison<'f> {
         self.updates.sort_unstable_by(|a, b| in_order(a).cmp(&in_order(b)));
         self.unsettled.sort_by(|(a, _), (b, _)| self.index.provided_id(*a).cmp(self.index.provided_id(*b)));
         let (unchanged, unsettled_customers) = self.quiet();
+        self.listed.sort_unstable_by(|a, b| a.provided_id.cmp(&b.provided_id));
+        for update in &self.updates {
+            let provided_id = self.index.provided_id(update.row);
+            // But for its parent it may be.
+            if let Ok(place) = self.listed.binary_search_by(|listed| listed.provided_id.as_str().cmp(provided_id)) {
+                self.listed[place].equal = None;
+            }
+        }
+        let parents = self.news_of_parents();
+        let keeps_rows = self.findings.keeps_rows();
+        let asked = self.placed.asked().filter(|_| keeps_rows).map(|parent| (parent.to_owned(), self.now));
         let (renames, creates) =
             (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
         let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
         let invalid = self.index.invalid().iter();
+        let is_moved = |id: &&&str| self.findings.token(id).is_some_and(|token| self.strange.contains(&token));
+        let moved = self.stale.iter().filter(is_moved).map(|id| (*id).to_owned()).collect();
         let keys = if listing.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
@@ -277,6 +369,11 @@ impl<'f> Comparison<'f> {
             unsettled_customers,
             unlisted: self.unlisted,
             moved_again: self.moved_again,
+            parents,
+            children_listed_at: asked.collect(),
+            listed: self.listed,
+            stale: self.stale.into_iter().map(str::to_owned).collect(),
+            moved,
             looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,

@@ -1,99 +1,140 @@
-//! What earlier runs found out about writes, as hashes of both sides in the comparison form: what did not settle, what was
-//! acknowledged just before, and which customers exist though no listing shows them.
+//! What earlier runs found out, customer by customer: what did not settle, what was acknowledged just before, who exists
+//! though no listing shows it, and who failed.
 //!
 //! A finding holds until either side changes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
-use xxhash_rust::xxh3::xxh3_64;
+use super::{Difference, Entry, Failure, Remembered, Rule, Shown, lasting_fingerprint, remembered::Sides, token_hash};
+use crate::model::{Customer, Tenant};
 
-use super::{Difference, Fingerprints, Plan, Rule, Unsettled};
-use crate::model::{Field, Tenant};
-
-/// Findings by tenant and field.
+/// What is remembered of each customer, by its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
-    unsettled: HashMap<String, BTreeMap<Field, (Sides, Rule)>>,
-    /// Of the last run that applied something: a difference that is there again was not written for good, or came back.
-    acknowledged: HashMap<String, BTreeMap<Field, Sides>>,
-    /// Tenants whose customer is not listed → the fingerprint of what it was made to hold.
-    unlisted: HashMap<String, u64>,
-}
-
-/// Hashes of what is wanted and what was seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Sides {
-    wanted: u64,
-    seen: u64,
+    known: HashMap<String, Remembered>,
+    /// Whether there is to be a row for each customer, with its token.
+    keeps_rows: bool,
 }
 
 impl Findings {
+    /// Findings of a ledger that has a row for every customer.
+    #[must_use]
+    pub fn with_tokens(known: HashMap<String, Remembered>) -> Self {
+        Self { known, keeps_rows: true }
+    }
+
+    /// Whether there is to be a row for each customer, which outlives the process.
+    #[must_use]
+    pub const fn keeps_rows(&self) -> bool {
+        self.keeps_rows
+    }
+
+    /// Takes what is to be remembered.
+    pub fn take(&mut self, entry: Entry) {
+        let Entry { provided_id, former, mut remembered, .. } = entry;
+        if let Some(former) = former {
+            self.known.remove(&former);
+        }
+        remembered.token = remembered.token.filter(|_| self.keeps_rows);
+        if self.keeps_rows || remembered.is_remarkable() {
+            self.known.insert(provided_id, remembered);
+        } else {
+            self.known.remove(&provided_id);
+        }
+    }
+
+    /// The hash of a customer's token, where that is known.
+    #[must_use]
+    pub fn token(&self, provided_id: &str) -> Option<u64> {
+        self.known.get(provided_id)?.token
+    }
+
+    /// The parent of a customer that Explo acknowledged last.
+    #[must_use]
+    pub fn parent(&self, provided_id: &str) -> Option<&str> {
+        self.known.get(provided_id)?.parent.as_deref()
+    }
+
+    /// When a customer's children were listed last, in seconds since 1970.
+    #[must_use]
+    pub fn children_listed_at(&self, provided_id: &str) -> Option<u64> {
+        self.known.get(provided_id)?.children_listed_at
+    }
+
     /// Why writing this difference is of no use, where that is known.
     #[must_use]
     pub fn rule(&self, provided_id: &str, difference: &Difference) -> Option<Rule> {
-        let (sides, rule) = self.unsettled.get(provided_id)?.get(&difference.field)?;
+        let (sides, rule) = self.known.get(provided_id)?.fields.unsettled.get(&difference.field)?;
         (*sides == Sides::of(difference)).then_some(*rule)
     }
 
-    /// Whether the last run wrote just this difference, and Explo acknowledged it: nothing is known of it yet.
+    /// Whether the last write wrote just this difference, and Explo acknowledged it: nothing is known of it yet.
     #[must_use]
     pub fn came_back(&self, provided_id: &str, difference: &Difference) -> bool {
-        let written = self.acknowledged.get(provided_id).and_then(|fields| fields.get(&difference.field));
+        let written = self.known.get(provided_id).and_then(|known| known.fields.acknowledged.get(&difference.field));
         written == Some(&Sides::of(difference)) && self.rule(provided_id, difference).is_none()
     }
 
     /// Whether the tenant's customer exists, unlisted, and was made to hold just this.
     #[must_use]
     pub fn is_unlisted(&self, tenant: &Tenant) -> bool {
-        self.unlisted.get(&tenant.provided_id) == Some(&lasting_fingerprint(tenant))
+        self.known
+            .get(&tenant.provided_id)
+            .is_some_and(|known| known.is_settled_unlisted() && known.wanted == Some(lasting_fingerprint(tenant)))
     }
 
-    /// The tenant's customer exists and holds what is wanted, though the listing does not show it.
-    pub fn learn_unlisted(&mut self, tenant: &Tenant) {
-        self.unlisted.insert(tenant.provided_id.clone(), lasting_fingerprint(tenant));
+    /// Whether its last write failed, whatever the row has been since.
+    #[must_use]
+    pub fn has_failed(&self, provided_id: &str) -> bool {
+        self.known.get(provided_id).is_some_and(|known| known.failure.is_some())
     }
 
-    /// A new run's findings begin: of earlier ones those stay whose tenants are there, and of the unlisted customers those
-    /// that were not listed this time either.
-    pub fn begin_run(&mut self, plan: &Plan) {
-        self.acknowledged.clear();
-        self.unsettled.retain(|provided_id, _| plan.index.has(provided_id));
-        let unlisted: HashSet<_> = plan.unlisted.iter().map(|row| plan.index.provided_id(*row)).collect();
-        self.unlisted.retain(|provided_id, _| unlisted.contains(provided_id.as_str()));
+    /// The failure for which a tenant is not to be tried yet: its row is the same, and too few runs have passed.
+    #[must_use]
+    pub fn waiting(&self, tenant: &Tenant, now: u64) -> Option<&Failure> {
+        let known = self.known.get(&tenant.provided_id)?;
+        let failure = known.failure.as_ref().filter(|failure| !failure.is_over(now))?;
+        (known.wanted == Some(lasting_fingerprint(tenant))).then_some(failure)
     }
 
-    /// A difference that came back and was neither looked at nor written: the next run may look.
-    pub fn keep_acknowledged(&mut self, provided_id: &str, difference: &Difference) {
-        let fields = self.acknowledged.entry(provided_id.to_owned()).or_default();
-        fields.insert(difference.field, Sides::of(difference));
+    /// The customers whose token is known from a listing: it is nobody's once a listing does not show them any more.
+    pub(super) fn listed_tokens(&self) -> impl Iterator<Item = &str> {
+        let listed =
+            self.known.iter().filter(|(_, known)| known.token.is_some() && known.seen != Some(Shown::Unlisted));
+        listed.map(|(provided_id, _)| provided_id.as_str())
     }
 
-    /// These differences of a tenant were written, and all but the unsettled ones settled.
-    pub fn learn(&mut self, provided_id: &str, written: &[Difference], unsettled: &[Unsettled]) {
-        for difference in written {
-            if let Some(known) = self.unsettled.get_mut(provided_id) {
-                known.remove(&difference.field);
-            }
-            let acknowledged = self.acknowledged.entry(provided_id.to_owned()).or_default();
-            acknowledged.insert(difference.field, Sides::of(difference));
+    /// Whether a listed customer has the token that is known; so it has where the listing shows none.
+    pub(super) fn has_token(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
+        customer.token.is_empty() || self.token(provided_id) == Some(token_hash(&customer.token))
+    }
+
+    /// Whether what a listing shows of a customer is not remembered yet.
+    pub(super) fn lacks(&self, customer: &Customer<'_>, provided_id: &str, is_equal: bool) -> bool {
+        let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
+        let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
+        lacks_token || !matches!(known.seen, Some(Shown::Listed(_))) || is_equal && known.failure.is_some()
+    }
+
+    /// What is remembered of a customer until now.
+    pub(super) fn known(&self, provided_id: &str) -> Remembered {
+        self.known.get(provided_id).cloned().unwrap_or_default()
+    }
+
+    /// Those of which something may have to be forgotten.
+    pub(super) fn open(&self) -> impl Iterator<Item = &str> {
+        let is_acknowledged = |known: &Remembered| !self.keeps_rows && !known.fields.acknowledged.is_empty();
+        let open = self.known.iter().filter(move |(_, known)| known.is_open() || is_acknowledged(known));
+        open.map(|(provided_id, _)| provided_id.as_str())
+    }
+
+    /// Whether this is another than what is remembered. A row is not written for the sake of an acknowledgement alone, which
+    /// costs a look where the very same difference comes back later.
+    pub(super) fn is_news(&self, provided_id: &str, remembered: &Remembered) -> bool {
+        let mut before = self.known(provided_id);
+        if self.keeps_rows {
+            before.fields.acknowledged.clone_from(&remembered.fields.acknowledged);
         }
-        for Unsettled { difference, rule, .. } in unsettled {
-            let known = self.unsettled.entry(provided_id.to_owned()).or_default();
-            known.insert(difference.field, (Sides::of(difference), *rule));
-        }
-        if self.unsettled.get(provided_id).is_some_and(BTreeMap::is_empty) {
-            self.unsettled.remove(provided_id);
-        }
-    }
-}
-
-/// The same in every run.
-fn lasting_fingerprint(tenant: &Tenant) -> u64 {
-    Fingerprints::new(0).of_tenant(tenant)
-}
-
-impl Sides {
-    fn of(difference: &Difference) -> Self {
-        Self { wanted: xxh3_64(difference.new.as_bytes()), seen: xxh3_64(difference.old.as_bytes()) }
+        before != *remembered
     }
 }

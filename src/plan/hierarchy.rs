@@ -9,7 +9,7 @@
 //!
 //! A parent needs a level beside it, for Explo puts a new customer without one at the root.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Index, RowNumber};
 use crate::model::shown;
@@ -138,34 +138,40 @@ fn unknown(index: &Index, row: RowNumber) -> String {
 /// Where Explo listed the children.
 #[derive(Debug, Default)]
 pub struct Placed {
-    /// The parents whose children were listed.
-    asked: HashSet<String>,
+    /// The parents whose children were listed; false, where that told nothing.
+    asked: BTreeMap<String, bool>,
     /// Child → the last parent under which it was found; `None` for the wanted one.
     found: HashMap<RowNumber, Option<String>>,
 }
 
 impl Placed {
-    /// Takes the children that were listed for a parent; refuses, where the parent itself is among them: then they are just
-    /// any customers. A child that is wanted under a parent stays there, for a listing may show grandchildren.
-    pub fn take(&mut self, index: &Index, parent: &str, children: &[String]) -> bool {
-        if children.iter().any(|child| child == parent) {
-            return false;
-        }
-        for child in children.iter().filter_map(|child| index.of_id_or_previous(child)) {
+    /// Takes the children that were listed for a parent, if that could be. A child that is wanted under a parent stays there,
+    /// for a listing may show grandchildren.
+    pub fn take(&mut self, index: &Index, parent: &str, children: Option<&[String]>) {
+        self.asked.insert(parent.to_owned(), children.is_some());
+        for child in children.into_iter().flatten().filter_map(|child| index.of_id_or_previous(child)) {
             let place = self.found.entry(child).or_insert_with(|| Some(parent.to_owned()));
             if index.listed_parent(child) == Some(parent) {
                 *place = None;
             }
         }
-        self.asked.insert(parent.to_owned());
-        true
+    }
+
+    /// The parents whose children were to be listed.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &str> {
+        self.asked.keys().map(String::as_str)
+    }
+
+    /// Whether listing the children of this parent told anything; `None` where nobody asked.
+    pub(super) fn told(&self, parent: &str) -> Option<bool> {
+        self.asked.get(parent).copied()
     }
 
     /// Where a child is instead of under its parent, which may not be there yet; nothing if it was found nowhere. `None`
     /// where it is under it, or nobody asked.
     #[must_use]
     pub fn elsewhere(&self, index: &Index, child: RowNumber) -> Option<&str> {
-        let is_known = index.listed_parent(child).is_none_or(|parent| self.asked.contains(parent));
+        let is_known = index.listed_parent(child).is_none_or(|parent| self.told(parent) == Some(true));
         match self.found.get(&child) {
             Some(Some(other)) if is_known => Some(other),
             None if is_known => Some(""),

@@ -72,7 +72,7 @@ enum State {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Probe {
     /// It holds what its tenant wants.
-    Equal,
+    Equal(RowNumber),
     /// It may differ from this tenant: compare.
     Differs(RowNumber),
     /// Its tenant is invalid, or another customer was seen under the same id.
@@ -188,7 +188,7 @@ impl Index {
         }
         entry.state = State::Listed;
         let held = self.fingerprints.of_customer(customer, &self.shapes[entry.shape as usize]);
-        if held == entry.fingerprint { Probe::Equal } else { Probe::Differs(row) }
+        if held == entry.fingerprint { Probe::Equal(row) } else { Probe::Differs(row) }
     }
 
     /// The tenants that no customer was probed for, in the order of reading.
@@ -303,6 +303,11 @@ impl Index {
     pub(super) fn wanted_parent(&self, row: RowNumber) -> Option<&str> {
         let parent = self.parent(row).map(|parent| self.provided_id(parent));
         parent.or_else(|| self.parent_provided_id(row))
+    }
+
+    /// The id that the tenant's parent had before it was renamed.
+    pub(super) fn former_parent(&self, row: RowNumber) -> Option<&str> {
+        self.previous_provided_id(self.parent(row)?)
     }
 
     /// The id under which the tenant's parent is a customer by now, if it may be one.

@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{Change, Plan, RowNumber, Update};
-use crate::model::Field;
 
 impl Plan {
     /// The tenants that a change needs to be renamed or made, if they are to be: its own, and its parent.
@@ -14,9 +13,8 @@ impl Plan {
         let (own, parent) = match change {
             Change::Rename(_) => (None, None),
             Change::Create(row) => (None, self.index.parent(*row)),
-            Change::Update(Update { row, differences }) => {
-                let moves = differences.iter().any(|difference| difference.field == Field::ParentProvidedId);
-                (self.index.is_renamed(*row).then_some(*row), self.index.parent(*row).filter(|_| moves))
+            Change::Update(Update { row, .. }) => {
+                (self.index.is_renamed(*row).then_some(*row), self.index.parent(*row).filter(|_| change.places()))
             }
         };
         own.into_iter().chain(parent)
@@ -37,20 +35,20 @@ impl Plan {
         moves.filter_map(|update| self.index.listed_parent(update.row)).map(str::to_owned).collect()
     }
 
-    /// The first changes in parts that are done one after the other: the renames, then as many as wait for none of their part.
+    /// The changes in parts that are done one after the other: the renames, then as many as wait for none of their part.
     #[must_use]
-    pub fn parts(&self, first: usize) -> Vec<Range<usize>> {
-        let (needed, renames) = (self.needed(), self.renames().count().min(first));
+    pub fn parts(&self) -> Vec<Range<usize>> {
+        let (needed, renames) = (self.needed(), self.renames().count());
         let (mut parts, mut begin, mut in_part) = (Vec::new(), renames, HashSet::new());
         parts.push(0..renames);
-        for (number, change) in self.changes.iter().enumerate().take(first).skip(renames) {
+        for (number, change) in self.changes.iter().enumerate().skip(renames) {
             if self.waits_for(change).any(|row| in_part.contains(&row)) {
                 parts.push(begin..number);
                 (begin, in_part) = (number, HashSet::new());
             }
             in_part.extend(Some(change.row()).filter(|row| needed.contains(row)));
         }
-        parts.push(begin..first);
+        parts.push(begin..self.changes.len());
         parts
     }
 }

@@ -1,7 +1,7 @@
 //! A plan as data that outlives its run: what one instance was going to change, with every value, to be looked at and then
 //! carried out. It holds values, but no token.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,11 @@ impl SavedPlan {
             unsettled_customers: 0,
             unlisted: Vec::new(),
             moved_again: BTreeSet::new(),
+            parents: BTreeMap::new(),
+            children_listed_at: BTreeMap::new(),
+            listed: Vec::new(),
+            stale: BTreeSet::new(),
+            moved: BTreeSet::new(),
             looks: 0,
             customers: self.bases.0,
             with_tenant: self.bases.1,

@@ -159,7 +159,7 @@ impl Serialize for Changes<'_> {
             let differences = plan.differences(change);
             let outcome = self.report.outcome(number);
             let error = match outcome {
-                Some(Outcome::Failed(reason)) => Some(reason.as_str()),
+                Some(Outcome::Failed(reason) | Outcome::Waiting(reason)) => Some(reason.as_str()),
                 Some(Outcome::Applied | Outcome::Unsettled(_) | Outcome::Deferred) | None => None,
             };
             let ids = match change {

@@ -40,6 +40,8 @@ pub struct Report {
     pub calls_made: BTreeMap<Endpoint, usize>,
     /// What happened.
     pub run: Run,
+    /// Why not all of it is in the ledger, where that is so.
+    pub unrecorded: Option<String>,
 }
 
 /// What comparing gave, counted.
@@ -149,11 +151,18 @@ impl Report {
                 Some(Outcome::Applied) => outcomes.applied += 1,
                 Some(Outcome::Failed(_)) => outcomes.failed += 1,
                 Some(Outcome::Unsettled(_)) => outcomes.unsettled += 1,
-                Some(Outcome::Deferred) => outcomes.deferred += 1,
+                Some(Outcome::Deferred | Outcome::Waiting(_)) => outcomes.deferred += 1,
                 None => {}
             }
         }
         outcomes
+    }
+
+    /// The changes of tenants that failed before and wait: deferred as well, but no later run needs to hurry for them.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let outcomes = self.run.applied.iter().flat_map(|applied| &applied.outcomes);
+        outcomes.filter(|outcome| matches!(outcome, Outcome::Waiting(_))).count()
     }
 
     /// The calls that the plan needs, by endpoint; of the listing, those made.
@@ -188,15 +197,16 @@ impl Report {
                 _ => Exit::Success,
             };
         }
-        let failed = self.outcomes().failed;
+        let (failed, waiting) = (self.outcomes().failed, self.waiting());
         let unsettled =
             self.unsettled().into_iter().filter(|(_, one)| one.known == Known::Now || one.holds_more()).count();
         match applied.as_ref().and_then(|applied| applied.end.as_ref()) {
             _ if !held.is_empty() => Exit::Held,
             Some(error) => exit_of(error),
-            // An update whose rename failed is deferred as well, and that is no early end.
-            None if applied.as_ref().is_some_and(|applied| applied.begun < plan.changes.len()) => Exit::Stopped,
-            None if failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
+            None if self.unrecorded.is_some() => Exit::Failed,
+            // An update whose rename failed is deferred as well, and that is no early end; nor is a tenant that waits.
+            None if applied.as_ref().is_some_and(|one| one.begun + waiting < plan.changes.len()) => Exit::Stopped,
+            None if waiting + failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
             None => Exit::Success,
         }
     }
@@ -207,11 +217,11 @@ impl Report {
         !self.dry_run && self.run.listing.pages > 0 && self.exit(false) == Exit::Success
     }
 
-    /// Why the run ended before its end, where it did.
+    /// Why the run ended before its end, or is not remembered, where that is so.
     #[must_use]
     pub fn error(&self) -> Option<String> {
-        let end = self.run.applied.as_ref()?.end.as_ref()?;
-        Some(end.to_string())
+        let end = self.run.applied.as_ref().and_then(|applied| applied.end.as_ref());
+        end.map(ToString::to_string).or_else(|| self.unrecorded.clone())
     }
 
     fn is_create(change: &Change) -> bool {
@@ -224,7 +234,7 @@ impl Report {
 pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
     match error {
         reconciler::Error::Source(error) if error.is_about_config() => Exit::Config,
-        reconciler::Error::Source(_) => Exit::Failed,
+        reconciler::Error::Source(_) | reconciler::Error::Ledger(_) => Exit::Failed,
         reconciler::Error::Explo(error) => exit_of(error),
     }
 }

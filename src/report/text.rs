@@ -196,7 +196,7 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     let numbered = || plan.changes.iter().enumerate().map(|(n, change)| (change, report.outcome(n)));
     let failed: Vec<_> = numbered()
         .filter_map(|(change, outcome)| match outcome {
-            Some(Outcome::Failed(reason)) => {
+            Some(Outcome::Failed(reason) | Outcome::Waiting(reason)) => {
                 Some(format!("{}  {}", shown(plan.provided_id(change)), printable(reason)))
             }
             _ => None,
@@ -218,7 +218,9 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
         grouped(unsettled),
         grouped(deferred)
     )?;
-    report.error().map_or(Ok(()), |error| writeln!(out, "{RED}The run ended early:{RED:#} {}", printable(&error)))
+    let ended = report.run.applied.as_ref().is_some_and(|applied| applied.end.is_some());
+    let what = if ended { "The run ended early" } else { "The ledger lacks some of it" };
+    report.error().map_or(Ok(()), |error| writeln!(out, "{RED}{what}:{RED:#} {}", printable(&error)))
 }
 
 fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn Write) -> io::Result<()> {

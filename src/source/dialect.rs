@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use sqlx::{Database, TypeInfo, database::HasStatementCache};
 use url::Url;
 
-use super::cell::Cell;
+use super::{cell::Cell, server::Server};
 
 /// Where the tenants are and how they are asked for.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) trait Dialect {
     type Db: Database + HasStatementCache;
 
     /// Connects, with TLS verified unless the host is this machine.
-    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<<Self::Db as Database>::Connection>;
+    async fn connect(server: &Server) -> sqlx::Result<<Self::Db as Database>::Connection>;
 
     /// The statements that open a read-only snapshot.
     const SNAPSHOT: &[&str];

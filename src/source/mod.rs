@@ -9,6 +9,7 @@ mod dialect;
 mod error;
 mod mysql;
 mod postgres;
+mod server;
 mod sql;
 mod sqlite;
 
@@ -20,6 +21,7 @@ pub use convert::row;
 pub use dialect::SqlSettings;
 pub use error::Error;
 pub(crate) use error::cause;
+pub use server::{Kind, Server};
 pub use sql::{Connection, Sql};
 
 /// Yields all tenants.

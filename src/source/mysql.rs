@@ -7,11 +7,11 @@ use sqlx::{
     Column, ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
     mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlTypeInfo},
 };
-use url::Url;
 
 use super::{
     cell::Cell,
-    dialect::{Dialect, SqlSettings, is_loopback, is_one_of, tls_mode},
+    dialect::{Dialect, is_loopback, is_one_of, tls_mode},
+    server::Server,
 };
 
 pub(super) struct MySqlDialect;
@@ -22,24 +22,8 @@ impl Dialect for MySqlDialect {
     const SNAPSHOT: &[&str] =
         &["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"];
 
-    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<MySqlConnection> {
-        let mut options = MySqlConnectOptions::from_url(url)?
-            .pipes_as_concat(false)
-            .no_engine_substitution(false)
-            .timezone(None)
-            .disable_statement_logging();
-        options = match tls_mode(url).as_deref() {
-            Some("disabled" | "verify_ca" | "verify_identity") => options,
-            _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
-            _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),
-        };
-        if let (Some(password), None) = (&settings.password, url.password()) {
-            options = options.password(password.expose_secret());
-        }
-        if let Some(file) = &settings.ca_file {
-            options = options.ssl_ca(file);
-        }
-        options.connect().await
+    async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
+        connect(server).await
     }
 
     fn cell<'r>(row: &'r MySqlRow, position: usize, type_info: &MySqlTypeInfo) -> sqlx::Result<Cell<'r>> {
@@ -62,6 +46,27 @@ impl Dialect for MySqlDialect {
             () => Cell::Text(text),
         })
     }
+}
+
+/// Connects, with TLS verified unless the host is this machine.
+pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
+    let mut options = MySqlConnectOptions::from_url(&server.url)?
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        .disable_statement_logging();
+    options = match tls_mode(&server.url).as_deref() {
+        Some("disabled" | "verify_ca" | "verify_identity") => options,
+        _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
+        _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),
+    };
+    if let (Some(password), None) = (&server.password, server.url.password()) {
+        options = options.password(password.expose_secret());
+    }
+    if let Some(file) = &server.ca_file {
+        options = options.ssl_ca(file);
+    }
+    options.connect().await
 }
 
 /// Whether a value is a table's own, told by the schema of its origin. MariaDB sends such a `BIT` as bits; what it computes

@@ -7,11 +7,11 @@ use sqlx::{
     ConnectOptions, PgConnection, Postgres, Row, ValueRef,
     postgres::{PgConnectOptions, PgRow, PgSslMode, PgTypeInfo, PgTypeKind},
 };
-use url::Url;
 
 use super::{
     cell::Cell,
-    dialect::{Dialect, SqlSettings, is_loopback, is_one_of, tls_mode},
+    dialect::{Dialect, is_loopback, is_one_of, tls_mode},
+    server::Server,
 };
 
 pub(super) struct PostgresDialect;
@@ -21,21 +21,8 @@ impl Dialect for PostgresDialect {
 
     const SNAPSHOT: &[&str] = &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"];
 
-    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<PgConnection> {
-        let mut options = PgConnectOptions::from_url(url)?.application_name("explo-sync").disable_statement_logging();
-        let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
-        options = match tls_mode(url).as_deref() {
-            Some("disable" | "verify-ca" | "verify-full") => options,
-            _ if is_local => options,
-            _ => options.ssl_mode(PgSslMode::VerifyFull),
-        };
-        if let (Some(password), None) = (&settings.password, url.password()) {
-            options = options.password(password.expose_secret());
-        }
-        if let Some(file) = &settings.ca_file {
-            options = options.ssl_root_cert(file);
-        }
-        options.connect().await
+    async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
+        connect(server).await
     }
 
     fn cell<'r>(row: &'r PgRow, position: usize, type_info: &PgTypeInfo) -> sqlx::Result<Cell<'r>> {
@@ -55,6 +42,25 @@ impl Dialect for PostgresDialect {
             _ => Cell::Text(text),
         })
     }
+}
+
+/// Connects, with TLS verified unless the host is this machine.
+pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
+    let mut options =
+        PgConnectOptions::from_url(&server.url)?.application_name("explo-sync").disable_statement_logging();
+    let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
+    options = match tls_mode(&server.url).as_deref() {
+        Some("disable" | "verify-ca" | "verify-full") => options,
+        _ if is_local => options,
+        _ => options.ssl_mode(PgSslMode::VerifyFull),
+    };
+    if let (Some(password), None) = (&server.password, server.url.password()) {
+        options = options.password(password.expose_secret());
+    }
+    if let Some(file) = &server.ca_file {
+        options = options.ssl_root_cert(file);
+    }
+    options.connect().await
 }
 
 /// The type below any domains.

@@ -1,14 +1,12 @@
 //! Tenants from a SQL database: one connection, one read-only snapshot, one statement, in text form so that every type
 //! arrives as the database prints it.
 
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 use futures_util::TryStreamExt;
-use secrecy::ExposeSecret;
 use sqlx::{
     AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, MySqlConnection, PgConnection, Statement,
 };
-use url::Url;
 
 use super::{
     Error, Source,
@@ -18,21 +16,17 @@ use super::{
     error::cause,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
+    server::{Kind, Server},
     sqlite::SqliteDialect,
 };
 use crate::model::Row;
 
 /// A database as a source.
+#[derive(Debug)]
 pub struct Sql {
-    settings: SqlSettings,
-    url: Url,
-}
-
-/// The databases there are.
-enum Kind {
-    Postgres,
-    MySql,
-    Sqlite,
+    server: Server,
+    query: String,
+    leave_null: Vec<String>,
 }
 
 /// A connection for something else than reading tenants.
@@ -49,37 +43,28 @@ pub enum Connection {
 impl Sql {
     /// A source that connects when it is read.
     pub fn new(settings: SqlSettings) -> Result<Self, String> {
-        let url = Url::parse(settings.url.expose_secret()).map_err(|error| format!("is not a URL: {error}"))?;
-        let sql = Self { settings, url };
-        match sql.kind() {
-            Some(_) => Ok(sql),
-            None => {
-                Err(format!("begins with '{}:', not with postgres:, mysql:, mariadb: or sqlite:", sql.url.scheme()))
-            }
-        }
+        let SqlSettings { url, password, ca_file, query, timeout, leave_null } = settings;
+        Ok(Self { server: Server::new(&url, password, ca_file, timeout)?, query, leave_null })
     }
 
-    fn kind(&self) -> Option<Kind> {
-        match self.url.scheme() {
-            "postgres" | "postgresql" => Some(Kind::Postgres),
-            "mysql" | "mariadb" => Some(Kind::MySql),
-            "sqlite" => Some(Kind::Sqlite),
-            _ => None,
-        }
+    /// Where it is.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     /// A connection beside the one that reads.
     pub async fn connect(&self) -> Result<Connection, Error> {
-        Ok(match self.kind() {
-            Some(Kind::Postgres) | None => Connection::Postgres(self.open::<PostgresDialect>().await?),
-            Some(Kind::MySql) => Connection::MySql(self.open::<MySqlDialect>().await?),
-            Some(Kind::Sqlite) => Connection::Sqlite(super::sqlite::path(&self.url).into()),
+        Ok(match self.server.kind() {
+            Kind::Postgres => Connection::Postgres(self.open::<PostgresDialect>().await?),
+            Kind::MySql => Connection::MySql(self.open::<MySqlDialect>().await?),
+            Kind::Sqlite => Connection::Sqlite(self.server.file()),
         })
     }
 
     async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
         let refused = |error| Error::Connect { place: self.place(), cause: cause(&error) };
-        self.in_time("connecting", D::connect(&self.url, &self.settings)).await?.map_err(refused)
+        self.in_time("connecting", D::connect(&self.server)).await?.map_err(refused)
     }
 
     /// Prepares the query in a snapshot; with `each`, reads the rows as well.
@@ -88,7 +73,7 @@ impl Sql {
         for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
     {
         let failed = |error: sqlx::Error| Error::Query { place: self.place(), cause: cause(&error) };
-        let sql = || AssertSqlSafe(self.settings.query.clone());
+        let sql = || AssertSqlSafe(self.query.clone());
         let mut connection = self.open::<D>().await?;
         for statement in D::SNAPSHOT {
             let begun = (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(*statement)));
@@ -99,7 +84,7 @@ impl Sql {
         let statement =
             self.in_time("preparing the query", (&mut connection).prepare(prepared)).await?.map_err(failed)?;
         let names = statement.columns().iter().map(sqlx::Column::name);
-        let columns = Columns::named(names, &self.settings.leave_null).map_err(Error::Columns)?;
+        let columns = Columns::named(names, &self.leave_null).map_err(Error::Columns)?;
         let types: Vec<_> = statement.columns().iter().map(|column| column.type_info().clone()).collect();
         // Behind a transaction pooler the name would stay on the server's connection.
         let cleared = self.in_time("preparing the query", connection.clear_cached_statements()).await?;
@@ -120,7 +105,7 @@ impl Sql {
                 number += 1;
                 let cells = types.iter().enumerate().map(|(position, type_info)| D::cell(&row, position, type_info));
                 let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
-                each(convert::row(&columns, &self.settings.leave_null, cells.into_iter(), number));
+                each(convert::row(&columns, &self.leave_null, cells.into_iter(), number));
             }
         }
         // The rows are here; that the farewell fails changes nothing.
@@ -129,25 +114,18 @@ impl Sql {
     }
 
     async fn dispatch(&self, each: Option<&mut dyn FnMut(Row)>) -> Result<Columns, Error> {
-        match self.kind() {
-            Some(Kind::Postgres) | None => self.run::<PostgresDialect>(each).await,
-            Some(Kind::MySql) => self.run::<MySqlDialect>(each).await,
-            Some(Kind::Sqlite) => self.run::<SqliteDialect>(each).await,
+        match self.server.kind() {
+            Kind::Postgres => self.run::<PostgresDialect>(each).await,
+            Kind::MySql => self.run::<MySqlDialect>(each).await,
+            Kind::Sqlite => self.run::<SqliteDialect>(each).await,
         }
     }
 
     /// Waits as long as the settings allow.
     pub(crate) async fn in_time<T>(&self, doing: &'static str, what: impl Future<Output = T>) -> Result<T, Error> {
-        let limit = self.settings.timeout;
+        let limit = self.server.timeout();
         let late = |_| Error::Timeout { place: self.place(), seconds: limit.as_secs(), doing };
         tokio::time::timeout(limit, what).await.map_err(late)
-    }
-}
-
-/// The URL may hold a password.
-impl fmt::Debug for Sql {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Sql").field(&self.place()).finish()
     }
 }
 
@@ -161,15 +139,6 @@ impl Source for Sql {
     }
 
     fn place(&self) -> String {
-        let port = self.url.port().map_or(String::new(), |port| format!(":{port}"));
-        match self.kind() {
-            Some(Kind::Sqlite) => format!("sqlite:{}", super::sqlite::path(&self.url)),
-            _ => format!(
-                "{}://{}{port}{}",
-                self.url.scheme(),
-                self.url.host_str().unwrap_or("localhost"),
-                self.url.path()
-            ),
-        }
+        self.server.place()
     }
 }

@@ -8,10 +8,7 @@ use sqlx::{
 };
 use url::Url;
 
-use super::{
-    cell::Cell,
-    dialect::{Dialect, SqlSettings},
-};
+use super::{cell::Cell, dialect::Dialect, server::Server};
 
 pub(super) struct SqliteDialect;
 
@@ -20,12 +17,12 @@ impl Dialect for SqliteDialect {
 
     const SNAPSHOT: &[&str] = &["BEGIN"];
 
-    async fn connect(url: &Url, settings: &SqlSettings) -> sqlx::Result<SqliteConnection> {
+    async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
         SqliteConnectOptions::new()
-            .filename(path(url))
+            .filename(path(&server.url))
             .read_only(true)
             .create_if_missing(false)
-            .busy_timeout(settings.timeout)
+            .busy_timeout(server.timeout)
             .disable_statement_logging()
             .connect()
             .await

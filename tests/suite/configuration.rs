@@ -163,6 +163,10 @@ EXPLO_SYNC__GUARD__CREATE_FLOOR: guard.create_floor = \"many\" must be a whole n
 )]
 #[case("[explo]\ntimeout = \"0s\"", "2: explo.timeout = \"0s\" must be a time such as ")]
 #[case("[explo]\nmax_attempts = 0", "2: explo.max_attempts = 0 must be a whole number from 1 to 100")]
+#[case("[ledger]\nurl = \"redis://h\"", "2: ledger.url must be empty, \"source\" or a URL: it begins with 'redis:', ")]
+#[case("[ledger]\nurl = \"tenants.db\"", "2: ledger.url must be empty, \"source\" or a URL: it is not a URL ")]
+#[case("[ledger]\nurl = \"postgres://u:a/b@h/d\"", "2: ledger.url must be empty, \"source\" or a URL: it ")]
+#[case("[ledger]\ntable = \"a.b.c\"", "2: ledger.table = \"a.b.c\" must be the name of a table ")]
 #[case("[fields]\nleave_null = \"emails\"", "2: fields.leave_null = \"emails\" must be a list of strings, ")]
 fn a_value_of_the_right_type_may_be_wrong_too(#[case] text: &str, #[case] expected: &str) {
     let told = mistakes(text);
@@ -256,6 +260,22 @@ async fn files_are_found_beside_the_configuration_and_fill_what_the_environment_
     assert!(told.len() == 2 && told.iter().all(|mistake| mistake.contains("PEM")), "{told:?}");
 }
 
+#[test]
+fn the_ledger_is_in_memory_in_the_sources_database_or_elsewhere() {
+    let directory = directory(&[("explo-sync.toml", "[ledger]\npassword_file = \"password\"\n"), ("password", "p\n")]);
+    let place = |url| {
+        let config = load_variables(&[&[("EXPLO_SYNC__LEDGER__URL", url)], &LEAST[..]].concat());
+        config.unwrap().ledger.map(|ledger| ledger.place())
+    };
+    assert_eq!(place(""), None);
+    assert_eq!(place("source").as_deref(), Some("sqlite:tenants.db (explo_customers)"));
+    assert_eq!(place("mysql://u:p@h/d").as_deref(), Some("mysql://h/d (explo_customers)"));
+    let with = |url| load(directory.path(), &[&[("EXPLO_SYNC__LEDGER__URL", url)], &LEAST[..]].concat());
+    assert!(with("postgres://u@h/d").is_ok());
+    let told = with("source").unwrap_err();
+    assert!(told.len() == 1 && told[0].contains("\"source\" has source.password_file"), "{told:?}");
+}
+
 #[rstest]
 #[case::two_lines("one\ntwo", "must hold the team token alone")]
 #[case::a_control_character("one\u{1}", "must hold the team token alone")]
@@ -266,7 +286,7 @@ fn a_token_that_no_call_could_carry_is_a_mistake(#[case] token: &str, #[case] ex
 }
 
 /// Texts with a secret at `§`, all of them wrong in some way.
-const BROKEN: [&str; 15] = [
+const BROKEN: [&str; 19] = [
     "[source]\nurl = \"postgres://u:§@h/d",
     "[source]\nurl = postgres://u:§@h/d",
     "[source]\nurl = \"oracle://u:§@h/d\"",
@@ -282,6 +302,10 @@ const BROKEN: [&str; 15] = [
     "[explo]\nbase_url = \"api.explo.co?token=§9a\"",
     "[explo]\nbase_url = \"§\"",
     "[fields]\nleave_null = \"§\"",
+    "[ledger]\nurl = \"oracle://u:§@h/d\"",
+    "[ledger]\nurl = \"postgres://u:§@h:port/d\"",
+    "[ledger]\nurl = \"nonsense:§\"",
+    "[ledger]\npassword_file = \"§\"",
 ];
 
 proptest! {
@@ -303,11 +327,16 @@ proptest! {
         end in "[a-z]{3}[0-9]{2}[a-z]{3}",
     ) {
         let url = format!("{scheme}://u:{start}{special}{end}@127.0.0.1:1/d");
-        let shown = match load_variables(&[("DATABASE_URL", &url), LEAST[1], LEAST[2]]) {
-            Ok(config) => format!("{config:?} {}", config.source.place()),
-            Err(mistakes) => mistakes.join("\n"),
+        let places = |config: &Config| {
+            format!("{} {:?}", config.source.place(), config.ledger.as_ref().map(explo_sync::ledger::Sql::place))
         };
-        prop_assert!(!shown.contains(&end), "{shown}");
+        for place in ["EXPLO_SYNC__SOURCE__URL", "EXPLO_SYNC__LEDGER__URL"] {
+            let shown = match load_variables(&[&[(place, &*url)], &LEAST[..]].concat()) {
+                Ok(config) => format!("{config:?} {}", places(&config)),
+                Err(mistakes) => mistakes.join("\n"),
+            };
+            prop_assert!(!shown.contains(&end), "{shown}");
+        }
     }
 }
 
@@ -327,6 +356,9 @@ async fn no_output_shows_a_secret_of_a_configuration_that_does_not_work() {
         ("DATABASE_URL", "postgres://u:7/secret-password-1@127.0.0.1:1/d"),
         ("EXPLO_SYNC__SOURCE__QUERY", "select 'a' as provided_id; --"),
         ("EXPLO_SYNC__SOURCE__URL", "secret-password-1"),
+        ("EXPLO_SYNC__LEDGER__URL", wrong.as_str()),
+        ("EXPLO_SYNC__LEDGER__URL", "mysql://u:secret-password-1@127.0.0.1:1/d"),
+        ("EXPLO_SYNC__LEDGER__URL", "secret-password-1"),
         ("EXPLO_SYNC__EXPLO__BASE_URL", "http://127.0.0.1:1"),
         ("EXPLO_SYNC__EXPLO__BASE_URL", "http://secret-user:secret-password-1@127.0.0.1:1"),
         ("EXPLO_SYNC__EXPLO__TOKEN", "secret-token-1"),

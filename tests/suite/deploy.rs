@@ -202,11 +202,14 @@ async fn the_program_accepts_the_configuration_and_the_arguments_of_the_manifest
         .with("EXPLO_SYNC_CONFIG", deploy("kubernetes/base/config.toml").to_str().unwrap())
         .with("EXPLO_SYNC__SOURCE__URL", &database.url)
         .with("EXPLO_SYNC__SOURCE__PASSWORD_FILE", secret)
+        .with("EXPLO_SYNC__LEDGER__URL", &database.url)
+        .with("EXPLO_SYNC__LEDGER__PASSWORD_FILE", secret)
         .with("EXPLO_SYNC__EXPLO__TOKEN_FILE", secret)
         .with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url())
         .with("EXPLO_SYNC__OPS__LISTEN", "0.0.0.0:9464");
     let (code, report) = program.sync(&["--max-duration", "4m", "--ok", "3,5,75"]).await;
     assert_eq!((code, &report["outcomes"]["applied"]), (0, &1.into()), "{report}");
+    assert!(database.has_table("explo_customers").await, "the ledger is kept");
 }
 
 /// Everything that cargo looks at reaches the image's build; that it compiles is seen by building it.

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 23] = [
+const LAYERS: [(&str, u8); 24] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -25,6 +25,7 @@ const LAYERS: [(&str, u8); 23] = [
     ("progress", 4),
     ("source", 3),
     ("explo", 3),
+    ("ledger", 3),
     ("lock", 3),
     ("plan", 2),
     ("model", 1),

@@ -22,6 +22,7 @@ mod init;
 mod kill;
 mod laws;
 mod layers;
+mod ledger;
 mod listing;
 mod lock;
 mod ops;

@@ -82,6 +82,9 @@ impl Sides {
             guard: Guard { floor: self.floor, create_floor: 100, percent: 10, max_orphan_percent: 50 },
             allowances: &Allowances::default(),
             findings: &Findings::default(),
+            record: &|_| {},
+            retry_failed: false,
+            now: 0,
             side_by_side: 4,
             max_changes: usize::MAX,
             stop: &stop,
@@ -97,6 +100,7 @@ impl Sides {
             requests_per_minute: 6_000_000,
             calls_made: client.calls(),
             run,
+            unrecorded: None,
         })
     }
 

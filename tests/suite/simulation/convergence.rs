@@ -2,7 +2,8 @@
 
 use explo_sync::{
     applier::Outcome,
-    plan::{Findings, Rule},
+    ledger::{Ledger, Memory},
+    plan::Rule,
     report::Report,
 };
 
@@ -12,6 +13,7 @@ use super::{
         allows, check_calls, check_needed, check_report, check_unmanaged, holds, lies, managed, refuses, stored,
         unmanaged,
     },
+    table::Table,
     world::{Call, Course, Ended, World},
 };
 
@@ -20,38 +22,52 @@ const CASES: u64 = 1_500;
 
 #[test]
 fn two_runs_bring_what_explo_allows_and_the_next_is_quiet() {
-    each_seed(0..CASES, async |seed| converges(World::of(seed, true), true).await);
+    each_seed(0..CASES, async |seed| drop(converges::<Memory>(&World::of(seed, true), true).await));
 }
 
 #[test]
 fn so_do_runs_that_are_fresh_processes() {
-    each_seed(CASES..2 * CASES, async |seed| converges(World::of(seed, true), false).await);
+    each_seed(CASES..2 * CASES, async |seed| drop(converges::<Memory>(&World::of(seed, true), false).await));
 }
 
-async fn converges(world: World, remembers: bool) {
-    let before = unmanaged(&world);
-    let strangers_before = strangers(&world);
-    let mut findings = Findings::default();
-    for round in 0..3 {
+#[test]
+fn and_fresh_processes_with_a_table_which_ends_up_with_every_token() {
+    each_seed(2 * CASES..3 * CASES, async |seed| {
+        let world = World::of(seed, true);
+        let (table, report) = converges::<Table>(&world, true).await;
+        table.check(&world, &report);
+    });
+}
+
+/// Gives the ledger and the third report.
+async fn converges<L: Ledger + Default>(world: &World, remembers: bool) -> (L, Box<Report>) {
+    let before = unmanaged(world);
+    let strangers_before = strangers(world);
+    let (mut ledger, mut rounds) = (L::default(), 0..3);
+    let report = loop {
+        let round = rounds.next().unwrap();
         let before = world.api.borrow().clone();
-        let ended = world.run(&Course::quiet(world.scenario.seed + round), &findings).await;
+        let ended = world.run(&Course::quiet(world.scenario.seed + round), &ledger).await;
         let calls = world.take_calls();
-        let Ended::Planned(report) = &ended else {
-            let Ended::Failed(error) = ended else { unreachable!() };
-            panic!("run {round} fails: {error}");
+        let report = match ended {
+            Ended::Planned(report) => report,
+            Ended::Failed(error) => panic!("run {round} fails: {error}"),
+            Ended::Died => unreachable!("nobody killed it"),
         };
-        check_calls(&world, &calls, true);
-        check_report(&world, report, &calls);
-        check_needed(&world, &before, &calls);
-        if remembers {
-            report.run.teach(&mut findings);
+        check_calls(world, &calls, true);
+        check_report(world, &report, &calls);
+        check_needed(world, &before, &calls);
+        if !remembers {
+            ledger = L::default();
         }
-        if round == 2 {
-            settled(&world, report, &calls, remembers);
+        if rounds.is_empty() {
+            settled(world, &report, &calls, remembers);
+            break report;
         }
-    }
-    check_unmanaged(&world, &before);
-    assert_eq!(strangers_before, strangers(&world));
+    };
+    check_unmanaged(world, &before);
+    assert_eq!(strangers_before, strangers(world));
+    (ledger, report)
 }
 
 fn strangers(world: &World) -> String {

@@ -7,6 +7,7 @@ mod convergence;
 mod faults;
 mod oracle;
 mod scenario;
+mod table;
 mod world;
 
 use std::{ops::Range, panic::AssertUnwindSafe};

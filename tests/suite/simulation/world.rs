@@ -10,16 +10,21 @@ use std::{
 
 use explo_sync::{
     explo::{Client, Error, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Stop, Transport},
+    ledger::{Ledger, record_all},
     model::{Row, Tenant},
-    plan::{Allowances, Findings, Guard, Rules},
+    plan::{Allowances, Guard, Rules},
     reconciler::{self, Reconciler, Run},
     report::Report,
     sandbox::{Api, Delivery, Request},
     source::{self, Columns, Source},
 };
+use futures_util::future::join;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::mpsc::unbounded_channel,
+    time::{Instant, sleep},
+};
 
 use super::scenario::Scenario;
 
@@ -60,9 +65,13 @@ pub struct Answer {
 /// How one run goes.
 pub struct Course {
     pub seed: u64,
+    /// When it begins, in seconds since 1970.
+    pub now: u64,
     pub guard: Guard,
     pub dry_run: bool,
     pub max_changes: usize,
+    /// Tenants that failed are tried whenever they are met.
+    pub retry_failed: bool,
     /// The process dies after so many steps.
     pub dies_after: Option<usize>,
     /// SIGTERM.
@@ -100,9 +109,11 @@ impl Course {
     pub fn quiet(seed: u64) -> Self {
         Self {
             seed,
+            now: 0,
             guard: FREE,
             dry_run: false,
             max_changes: usize::MAX,
+            retry_failed: true,
             dies_after: None,
             stops_after: None,
             jump: None,
@@ -122,27 +133,41 @@ impl World {
         self.calls.take()
     }
 
-    /// One run, by a process of its own but for what it is told of earlier findings.
-    pub async fn run(&self, course: &Course, findings: &Findings) -> Ended {
+    /// One run, by a process of its own but for the ledger: of what it had to remember when it died, that stays which was
+    /// recorded by then.
+    pub async fn run(&self, course: &Course, ledger: &impl Ledger) -> Ended {
+        let findings = ledger.load().await.unwrap();
+        let (entries, recorded) = unbounded_channel();
         let stop = Stop::default();
         let client = self.client(course.seed, &stop);
-        let reconciler = Reconciler {
-            source: self,
-            reader: &client,
-            rules: Rules { emails: self.scenario.emails, ..Rules::default() },
-            guard: course.guard,
-            allowances: &Allowances::default(),
-            findings,
-            side_by_side: self.scenario.side_by_side,
-            max_changes: course.max_changes,
-            stop: &stop,
-            seed: course.seed,
+        let running = async {
+            let record = move |entry| drop(entries.send(entry));
+            let reconciler = Reconciler {
+                source: self,
+                reader: &client,
+                rules: Rules { emails: self.scenario.emails, ..Rules::default() },
+                guard: course.guard,
+                allowances: &Allowances::default(),
+                findings: &findings,
+                record: &record,
+                retry_failed: course.retry_failed,
+                now: course.now,
+                side_by_side: self.scenario.side_by_side,
+                max_changes: course.max_changes,
+                stop: &stop,
+                seed: course.seed,
+            };
+            Box::pin(reconciler.run((!course.dry_run).then_some(&client), &())).await
         };
-        let running = Box::pin(reconciler.run((!course.dry_run).then_some(&client), &()));
+        let recording = async {
+            if !course.dry_run {
+                record_all(&ledger.writer().await.unwrap(), recorded).await.unwrap();
+            }
+        };
         let disturbed = async {
             tokio::select! {
                 biased;
-                ran = running => ran,
+                (ran, ()) = join(running, recording) => ran,
                 () = stopping(&stop, course.stops_after) => unreachable!("it only asks for a stop"),
                 () = jumping(course.jump) => unreachable!("it only turns the clock"),
             }
@@ -164,6 +189,7 @@ impl World {
             requests_per_minute: self.scenario.requests_per_minute,
             calls_made: client.calls(),
             run,
+            unrecorded: None,
         }
     }
 

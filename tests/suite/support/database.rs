@@ -3,7 +3,7 @@
 use std::{fmt::Display, path::PathBuf, time::Duration};
 
 use explo_sync::source::SqlSettings;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, Row, raw_sql};
 use tempfile::TempDir;
 use url::Url;
 
@@ -83,10 +83,53 @@ impl Database {
         done.unwrap_or_else(|error| panic!("{:?} refuses a statement: {error}", self.kind));
     }
 
+    /// The rows that a query gives, as text.
+    pub async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let query = || raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self.kind {
+            Kind::Postgres => {
+                let mut connection = PgConnection::connect(&self.url).await.unwrap();
+                texts(&query().fetch_all(&mut connection).await.unwrap())
+            }
+            Kind::MySql => {
+                let mut connection = MySqlConnection::connect(&self.url).await.unwrap();
+                texts(&query().fetch_all(&mut connection).await.unwrap())
+            }
+            Kind::Sqlite => {
+                let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file());
+                let mut connection = options.connect().await.unwrap();
+                let rows = texts(&query().fetch_all(&mut connection).await.unwrap());
+                connection.close().await.unwrap();
+                rows
+            }
+        }
+    }
+
+    /// Whether there is such a table.
+    pub async fn has_table(&self, name: &str) -> bool {
+        let sql = match self.kind {
+            Kind::Postgres => format!("select 1 from pg_class where relname = '{name}'"),
+            Kind::MySql => format!(
+                "select 1 from information_schema.tables where table_schema = database() and table_name = '{name}'"
+            ),
+            Kind::Sqlite => format!("select 1 from sqlite_master where name = '{name}'"),
+        };
+        !self.rows(&sql).await.is_empty()
+    }
+
     /// A name with characters that need quoting, as this database quotes it.
     pub fn quoted(&self, name: &str) -> String {
         if self.kind == Kind::MySql { format!("`{name}`") } else { format!("\"{name}\"") }
     }
+}
+
+fn texts<R: Row>(rows: &[R]) -> Vec<Vec<Option<String>>>
+where
+    for<'r> Option<String>: sqlx::Decode<'r, R::Database>,
+    usize: sqlx::ColumnIndex<R>,
+{
+    let cells = |row: &R| (0..row.len()).map(|n| row.try_get_unchecked(n).unwrap()).collect();
+    rows.iter().map(cells).collect()
 }
 
 /// A query of the database at a URL, with nothing else said.

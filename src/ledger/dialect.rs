@@ -1,0 +1,78 @@
+//! What differs between the databases that a ledger can be in.
+
+use sqlx::{Database, database::HasStatementCache};
+
+use super::Table;
+use crate::source::Server;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+    /// A SQLite file may be made.
+    Create,
+}
+
+pub(super) type Connection<D> = <<D as Dialect>::Db as Database>::Connection;
+
+pub(super) trait Dialect {
+    type Db: Database + HasStatementCache;
+
+    const QUOTE: char;
+
+    /// The columns and their types: the key first.
+    const COLUMNS: [(&'static str, &'static str); 14];
+
+    /// After the columns.
+    const TABLE_END: &'static str;
+
+    /// What stands between the rows and the columns that a row that is there takes over.
+    const ON_CONFLICT: &'static str;
+
+    /// Opens a transaction that will write.
+    const BEGIN_WRITING: &'static str;
+
+    /// The value that was to be inserted.
+    fn inserted(column: &str) -> String;
+
+    /// The value that is there.
+    fn held(column: &str) -> String;
+
+    /// What stands around seconds since 1970 to make a time of them.
+    const TIME: (&'static str, &'static str);
+
+    const NOW: &'static str;
+
+    /// An expression as text; a time as its seconds since 1970.
+    fn text(column: &str) -> String;
+
+    /// Connects; `None` where there is no file yet, and none may be made.
+    async fn connect(server: &Server, access: Access) -> sqlx::Result<Option<Connection<Self>>>;
+
+    /// Whether entries could be written, asked without writing: what the database says against it.
+    async fn objection(
+        connection: &mut Connection<Self>,
+        server: &Server,
+        table: &Table,
+        statement: &Statement,
+    ) -> sqlx::Result<Option<String>>;
+
+    /// Whether an error says that there is no such table.
+    fn is_missing(error: &sqlx::Error) -> bool;
+
+    /// Whether an error says that the role may not.
+    fn is_denied(error: &sqlx::Error) -> bool;
+}
+
+/// The statement that will be made.
+#[derive(Debug)]
+pub(super) enum Statement {
+    Create(String),
+    Insert(String),
+}
+
+/// The code of a database's error.
+pub(super) fn code(error: &sqlx::Error) -> Option<String> {
+    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
+}

@@ -1,0 +1,52 @@
+//! What can go wrong with a ledger, by what the operator can do about it.
+
+/// A ledger that can't be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection.
+    #[error("can't connect to the ledger in {place}: {cause}; check ledger.url and its password")]
+    Connect {
+        /// Host and database.
+        place: String,
+        /// The driver's words.
+        cause: String,
+    },
+    /// The role lacks a right.
+    #[error("the ledger in {place} is closed to {role}: {cause}; {way_out}")]
+    Denied {
+        /// Host and database.
+        place: String,
+        /// Who asked.
+        role: String,
+        /// The database's words.
+        cause: String,
+        /// The grant to give.
+        way_out: String,
+    },
+    /// The table is somebody else's.
+    #[error("{table} in {place} is no ledger: it has no column {column}; name another table in ledger.table")]
+    Foreign {
+        /// The table.
+        table: String,
+        /// Host and database.
+        place: String,
+        /// The column that every ledger has.
+        column: &'static str,
+    },
+    /// The database refuses a statement, or broke off.
+    #[error("the ledger in {place} failed: {cause}")]
+    Failed {
+        /// Host and database.
+        place: String,
+        /// The database's words.
+        cause: String,
+    },
+    /// Nothing came for too long.
+    #[error("the ledger in {place} was silent for {seconds} s")]
+    Timeout {
+        /// Host and database.
+        place: String,
+        /// The limit.
+        seconds: u64,
+    },
+}

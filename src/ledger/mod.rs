@@ -1,0 +1,49 @@
+//! What is remembered between runs: one row for each customer, with its token. It makes runs cheaper and hands the tokens to
+//! the application; it is never the truth.
+//!
+//! Promises: an entry is recorded only after Explo acknowledged or showed what it says; no connection is open but while
+//! it is loaded or a batch is recorded. [`Memory`] lasts as long as the process, [`Sql`] is a table.
+
+mod ddl;
+mod dialect;
+mod error;
+mod memory;
+mod mysql;
+mod postgres;
+mod recorder;
+mod row;
+mod session;
+mod sql;
+mod sqlite;
+mod table;
+
+use crate::plan::{Entry, Findings};
+
+pub use error::Error;
+pub use memory::{Memory, MemoryWriter};
+pub use recorder::record_all;
+pub use session::State;
+pub use sql::{LONGEST_ID, Sql, SqlWriter};
+pub use table::Table;
+
+/// What runs found out, to be read.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+pub trait Ledger {
+    /// What records.
+    type Writer<'a>: Writer
+    where
+        Self: 'a;
+
+    /// What is known of this instance's customers; changes nothing.
+    async fn load(&self) -> Result<Findings, Error>;
+
+    /// Makes what is missing, and proves that entries can be recorded. A dry run has no writer.
+    async fn writer(&self) -> Result<Self::Writer<'_>, Error>;
+}
+
+/// Remembers what runs found out.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+pub trait Writer {
+    /// Remembers entries, each of another customer.
+    async fn record(&self, entries: &[Entry]) -> Result<(), Error>;
+}

@@ -1,0 +1,97 @@
+//! What is particular to a ledger in PostgreSQL.
+
+use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
+
+use super::{
+    Table,
+    dialect::{Access, Connection, Dialect, Statement, code},
+};
+use crate::source::Server;
+
+pub(super) struct PostgresDialect;
+
+impl Dialect for PostgresDialect {
+    type Db = Postgres;
+
+    const QUOTE: char = '"';
+
+    const COLUMNS: [(&'static str, &'static str); 14] = [
+        ("instance", "text NOT NULL"),
+        ("provided_id", "text NOT NULL"),
+        ("token", "text"),
+        ("parent_provided_id", "text"),
+        ("wanted", "text"),
+        ("seen", "text"),
+        ("unsettled", "text"),
+        ("last_error", "text"),
+        ("failures", "integer NOT NULL DEFAULT 0"),
+        ("runs_to_wait", "integer NOT NULL DEFAULT 0"),
+        ("next_try", "timestamptz"),
+        ("parents_checked_at", "timestamptz"),
+        ("synced_at", "timestamptz"),
+        ("PRIMARY KEY", "(instance, provided_id)"),
+    ];
+
+    const TABLE_END: &'static str = "";
+
+    const ON_CONFLICT: &'static str = " ON CONFLICT (instance, provided_id) DO UPDATE SET ";
+
+    const BEGIN_WRITING: &'static str = "BEGIN";
+
+    fn inserted(column: &str) -> String {
+        format!("excluded.{column}")
+    }
+
+    fn held(column: &str) -> String {
+        format!("held.{column}")
+    }
+
+    const TIME: (&'static str, &'static str) = ("to_timestamp(", ")");
+
+    const NOW: &'static str = "CURRENT_TIMESTAMP";
+
+    fn text(column: &str) -> String {
+        match column {
+            "next_try" | "parents_checked_at" => format!("CAST(CAST(extract(epoch FROM {column}) AS bigint) AS text)"),
+            column => format!("CAST({column} AS text)"),
+        }
+    }
+
+    async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
+        server.postgres().await.map(Some)
+    }
+
+    async fn objection(
+        connection: &mut Connection<Self>,
+        _: &Server,
+        table: &Table,
+        statement: &Statement,
+    ) -> sqlx::Result<Option<String>> {
+        let wrong = |what: &str, when: &str| format!("WHEN NOT coalesce({when}, false) THEN '{what}'");
+        let may = match statement {
+            Statement::Create(_) => {
+                let schema = table.schema().map_or("current_schema()".to_owned(), |schema| format!("'\"{schema}\"'"));
+                wrong("it may not create tables in the schema", &format!("has_schema_privilege({schema}, 'CREATE')"))
+            }
+            Statement::Insert(_) => {
+                let lacks = |right: &str| {
+                    let has = format!("has_table_privilege('{}', '{right}')", table.quoted('"'));
+                    wrong(&format!("it lacks {right}"), &has)
+                };
+                ["SELECT", "INSERT", "UPDATE"].map(lacks).join(" ")
+            }
+        };
+        let is_open = wrong("the server is read-only", "current_setting('transaction_read_only') = 'off'");
+        let sql = format!("SELECT CASE {may} {is_open} END");
+        let row = raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?;
+        row.try_get_unchecked(0)
+    }
+
+    fn is_missing(error: &sqlx::Error) -> bool {
+        code(error).as_deref() == Some("42P01")
+    }
+
+    fn is_denied(error: &sqlx::Error) -> bool {
+        code(error).is_some_and(|code| code == "42501" || code == "25006")
+    }
+}

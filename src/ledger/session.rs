@@ -1,0 +1,237 @@
+//! One connection to the table, in the words of one database.
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Connection as _, Database, Decode, Encode, Executor, IntoArguments, QueryBuilder, Row,
+    SqlSafeStr, Statement as _, Type, raw_sql,
+};
+
+use super::{
+    Error, Sql, ddl,
+    dialect::{Connection, Dialect, Statement, code},
+    row,
+};
+use crate::{
+    model::shown,
+    plan::{Entry, Remembered, Token},
+    source,
+};
+
+/// What there is of the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing yet.
+    Missing,
+    /// A table with these columns.
+    Columns(Vec<String>),
+}
+
+/// One connection, for one thing.
+pub(super) struct Session<'a, D: Dialect> {
+    pub(super) ledger: &'a Sql,
+    pub(super) connection: Connection<D>,
+}
+
+impl<D: Dialect> Session<'_, D>
+where
+    for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
+    for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
+    <D::Db as Database>::Arguments: IntoArguments<D::Db>,
+    usize: ColumnIndex<<D::Db as Database>::Row>,
+{
+    pub(super) async fn close(self) {
+        // All is done; that the farewell fails changes nothing.
+        let _ = self.connection.close().await;
+    }
+
+    async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
+        (&mut self.connection).execute(raw_sql(AssertSqlSafe(sql.to_owned()))).await.map(drop)
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> Error {
+        let cause = source::cause(error);
+        if D::is_denied(error) {
+            self.ledger.denied(cause)
+        } else {
+            Error::Failed { place: self.ledger.place(), cause }
+        }
+    }
+
+    /// Only a statement that is prepared tells its columns without a row.
+    pub(super) async fn state(&mut self) -> Result<State, Error> {
+        let sql = format!("SELECT * FROM {} WHERE 1 = 0", self.ledger.table.quoted(D::QUOTE));
+        self.execute("BEGIN").await.map_err(|error| self.failed(&error))?;
+        let names = |statement: <D::Db as Database>::Statement| {
+            statement.columns().iter().map(|column| sqlx::Column::name(column).to_owned()).collect()
+        };
+        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql).into_sql_str()).await.map(names);
+        // Behind a transaction pooler the statement would stay on the server's connection.
+        let cleared = self.connection.clear_cached_statements().await;
+        self.execute("ROLLBACK").await.map_err(|error| self.failed(&error))?;
+        match prepared.and_then(|columns| cleared.map(|()| columns)) {
+            Ok(columns) => Ok(State::Columns(columns)),
+            Err(error) if D::is_missing(&error) => Ok(State::Missing),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Makes the table, or the columns that an earlier version did not have.
+    pub(super) async fn make(&mut self) -> Result<(), Error> {
+        let state = self.state().await?;
+        let statements = match &state {
+            State::Missing => vec![ddl::create::<D>(&self.ledger.table)],
+            State::Columns(columns) => self.additions(columns)?,
+        };
+        if !statements.is_empty() {
+            let made = self.in_transaction(&statements).await;
+            // Another instance may have been faster.
+            if let Err(error) = made
+                && !matches!(self.state().await?, State::Columns(columns) if self.additions(&columns)?.is_empty())
+            {
+                return Err(self.failed(&error));
+            }
+        }
+        let state = self.state().await?;
+        self.require(&state).await
+    }
+
+    async fn in_transaction(&mut self, statements: &[String]) -> sqlx::Result<()> {
+        self.execute("BEGIN").await?;
+        for statement in statements {
+            if let Err(error) = self.execute(statement).await {
+                self.execute("ROLLBACK").await?;
+                return Err(error);
+            }
+        }
+        self.execute("COMMIT").await
+    }
+
+    /// The statements that add what a table lacks.
+    fn additions(&self, columns: &[String]) -> Result<Vec<String>, Error> {
+        let table = self.ledger.table.quoted(D::QUOTE);
+        let has = |name: &str| columns.iter().any(|column| column == name);
+        for column in ["instance", "provided_id"] {
+            if !has(column) {
+                return Err(Error::Foreign { table, place: self.ledger.server.place(), column });
+            }
+        }
+        let lacking = D::COLUMNS.iter().filter(|(name, _)| *name != "PRIMARY KEY" && !has(name));
+        Ok(lacking.map(|(name, kind)| format!("ALTER TABLE {table} ADD COLUMN {name} {kind}")).collect())
+    }
+
+    /// Fails unless entries could be written.
+    pub(super) async fn require(&mut self, state: &State) -> Result<(), Error> {
+        let statement = match state {
+            State::Missing => Statement::Create(ddl::create::<D>(&self.ledger.table)),
+            State::Columns(columns) => match self.additions(columns)?.into_iter().next() {
+                None => Statement::Insert(row::nothing::<D>(self.ledger)),
+                // Whoever may add a column is asked when it is added.
+                Some(_) => return Ok(()),
+            },
+        };
+        let Sql { server, table, .. } = self.ledger;
+        match D::objection(&mut self.connection, server, table, &statement).await {
+            Ok(None) => Ok(()),
+            Ok(Some(cause)) => Err(self.ledger.denied(cause)),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    pub(super) async fn load(&mut self) -> Result<HashMap<String, Remembered>, Error> {
+        let mut known = HashMap::new();
+        let State::Columns(columns) = self.state().await? else { return Ok(known) };
+        self.additions(&columns)?;
+        let sql = row::select::<D>(self.ledger, &columns);
+        let mut rows = (&mut self.connection).fetch(raw_sql(AssertSqlSafe(sql)));
+        let failed = loop {
+            let cells = match rows.try_next().await {
+                Ok(Some(cells)) => cells,
+                Ok(None) => return Ok(known),
+                Err(error) => break error,
+            };
+            let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
+            let mut next = || texts.next().unwrap_or(Ok(None));
+            match row::read(&mut next) {
+                Ok(Some((provided_id, one))) => drop(known.insert(provided_id, one)),
+                Ok(None) => {}
+                Err(error) => break error,
+            }
+        };
+        drop(rows);
+        Err(self.failed(&failed))
+    }
+
+    /// Writes all rows at once, or one by one where the database refuses some for what they hold.
+    pub(super) async fn record(&mut self, entries: &[&Entry]) -> Result<(), Error> {
+        match self.write(entries).await {
+            Err(error) if is_about_data(&error) && entries.len() == 1 => {
+                let cause = source::cause(&error);
+                tracing::warn!(tenant.id = shown(&entries[0].provided_id), "not kept in the ledger: {cause}");
+                Ok(())
+            }
+            Err(error) if is_about_data(&error) => {
+                for entry in entries {
+                    Box::pin(self.record(&[entry])).await?;
+                }
+                Ok(())
+            }
+            written => written.map_err(|error| self.failed(&error)),
+        }
+    }
+
+    /// Prepared statements of their own, within a transaction: so it works behind a transaction pooler as well.
+    async fn write(&mut self, entries: &[&Entry]) -> sqlx::Result<()> {
+        self.execute(D::BEGIN_WRITING).await?;
+        match self.write_all(entries).await {
+            Ok(()) => self.execute("COMMIT").await,
+            Err(error) => {
+                self.execute("ROLLBACK").await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn write_all(&mut self, entries: &[&Entry]) -> sqlx::Result<()> {
+        let gone = entries.iter().filter(|entry| matches!(entry.token, Token::Gone));
+        let mut gone: Vec<_> = gone.map(|entry| &*entry.provided_id).collect();
+        for entry in entries {
+            if let Some(former) = &entry.former
+                && !self.rename(former, &entry.provided_id).await?
+            {
+                gone.push(former);
+            }
+        }
+        if !gone.is_empty() {
+            self.run(row::forget_tokens::<D>(self.ledger, &gone)).await?;
+        }
+        self.run(row::insert::<D>(self.ledger, entries)).await
+    }
+
+    /// Makes a row that of another id; false where that has a row already.
+    async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
+        let mut find = row::find::<D>(self.ledger, provided_id);
+        let found = find.build().persistent(false).fetch_optional(&mut self.connection).await?;
+        if found.is_none() {
+            self.run(row::rename::<D>(self.ledger, former, provided_id)).await?;
+        }
+        Ok(found.is_none())
+    }
+
+    async fn run(&mut self, mut statement: QueryBuilder<D::Db>) -> sqlx::Result<()> {
+        statement.build().persistent(false).execute(&mut self.connection).await.map(drop)
+    }
+}
+
+/// Whether a statement was refused for a value in it: too long, of another character set, against a constraint.
+fn is_about_data(error: &sqlx::Error) -> bool {
+    // SQLite has numbers: TOOBIG, CONSTRAINT and MISMATCH.
+    let is_one = |code: &str| match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => [18, 19, 20].contains(&(number & 0xff)),
+        _ => ["22", "23", "54", "HY000"].iter().any(|class| code.starts_with(class)),
+    };
+    code(error).is_some_and(|code| is_one(&code))
+}

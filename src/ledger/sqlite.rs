@@ -1,0 +1,106 @@
+//! What is particular to a ledger in a SQLite file.
+
+use std::{fs::OpenOptions, path::Path};
+
+use sqlx::{ConnectOptions, Sqlite, sqlite::SqliteConnectOptions};
+
+use super::{
+    Table,
+    dialect::{Access, Connection, Dialect, Statement, code},
+};
+use crate::source::Server;
+
+pub(super) struct SqliteDialect;
+
+impl Dialect for SqliteDialect {
+    type Db = Sqlite;
+
+    const QUOTE: char = '"';
+
+    const COLUMNS: [(&'static str, &'static str); 14] = [
+        ("instance", "text NOT NULL"),
+        ("provided_id", "text NOT NULL"),
+        ("token", "text"),
+        ("parent_provided_id", "text"),
+        ("wanted", "text"),
+        ("seen", "text"),
+        ("unsettled", "text"),
+        ("last_error", "text"),
+        ("failures", "integer NOT NULL DEFAULT 0"),
+        ("runs_to_wait", "integer NOT NULL DEFAULT 0"),
+        ("next_try", "text"),
+        ("parents_checked_at", "text"),
+        ("synced_at", "text"),
+        ("PRIMARY KEY", "(instance, provided_id)"),
+    ];
+
+    const TABLE_END: &'static str = "";
+
+    const ON_CONFLICT: &'static str = " ON CONFLICT (instance, provided_id) DO UPDATE SET ";
+
+    const BEGIN_WRITING: &'static str = "BEGIN IMMEDIATE";
+
+    fn inserted(column: &str) -> String {
+        format!("excluded.{column}")
+    }
+
+    fn held(column: &str) -> String {
+        format!("held.{column}")
+    }
+
+    const TIME: (&'static str, &'static str) = ("strftime('%Y-%m-%dT%H:%M:%SZ', ", ", 'unixepoch')");
+
+    const NOW: &'static str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
+
+    fn text(column: &str) -> String {
+        match column {
+            "next_try" | "parents_checked_at" => format!("CAST(strftime('%s', {column}) AS text)"),
+            column => format!("CAST({column} AS text)"),
+        }
+    }
+
+    async fn connect(server: &Server, access: Access) -> sqlx::Result<Option<Connection<Self>>> {
+        let file = server.file();
+        if access == Access::Read && !file.exists() {
+            return Ok(None);
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(access == Access::Read)
+            .create_if_missing(access == Access::Create)
+            .busy_timeout(server.timeout())
+            .disable_statement_logging();
+        options.connect().await.map(Some)
+    }
+
+    async fn objection(
+        _: &mut Connection<Self>,
+        server: &Server,
+        _: &Table,
+        _: &Statement,
+    ) -> sqlx::Result<Option<String>> {
+        Ok(refusal(&server.file()))
+    }
+
+    fn is_missing(error: &sqlx::Error) -> bool {
+        error.as_database_error().is_some_and(|error| error.message().starts_with("no such table"))
+    }
+
+    /// Read-only, in all its forms, and a file that can't be opened.
+    fn is_denied(error: &sqlx::Error) -> bool {
+        let code = code(error).and_then(|code| code.parse::<u32>().ok());
+        code.is_some_and(|code| [3, 8, 14, 23].contains(&(code & 0xff)))
+    }
+}
+
+/// Why a file can't be written, asked without writing. Its directory must take a journal.
+fn refusal(file: &Path) -> Option<String> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_closed = directory.metadata().map(|metadata| metadata.permissions().readonly());
+    match (is_closed, OpenOptions::new().write(true).open(file)) {
+        (Err(error), _) => Some(format!("{}: {error}", directory.display())),
+        (Ok(true), _) => Some(format!("{}: read-only", directory.display())),
+        (Ok(false), Err(error)) if file.exists() => Some(error.to_string()),
+        (Ok(false), _) => None,
+    }
+}

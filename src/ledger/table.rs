@@ -1,0 +1,53 @@
+//! The name of the table: an identifier, or two with a dot between.
+
+/// A table, perhaps with its schema (in MySQL, its database).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    schema: Option<String>,
+    name: String,
+}
+
+impl Table {
+    /// Refuses what needs more than quotes around it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_plain = |name: &str| {
+            let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            begins && name.len() <= 63 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        let (schema, name) = match text.split_once('.') {
+            Some((schema, name)) => (Some(schema), name),
+            None => (None, text),
+        };
+        (is_plain(name) && schema.is_none_or(is_plain))
+            .then(|| Self { schema: schema.map(str::to_owned), name: name.to_owned() })
+    }
+
+    /// The schema, where one is named.
+    #[must_use]
+    pub fn schema(&self) -> Option<&str> {
+        self.schema.as_deref()
+    }
+
+    /// As SQL names it, in these quotes.
+    #[must_use]
+    pub fn quoted(&self, quote: char) -> String {
+        let schema = self.schema.as_ref().map_or(String::new(), |schema| format!("{quote}{schema}{quote}."));
+        format!("{schema}{quote}{}{quote}", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_an_identifier_with_or_without_a_schema() {
+        let quoted = |text| Table::parse(text).map(|table| table.quoted('"'));
+        assert_eq!(quoted("explo_customers").as_deref(), Some("\"explo_customers\""));
+        assert_eq!(quoted("Sync.t1").as_deref(), Some("\"Sync\".\"t1\""));
+        for bad in ["", ".", "a.", ".a", "a.b.c", "1a", "a b", "a;b", "a\"b", "a`b", "ä", &"x".repeat(64)] {
+            assert_eq!(Table::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What a plan has to remember of each customer: as the listing showed it, and as each change came out.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Acknowledged, Change, Class, Entry, Failure, Findings, Held, Listed, Plan, Remembered, RowNumber, Shown, Token,
+    Unsettled, lasting_fingerprint,
+};
+use crate::model::Field;
+
+impl Plan {
+    /// What is to be remembered before anything is written: what the listing showed and, unless the guard holds, what was
+    /// found out about earlier writes. Where so many customers are missing that the guard holds their creates, it may be the
+    /// listing that is wrong, and no token goes but those that are another's.
+    #[must_use]
+    pub fn entries(&self, findings: &Findings, held: &[Held]) -> Vec<Entry> {
+        let is_held = !held.is_empty();
+        let stale = if held.iter().any(|held| held.class == Class::Create) { &self.moved } else { &self.stale };
+        let listed = self.listed.iter().map(|listed| &*listed.provided_id);
+        let mut shown: BTreeSet<&str> = listed.chain(stale.iter().map(String::as_str)).collect();
+        let remembered = |provided_id: &str| {
+            if is_held { self.listed(findings, provided_id) } else { self.known(findings, provided_id) }
+        };
+        let shown_entry = |provided_id: &&str| {
+            let listed = self.find_listed(provided_id);
+            let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
+            let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
+            Entry { is_synced, ..Entry::new(provided_id, token, remembered(provided_id)) }
+        };
+        let mut entries: Vec<_> = shown.iter().map(shown_entry).collect();
+        let placed = self.parents.keys().chain(self.children_listed_at.keys()).map(String::as_str);
+        let unsettled = self.unsettled.iter().map(|(row, _)| self.index.provided_id(*row));
+        let found_out = findings.open().chain(unsettled).filter(|_| !is_held);
+        for provided_id in placed.chain(found_out).filter(|provided_id| shown.insert(provided_id)) {
+            let remembered = remembered(provided_id);
+            if findings.is_news(provided_id, &remembered) {
+                entries.push(Entry::new(provided_id, Token::Kept, remembered));
+            }
+        }
+        entries
+    }
+
+    /// A change was acknowledged, and all but the unsettled fields settled.
+    #[must_use]
+    pub fn acknowledged(
+        &self,
+        findings: &Findings,
+        change: &Change,
+        answer: Option<&Acknowledged>,
+        unsettled: &[Unsettled],
+    ) -> Entry {
+        let (provided_id, row) = (self.provided_id(change), change.row());
+        let mut remembered = self.inherited(findings, row);
+        remembered.fields.learn(&self.differences(change), unsettled);
+        remembered.failure = None;
+        let tenant = self.index.tenant(row);
+        if findings.keeps_rows()
+            && change.places()
+            && !unsettled.iter().any(|one| one.difference.field == Field::ParentProvidedId)
+        {
+            remembered.parent.clone_from(&tenant.parent_provided_id);
+        }
+        let wanted = lasting_fingerprint(&tenant);
+        remembered.seen = match (answer, remembered.seen) {
+            (Some(answer), _) => Some(answer.seen),
+            (None, seen @ Some(Shown::Listed(_))) => seen,
+            (None, Some(Shown::Unlisted) | None) => Some(Shown::Listed(wanted)),
+        };
+        let former = match change {
+            Change::Rename(_) => Some(self.previous_provided_id(row).to_owned()),
+            Change::Create(_) | Change::Update(_) => None,
+        };
+        if former.is_none() {
+            remembered.wanted = Some(wanted);
+        }
+        let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
+        Entry { former, is_synced: true, ..Entry::new(provided_id, token, remembered) }
+    }
+
+    /// A change failed, by the fault of its tenant.
+    #[must_use]
+    pub fn failed(
+        &self,
+        findings: &Findings,
+        change: &Change,
+        answer: Option<&Acknowledged>,
+        error: &str,
+        now: u64,
+    ) -> Entry {
+        let (provided_id, row) = (self.provided_id(change), change.row());
+        let mut remembered = match change {
+            Change::Rename(_) | Change::Create(_) => self.known(findings, provided_id),
+            Change::Update(_) => self.inherited(findings, row),
+        };
+        let wanted = Some(lasting_fingerprint(&self.index.tenant(row)));
+        // Another row is another try: it begins anew.
+        let before = remembered.failure.as_ref().filter(|_| remembered.wanted == wanted);
+        remembered.failure = Some(Failure::after(before, error, now));
+        remembered.wanted = wanted;
+        remembered.seen = answer.map(|answer| answer.seen).or(remembered.seen);
+        let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
+        Entry::new(provided_id, token, remembered)
+    }
+
+    /// A run passed, in which a tenant that failed was not tried.
+    #[must_use]
+    pub fn waited(&self, findings: &Findings, change: &Change) -> Entry {
+        let provided_id = self.provided_id(change);
+        let mut remembered = self.known(findings, provided_id);
+        if let Some(failure) = &mut remembered.failure {
+            failure.pass();
+        }
+        Entry::new(provided_id, Token::Kept, remembered)
+    }
+
+    /// What is known of the customer that a row has by now, be it renamed.
+    fn inherited(&self, findings: &Findings, row: RowNumber) -> Remembered {
+        let mut remembered = self.known(findings, self.index.provided_id(row));
+        if self.renames().any(|renamed| renamed == row) {
+            let Remembered { token, parent, children_listed_at, wanted, seen, .. } =
+                self.known(findings, self.previous_provided_id(row));
+            remembered = Remembered { token, parent, children_listed_at, wanted, seen, ..remembered };
+        }
+        remembered
+    }
+
+    /// What was known before this run, and what the plan found out. What was acknowledged before has had its look.
+    fn known(&self, findings: &Findings, provided_id: &str) -> Remembered {
+        let mut remembered = self.listed(findings, provided_id);
+        remembered.fields.acknowledged.clear();
+        match self.index.row(provided_id) {
+            None => remembered.forget_tenant(),
+            // It is asked for again: what it holds after that is not what it was made to hold.
+            Some(row) if remembered.is_settled_unlisted() && self.unlisted.binary_search(&row).is_err() => {
+                remembered.wanted = None;
+            }
+            Some(_) => {}
+        }
+        let begin = self.unsettled.partition_point(|(row, _)| self.index.provided_id(*row) < provided_id);
+        let ours = self.unsettled[begin..].iter().take_while(|(row, _)| self.index.provided_id(*row) == provided_id);
+        ours.for_each(|(_, unsettled)| remembered.fields.find(unsettled));
+        remembered
+    }
+
+    /// What was known before this run, as far as the listing agrees.
+    fn listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
+        if self.stale.contains(provided_id) {
+            return Remembered::default();
+        }
+        let mut remembered = findings.known(provided_id);
+        remembered.parent = self.parents.get(provided_id).cloned().or(remembered.parent);
+        remembered.children_listed_at =
+            self.children_listed_at.get(provided_id).copied().or(remembered.children_listed_at);
+        if let Some(listed) = self.find_listed(provided_id) {
+            remembered.seen = Some(Shown::Listed(listed.seen));
+            remembered.token = listed.token.hash(remembered.token);
+            if listed.equal.is_some() {
+                remembered.wanted = listed.equal;
+                remembered.failure = None;
+            }
+        }
+        remembered
+    }
+
+    fn find_listed(&self, provided_id: &str) -> Option<&Listed> {
+        let found = self.listed.binary_search_by(|listed| listed.provided_id.as_str().cmp(provided_id));
+        found.ok().map(|number| &self.listed[number])
+    }
+}

@@ -1,0 +1,117 @@
+//! Tokens that are nobody's under an id any more: whoever gets the id next must not get the token.
+
+use explo_sync::sandbox::{Sandbox, StoredCustomer};
+use rstest::rstest;
+use serde_json::json;
+
+use super::{held, ids, kept, program, tenants};
+use crate::support::{Database, Kind, Program, customer, sandbox, writes};
+
+const QUERY: &str = "select id as provided_id, tags as previous_provided_id, name from tenants";
+
+/// Four tenants, and their tokens in the table.
+async fn synced(kind: Kind) -> (Database, Sandbox, Program) {
+    let database = tenants(kind, ids(0..4)).await;
+    let equal = ids(0..4).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
+    let sandbox = sandbox(equal).await;
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__SOURCE__QUERY", QUERY);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    (database, sandbox, program)
+}
+
+async fn token(database: &Database, id: &str) -> Option<String> {
+    kept(database, "default").await.remove(id).flatten()
+}
+
+fn rename(sandbox: &Sandbox, old: &str, new: &str) {
+    sandbox.change(|store| {
+        let customer = store.get(old).unwrap().clone();
+        store.delete(&customer.token).unwrap();
+        store.add(StoredCustomer { provided_id: Some(new.to_owned()), ..customer });
+    });
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[case(Kind::Sqlite)]
+#[tokio::test]
+async fn a_token_goes_when_no_customer_has_the_id_any_more(#[case] kind: Kind) {
+    let (database, sandbox, program) = synced(kind).await;
+    let before = token(&database, "t-001").await;
+    rename(&sandbox, "t-001", "somebody's idea");
+    let ghost = "insert into explo_customers (instance, provided_id, token) values";
+    database.execute(&format!("{ghost} ('default', 'ghost', 'a token'), ('other', 'ghost', 'a token')")).await;
+    program.sync(&["--dry-run"]).await;
+    assert_eq!(token(&database, "t-001").await, before, "a dry run writes nothing");
+    assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
+    assert_eq!((token(&database, "t-001").await, token(&database, "ghost").await), (None, None));
+    assert_eq!(kept(&database, "other").await["ghost"], Some("a token".to_owned()), "another instance's is not ours");
+    assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-001\n");
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!(code, 0, "{report}");
+    let (after, all) = (token(&database, "t-001").await, held(&sandbox));
+    assert!(after.is_some() && after != before && after == all["t-001"], "it is another customer");
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[case(Kind::Sqlite)]
+#[tokio::test]
+async fn a_token_follows_its_customer_through_a_rename(#[case] kind: Kind) {
+    let (database, sandbox, program) = synced(kind).await;
+    // Of the third new id there is a row from earlier times.
+    let row = "insert into explo_customers (instance, provided_id, token) values ('default', 'n-3', null)";
+    database.execute(row).await;
+    database.execute("update tenants set tags = id, id = 'n-1', name = 'Another' where id = 't-001'").await;
+    database.execute("update tenants set tags = id, id = 'n-3' where id = 't-003'").await;
+    // And somebody was faster, or a process died before it could record it.
+    database.execute("update tenants set tags = id, id = 'n-2' where id = 't-002'").await;
+    rename(&sandbox, "t-002", "n-2");
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["counts"]["rename"]), (0, &json!(2)), "{report}");
+    let mut tokens = kept(&database, "default").await;
+    assert_eq!((tokens.remove("t-002"), tokens.remove("t-003")), (Some(None), Some(None)), "these rows are empty");
+    assert_eq!(tokens, held(&sandbox), "and that of t-001 has become another");
+    // Whoever gets an old id gets a token of its own.
+    database.execute("insert into tenants values ('t-001', 'New', null, null), ('t-003', 'New', null, null)").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    tokens = kept(&database, "default").await;
+    tokens.remove("t-002");
+    assert_eq!(tokens, held(&sandbox));
+}
+
+#[tokio::test]
+async fn while_the_guard_holds_creates_the_listing_may_be_wrong_and_no_token_goes_but_anothers() {
+    let (database, sandbox, program) = synced(Kind::Sqlite).await;
+    let before = kept(&database, "default").await;
+    rename(&sandbox, "t-001", "elsewhere");
+    for id in ["t-000", "t-002", "t-003"] {
+        sandbox.change(|store| store.delete(&before[id].clone().unwrap()).unwrap());
+    }
+    let cautious = program.clone().with("EXPLO_SYNC__GUARD__CREATE_FLOOR", "1");
+    let (code, report) = cautious.sync(&[]).await;
+    assert_eq!((code, &report["held"][0]["class"]), (4, &json!("create")), "{report}");
+    let after = kept(&database, "default").await;
+    assert_eq!(after["t-001"], None, "it is the token of another customer by now");
+    assert!(["t-000", "t-002", "t-003"].iter().all(|id| after[*id] == before[*id]));
+    assert_eq!(program.sync(&["--max-changes", "0", "--allow", "orphan=1"]).await.0, 75);
+    assert!(kept(&database, "default").await.values().all(Option::is_none), "now they go");
+}
+
+#[tokio::test]
+async fn a_token_goes_though_the_guard_holds_and_though_the_id_is_another_customers_by_now() {
+    let (database, sandbox, program) = synced(Kind::Sqlite).await;
+    let tokens = kept(&database, "default").await;
+    database.execute("delete from tenants where id <> 't-000'").await;
+    rename(&sandbox, "t-001", "elsewhere");
+    rename(&sandbox, "t-002", "t-001");
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["held"][0]["class"]), (4, &json!("orphan")), "{report}");
+    let after = kept(&database, "default").await;
+    assert_eq!((&after["t-001"], &after["t-002"]), (&None, &None));
+    assert_eq!((&after["t-000"], &after["t-003"]), (&tokens["t-000"], &tokens["t-003"]), "they are listed");
+    assert!(writes(&sandbox.take_calls()).is_empty());
+}
