@@ -42,7 +42,6 @@ pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str
                 return Err(Error::GaveUp { endpoint: ENDPOINT, attempts, fault });
             }
             Ok(None) => client.back_off(ENDPOINT, attempts, &fault).await?,
-            Err(Error::Stopped { .. }) => return Err(Error::Cut { endpoint: ENDPOINT }),
             Err(error) => return Err(error),
         }
     }
@@ -71,6 +70,8 @@ async fn look(client: &Client<impl Transport>, provided_id: &str) -> Result<Opti
     match client.customer(provided_id).await {
         Ok(customer) => Ok(Some(customer)),
         Err(Error::Rejected { .. }) => Ok(None),
+        // A call before this one may have come to effect.
+        Err(Error::Stopped { .. }) => Err(Error::Cut { endpoint: ENDPOINT }),
         Err(error) => Err(error),
     }
 }

@@ -8,7 +8,7 @@ use super::{
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     session::{Session, State},
-    sqlite::SqliteDialect,
+    sqlite::{self, SqliteDialect},
 };
 use crate::{
     model::shown,
@@ -64,7 +64,7 @@ impl Sql {
     /// Host, database and table, for messages; without credentials.
     #[must_use]
     pub fn place(&self) -> String {
-        format!("{} ({})", self.server.place(), self.table.quoted('"').replace('"', ""))
+        format!("{} ({})", self.server.place(), self.table)
     }
 
     /// What there is, and whether this role could write it: asked without writing.
@@ -79,10 +79,15 @@ impl Sql {
                     session.close().await;
                     Ok(state)
                 },
-                Ok(State::Missing)
+                self.check_file()
             )
         }))
         .await
+    }
+
+    /// The same of a file that is not there yet.
+    fn check_file(&self) -> Result<State, Error> {
+        sqlite::refusal(&self.server.file()).map_or(Ok(State::Missing), |cause| Err(self.denied(cause)))
     }
 
     /// The statements that make the table, and the rights to give.

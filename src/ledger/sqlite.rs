@@ -94,7 +94,7 @@ impl Dialect for SqliteDialect {
 }
 
 /// Why a file can't be written, asked without writing. Its directory must take a journal.
-fn refusal(file: &Path) -> Option<String> {
+pub(super) fn refusal(file: &Path) -> Option<String> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_closed = directory.metadata().map(|metadata| metadata.permissions().readonly());
     match (is_closed, OpenOptions::new().write(true).open(file)) {

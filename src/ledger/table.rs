@@ -1,5 +1,7 @@
 //! The name of the table: an identifier, or two with a dot between.
 
+use std::fmt;
+
 /// A table, perhaps with its schema (in MySQL, its database).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -34,6 +36,16 @@ impl Table {
     pub fn quoted(&self, quote: char) -> String {
         let schema = self.schema.as_ref().map_or(String::new(), |schema| format!("{quote}{schema}{quote}."));
         format!("{schema}{quote}{}{quote}", self.name)
+    }
+}
+
+/// Without quotes, for messages.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schema {
+            Some(schema) => write!(f, "{schema}.{}", self.name),
+            None => f.write_str(&self.name),
+        }
     }
 }
 

@@ -127,6 +127,19 @@ async fn a_file_that_is_not_there_is_made_by_the_first_run_alone() {
     assert!(file.exists());
 }
 
+#[tokio::test]
+async fn a_file_that_cannot_be_made_is_told_with_the_way_out() {
+    let database = tenants(Kind::Sqlite, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", "sqlite:/nowhere/at/all/ledger.db");
+    let (code, report) = program.sync(&[]).await;
+    let error = report["error"].as_str().unwrap();
+    assert!(code == 1 && error.contains("make the file and its directory writable"), "{error}");
+    assert!(sandbox.take_calls().is_empty());
+    let check = program.run(&["check"]).await;
+    assert!(check.code == 1 && check.stdout.contains("fail  ledger"), "{check:?}");
+}
+
 #[rstest]
 #[case(Kind::Postgres)]
 #[case(Kind::MySql)]
