@@ -101,7 +101,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read(|_| true).await?;
         let (comparison, listing) = self.compare(tenants, progress).await?;
-        let plan = self.verify(comparison).await?.finish();
+        let plan = self.check_tags(self.verify(comparison).await?.finish()).await?;
         let held = self.guard.held(&plan, self.allowances);
         let applied = match writer {
             Some(writer) if held.is_empty() => Some(self.apply(&plan, writer, progress).await),
@@ -124,6 +124,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         skipped.sort_unstable();
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
+        let plan = self.check_tags(plan).await?;
         let applied = Some(self.apply(&plan, writer, progress).await);
         Ok(Run { plan, listing: Listing { passes: 0, pages: 0 }, skipped, held: Vec::new(), applied })
     }
@@ -171,7 +172,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         for customer in &customers {
             comparison.observe_alone(customer.as_ref());
         }
-        Ok((comparison.finish(), customers))
+        Ok((self.check_tags(comparison.finish()).await?, customers))
     }
 
     async fn look(&self, provided_ids: &BTreeSet<String>) -> Result<Vec<Option<Customer<'static>>>, Error> {
@@ -242,6 +243,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             comparison.look(&provided_id, customer.as_ref());
         }
         Ok(comparison)
+    }
+
+    /// Asks which tags there are, if changes carry some that no customer was seen to have.
+    async fn check_tags(&self, plan: Plan) -> Result<Plan, Error> {
+        if plan.doubtful_tags().is_empty() {
+            return Ok(plan);
+        }
+        let existing = self.reader.tags().await?;
+        Ok(plan.with_tags(existing.as_ref()))
     }
 
     /// What Explo holds under an id; `None` where it has no such customer.

@@ -2,6 +2,7 @@
 //! was wanted.
 
 mod settling;
+mod tags;
 
 use std::{
     collections::HashSet,
@@ -18,6 +19,7 @@ use crate::{
 };
 
 use settling::Settling;
+use tags::Unmade;
 
 /// So many tenants answered 403 end the run: the token may not write.
 const FORBIDDEN: usize = 3;
@@ -70,6 +72,7 @@ pub(crate) struct Applier<'a, R, W> {
     existing: Mutex<Vec<String>>,
     settling: Settling<'a, R>,
     forbidden: Mutex<usize>,
+    unmade_tags: Mutex<Unmade>,
     /// To be renamed, and not done: there is no customer to update.
     not_renamed: Mutex<HashSet<RowNumber>>,
     end: OnceLock<Error>,
@@ -85,15 +88,18 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             existing: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
             forbidden: Mutex::new(0),
+            unmade_tags: Mutex::default(),
             not_renamed: Mutex::new(plan.renames().collect()),
             end: OnceLock::new(),
         }
     }
 
-    /// Applies the changes in order, the renames before all others, so many side by side, and no more than `most` of them.
+    /// Makes the missing tags, then applies the changes in order, the renames before all others, so many side by side, and no
+    /// more than `most` of them.
     pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
         let begun = changes.len().min(most);
+        self.make_tags(&changes[..begun], side_by_side).await;
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
         let numbered = |number| {
             let outcome = self.outcome(&changes[number]);
@@ -119,10 +125,11 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Outcome::Deferred;
         }
         let tenant = self.plan.index.tenant(change.row());
-        let outcome = match change {
-            Change::Rename(row) => self.rename(*row).await,
-            Change::Create(_) => self.create(&tenant).await,
-            Change::Update(update) => self.update(&tenant, &update.differences).await,
+        let outcome = match (change, self.unmade_tag(change)) {
+            (_, Some(reason)) => Ok(Outcome::Failed(reason)),
+            (Change::Rename(row), None) => self.rename(*row).await,
+            (Change::Create(_), None) => self.create(&tenant).await,
+            (Change::Update(update), None) => self.update(&tenant, &update.differences).await,
         };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
         if let Outcome::Failed(reason) = &outcome {

@@ -16,7 +16,7 @@ use crate::{
     daemon::Timing,
     explo::{self, ListingRules, ListingVersion},
     model::{cut, printable},
-    plan::{EmailRule, Guard, Rules},
+    plan::{EmailRule, Guard, Rules, TagRule},
     schedule::{Schedule, ScheduleError},
     source::{Sql, SqlSettings},
 };
@@ -120,6 +120,7 @@ impl Config {
         let explo = explo(draft);
         let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
+        let create_missing_tags = draft.flag("fields.create_missing_tags");
         let guard = guard(draft);
         let timing = timing(draft);
         let max_run = duration(draft, "schedule.max_run");
@@ -128,6 +129,7 @@ impl Config {
                 if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
             });
         let log = log(draft);
+        let tags = if create_missing_tags? { TagRule::Create } else { TagRule::Invalid };
         let mut explo = explo?;
         explo.listing = ListingRules {
             version: version?,
@@ -141,7 +143,7 @@ impl Config {
             explo,
             requests_per_minute: requests_per_minute?,
             max_in_flight: max_in_flight?,
-            rules: Rules { emails: emails?, ..Rules::default() },
+            rules: Rules { emails: emails?, tags, ..Rules::default() },
             guard: guard?,
             timing: timing?,
             max_run: max_run?,

@@ -15,8 +15,11 @@ mod pacer;
 mod rename;
 mod retry;
 mod stop;
+mod tags;
 mod transport;
 pub mod wire;
+
+use std::collections::BTreeSet;
 
 use crate::model::{Customer, Tenant};
 
@@ -42,6 +45,9 @@ pub trait Reader {
 
     /// One customer by its id.
     async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error>;
+
+    /// The names of all tags; `None` where Explo does not tell.
+    async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error>;
 }
 
 /// Writes customers.
@@ -55,6 +61,9 @@ pub trait Writer {
 
     /// Gives the customer with the old id the new one; it keeps its token. Once: an answer that is lost is found out.
     async fn rename(&self, old: &str, new: &str) -> Result<(), Error>;
+
+    /// Makes a tag; one that is there by now is as good.
+    async fn create_tag(&self, name: &str) -> Result<(), Error>;
 }
 
 /// The answer to a create.

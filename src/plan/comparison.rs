@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Unsettled, Update, compare,
+    Change, Difference, Findings, Index, KeyStyle, Known, Plan, Probe, RowNumber, Rules, Tags, Unsettled, Update,
+    compare,
     doubt::{Doubt, Doubtful, Seen},
     rename::{self, Verdict},
 };
@@ -25,6 +26,7 @@ pub struct Comparison<'f> {
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
+    tags: Tags,
     customers: usize,
     with_tenant: usize,
     unchanged: usize,
@@ -48,6 +50,7 @@ impl<'f> Comparison<'f> {
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
+            tags: Tags::default(),
             customers: 0,
             with_tenant: 0,
             unchanged: 0,
@@ -62,6 +65,7 @@ impl<'f> Comparison<'f> {
         if !self.access_groups.contains(group) {
             self.access_groups.insert(group.to_owned());
         }
+        self.tags.see(&customer.group_tags);
         let Some(provided_id) = customer.provided_id.as_deref() else { return };
         match self.index.probe(customer) {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
@@ -185,11 +189,10 @@ impl<'f> Comparison<'f> {
         let (renames, creates) =
             (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
         let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
-        let invalid = self.index.invalid().iter();
         let keys = if listing.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
-            invalid: invalid.map(|(id, reason)| invalid_tenant(id.as_ref(), reason)).collect(),
+            invalid: invalid_tenants(&self.index),
             orphans: self.orphans,
             unchanged: self.unchanged,
             unsettled: self.unsettled,
@@ -199,6 +202,7 @@ impl<'f> Comparison<'f> {
             customers: self.customers,
             with_tenant: self.with_tenant,
             access_groups: self.access_groups,
+            tags: self.tags,
             rules: self.rules.with(keys),
             index: self.index,
         }
@@ -227,6 +231,12 @@ impl<'f> Comparison<'f> {
     }
 }
 
-fn invalid_tenant(provided_id: Option<&String>, reason: &str) -> Invalid {
-    Invalid { provided_id: provided_id.cloned(), previous_provided_id: None, reason: reason.to_owned() }
+/// The tenants that can't be planned, sorted by id.
+pub(super) fn invalid_tenants(index: &Index) -> Vec<Invalid> {
+    let invalid = |(provided_id, reason): (&Option<String>, &String)| Invalid {
+        provided_id: provided_id.clone(),
+        previous_provided_id: None,
+        reason: reason.clone(),
+    };
+    index.invalid().iter().map(invalid).collect()
 }

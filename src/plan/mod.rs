@@ -20,9 +20,10 @@ mod index;
 mod rename;
 mod saved;
 mod settle;
+mod tags;
 
 pub use change::{Change, Plan, Update};
-pub use compare::{Difference, EmailRule, KeyStyle, Rules, compare, needs_current, sides, wanted};
+pub use compare::{Difference, EmailRule, KeyStyle, Rules, TagRule, compare, needs_current, sides, wanted};
 pub use comparison::Comparison;
 pub use explanation::Explanation;
 pub use findings::Findings;
@@ -31,3 +32,4 @@ pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use index::{Index, Probe, RowNumber};
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};
+pub use tags::Tags;

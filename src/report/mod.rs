@@ -165,13 +165,15 @@ impl Report {
             (Endpoint::CreateCustomer, plan.creates()),
             (Endpoint::UpdateCustomer, plan.changes.len() - plan.creates()),
             (Endpoint::GetCustomer, plan.looks + plan.carrying()),
+            (Endpoint::GroupTags, plan.tags.looks),
+            (Endpoint::CreateGroupTag, plan.tags.to_make.len()),
         ])
     }
 
     /// How long the planned changes take at the configured rate, in seconds.
     #[must_use]
     pub fn estimated_seconds(&self) -> u64 {
-        let made = self.run.listing.pages + self.run.plan.looks;
+        let made = self.run.listing.pages + self.run.plan.looks + self.run.plan.tags.looks;
         let calls = self.calls_planned().into_values().sum::<usize>() - made;
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }

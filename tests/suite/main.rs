@@ -35,4 +35,5 @@ mod service;
 mod simulation;
 mod single;
 mod support;
+mod tags;
 mod transport;

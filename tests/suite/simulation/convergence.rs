@@ -5,8 +5,8 @@ use explo_sync::{applier::Outcome, plan::Findings, report::Report};
 use super::{
     each_seed,
     oracle::{
-        allows, check_calls, check_needed, check_report, check_unmanaged, holds, lies, managed, refuses, stored,
-        unmanaged,
+        allows, check_calls, check_missing_tags, check_needed, check_report, check_unmanaged, holds, lies, managed,
+        refuses, stored, unmanaged,
     },
     world::{Call, Course, Ended, World},
 };
@@ -39,6 +39,7 @@ async fn converges(world: World, remembers: bool) {
         check_calls(&world, &calls, true);
         check_report(&world, report, &calls);
         check_needed(&world, &before, &calls);
+        check_missing_tags(&world, &before, report, &calls);
         if remembers {
             report.run.teach(&mut findings);
         }
@@ -89,7 +90,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
                 let told = is_told(field) || failed.contains(id) || is_invalid || lies.contains(&field);
                 assert!(told, "{field:?} of {tenant:?} is not held by {customer:?}, and nobody says so");
                 assert!(
-                    failed.contains(id) || is_invalid || lies.contains(&field) || !allows(&api, tenant, field, emails),
+                    failed.contains(id) || is_invalid || lies.contains(&field) || !allows(world, &api, tenant, field),
                     "{field:?} of {tenant:?} could be had"
                 );
             } else if is_told(field) {
@@ -97,7 +98,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
             }
         }
         if failed.contains(id) {
-            let is_refused = world.scenario.hidden.contains(id) || refuses(&api, tenant, emails);
+            let is_refused = world.scenario.hidden.contains(id) || refuses(world, &api, tenant);
             assert!(is_refused, "{tenant:?} failed, but Explo takes what it wants");
             continue;
         }
