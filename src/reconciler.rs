@@ -18,6 +18,11 @@ use crate::{
     source::{self, Source},
 };
 
+const NO_ROW: &str = "the source has no row with this provided_id";
+
+const STRAY: &str = "source.query_one returns a row with another provided_id, and none with this one: it must compare the id \
+                     as the query prints it";
+
 /// What a run needs, writer aside.
 #[derive(Debug)]
 pub struct Reconciler<'a, S, R> {
@@ -99,7 +104,7 @@ impl Run {
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
-        let tenants = self.read(|_| true).await?;
+        let tenants = self.read().await?;
         let (comparison, listing) = self.compare(tenants, progress).await?;
         let plan = self.check_tags(self.verify(comparison).await?.finish()).await?;
         let held = self.guard.held(&plan, self.allowances);
@@ -154,18 +159,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// The plan for some tenants, and their customers; where one has none under its id, the previous id's is looked at too.
     async fn look_up(&self, provided_ids: &BTreeSet<String>) -> Result<(Plan, Vec<Option<Customer<'static>>>), Error> {
-        let mut tenants = self.read(|provided_id| provided_id.is_some_and(|id| provided_ids.contains(id))).await?;
-        for provided_id in provided_ids {
-            if tenants.tenant_of(provided_id).is_none() {
-                tenants.reject(Some(provided_id.clone()), "the source has no row with this provided_id");
-            }
-        }
+        let mut tenants = self.read_some(provided_ids).await?;
         let mut customers = self.look(provided_ids).await?;
         let absent = provided_ids.iter().zip(&customers).filter(|(_, customer)| customer.is_none());
         let previous = absent.filter_map(|(provided_id, _)| tenants.tenant_of(provided_id)?.previous_provided_id);
         let previous: BTreeSet<_> = previous.collect();
         if !previous.is_empty() {
-            self.rows(&mut |row| tenants.insert_aside(row, &previous)).await?;
+            let mut insert = |row| tenants.insert_aside(row, &previous);
+            self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
             customers.extend(self.look(&previous).await?);
         }
         let mut comparison = Comparison::new(tenants, self.rules, self.findings);
@@ -199,26 +200,39 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         })
     }
 
-    /// The rows that are asked for, by their ids.
-    async fn read(&self, is_asked_for: impl Fn(Option<&str>) -> bool) -> Result<Index, Error> {
+    /// Every row.
+    async fn read(&self) -> Result<Index, Error> {
         let mut index = Index::new(Fingerprints::new(self.seed));
-        let mut insert = |row: Row| {
-            let provided_id = match &row {
-                Ok(tenant) => Some(&*tenant.provided_id),
-                Err(invalid) => invalid.provided_id.as_deref(),
-            };
-            if is_asked_for(provided_id) {
-                index.insert(row);
-            }
-        };
-        self.rows(&mut insert).await?;
+        self.unless_stopped(self.source.read(&mut |row| index.insert(row))).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
     }
 
-    async fn rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+    /// The rows that are asked for, by their ids.
+    async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
+        let mut index = Index::new(Fingerprints::new(self.seed));
+        let mut insert = |row: Row| {
+            let provided_id = match &row {
+                Ok(tenant) => Some(&tenant.provided_id),
+                Err(invalid) => invalid.provided_id.as_ref(),
+            };
+            if provided_id.is_some_and(|id| provided_ids.contains(id)) {
+                index.insert(row);
+            }
+        };
+        let strays = self.unless_stopped(self.source.read_some(provided_ids, &mut insert)).await?;
+        for provided_id in provided_ids {
+            if index.tenant_of(provided_id).is_none() {
+                let reason = if strays.contains(provided_id) { STRAY } else { NO_ROW };
+                index.reject(Some(provided_id.clone()), reason);
+            }
+        }
+        Ok(index)
+    }
+
+    async fn unless_stopped<T>(&self, reading: impl Future<Output = Result<T, source::Error>>) -> Result<T, Error> {
         tokio::select! {
-            read = self.source.read(each) => Ok(read?),
+            read = reading => Ok(read?),
             () = self.stop.requested() => Err(self.stop.error().into()),
         }
     }

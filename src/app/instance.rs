@@ -77,7 +77,7 @@ impl Instance {
             let (source, base_url) = (self.config.source.place(), self.config.explo.base_url.to_string());
             let dry_run = task.dry_run;
             tracing::info!(source, base_url, dry_run, "run begins");
-            let run = Box::pin(self.reconcile(task, findings, progress)).await;
+            let run = self.reconcile(task, findings, progress).await;
             let run = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),

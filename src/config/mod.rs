@@ -158,6 +158,9 @@ fn source(draft: &mut Draft) -> Option<Sql> {
     let password = draft.optional_secret_file("source.password_file");
     let ca_file = draft.certificates("source.ca_file").map(|file| file.map(|(path, _)| path));
     let query = draft.either_text_or_file("source.query", "source.query_file");
+    let query_one = draft.text("source.query_one", "a SELECT for one id, or empty", |text| {
+        Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
+    });
     let timeout = duration(draft, "source.timeout");
     let leave_null = draft.list("fields.leave_null");
     let url = url?;
@@ -171,6 +174,7 @@ fn source(draft: &mut Draft) -> Option<Sql> {
         password: password.flatten(),
         ca_file: ca_file.flatten(),
         query: query.unwrap_or_default(),
+        query_one: query_one.flatten(),
         timeout: timeout.unwrap_or_default(),
         leave_null: leave_null.unwrap_or_default(),
     };

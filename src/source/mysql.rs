@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use secrecy::ExposeSecret;
 use sqlx::{
     Column, ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
-    mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlTypeInfo},
+    mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlStatement, MySqlTypeInfo},
 };
 use url::Url;
 
 use super::{
     cell::Cell,
-    dialect::{Dialect, SqlSettings, is_loopback, is_one_of, tls_mode},
+    dialect::{Bound, Dialect, SqlSettings, is_loopback, is_one_of, parameters, tls_mode},
 };
 
 pub(super) struct MySqlDialect;
@@ -40,6 +40,22 @@ impl Dialect for MySqlDialect {
             options = options.ssl_ca(file);
         }
         options.connect().await
+    }
+
+    const PLACEHOLDER: &str = "?";
+
+    /// What is prepared by SQL comes in text form, and variables are bound in place of a text that would have to be quoted.
+    async fn bind(
+        connection: &mut MySqlConnection,
+        statement: &MySqlStatement,
+        query: &str,
+        provided_id: &str,
+    ) -> sqlx::Result<Option<Bound<MySqlArguments>>> {
+        let set = sqlx::query("SET @explo_sync_id = ?, @explo_sync_query = ?").bind(provided_id).bind(query);
+        set.persistent(false).execute(&mut *connection).await?;
+        sqlx::raw_sql("PREPARE explo_sync_one FROM @explo_sync_query").execute(connection).await?;
+        let variables = vec!["@explo_sync_id"; parameters(statement)].join(", ");
+        Ok(Some(Bound::Text(format!("EXECUTE explo_sync_one USING {variables}"))))
     }
 
     fn cell<'r>(row: &'r MySqlRow, position: usize, type_info: &MySqlTypeInfo) -> sqlx::Result<Cell<'r>> {

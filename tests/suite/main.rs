@@ -23,6 +23,7 @@ mod laws;
 mod layers;
 mod listing;
 mod lock;
+mod one;
 mod ops;
 mod pacing;
 mod plans;
