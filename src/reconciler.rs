@@ -260,8 +260,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     /// Asks which tags there are, if changes carry some that no customer was seen to have.
-    async fn check_tags(&self, plan: Plan) -> Result<Plan, Error> {
+    async fn check_tags(&self, mut plan: Plan) -> Result<Plan, Error> {
         if plan.doubtful_tags().is_empty() {
+            // A saved plan may have lost the changes that carried them.
+            plan.tags.to_make.clear();
             return Ok(plan);
         }
         let existing = self.reader.tags().await?;

@@ -99,8 +99,10 @@ impl Plan {
         // A tenant may be renamed and updated.
         self.changes.retain(|change| !rejected.contains(&change.row()));
         for provided_id in self.tags.wanting.keys() {
-            self.index
-                .reject(Some(provided_id.clone()), &format!("Explo has no tag of one of its group_tags: {WAY_OUT}"));
+            self.index.reject(
+                Some(provided_id.clone()),
+                &format!("one of its group_tags does not exist in Explo: {WAY_OUT}"),
+            );
         }
         self.invalid = invalid_tenants(&self.index);
     }

@@ -98,7 +98,10 @@ async fn off_a_terminal_no_tag_is_named() {
     let (_database, _sandbox, program) = sides(&[("a", "silver")]).await;
     for arguments in [&["sync", "--dry-run", "-v"][..], &["sync", "--dry-run", "--output", "json"], &["explain", "a"]] {
         let refused = program.run(arguments).await;
-        assert!(refused.stdout.contains("Explo has no tag of one of its group_tags: create it there"), "{refused:?}");
+        assert!(
+            refused.stdout.contains("one of its group_tags does not exist in Explo: create it there"),
+            "{refused:?}"
+        );
         let to_make = creating(&program).run(arguments).await;
         for output in [refused, to_make] {
             assert!(!format!("{}{}", output.stdout, output.stderr).contains("silver"), "{output:?}");
@@ -299,6 +302,18 @@ async fn a_saved_plan_keeps_its_tags_and_checks_them_again() {
     let calls = json!({"get_customer": 2, "group_tags": 1, "create_group_tag": 1, "create_customer": 2});
     assert_eq!((code, &report["calls"]["planned"], &report["calls"]["made"]), (0, &calls, &calls), "{report}");
     assert_eq!(tags(&sandbox), ["bronze", "gold", "silver"]);
+}
+
+#[tokio::test]
+async fn a_tag_whose_tenants_all_moved_since_the_plan_was_saved_is_not_made() {
+    let (_database, sandbox, program) = sides(&[("a", "silver")]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
+    assert_eq!(creating(&program).sync(&["--dry-run", "--out", &path]).await.0, 0);
+    sandbox.change(|store| store.add(customer(json!({"provided_id": "a", "name": "Made by hand"}))));
+    let (code, report) = program.sync(&["--plan", &path]).await;
+    let calls = json!({"get_customer": 1});
+    assert_eq!((code, &report["calls"]["planned"], &report["calls"]["made"]), (3, &calls, &calls));
 }
 
 #[tokio::test]
