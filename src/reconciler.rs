@@ -22,6 +22,11 @@ use crate::{
     source::{self, Source},
 };
 
+const NO_ROW: &str = "the source has no row with this provided_id";
+
+const STRAY: &str = "source.query_one returns a row with another provided_id, and none with this one: it must compare the id \
+                     as the query prints it";
+
 /// What a run needs, writer aside.
 #[expect(missing_debug_implementations, reason = "a closure has none")]
 pub struct Reconciler<'a, S, R> {
@@ -85,11 +90,11 @@ pub enum Error {
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
-        let tenants = self.read(|_| true).await?;
+        let tenants = self.read().await?;
         let (mut comparison, mut listing) = self.compare(tenants, progress).await?;
         let parents = comparison.parents(self.now);
         self.place(&parents, &mut listing, |parent, children| comparison.place(parent, children)).await?;
-        let plan = self.verify(comparison).await?.finish();
+        let plan = self.check_tags(self.verify(comparison).await?.finish()).await?;
         let held = self.guard.held(&plan, self.allowances);
         let applied = match writer {
             None => None,
@@ -118,6 +123,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         skipped.sort_unstable();
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
+        let plan = self.check_tags(plan).await?;
         // Whoever names a change wants it now.
         let insisting = Self { retry_failed: true, ..*self };
         let applied = Some(insisting.apply(&plan, writer, progress).await);
@@ -132,7 +138,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         progress: &dyn Progress,
     ) -> Result<Run, Error> {
         let (comparison, _) = self.look_up(provided_ids).await?;
-        let plan = comparison.finish();
+        let plan = self.check_tags(comparison.finish()).await?;
         let applied = match writer {
             // Whoever names a tenant wants it now.
             Some(writer) => Some(Self { retry_failed: true, ..*self }.apply(&plan, writer, progress).await),
@@ -153,7 +159,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             let held = is_child.map(|is_child| if is_child { parent.to_owned() } else { String::new() });
             customer = customer.map(|customer| Customer { parent_provided_id: held.map(Cow::Owned), ..customer });
         }
-        Ok(Explanation { provided_id, tenant, customer, plan: comparison.finish() })
+        let plan = self.check_tags(comparison.finish()).await?;
+        Ok(Explanation { provided_id, tenant, customer, plan })
     }
 
     /// Whether a tenant's customer is below its parent, where that can be had.
@@ -164,8 +171,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         parent: &str,
     ) -> Result<Option<bool>, Error> {
         if self.held(parent).await?.is_none() {
-            if !self.read(|id| id == Some(parent)).await?.has(parent) {
-                comparison.lack(parent.to_owned());
+            let parent = parent.to_owned();
+            if !self.read_some(&BTreeSet::from([parent.clone()])).await?.has(&parent) {
+                comparison.lack(parent);
             }
             return Ok(None);
         }
@@ -179,18 +187,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         &self,
         provided_ids: &BTreeSet<String>,
     ) -> Result<(Comparison<'_>, Vec<Option<Customer<'static>>>), Error> {
-        let mut tenants = self.read(|provided_id| provided_id.is_some_and(|id| provided_ids.contains(id))).await?;
-        for provided_id in provided_ids {
-            if tenants.tenant_of(provided_id).is_none() {
-                tenants.reject(Some(provided_id.clone()), "the source has no row with this provided_id");
-            }
-        }
+        let mut tenants = self.read_some(provided_ids).await?;
         let mut customers = self.look(provided_ids).await?;
         let absent = provided_ids.iter().zip(&customers).filter(|(_, customer)| customer.is_none());
         let previous = absent.filter_map(|(provided_id, _)| tenants.tenant_of(provided_id)?.previous_provided_id);
         let previous: BTreeSet<_> = previous.collect();
         if !previous.is_empty() {
-            self.rows(&mut |row| tenants.insert_aside(row, &previous)).await?;
+            let mut insert = |row| tenants.insert_aside(row, &previous);
+            self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
             customers.extend(self.look(&previous).await?);
         }
         let mut comparison = Comparison::new(tenants, self.rules, self.findings);
@@ -232,26 +236,39 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         })
     }
 
-    /// The rows that are asked for, by their ids.
-    async fn read(&self, is_asked_for: impl Fn(Option<&str>) -> bool) -> Result<Index, Error> {
+    /// Every row.
+    async fn read(&self) -> Result<Index, Error> {
         let mut index = Index::new(Fingerprints::new(self.seed));
-        let mut insert = |row: Row| {
-            let provided_id = match &row {
-                Ok(tenant) => Some(&*tenant.provided_id),
-                Err(invalid) => invalid.provided_id.as_deref(),
-            };
-            if is_asked_for(provided_id) {
-                index.insert(row);
-            }
-        };
-        self.rows(&mut insert).await?;
+        self.unless_stopped(self.source.read(&mut |row| index.insert(row))).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
     }
 
-    async fn rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+    /// The rows that are asked for, by their ids.
+    async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
+        let mut index = Index::new(Fingerprints::new(self.seed));
+        let mut insert = |row: Row| {
+            let provided_id = match &row {
+                Ok(tenant) => Some(&tenant.provided_id),
+                Err(invalid) => invalid.provided_id.as_ref(),
+            };
+            if provided_id.is_some_and(|id| provided_ids.contains(id)) {
+                index.insert(row);
+            }
+        };
+        let strays = self.unless_stopped(self.source.read_some(provided_ids, &mut insert)).await?;
+        for provided_id in provided_ids {
+            if index.tenant_of(provided_id).is_none() {
+                let reason = if strays.contains(provided_id) { STRAY } else { NO_ROW };
+                index.reject(Some(provided_id.clone()), reason);
+            }
+        }
+        Ok(index)
+    }
+
+    async fn unless_stopped<T>(&self, reading: impl Future<Output = Result<T, source::Error>>) -> Result<T, Error> {
         tokio::select! {
-            read = self.source.read(each) => Ok(read?),
+            read = reading => Ok(read?),
             () = self.stop.requested() => Err(self.stop.error().into()),
         }
     }
@@ -310,6 +327,17 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             comparison.look(&provided_id, customer.as_ref());
         }
         Ok(comparison)
+    }
+
+    /// Asks which tags there are, if changes carry some that no customer was seen to have.
+    async fn check_tags(&self, mut plan: Plan) -> Result<Plan, Error> {
+        if plan.doubtful_tags().is_empty() {
+            // A saved plan may have lost the changes that carried them.
+            plan.tags.to_make.clear();
+            return Ok(plan);
+        }
+        let existing = self.reader.tags().await?;
+        Ok(plan.with_tags(existing.as_ref()))
     }
 
     /// What Explo holds under an id; `None` where it has no such customer.

@@ -53,12 +53,17 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
             let names: Vec<_> = columns.iter().map(|(name, _)| shown(name)).collect();
             writeln!(out, "ok    database  {}", safe(&source.place()))?;
             writeln!(out, "ok    query     {}", names.join(", "))?;
+            if source.has_query_one() {
+                writeln!(out, "ok    query_one the same columns, for one id")?;
+            }
             Ok(Exit::Success)
         }
         Err(error) => {
             let failing = match &error {
                 Error::Connect { .. } | Error::Timeout { .. } => "database",
-                Error::Query { .. } | Error::SeveralStatements | Error::Columns(_) => "query   ",
+                Error::Query { .. } | Error::SeveralStatements { .. } | Error::Columns(_) | Error::QueryOne(_) => {
+                    "query   "
+                }
             };
             writeln!(out, "fail  {failing}  {}", safe(&error.to_string()))?;
             Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })

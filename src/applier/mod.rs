@@ -3,6 +3,7 @@
 
 mod recording;
 mod settling;
+mod tags;
 
 use std::{
     collections::HashSet,
@@ -22,6 +23,7 @@ use crate::{
 use recording::Answers;
 pub(crate) use recording::Recording;
 use settling::Settling;
+use tags::Unmade;
 
 /// So many tenants answered 403 end the run: the token may not write.
 const FORBIDDEN: usize = 3;
@@ -78,6 +80,7 @@ pub(crate) struct Applier<'a, R, W> {
     answers: Answers,
     recording: Recording<'a>,
     forbidden: Mutex<usize>,
+    unmade_tags: Mutex<Unmade>,
     /// To be renamed or made, and not done: whatever needs these customers waits.
     not_there: Mutex<HashSet<RowNumber>>,
     end: OnceLock<Error>,
@@ -95,18 +98,21 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             answers: Answers::default(),
             recording,
             forbidden: Mutex::new(0),
+            unmade_tags: Mutex::default(),
             not_there: Mutex::new(plan.needed()),
             end: OnceLock::new(),
         }
     }
 
-    /// Applies the changes in order, part by part, and of each kind those last whose tenant failed before: so many side by
-    /// side, and no more than `most` of them.
+    /// Makes the missing tags, then applies the changes in order, part by part, and of each kind those last whose tenant
+    /// failed before: so many side by side, and no more than `most` of them.
     pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
         let due = self.due(&mut outcomes);
         let begun = due.iter().map(Vec::len).sum::<usize>().min(most);
+        let now = due.iter().flatten().take(begun).map(|number| &changes[*number]);
+        self.make_tags(now, side_by_side).await;
         let numbered = |number: usize| {
             let outcome = self.outcome(&changes[number]);
             async move { (number, outcome.await) }
@@ -146,10 +152,11 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Outcome::Deferred;
         }
         let tenant = self.plan.index.tenant(change.row());
-        let outcome = match change {
-            Change::Rename(row) => self.rename(*row, &tenant).await,
-            Change::Create(_) => self.create(&tenant).await,
-            Change::Update(update) => self.update(update.row, &tenant, &update.differences).await,
+        let outcome = match (change, self.unmade_tag(change)) {
+            (_, Some(reason)) => Ok(Outcome::Failed(reason)),
+            (Change::Rename(row), None) => self.rename(*row, &tenant).await,
+            (Change::Create(_), None) => self.create(&tenant).await,
+            (Change::Update(update), None) => self.update(update.row, &tenant, &update.differences).await,
         };
         let answer = self.answers.take(&tenant);
         let is_own_fault = match &outcome {

@@ -17,7 +17,7 @@ use crate::{
     explo::{self, ListingRules, ListingVersion},
     ledger::{self, Table},
     model::{cut, printable},
-    plan::{EmailRule, Guard, Rules},
+    plan::{EmailRule, Guard, Rules, TagRule},
     schedule::{Schedule, ScheduleError},
     source::{Server, Sql, SqlSettings},
 };
@@ -123,6 +123,7 @@ impl Config {
         let explo = explo(draft);
         let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
+        let create_missing_tags = draft.flag("fields.create_missing_tags");
         let guard = guard(draft);
         let ledger = ledger(draft, name.as_deref(), source.as_ref());
         let timing = timing(draft);
@@ -132,6 +133,7 @@ impl Config {
                 if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
             });
         let log = log(draft);
+        let tags = if create_missing_tags? { TagRule::Create } else { TagRule::Invalid };
         let mut explo = explo?;
         explo.listing = ListingRules {
             version: version?,
@@ -145,7 +147,7 @@ impl Config {
             explo,
             requests_per_minute: requests_per_minute?,
             max_in_flight: max_in_flight?,
-            rules: Rules { emails: emails?, ..Rules::default() },
+            rules: Rules { emails: emails?, tags, ..Rules::default() },
             guard: guard?,
             ledger: ledger?,
             timing: timing?,
@@ -161,6 +163,9 @@ fn source(draft: &mut Draft) -> Option<Sql> {
     let password = draft.optional_secret_file("source.password_file");
     let ca_file = draft.certificates("source.ca_file").map(|file| file.map(|(path, _)| path));
     let query = draft.either_text_or_file("source.query", "source.query_file");
+    let query_one = draft.text("source.query_one", "a SELECT for one id, or empty", |text| {
+        Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
+    });
     let timeout = duration(draft, "source.timeout");
     let leave_null = draft.list("fields.leave_null");
     let url = url?;
@@ -174,6 +179,7 @@ fn source(draft: &mut Draft) -> Option<Sql> {
         password: password.flatten(),
         ca_file: ca_file.flatten(),
         query: query.unwrap_or_default(),
+        query_one: query_one.flatten(),
         timeout: timeout.unwrap_or_default(),
         leave_null: leave_null.unwrap_or_default(),
     };

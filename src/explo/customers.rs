@@ -1,13 +1,13 @@
 //! Reading and writing customers: what each call asks, and what its answer must be.
 
-use std::{iter, slice};
+use std::{collections::BTreeSet, iter, slice};
 
 use super::{
     Children, Created, Error, PageProgress, Reader, Unusable, Writer,
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing},
-    rename,
+    rename, tags,
     transport::Transport,
     wire::{self, ListingVersion},
 };
@@ -146,6 +146,10 @@ impl<T: Transport> Reader for Client<T> {
         let tenant = Tenant { provided_id: provided_id.to_owned(), ..Tenant::default() };
         Ok(self.post(Endpoint::GetCustomer, &tenant).await?.customer)
     }
+
+    async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error> {
+        tags::list(self).await
+    }
 }
 
 impl<T: Transport> Writer for Client<T> {
@@ -159,5 +163,9 @@ impl<T: Transport> Writer for Client<T> {
 
     async fn rename(&self, old: &str, new: &str) -> Result<Customer<'static>, Error> {
         rename::rename(self, old, new).await
+    }
+
+    async fn create_tag(&self, name: &str) -> Result<(), Error> {
+        tags::create(self, name).await
     }
 }

@@ -13,6 +13,10 @@ pub enum Endpoint {
     CreateCustomer,
     /// Change some fields.
     UpdateCustomer,
+    /// All tags.
+    GroupTags,
+    /// One more tag.
+    CreateGroupTag,
 }
 
 impl Endpoint {
@@ -24,6 +28,8 @@ impl Endpoint {
             Self::GetCustomer => "get_customer",
             Self::CreateCustomer => "create_customer",
             Self::UpdateCustomer => "update_customer",
+            Self::GroupTags => "group_tags",
+            Self::CreateGroupTag => "create_group_tag",
         }
     }
 
@@ -34,6 +40,8 @@ impl Endpoint {
             Self::GetCustomer => "api/get_customer/",
             Self::CreateCustomer => "api/create_customer/",
             Self::UpdateCustomer => "api/update_customer/",
+            Self::GroupTags => "api/group_tags/",
+            Self::CreateGroupTag => "api/create_group_tag/",
         }
     }
 }

@@ -144,7 +144,8 @@ pub(super) fn flag(value: &RawValue) -> Option<bool> {
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 /// The same, or an object with a `name`.
-struct Named<'a>(Cow<'a, str>);
+#[derive(Debug)]
+pub(super) struct Named<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

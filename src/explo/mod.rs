@@ -15,8 +15,11 @@ mod pacer;
 mod rename;
 mod retry;
 mod stop;
+mod tags;
 mod transport;
 pub mod wire;
+
+use std::collections::BTreeSet;
 
 use crate::model::{Customer, Tenant};
 
@@ -45,6 +48,9 @@ pub trait Reader {
 
     /// One customer by its id.
     async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error>;
+
+    /// The names of all tags; `None` where Explo does not tell.
+    async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error>;
 }
 
 /// Writes customers.
@@ -56,8 +62,12 @@ pub trait Writer {
     /// Changes the fields that the tenant has; repeating it does no harm. The answer is the customer as it is now.
     async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error>;
 
-    /// Gives the customer with the old id the new one; it keeps its token. Once: an answer that is lost is found out. The customer as it is now.
+    /// Gives the customer with the old id the new one; it keeps its token. Once: an answer that is lost is found out. The
+    /// customer as it is now.
     async fn rename(&self, old: &str, new: &str) -> Result<Customer<'static>, Error>;
+
+    /// Makes a tag; one that is there by now is as good.
+    async fn create_tag(&self, name: &str) -> Result<(), Error>;
 }
 
 /// The answer to a create.

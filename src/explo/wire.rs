@@ -8,12 +8,14 @@
 //!
 //! What a customer's record may look like is in `listed.rs`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
     error::Unusable,
-    listed::{self, Text, flag},
+    listed::{self, Named, Text, flag},
 };
 use crate::model::{Customer, Object, Tenant, json};
 
@@ -121,6 +123,40 @@ pub fn read_answer(body: &[u8]) -> Result<(bool, Customer<'_>), Unusable> {
     Ok((is_new, listed::read(customer.get())?))
 }
 
+/// The answer to `group_tags`.
+#[derive(Debug, Deserialize)]
+struct TagList<'a> {
+    #[serde(borrow)]
+    success: Option<&'a RawValue>,
+    #[serde(borrow)]
+    group_tags: Option<Vec<Option<Named<'a>>>>,
+    #[serde(borrow, rename = "groupTags")]
+    camel_group_tags: Option<Vec<Option<Named<'a>>>>,
+}
+
+/// An answer of which only the success counts.
+#[derive(Debug, Deserialize)]
+struct Success<'a> {
+    #[serde(borrow)]
+    success: Option<&'a RawValue>,
+}
+
+/// Reads the names of all tags.
+pub fn read_tags(body: &[u8]) -> Result<BTreeSet<String>, Unusable> {
+    let answer: TagList<'_> = read(body, 3)?;
+    if answer.success.is_some_and(|success| flag(success) != Some(true)) {
+        return Err(Unusable::Refusal);
+    }
+    let tags = answer.group_tags.or(answer.camel_group_tags).ok_or(Unusable::Shape)?;
+    Ok(tags.into_iter().flatten().map(|Named(name)| name.into_owned()).collect())
+}
+
+/// Reads whether something was done.
+pub fn read_success(body: &[u8]) -> Result<(), Unusable> {
+    let answer: Success<'_> = read(body, 2)?;
+    if answer.success.and_then(flag) == Some(true) { Ok(()) } else { Err(Unusable::Refusal) }
+}
+
 /// Reads an envelope in which so many levels stand above a customer's values.
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8], above: usize) -> Result<T, Unusable> {
     let text = str::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
@@ -183,6 +219,13 @@ pub struct RenameBody<'a> {
     pub provided_id: &'a str,
     /// The id that it gets.
     pub new_provided_id: &'a str,
+}
+
+/// The body that makes a tag.
+#[derive(Debug, Serialize)]
+pub struct TagBody<'a> {
+    /// What it is called.
+    pub name: &'a str,
 }
 
 /// Only whole objects are sent: single keys were completed with the others' before.

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, Listed, RowNumber, Rules, Unsettled, compare, needs_current};
+use super::{Difference, Index, Listed, RowNumber, Rules, Tags, Unsettled, compare, needs_current};
 use crate::model::{Customer, Field, Invalid, json};
 
 /// One change of one customer.
@@ -67,6 +67,8 @@ pub struct Plan {
     pub with_tenant: usize,
     /// The data visibility groups of the customers listed; the empty one stands for none.
     pub access_groups: BTreeSet<String>,
+    /// What is known of the tags that changes carry.
+    pub tags: Tags,
     /// How fields were compared.
     pub rules: Rules,
 }

@@ -22,6 +22,9 @@ pub struct Rules {
     /// For the keys of properties; found out in each run.
     #[serde(default)]
     pub keys: KeyStyle,
+    /// For tags that don't exist.
+    #[serde(default)]
+    pub tags: TagRule,
 }
 
 impl Rules {
@@ -41,6 +44,17 @@ pub enum KeyStyle {
     AsListed,
     /// Nothing, for the listing has one style for all: the wanted style is taken.
     AsWanted,
+}
+
+/// What a tag that does not exist does to the tenants that have it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TagRule {
+    /// They are invalid.
+    #[default]
+    Invalid,
+    /// Nothing: it is made first.
+    Create,
 }
 
 /// What an address that only Explo has is.

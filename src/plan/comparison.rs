@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Token, Unsettled,
-    Update, compare,
+    Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Tags, Token,
+    Unsettled, Update, compare,
     doubt::{Doubt, Doubtful, Seen},
     hierarchy::{Hierarchy, Placed},
     lasting_fingerprint, lasting_fingerprint_of,
@@ -46,6 +46,7 @@ pub struct Comparison<'f> {
     looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
+    tags: Tags,
     customers: usize,
     with_tenant: usize,
 }
@@ -84,6 +85,7 @@ impl<'f> Comparison<'f> {
             looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
+            tags: Tags::default(),
             customers: 0,
             with_tenant: 0,
         }
@@ -96,6 +98,7 @@ impl<'f> Comparison<'f> {
         if !self.access_groups.contains(group) {
             self.access_groups.insert(group.to_owned());
         }
+        self.tags.see(&customer.group_tags);
         let Some(provided_id) = customer.provided_id.as_deref() else { return };
         if self.findings.has_token(customer, provided_id) {
             self.stale.remove(provided_id);
@@ -356,13 +359,12 @@ impl<'f> Comparison<'f> {
         let (renames, creates) =
             (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
         let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
-        let invalid = self.index.invalid().iter();
         let is_moved = |id: &&&str| self.findings.token(id).is_some_and(|token| self.strange.contains(&token));
         let moved = self.stale.iter().filter(is_moved).map(|id| (*id).to_owned()).collect();
         let keys = if listing.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
-            invalid: invalid.map(|(id, reason)| invalid_tenant(id.as_ref(), reason)).collect(),
+            invalid: invalid_tenants(&self.index),
             orphans: self.orphans,
             unchanged,
             unsettled: self.unsettled,
@@ -378,6 +380,7 @@ impl<'f> Comparison<'f> {
             customers: self.customers,
             with_tenant: self.with_tenant,
             access_groups: self.access_groups,
+            tags: self.tags,
             rules: self.rules.with(keys),
             index: self.index,
         }
@@ -422,6 +425,12 @@ impl<'f> Comparison<'f> {
     }
 }
 
-fn invalid_tenant(provided_id: Option<&String>, reason: &str) -> Invalid {
-    Invalid { provided_id: provided_id.cloned(), previous_provided_id: None, reason: reason.to_owned() }
+/// The tenants that can't be planned, sorted by id.
+pub(super) fn invalid_tenants(index: &Index) -> Vec<Invalid> {
+    let invalid = |(provided_id, reason): (&Option<String>, &String)| Invalid {
+        provided_id: provided_id.clone(),
+        previous_provided_id: None,
+        reason: reason.clone(),
+    };
+    index.invalid().iter().map(invalid).collect()
 }

@@ -26,10 +26,11 @@ mod remembered;
 mod rename;
 mod saved;
 mod settle;
+mod tags;
 mod written;
 
 pub use change::{Change, Plan, Update};
-pub use compare::{Difference, EmailRule, KeyStyle, Rules, compare, needs_current, sides, wanted};
+pub use compare::{Difference, EmailRule, KeyStyle, Rules, TagRule, compare, needs_current, sides, wanted};
 pub use comparison::Comparison;
 pub use entry::{Acknowledged, Entry, Listed, Token};
 pub use explanation::Explanation;
@@ -42,3 +43,4 @@ pub use index::{Index, Probe, RowNumber};
 pub use remembered::{FieldFindings, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash};
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};
+pub use tags::Tags;

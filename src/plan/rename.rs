@@ -8,7 +8,8 @@
 //! | no | no | yes | a rename |
 //! | no | no | yes, and another row without a customer has the same previous id | both tenants are invalid |
 //!
-//! Where single tenants are looked at, another row with the same previous id counts as one without a customer.
+//! Where single tenants are looked at, another row with the same previous id counts as one without a customer; with
+//! `source.query_one` it is not seen.
 //!
 //! A previous id that is the tenant's own, or empty, says nothing. In a chain (a becomes b, b becomes c) c is invalid until the
 //! row of b is gone or c is made; of a swap nothing is done where both customers are listed, and both tenants are invalid

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Difference, Fingerprints, Index, Plan, RowNumber, Rules, Update};
+use super::{Change, Difference, Fingerprints, Index, Plan, RowNumber, Rules, Tags, Update};
 use crate::model::{Object, Tenant, json};
 
 /// The version of the shape.
@@ -22,6 +22,9 @@ pub struct SavedPlan {
     /// Customers listed, and those of them that have a tenant: the bases of the guard.
     bases: (usize, usize),
     access_groups: BTreeSet<String>,
+    /// To be made first.
+    #[serde(default)]
+    tags: BTreeSet<String>,
     changes: Vec<SavedChange>,
 }
 
@@ -60,6 +63,7 @@ impl SavedPlan {
             rules: plan.rules,
             bases: (plan.customers, plan.with_tenant),
             access_groups: plan.access_groups.clone(),
+            tags: plan.tags.to_make.clone(),
             changes,
         }
     }
@@ -98,6 +102,7 @@ impl SavedPlan {
             customers: self.bases.0,
             with_tenant: self.bases.1,
             access_groups: self.access_groups,
+            tags: Tags::to_make(self.tags),
         })
     }
 }

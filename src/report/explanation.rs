@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Style;
 use crate::{
-    model::{Customer, Field, Tenant, printable, shown},
+    model::{Customer, Field, Tenant, json, printable, shown},
     plan::{Change, Explanation, Plan, sides},
 };
 
@@ -23,7 +23,7 @@ pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn 
             write_field(tenant, customer.as_ref(), field, plan, style, out)?;
         }
     }
-    writeln!(out, "{}", decision(explanation))
+    writeln!(out, "{}", decision(explanation, style))
 }
 
 fn write_field(
@@ -45,15 +45,20 @@ fn write_field(
     writeln!(out, "{}", format!("  {mark} {:<22}{text}", field.name()).trim_end())
 }
 
-fn decision(Explanation { tenant, plan, .. }: &Explanation) -> String {
+fn decision(Explanation { tenant, plan, .. }: &Explanation, style: Style) -> String {
     if let Some(invalid) = plan.invalid.first() {
-        return format!("Invalid, so nothing is sent: {}", printable(&invalid.reason));
+        return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));
     }
     if plan.changes.is_empty() {
         return if tenant.is_some() { "Unchanged: nothing is sent." } else { "Nothing to do." }.to_owned();
     }
     let to = |change: &Change| format!("To {}: {}.", change.kind(), calls(plan, change));
-    plan.changes.iter().map(to).collect::<Vec<_>>().join("\n")
+    let tag = |tag: &String| {
+        let name = if style.values { shown(&json::quote(tag)) } else { "that Explo does not have".to_owned() };
+        format!("To create first: the group tag {name}.")
+    };
+    let tags = plan.tags.to_make.iter().map(tag);
+    tags.chain(plan.changes.iter().map(to)).collect::<Vec<_>>().join("\n")
 }
 
 fn calls(plan: &Plan, change: &Change) -> String {

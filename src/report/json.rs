@@ -1,6 +1,10 @@
 //! The report for a program: one JSON object. Without `values` a field is named and its values are not.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::value::RawValue;
@@ -40,7 +44,7 @@ struct Document<'a> {
     counts: Counts,
     fields: BTreeMap<&'static str, usize>,
     held: &'a [Held],
-    calls: Calls,
+    calls: Calls<'a>,
     changes: Changes<'a>,
     orphans: &'a [String],
     skipped: &'a [String],
@@ -59,16 +63,19 @@ struct Listing {
 }
 
 #[derive(Serialize)]
-struct Calls {
+struct Calls<'a> {
     planned: BTreeMap<&'static str, usize>,
     made: BTreeMap<&'static str, usize>,
     estimated_seconds: u64,
+    /// The names behind `create_group_tag`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a BTreeSet<String>>,
 }
 
 #[derive(Serialize)]
 struct InvalidTenant<'a> {
     provided_id: Option<&'a str>,
-    reason: &'a str,
+    reason: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -127,12 +134,16 @@ impl<'a> Document<'a> {
                 planned: named(report.calls_planned()),
                 made: named(report.calls_made.clone()),
                 estimated_seconds: report.estimated_seconds(),
+                tags: Some(&plan.tags.to_make).filter(|tags| values && !tags.is_empty()),
             },
             changes: Changes { report, values },
             orphans: &plan.orphans,
             skipped: &report.run.skipped,
             invalid: invalid
-                .map(|tenant| InvalidTenant { provided_id: tenant.provided_id.as_deref(), reason: &tenant.reason })
+                .map(|tenant| InvalidTenant {
+                    provided_id: tenant.provided_id.as_deref(),
+                    reason: plan.reason(tenant, values),
+                })
                 .collect(),
             unsettled: unsettled(report),
             outcomes: report.outcomes(),

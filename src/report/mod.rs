@@ -174,6 +174,8 @@ impl Report {
             (Endpoint::CreateCustomer, plan.creates()),
             (Endpoint::UpdateCustomer, plan.changes.len() - plan.creates()),
             (Endpoint::GetCustomer, plan.looks + plan.carrying()),
+            (Endpoint::GroupTags, plan.tags.looks),
+            (Endpoint::CreateGroupTag, plan.tags.to_make.len()),
         ])
     }
 
@@ -181,7 +183,8 @@ impl Report {
     #[must_use]
     pub fn estimated_seconds(&self) -> u64 {
         let listing = &self.run.listing;
-        let made = listing.pages + listing.pages_of_children + self.run.plan.looks;
+        let plan = &self.run.plan;
+        let made = listing.pages + listing.pages_of_children + plan.looks + plan.tags.looks;
         let calls = self.calls_planned().into_values().sum::<usize>() - made;
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }

@@ -12,7 +12,7 @@ use super::{Outcomes, Report};
 use crate::{
     applier::Outcome,
     model::{Field, json, printable, shown},
-    plan::{Change, Class, Difference, Held, Unsettled},
+    plan::{Change, Class, Difference, Held, Plan, Unsettled},
 };
 
 /// Lines of one kind that are shown unless all are asked for.
@@ -49,7 +49,7 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     write_list('?', DIM, &plan.orphans, style, out, |orphan| shown(orphan))?;
     write_list('!', RED, &plan.invalid, style, out, |invalid| {
         let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), shown);
-        format!("{id}  {}", printable(&invalid.reason))
+        format!("{id}  {}", printable(&plan.reason(invalid, style.values)))
     })?;
     write_list('-', YELLOW, &report.run.skipped, style, out, |id| {
         format!("{}  changed in Explo since the plan was made: left alone", shown(id))
@@ -80,7 +80,20 @@ fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Resu
         )?;
     }
     write_list('+', GREEN, creates, style, out, |change| described(report, change, style))?;
-    write_list('~', YELLOW, updates, style, out, |change| described(report, change, style))
+    write_list('~', YELLOW, updates, style, out, |change| described(report, change, style))?;
+    write_tags(plan, style, out)
+}
+
+fn write_tags(plan: &Plan, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let tags = &plan.tags.to_make;
+    if tags.is_empty() {
+        return Ok(());
+    }
+    let most = if style.all { tags.len() } else { SHOWN };
+    let named: Vec<_> = tags.iter().take(most).map(|tag| shown(&json::quote(tag))).collect();
+    let more = if tags.len() > most { ", …" } else { "" };
+    let named = if style.values { format!(": {}{more}", named.join(", ")) } else { String::new() };
+    writeln!(out, "    {GREEN}Group tags to create first{GREEN:#}, {}{named}", grouped(tags.len()))
 }
 
 fn described(report: &Report, change: &Change, style: Style) -> String {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     Behaviour, Endpoint, Fault, Hint, Limit, Store, StoreError,
-    choice::{FailureShape, MissingSlash, V2},
+    choice::{FailureShape, MissingSlash, TagCalls, V2},
     churn::churn,
     endpoint::Version,
     fault::due,
@@ -140,6 +140,11 @@ impl Api {
         let reply = match endpoint {
             None if path.ends_with('/') => Reply::detail(404, "Not found."),
             Some((_, Version::V2)) if self.behaviour.v2 == V2::Missing => Reply::detail(404, "Not found."),
+            Some((Endpoint::GroupTags | Endpoint::CreateGroupTag, _))
+                if self.behaviour.tag_calls == TagCalls::Missing =>
+            {
+                Reply::detail(404, "Not found.")
+            }
             Some(_) if !path.ends_with('/') && self.behaviour.missing_slash == MissingSlash::Redirect => {
                 let mark = if query.is_empty() { "" } else { "?" };
                 Reply::html(301, "Moved").with("location", format!("{path}/{mark}{query}"))

@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::choice::{
     Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
-    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, Total, TotalOf,
-    UnknownParameters, UnknownTags, V1Filters, V2,
+    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, TagCalls, Total,
+    TotalOf, UnknownParameters, UnknownTags, V1Filters, V2,
 };
 
 const LISTING: &str = "How customers are listed";
@@ -110,6 +110,9 @@ pub struct Behaviour {
     /// Tags that do not exist are: refused, made
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub unknown_tags: UnknownTags,
+    /// group_tags and create_group_tag: present, missing
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub tag_calls: TagCalls,
     /// A null in a body is: ignored, cleared
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub nulls: Nulls,

@@ -294,6 +294,16 @@ pub enum UnknownTags {
     Made,
 }
 
+/// Whether tags can be listed and made by themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum TagCalls {
+    /// They can.
+    #[default]
+    Present,
+    /// There are no such calls: 404.
+    Missing,
+}
+
 /// What `null` in a body means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Nulls {

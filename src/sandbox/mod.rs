@@ -28,8 +28,8 @@ pub use api::{Api, Call};
 pub use behaviour::Behaviour;
 pub use choice::{
     Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
-    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, Total, TotalOf,
-    UnknownParameters, UnknownTags, V1Filters, V2,
+    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, TagCalls, Total,
+    TotalOf, UnknownParameters, UnknownTags, V1Filters, V2,
 };
 pub use churn::STRANGER;
 pub use customer::StoredCustomer;

@@ -1,6 +1,6 @@
 //! The columns of a query, by their names: which field, or which key of a field, each of them is.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::model::{Field, shown};
 
@@ -71,6 +71,16 @@ impl Columns {
             mistakes.push(format!("fields.leave_null names '{name}', which the query does not return"));
         }
         if mistakes.is_empty() { Ok(Self(columns)) } else { Err(mistakes) }
+    }
+
+    /// What these columns have that the others lack, and the other way round.
+    pub(super) fn unlike(&self, whole: &Self) -> Vec<String> {
+        let names = |columns: &'_ Self| columns.0.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+        let (ours, theirs) = (names(self), names(whole));
+        let further =
+            ours.difference(&theirs).map(|name| format!("source.query does not return its '{}'", shown(name)));
+        let lacking = theirs.difference(&ours).map(|name| format!("it does not return '{}'", shown(name)));
+        further.chain(lacking).collect()
     }
 
     /// Name and meaning of each column.

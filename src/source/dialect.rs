@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
-use sqlx::{Database, TypeInfo, database::HasStatementCache};
+use sqlx::{Database, Either, Statement, TypeInfo, database::HasStatementCache};
 use url::Url;
 
 use super::{cell::Cell, server::Server};
@@ -19,6 +19,8 @@ pub struct SqlSettings {
     pub ca_file: Option<PathBuf>,
     /// The user's SELECT.
     pub query: String,
+    /// The same for one id, where there is one.
+    pub query_one: Option<String>,
     /// The longest silence.
     pub timeout: Duration,
     /// Columns whose NULL means: leave alone.
@@ -35,12 +37,45 @@ pub(super) trait Dialect {
     /// The statements that open a read-only snapshot.
     const SNAPSHOT: &[&str];
 
+    /// What stands for the id in the query for one.
+    const PLACEHOLDER: &str;
+
+    /// Why an id can't be bound to the one or more parameters of a prepared query, where it can't.
+    fn mistake(_: &<Self::Db as Database>::Statement) -> Option<String> {
+        None
+    }
+
+    /// Binds an id to all parameters of a prepared query; nothing where no row can have such an id.
+    async fn bind(
+        connection: &mut <Self::Db as Database>::Connection,
+        statement: &<Self::Db as Database>::Statement,
+        query: &str,
+        provided_id: &str,
+    ) -> sqlx::Result<Option<Bound<<Self::Db as Database>::Arguments>>>;
+
     /// One value of a row.
     fn cell<'r>(
         row: &'r <Self::Db as Database>::Row,
         position: usize,
         type_info: &<Self::Db as Database>::TypeInfo,
     ) -> sqlx::Result<Cell<'r>>;
+}
+
+/// What is to be fetched.
+pub(super) enum Bound<A> {
+    /// A statement as it is, in text form.
+    Text(String),
+    /// The query with these arguments.
+    Arguments(A),
+}
+
+/// How many parameters a statement has.
+pub(super) fn parameters(statement: &impl Statement) -> usize {
+    match statement.parameters() {
+        Some(Either::Left(types)) => types.len(),
+        Some(Either::Right(count)) => count,
+        None => 0,
+    }
 }
 
 /// Whether a connection to this host stays on this machine, so that there is nobody to verify.

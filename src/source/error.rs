@@ -17,8 +17,10 @@ pub enum Error {
         cause: String,
     },
     /// The database refuses the query, or broke off.
-    #[error("the query failed in {place}: {cause}; check source.query")]
+    #[error("the query failed in {place}: {cause}; check {key}")]
     Query {
+        /// `source.query` or `source.query_one`.
+        key: &'static str,
         /// Host and database.
         place: String,
         /// The database's words.
@@ -35,18 +37,24 @@ pub enum Error {
         doing: &'static str,
     },
     /// The query holds more than one statement.
-    #[error("source.query holds more than one statement; it must be a single SELECT")]
-    SeveralStatements,
+    #[error("{key} holds more than one statement; it must be a single SELECT")]
+    SeveralStatements {
+        /// `source.query` or `source.query_one`.
+        key: &'static str,
+    },
     /// The columns are not those that a tenant has.
     #[error("the query's columns can't be used: {}", .0.join("; "))]
     Columns(Vec<String>),
+    /// The query for one id is not the other one for one id.
+    #[error("source.query_one can't be used: {}", .0.join("; "))]
+    QueryOne(Vec<String>),
 }
 
 impl Error {
     /// Whether the configuration is at fault.
     #[must_use]
     pub fn is_about_config(&self) -> bool {
-        matches!(self, Self::Columns(_) | Self::SeveralStatements)
+        matches!(self, Self::Columns(_) | Self::QueryOne(_) | Self::SeveralStatements { .. })
     }
 }
 

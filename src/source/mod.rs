@@ -10,8 +10,11 @@ mod error;
 mod mysql;
 mod postgres;
 mod server;
+mod snapshot;
 mod sql;
 mod sqlite;
+
+use std::collections::BTreeSet;
 
 use crate::model::Row;
 
@@ -29,6 +32,12 @@ pub use sql::{Connection, Sql};
 pub trait Source {
     /// Gives every row once, valid or not, and closes.
     async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error>;
+
+    /// Gives every row that has one of these ids, valid or not, and maybe others; where single ids can't be asked for, all.
+    /// The result are ids for which there are only rows of other ids.
+    async fn read_some(&self, _: &BTreeSet<String>, each: &mut dyn FnMut(Row)) -> Result<BTreeSet<String>, Error> {
+        self.read(each).await.map(|()| BTreeSet::new())
+    }
 
     /// What the rows have, without reading them.
     async fn columns(&self) -> Result<Columns, Error>;

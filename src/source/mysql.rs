@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use secrecy::ExposeSecret;
 use sqlx::{
     Column, ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
-    mysql::{MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlTypeInfo},
+    mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlStatement, MySqlTypeInfo},
 };
 
 use super::{
     cell::Cell,
-    dialect::{Dialect, is_loopback, is_one_of, tls_mode},
+    dialect::{Bound, Dialect, is_loopback, is_one_of, parameters, tls_mode},
     server::Server,
 };
 
@@ -24,6 +24,22 @@ impl Dialect for MySqlDialect {
 
     async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
         connect(server).await
+    }
+
+    const PLACEHOLDER: &str = "?";
+
+    /// What is prepared by SQL comes in text form, and variables are bound in place of a text that would have to be quoted.
+    async fn bind(
+        connection: &mut MySqlConnection,
+        statement: &MySqlStatement,
+        query: &str,
+        provided_id: &str,
+    ) -> sqlx::Result<Option<Bound<MySqlArguments>>> {
+        let set = sqlx::query("SET @explo_sync_id = ?, @explo_sync_query = ?").bind(provided_id).bind(query);
+        set.persistent(false).execute(&mut *connection).await?;
+        sqlx::raw_sql("PREPARE explo_sync_one FROM @explo_sync_query").execute(connection).await?;
+        let variables = vec!["@explo_sync_id"; parameters(statement)].join(", ");
+        Ok(Some(Bound::Text(format!("EXECUTE explo_sync_one USING {variables}"))))
     }
 
     fn cell<'r>(row: &'r MySqlRow, position: usize, type_info: &MySqlTypeInfo) -> sqlx::Result<Cell<'r>> {

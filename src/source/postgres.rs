@@ -4,15 +4,27 @@ use std::borrow::Cow;
 
 use secrecy::ExposeSecret;
 use sqlx::{
-    ConnectOptions, PgConnection, Postgres, Row, ValueRef,
-    postgres::{PgConnectOptions, PgRow, PgSslMode, PgTypeInfo, PgTypeKind},
+    AssertSqlSafe, ConnectOptions, Either, Encode, PgConnection, Postgres, Row, Statement, Type, TypeInfo, ValueRef,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{
+        PgArgumentBuffer, PgArguments, PgConnectOptions, PgRow, PgSslMode, PgStatement, PgTypeInfo, PgTypeKind,
+    },
 };
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     cell::Cell,
-    dialect::{Dialect, is_loopback, is_one_of, tls_mode},
+    dialect::{Bound, Dialect, is_loopback, is_one_of, tls_mode},
     server::Server,
 };
+
+/// Types whose binary form is their text.
+const TEXTS: [&str; 4] = ["TEXT", "VARCHAR", "CHAR", "citext"];
+
+/// Other types that an id can be bound as.
+const IDS: [&str; 4] = ["INT2", "INT4", "INT8", "UUID"];
 
 pub(super) struct PostgresDialect;
 
@@ -23,6 +35,32 @@ impl Dialect for PostgresDialect {
 
     async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
         connect(server).await
+    }
+
+    const PLACEHOLDER: &str = "$1";
+
+    fn mistake(statement: &PgStatement) -> Option<String> {
+        let Some(Either::Left([type_info])) = statement.parameters() else {
+            return Some("it must have the one parameter $1".to_owned());
+        };
+        let is_supported = is_one_of(base(type_info), &TEXTS) || is_one_of(base(type_info), &IDS);
+        (!is_supported).then(|| format!("an id can't be bound as {}: write `where id::text = $1`", type_info.name()))
+    }
+
+    /// A cursor takes a parameter, and what is fetched from it comes in text form. It ends with the transaction.
+    async fn bind(
+        connection: &mut PgConnection,
+        statement: &PgStatement,
+        query: &str,
+        provided_id: &str,
+    ) -> sqlx::Result<Option<Bound<PgArguments>>> {
+        let Some(Either::Left([type_info])) = statement.parameters() else { return Ok(None) };
+        let Some(id) = BoundId::of(provided_id, type_info) else { return Ok(None) };
+        // The cursors of other ids are still open.
+        let cursor = format!("explo_sync_{:016x}", xxh3_64(provided_id.as_bytes()));
+        let declare = AssertSqlSafe(format!("DECLARE {cursor} NO SCROLL CURSOR FOR {query}"));
+        sqlx::query(declare).bind(id).persistent(false).execute(connection).await?;
+        Ok(Some(Bound::Text(format!("FETCH ALL FROM {cursor}"))))
     }
 
     fn cell<'r>(row: &'r PgRow, position: usize, type_info: &PgTypeInfo) -> sqlx::Result<Cell<'r>> {
@@ -61,6 +99,44 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
         options = options.ssl_root_cert(file);
     }
     options.connect().await
+}
+
+/// An id in the binary form of the type that the query compares it with.
+struct BoundId {
+    bytes: Vec<u8>,
+    type_info: PgTypeInfo,
+}
+
+impl BoundId {
+    /// `None`: there is no such value of this type.
+    fn of(provided_id: &str, type_info: &PgTypeInfo) -> Option<Self> {
+        let bytes = match base(type_info).name() {
+            "INT2" => provided_id.parse::<i16>().ok()?.to_be_bytes().to_vec(),
+            "INT4" => provided_id.parse::<i32>().ok()?.to_be_bytes().to_vec(),
+            "INT8" => provided_id.parse::<i64>().ok()?.to_be_bytes().to_vec(),
+            "UUID" => provided_id.parse::<Uuid>().ok()?.into_bytes().to_vec(),
+            _ if provided_id.contains('\0') => return None,
+            _ => provided_id.as_bytes().to_vec(),
+        };
+        Some(Self { bytes, type_info: type_info.clone() })
+    }
+}
+
+impl Type<Postgres> for BoundId {
+    fn type_info() -> PgTypeInfo {
+        <str as Type<Postgres>>::type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for BoundId {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        buffer.extend_from_slice(&self.bytes);
+        Ok(IsNull::No)
+    }
+
+    fn produces(&self) -> Option<PgTypeInfo> {
+        Some(self.type_info.clone())
+    }
 }
 
 /// The type below any domains.

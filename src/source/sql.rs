@@ -1,22 +1,18 @@
-//! Tenants from a SQL database: one connection, one read-only snapshot, one statement, in text form so that every type
-//! arrives as the database prints it.
+//! Tenants from a SQL database: one connection, one read-only snapshot, one statement, be it for all tenants or for one.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
-use futures_util::TryStreamExt;
-use sqlx::{
-    AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, MySqlConnection, PgConnection, Statement,
-};
+use sqlx::{Database, Executor, IntoArguments, MySqlConnection, PgConnection};
 
 use super::{
     Error, Source,
     columns::Columns,
-    convert,
     dialect::{Dialect, SqlSettings},
     error::cause,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     server::{Kind, Server},
+    snapshot::Snapshot,
     sqlite::SqliteDialect,
 };
 use crate::model::Row;
@@ -25,8 +21,19 @@ use crate::model::Row;
 #[derive(Debug)]
 pub struct Sql {
     server: Server,
-    query: String,
-    leave_null: Vec<String>,
+    pub(super) query: String,
+    query_one: Option<String>,
+    pub(super) leave_null: Vec<String>,
+}
+
+/// What a snapshot is for.
+enum Task<'a> {
+    /// To see that the queries are understood.
+    Columns,
+    /// All rows.
+    Whole(&'a mut dyn FnMut(Row)),
+    /// The rows of these ids.
+    Some { provided_ids: &'a BTreeSet<String>, each: &'a mut dyn FnMut(Row), strays: &'a mut BTreeSet<String> },
 }
 
 /// A connection for something else than reading tenants.
@@ -43,8 +50,8 @@ pub enum Connection {
 impl Sql {
     /// A source that connects when it is read.
     pub fn new(settings: SqlSettings) -> Result<Self, String> {
-        let SqlSettings { url, password, ca_file, query, timeout, leave_null } = settings;
-        Ok(Self { server: Server::new(&url, password, ca_file, timeout)?, query, leave_null })
+        let SqlSettings { url, password, ca_file, query, timeout, leave_null, query_one } = settings;
+        Ok(Self { server: Server::new(&url, password, ca_file, timeout)?, query, query_one, leave_null })
     }
 
     /// Where it is.
@@ -62,62 +69,46 @@ impl Sql {
         })
     }
 
-    async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
+    pub(super) async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
         let refused = |error| Error::Connect { place: self.place(), cause: cause(&error) };
         self.in_time("connecting", D::connect(&self.server)).await?.map_err(refused)
     }
 
-    /// Prepares the query in a snapshot; with `each`, reads the rows as well.
-    async fn run<D: Dialect>(&self, mut each: Option<&mut dyn FnMut(Row)>) -> Result<Columns, Error>
-    where
-        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
-    {
-        let failed = |error: sqlx::Error| Error::Query { place: self.place(), cause: cause(&error) };
-        let sql = || AssertSqlSafe(self.query.clone());
-        let mut connection = self.open::<D>().await?;
-        for statement in D::SNAPSHOT {
-            let begun = (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(*statement)));
-            self.in_time("beginning", begun).await?.map_err(failed)?;
-        }
-        // Only a prepared statement tells its columns before a row comes, and is refused where it is a list of statements.
-        let prepared = sqlx::SqlSafeStr::into_sql_str(sql());
-        let statement =
-            self.in_time("preparing the query", (&mut connection).prepare(prepared)).await?.map_err(failed)?;
-        let names = statement.columns().iter().map(sqlx::Column::name);
-        let columns = Columns::named(names, &self.leave_null).map_err(Error::Columns)?;
-        let types: Vec<_> = statement.columns().iter().map(|column| column.type_info().clone()).collect();
-        // Behind a transaction pooler the name would stay on the server's connection.
-        let cleared = self.in_time("preparing the query", connection.clear_cached_statements()).await?;
-        cleared.map_err(failed)?;
-
-        if let Some(each) = &mut each {
-            let mut rows = (&mut connection).fetch_many(sqlx::raw_sql(sql()));
-            let (mut number, mut is_over) = (0, false);
-            while let Some(result) = self.in_time("sending rows", rows.try_next()).await?.map_err(failed)? {
-                let row = match result {
-                    _ if is_over => return Err(Error::SeveralStatements),
-                    Either::Left(_) => {
-                        is_over = true;
-                        continue;
-                    }
-                    Either::Right(row) => row,
-                };
-                number += 1;
-                let cells = types.iter().enumerate().map(|(position, type_info)| D::cell(&row, position, type_info));
-                let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
-                each(convert::row(&columns, &self.leave_null, cells.into_iter(), number));
-            }
-        }
-        // The rows are here; that the farewell fails changes nothing.
-        let _ = self.in_time("closing", connection.close()).await;
-        Ok(columns)
+    pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
+        Error::Query { key, place: self.place(), cause: cause(error) }
     }
 
-    async fn dispatch(&self, each: Option<&mut dyn FnMut(Row)>) -> Result<Columns, Error> {
+    /// Whether there is a query for one id.
+    #[must_use]
+    pub fn has_query_one(&self) -> bool {
+        self.query_one.is_some()
+    }
+
+    async fn run<D: Dialect>(&self, task: Task<'_>) -> Result<Columns, Error>
+    where
+        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+        <D::Db as Database>::Arguments: IntoArguments<D::Db>,
+    {
+        let mut snapshot = Snapshot::<D>::begin(self).await?;
+        let whole = snapshot.prepare_whole().await?;
+        match (task, self.query_one.as_deref()) {
+            (Task::Whole(each), _) | (Task::Some { each, .. }, None) => snapshot.read(&whole, each).await?,
+            (Task::Some { provided_ids, each, strays }, Some(query)) => {
+                let one = snapshot.prepare_one(query, &whole).await?;
+                *strays = snapshot.read_some(&one, provided_ids, each).await?;
+            }
+            (Task::Columns, Some(query)) => drop(snapshot.prepare_one(query, &whole).await?),
+            (Task::Columns, None) => {}
+        }
+        snapshot.end().await;
+        Ok(whole.columns)
+    }
+
+    async fn dispatch(&self, task: Task<'_>) -> Result<Columns, Error> {
         match self.server.kind() {
-            Kind::Postgres => self.run::<PostgresDialect>(each).await,
-            Kind::MySql => self.run::<MySqlDialect>(each).await,
-            Kind::Sqlite => self.run::<SqliteDialect>(each).await,
+            Kind::Postgres => Box::pin(self.run::<PostgresDialect>(task)).await,
+            Kind::MySql => Box::pin(self.run::<MySqlDialect>(task)).await,
+            Kind::Sqlite => Box::pin(self.run::<SqliteDialect>(task)).await,
         }
     }
 
@@ -131,11 +122,21 @@ impl Sql {
 
 impl Source for Sql {
     async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
-        self.dispatch(Some(each)).await.map(drop)
+        self.dispatch(Task::Whole(each)).await.map(drop)
+    }
+
+    async fn read_some(
+        &self,
+        provided_ids: &BTreeSet<String>,
+        each: &mut dyn FnMut(Row),
+    ) -> Result<BTreeSet<String>, Error> {
+        let mut strays = BTreeSet::new();
+        self.dispatch(Task::Some { provided_ids, each, strays: &mut strays }).await?;
+        Ok(strays)
     }
 
     async fn columns(&self) -> Result<Columns, Error> {
-        self.dispatch(None).await
+        self.dispatch(Task::Columns).await
     }
 
     fn place(&self) -> String {

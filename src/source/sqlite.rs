@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 
 use sqlx::{
-    ConnectOptions, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
-    sqlite::{SqliteConnectOptions, SqliteRow, SqliteTypeInfo},
+    Arguments, ConnectOptions, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow, SqliteStatement, SqliteTypeInfo},
 };
 use url::Url;
 
-use super::{cell::Cell, dialect::Dialect, server::Server};
+use super::{
+    cell::Cell,
+    dialect::{Bound, Dialect, parameters},
+    server::Server,
+};
 
 pub(super) struct SqliteDialect;
 
@@ -26,6 +30,21 @@ impl Dialect for SqliteDialect {
             .disable_statement_logging()
             .connect()
             .await
+    }
+
+    const PLACEHOLDER: &str = "?";
+
+    async fn bind(
+        _: &mut SqliteConnection,
+        statement: &SqliteStatement,
+        _: &str,
+        provided_id: &str,
+    ) -> sqlx::Result<Option<Bound<SqliteArguments>>> {
+        let mut arguments = SqliteArguments::default();
+        for _ in 0..parameters(statement) {
+            arguments.add(provided_id.to_owned()).map_err(sqlx::Error::Encode)?;
+        }
+        Ok(Some(Bound::Arguments(arguments)))
     }
 
     fn cell<'r>(row: &'r SqliteRow, position: usize, _: &SqliteTypeInfo) -> sqlx::Result<Cell<'r>> {

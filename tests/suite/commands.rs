@@ -81,7 +81,7 @@ async fn exit_codes_tell_what_a_run_found_and_did() {
     assert_eq!(code(&program, &["--dry-run", "--exit-code"]).await, 0, "invalid rows are no changes");
     let mend = "delete from tenants where id = 'bad' or id is null";
     database.execute(&format!("{mend}; update tenants set tag = 'unknown' where id = 'new'")).await;
-    assert_eq!(code(&program, &[]).await, 3, "a tenant failed: there is no such tag");
+    assert_eq!(code(&program, &[]).await, 3, "a tenant is invalid: there is no such tag");
 }
 
 #[tokio::test]

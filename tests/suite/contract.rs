@@ -1,6 +1,6 @@
 //! The outer contract of a run: its JSON report, what is shown where, and that a dry run writes nothing.
 
-use explo_sync::sandbox::Sandbox;
+use explo_sync::sandbox::{Sandbox, TagCalls};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -22,9 +22,10 @@ async fn sides() -> (Database, Sandbox, Program) {
     (database, sandbox, program)
 }
 
-/// The same, with a tenant that will fail, for want of its tag, and two rows that are invalid.
+/// The same, with a tenant that will fail, for a tag of which Explo does not tell before, and two rows that are invalid.
 async fn sides_with_failures() -> (Database, Sandbox, Program) {
     let (database, sandbox, program) = sides().await;
+    sandbox.adjust(|api| api.behaviour.tag_calls = TagCalls::Missing);
     database
         .execute(
             "insert into tenants values ('failing', 'Failing Ltd', null, 'Unknown Tag'),

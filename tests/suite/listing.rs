@@ -166,6 +166,7 @@ async fn one_full_tenant(without: &[&str], other: Value) -> (Program, (Database,
     fields.extend(other.as_object().unwrap().clone());
     let page = json!({"total_count": 1, "results": {"customers": [record]}});
     let sides = (database, sandbox([]).await);
+    sides.1.change(|store| store.add_tag("gold").unwrap());
     let program = listing(&sides, page.to_string()).await;
     (program.with("EXPLO_SYNC__SOURCE__QUERY", "select * from tenants"), sides)
 }

@@ -269,3 +269,12 @@ fn behaving(flags: &str, seed: u64) -> Api {
     api.behaviour = switches(flags).behaviour;
     api
 }
+
+#[test]
+fn the_calls_about_tags_may_be_missing() {
+    for (flags, status) in [("", 200), ("--tag-calls missing", 404)] {
+        let mut api = api(flags);
+        assert_eq!(call(&mut api, "GET", "/api/group_tags/", &Value::Null).status, status);
+        assert_eq!(post(&mut api, "create_group_tag", &json!({"name": "New"})).status, status);
+    }
+}

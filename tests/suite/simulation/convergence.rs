@@ -10,8 +10,8 @@ use explo_sync::{
 use super::{
     each_seed,
     oracle::{
-        allows, check_calls, check_needed, check_report, check_unmanaged, holds, lies, managed, refuses, stored,
-        unmanaged,
+        allows, check_calls, check_missing_tags, check_needed, check_report, check_unmanaged, holds, lies, managed,
+        refuses, stored, unmanaged,
     },
     table::Table,
     world::{Call, Course, Ended, World},
@@ -57,6 +57,7 @@ async fn converges<L: Ledger + Default>(world: &World, remembers: bool) -> (L, B
         check_calls(world, &calls, true);
         check_report(world, &report, &calls);
         check_needed(world, &before, &calls);
+        check_missing_tags(world, &before, &report, &calls);
         if !remembers {
             ledger = L::default();
         }
@@ -120,7 +121,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
                     "{field:?} of {tenant:?} is not held by {customer:?}, and nobody says so"
                 );
                 assert!(
-                    is_excused || is_spared || !allows(&api, tenant, field, emails),
+                    is_excused || is_spared || !allows(world, &api, tenant, field),
                     "{field:?} of {tenant:?} could be had"
                 );
             } else if is_told(field) {
@@ -128,7 +129,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
             }
         }
         if failed.contains(id) {
-            let is_refused = world.scenario.hidden.contains(id) || refuses(&api, tenant, emails);
+            let is_refused = world.scenario.hidden.contains(id) || refuses(world, &api, tenant);
             assert!(is_refused, "{tenant:?} failed, but Explo takes what it wants");
             continue;
         }

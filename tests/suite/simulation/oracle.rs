@@ -9,9 +9,11 @@ use explo_sync::{
     applier::Outcome,
     explo::ListingVersion,
     model::{Field, Object, Tenant},
-    plan::{Change, EmailRule},
+    plan::{Change, EmailRule, TagRule},
     report::Report,
-    sandbox::{Api, Behaviour, LevelShown, Order, ParentFilter, PropertyKeys, Request, Shown, StoredCustomer},
+    sandbox::{
+        Api, Behaviour, LevelShown, Order, ParentFilter, PropertyKeys, Request, Shown, StoredCustomer, TagCalls,
+    },
 };
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -104,10 +106,35 @@ fn body(customer: &Value, tenant: &Tenant, field: Field, emails: EmailRule) -> V
     json!({"provided_id": tenant.provided_id, field.name(): value})
 }
 
-/// Whether this Explo lets one field be as it is wanted at all: tried on a copy.
-pub fn allows(api: &Api, tenant: &Tenant, field: Field, emails: EmailRule) -> bool {
+/// A copy of this Explo with the tags of a tenant, where they are to be made; whether all of them could be.
+fn with_tags(world: &World, api: &Api, tenant: &Tenant) -> (Api, bool) {
     let mut copy = api.clone();
     copy.faults.clear();
+    let is_asked = world.scenario.tags == TagRule::Create && copy.behaviour.tag_calls == TagCalls::Present;
+    let missing: Vec<_> = tenant.group_tags.iter().flatten().filter(|tag| is_asked && !has_tag(api, tag)).collect();
+    let mut are_made = true;
+    for tag in missing {
+        let body = json!({"name": tag}).to_string();
+        let request = Request {
+            method: "POST",
+            path: "/api/create_group_tag/",
+            token: Some("team-token"),
+            body: body.as_bytes(),
+        };
+        let answer: Value = serde_json::from_slice(&copy.answer(&request, Instant::now()).body).unwrap_or_default();
+        are_made &= ["group_tag", "groupTag"].iter().any(|name| answer[*name].is_object());
+    }
+    (copy, are_made)
+}
+
+fn has_tag(api: &Api, tag: &str) -> bool {
+    api.store().tags().contains(tag)
+}
+
+/// Whether this Explo lets one field be as it is wanted at all: tried on a copy.
+pub fn allows(world: &World, api: &Api, tenant: &Tenant, field: Field) -> bool {
+    let (mut copy, _) = with_tags(world, api, tenant);
+    let emails = world.scenario.emails;
     let Some(customer) = stored(&copy, &tenant.provided_id) else { return false };
     let body = body(&customer, tenant, field, emails).to_string();
     let request =
@@ -117,8 +144,9 @@ pub fn allows(api: &Api, tenant: &Tenant, field: Field, emails: EmailRule) -> bo
 }
 
 /// Whether this Explo refuses what a tenant wants as a whole: tried on a copy.
-pub fn refuses(api: &Api, tenant: &Tenant, emails: EmailRule) -> bool {
-    let mut copy = api.clone();
+pub fn refuses(world: &World, api: &Api, tenant: &Tenant) -> bool {
+    let (mut copy, are_made) = with_tags(world, api, tenant);
+    let emails = world.scenario.emails;
     let customer = stored(&copy, &tenant.provided_id);
     let path = if customer.is_some() { "/api/update_customer/" } else { "/api/create_customer/" };
     let mut whole = json!({"provided_id": tenant.provided_id});
@@ -130,7 +158,7 @@ pub fn refuses(api: &Api, tenant: &Tenant, emails: EmailRule) -> bool {
     let request = Request { method: "POST", path, token: Some("team-token"), body: whole.as_bytes() };
     let reply = copy.answer(&request, Instant::now());
     let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    reply.status != 200 || !answer["customer"].is_object()
+    !are_made || reply.status != 200 || !answer["customer"].is_object()
 }
 
 /// Fields that this Explo shows otherwise than it holds them, in some answer that matters.
@@ -223,6 +251,7 @@ pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
     let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
     assert!(is_planned || writes.is_empty(), "a write without a plan: {writes:?}");
     check_renames(&writes);
+    check_tags(world, calls, is_planned);
     for write in writes {
         let tenant = tenants.get(write.tenant_id()).unwrap_or_else(|| panic!("a stranger is written: {write:?}"));
         let managed: Vec<_> = managed(tenant).into_iter().map(Field::name).collect();
@@ -232,6 +261,22 @@ pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
             let ids = (tenant.previous_provided_id.as_deref(), 0);
             assert_eq!((Some(write.provided_id()), write.fields().count()), ids, "not what was asked for: {write:?}");
         }
+    }
+}
+
+/// Tags are made where that is asked for, before the first write, and only for tenants that have them.
+fn check_tags(world: &World, calls: &[Call], is_planned: bool) {
+    let creates: Vec<_> = calls.iter().filter(|call| call.endpoint == "create_group_tag").collect();
+    let may_create = is_planned && world.scenario.tags == TagRule::Create;
+    assert!(may_create || creates.is_empty(), "nobody asked for tags: {creates:?}");
+    let first_write = calls.iter().position(Call::is_write).unwrap_or(calls.len());
+    let late = calls[first_write..].iter().find(|call| call.endpoint.ends_with("group_tag"));
+    assert!(late.is_none(), "a tag after the first write: {late:?}");
+    let tenants = world.tenants.borrow();
+    for create in creates {
+        let is_carried =
+            tenants.iter().any(|tenant| tenant.group_tags.iter().flatten().any(|tag| create.body["name"] == *tag));
+        assert!(is_carried, "nobody has this tag: {create:?}");
     }
 }
 
@@ -312,6 +357,29 @@ fn check_pace(world: &World, calls: &[Call]) {
     for pair in calls.windows(2) {
         let gap = pair[1].began - pair[0].began;
         assert!(gap + Duration::from_millis(4) > least, "{gap:?} between {pair:?}");
+    }
+}
+
+/// Tags that don't exist are made or make their tenants invalid, and those that exist are left alone.
+pub fn check_missing_tags(world: &World, before: &Api, report: &Report, calls: &[Call]) {
+    let of = |endpoint| calls.iter().filter(move |call| call.endpoint == endpoint);
+    let creates: Vec<_> = of("create_group_tag").collect();
+    let made_before = creates.iter().find(|call| has_tag(before, call.body["name"].as_str().unwrap()));
+    assert!(made_before.is_none(), "it was there: {made_before:?}");
+    assert!(of("group_tags").count() <= 1 + creates.len(), "asked more than once which tags there are");
+    let tells = before.behaviour.tag_calls == TagCalls::Present;
+    let is_refused = world.scenario.tags == TagRule::Invalid && tells;
+    let tenants = world.tenants.borrow();
+    for invalid in &report.run.plan.invalid {
+        let is_wanting = report.run.plan.reason(invalid, true).starts_with("Explo has no group tag");
+        let tenant = tenants.iter().find(|tenant| Some(&tenant.provided_id) == invalid.provided_id.as_ref()).unwrap();
+        let has_all = tenant.group_tags.iter().flatten().all(|tag| has_tag(before, tag));
+        assert!(!is_wanting || (is_refused && !has_all), "{invalid:?} of {tenant:?}");
+    }
+    for write in calls.iter().filter(|call| call.is_write()) {
+        let mut tags = write.body["group_tags"].as_array().into_iter().flatten().map(|tag| tag.as_str().unwrap());
+        let is_known = |tag: &str| has_tag(before, tag) || creates.iter().any(|call| call.body["name"] == tag);
+        assert!(!tells || tags.all(is_known), "a tag that does not exist is sent: {write:?}");
     }
 }
 

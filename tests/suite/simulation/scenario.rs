@@ -3,11 +3,11 @@
 use explo_sync::{
     explo::ListingVersion,
     model::{Object, Tenant},
-    plan::EmailRule,
+    plan::{EmailRule, TagRule},
     sandbox::{
         Api, Behaviour, Churn, EmptyObjects, Existing, FailureShape, Ids, KeyStyle, LevelShown, MappingValues,
         OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Store, StoredCustomer,
-        Success, Total, TotalOf, UnknownParameters, UnknownTags, V1Filters, V2,
+        Success, TagCalls, Total, TotalOf, UnknownParameters, UnknownTags, V1Filters, V2,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
@@ -20,6 +20,7 @@ use super::world::World;
 pub struct Scenario {
     pub seed: u64,
     pub emails: EmailRule,
+    pub tags: TagRule,
     pub version: ListingVersion,
     pub trust_total: bool,
     pub page_size: usize,
@@ -54,6 +55,8 @@ const NAMES: [&str; 9] =
     ["Ann", "ANN", " Ann ", "Ann-Marie of the long name", "O'Brien \"x\" \\", "\u{202e}evil", "a\u{0}b\n", "Zoë", ""];
 const EMAILS: [&str; 5] = ["a@x.example", "B@x.example", " c@x.example", "d@x.example", "e+tag@x.example"];
 const TAGS: [&str; 4] = ["red", "green", "Blue", "a tag of many words"];
+/// Nobody has these.
+const NO_TAGS: [&str; 3] = ["no such tag", " no", "nor this"];
 const KEYS: [&str; 4] = ["plan", "filterValue", "seat_count", "Odd-Key"];
 const VALUES: [&str; 7] = ["1", "\"pro\"", "\" padded \"", "true", r#"{"innerKey":1}"#, "[1,2]", "\"\""];
 const IDS: [&str; 6] = ["", "\"", "/../", "é", "\u{202e}", "'; drop table x; --"];
@@ -109,6 +112,7 @@ impl World {
         api.behaviour = behaviour;
         let scenario = Scenario {
             seed,
+            tags: if random.random_bool(0.4) { TagRule::Create } else { TagRule::Invalid },
             emails: if random.random_bool(0.2) { EmailRule::Add } else { EmailRule::Replace },
             version,
             trust_total,
@@ -160,6 +164,7 @@ fn behaviour(random: &mut SmallRng, is_steady: bool) -> Behaviour {
         existing: [Existing::Left, Existing::Updated][pick(2)],
         unknown_tags: [UnknownTags::Refused, UnknownTags::Made][pick(2)],
         v2: [V2::Present, V2::Missing][pick(2)],
+        tag_calls: [TagCalls::Present, TagCalls::Missing][pick(2)],
         ..Behaviour::default()
     }
 }
@@ -205,8 +210,10 @@ fn object(random: &mut SmallRng, managed: Managed, keys: &[&str], values: &[&str
 fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant {
     let decoration = if random.random_bool(0.2) { *IDS.choose(random).unwrap() } else { "" };
     let mut tags = some(random, &TAGS);
-    if random.random_bool(0.05) {
-        tags.push("no such tag".to_owned());
+    for missing in NO_TAGS {
+        if random.random_bool(0.08) {
+            tags.push(missing.to_owned());
+        }
     }
     Tenant {
         provided_id: format!("t{number}{decoration}"),
@@ -265,8 +272,9 @@ fn customer(random: &mut SmallRng, tenant: &Tenant) -> StoredCustomer {
     }
     let emails = tenant.emails.clone().filter(|_| random.random_bool(0.5)).unwrap_or_else(|| some(random, &EMAILS));
     let tags = tenant.group_tags.clone().filter(|_| random.random_bool(0.5));
-    let tags =
-        tags.filter(|tags| !tags.iter().any(|tag| tag.starts_with("no "))).unwrap_or_else(|| some(random, &TAGS));
+    let tags = tags
+        .filter(|tags| !tags.iter().any(|tag| NO_TAGS.contains(&tag.as_str())))
+        .unwrap_or_else(|| some(random, &TAGS));
     let name = tenant.name.clone().filter(|_| random.random_bool(0.6)).unwrap_or_else(|| "Old name".to_owned());
     let group = if random.random_bool(0.97) { "Production" } else { "Elsewhere" };
     serde_json::from_value(json!({

@@ -145,7 +145,7 @@ impl World {
             let reconciler = Reconciler {
                 source: self,
                 reader: &client,
-                rules: Rules { emails: self.scenario.emails, ..Rules::default() },
+                rules: Rules { emails: self.scenario.emails, tags: self.scenario.tags, ..Rules::default() },
                 guard: course.guard,
                 allowances: &Allowances::default(),
                 findings: &findings,
@@ -397,6 +397,7 @@ impl Ended {
 }
 
 impl Call {
+    /// Of a customer.
     pub fn is_write(&self) -> bool {
         matches!(self.endpoint.as_str(), "create_customer" | "update_customer")
     }

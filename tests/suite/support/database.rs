@@ -139,6 +139,7 @@ pub fn settings(url: &str, query: &str) -> SqlSettings {
         password: None,
         ca_file: None,
         query: query.to_owned(),
+        query_one: None,
         timeout: Duration::from_mins(1),
         leave_null: Vec::new(),
     }

@@ -1,0 +1,52 @@
+//! Makes the tags that changes carry, before the changes. One that can't be made fails those, not the run.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
+
+use futures_util::{StreamExt, stream};
+
+use super::Applier;
+use crate::{
+    explo::{Reader, Writer},
+    plan::Change,
+};
+
+/// Tags that could not be made, with the reason.
+pub(super) type Unmade = BTreeMap<String, String>;
+
+impl<R: Reader, W: Writer> Applier<'_, R, W> {
+    /// Makes those that these changes carry.
+    pub(super) async fn make_tags(&self, begun: impl Iterator<Item = &Change>, side_by_side: usize) {
+        let to_make = &self.plan.tags.to_make;
+        if to_make.is_empty() {
+            return;
+        }
+        let carried: BTreeSet<_> = begun.flat_map(|change| self.plan.sent_tags(change)).collect();
+        let make = async |tag: &String| {
+            if self.end.get().is_some() {
+                return;
+            }
+            match self.writer.create_tag(tag).await {
+                Ok(()) => {}
+                Err(error) if error.ends_run() => drop(self.end.set(error)),
+                Err(error) => {
+                    let mut unmade = self.unmade_tags.lock().unwrap_or_else(PoisonError::into_inner);
+                    unmade.insert(tag.clone(), error.to_string());
+                }
+            }
+        };
+        stream::iter(to_make.intersection(&carried)).for_each_concurrent(side_by_side.max(1), make).await;
+    }
+
+    /// Why a change can't be made, where it carries a tag that could not be.
+    pub(super) fn unmade_tag(&self, change: &Change) -> Option<String> {
+        let unmade = self.unmade_tags.lock().unwrap_or_else(PoisonError::into_inner);
+        if unmade.is_empty() {
+            return None;
+        }
+        let reason = self.plan.sent_tags(change).iter().find_map(|tag| unmade.get(tag))?;
+        Some(format!("one of its group_tags could not be created: {reason}"))
+    }
+}

@@ -1,0 +1,43 @@
+//! Listing tags, and making one. Neither is worth a run: where Explo does not tell which tags there are, nothing is held
+//! against anyone.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Error,
+    client::{Client, Request},
+    endpoint::Endpoint,
+    transport::Transport,
+    wire::{self, TagBody},
+};
+use crate::model::Tenant;
+
+/// Every tag; `None` where the call is not there (404, 405, 501), not allowed, or fails for good.
+pub(super) async fn list(client: &Client<impl Transport>) -> Result<Option<BTreeSet<String>>, Error> {
+    let endpoint = Endpoint::GroupTags;
+    let request = Request { endpoint, path: endpoint.path(), query: &[], body: None, sent: None };
+    match client.call(&request, wire::read_tags).await {
+        Ok((tags, _)) => Ok(Some(tags)),
+        Err(error) if error.ends_run() => Err(error),
+        Err(error) => {
+            tracing::warn!("going on without knowing which tags there are: {error}");
+            Ok(None)
+        }
+    }
+}
+
+/// Makes a tag. One that exists is refused, be it somebody's or made by an attempt whose answer was lost: a look tells.
+pub(super) async fn create(client: &Client<impl Transport>, name: &str) -> Result<(), Error> {
+    let endpoint = Endpoint::CreateGroupTag;
+    let body = serde_json::to_string(&TagBody { name }).unwrap_or_default();
+    let sent = Tenant { group_tags: Some(vec![name.to_owned()]), ..Tenant::default() };
+    let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(&sent) };
+    match client.call(&request, wire::read_success).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.ends_run() => Err(error),
+        Err(error) => {
+            let is_there = list(client).await?.is_some_and(|tags| tags.contains(name));
+            if is_there { Ok(()) } else { Err(error) }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The tags that changes carry: Explo takes only those that exist.
+//!
+//! | a listed customer has the tag | `group_tags` shows it | `create_missing_tags` | then |
+//! |---|---|---|---|
+//! | yes | not asked for its sake | | it exists |
+//! | no | yes | | it exists |
+//! | no | no | false | the tenants that carry it are invalid |
+//! | no | no | true | it is made before the changes that carry it |
+//! | no | Explo does not tell | | nothing is held against anyone |
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashSet},
+};
+
+use super::{Change, Plan, RowNumber, TagRule, comparison::invalid_tenants};
+use crate::model::{Field, Invalid, json, shown};
+
+const WAY_OUT: &str = "create it there, or set fields.create_missing_tags = true";
+
+/// Tags that a reason names.
+const NAMED: usize = 5;
+
+/// What is known of tags.
+#[derive(Debug, Default)]
+pub struct Tags {
+    /// Those that customers have.
+    seen: HashSet<String>,
+    /// How often Explo was asked which there are: once at the most.
+    pub looks: usize,
+    /// To be made before the changes that carry them.
+    pub to_make: BTreeSet<String>,
+    /// Tenants that are invalid for want of these tags, by id.
+    wanting: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Tags {
+    /// Of a plan that was saved.
+    pub(super) fn to_make(to_make: BTreeSet<String>) -> Self {
+        Self { to_make, ..Self::default() }
+    }
+
+    /// Takes the tags that a customer has.
+    pub(super) fn see(&mut self, tags: &[Cow<'_, str>]) {
+        for tag in tags {
+            if !self.seen.contains(&**tag) {
+                self.seen.insert(tag.clone().into_owned());
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// The tags that a change sends.
+    #[must_use]
+    pub fn sent_tags(&self, change: &Change) -> Vec<String> {
+        let sends = match change {
+            Change::Rename(_) => false,
+            Change::Create(_) => true,
+            Change::Update(update) => update.fields().contains(&Field::GroupTags),
+        };
+        let tags = sends.then(|| self.index.tenant(change.row()).group_tags);
+        tags.flatten().unwrap_or_default()
+    }
+
+    /// The tags that changes send and no customer is known to have.
+    #[must_use]
+    pub fn doubtful_tags(&self) -> BTreeSet<String> {
+        let sent = self.changes.iter().flat_map(|change| self.sent_tags(change));
+        sent.filter(|tag| !self.tags.seen.contains(tag)).collect()
+    }
+
+    /// Takes the answer to the question which tags there are; `None` where Explo does not tell.
+    #[must_use]
+    pub fn with_tags(mut self, existing: Option<&BTreeSet<String>>) -> Self {
+        self.tags.looks += 1;
+        let mut missing = self.doubtful_tags();
+        match existing {
+            Some(existing) => missing.retain(|tag| !existing.contains(tag)),
+            None => missing.retain(|tag| self.tags.to_make.contains(tag)),
+        }
+        match self.rules.tags {
+            TagRule::Create => self.tags.to_make = missing,
+            TagRule::Invalid => self.reject_wanting(&missing),
+        }
+        self
+    }
+
+    fn reject_wanting(&mut self, missing: &BTreeSet<String>) {
+        let mut rejected = BTreeSet::<RowNumber>::new();
+        let (mut below, makes) = (Vec::new(), |change: &&Change| !matches!(change, Change::Update(_)));
+        let made: BTreeSet<_> = self.changes.iter().filter(makes).map(Change::row).collect();
+        for change in &self.changes {
+            let above = self.waits_for(change).find(|row| made.contains(row) && rejected.contains(row));
+            if let Some(above) = above.filter(|above| *above != change.row()) {
+                rejected.insert(change.row());
+                below.push((
+                    change.row(),
+                    format!("it is below an invalid one: {}", shown(self.index.provided_id(above))),
+                ));
+                continue;
+            }
+            let tags = self.sent_tags(change).into_iter().filter(|tag| missing.contains(tag));
+            let tags: BTreeSet<_> = tags.collect();
+            if !tags.is_empty() {
+                rejected.insert(change.row());
+                self.tags.wanting.insert(self.provided_id(change).to_owned(), tags);
+            }
+        }
+        // A tenant may be renamed and updated.
+        self.changes.retain(|change| !rejected.contains(&change.row()));
+        for provided_id in self.tags.wanting.keys() {
+            self.index.reject(
+                Some(provided_id.clone()),
+                &format!("one of its group_tags does not exist in Explo: {WAY_OUT}"),
+            );
+        }
+        for (row, reason) in below {
+            let provided_id = self.index.provided_id(row).to_owned();
+            self.index.reject(Some(provided_id), &reason);
+        }
+        self.invalid = invalid_tenants(&self.index);
+    }
+
+    /// Why a tenant is invalid; only with `values` are its tags named.
+    #[must_use]
+    pub fn reason<'p>(&'p self, invalid: &'p Invalid, values: bool) -> Cow<'p, str> {
+        let wanting = invalid.provided_id.as_ref().and_then(|id| self.tags.wanting.get(id));
+        match wanting.filter(|_| values) {
+            Some(tags) => {
+                let named: Vec<_> = tags.iter().take(NAMED).map(|tag| shown(&json::quote(tag))).collect();
+                let more = if tags.len() > NAMED { ", …" } else { "" };
+                Cow::Owned(format!("Explo has no group tag {}{more}: {WAY_OUT}", named.join(", ")))
+            }
+            None => Cow::Borrowed(&invalid.reason),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One connection with one read-only snapshot, in which queries are prepared and read, in text form so that every type
+//! arrives as the database prints it.
+
+use std::collections::BTreeSet;
+
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
+
+use super::{
+    Error, Sql,
+    columns::Columns,
+    convert,
+    dialect::{Bound, Dialect, parameters},
+};
+use crate::model::Row;
+
+/// The connection, in its transaction.
+pub(super) struct Snapshot<'s, D: Dialect> {
+    sql: &'s Sql,
+    connection: <D::Db as Database>::Connection,
+}
+
+/// A query that the database understood.
+pub(super) struct Prepared<'s, D: Dialect> {
+    key: &'static str,
+    query: &'s str,
+    statement: <D::Db as Database>::Statement,
+    /// What its rows have.
+    pub(super) columns: Columns,
+}
+
+impl<'s, D: Dialect> Snapshot<'s, D>
+where
+    for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+    <D::Db as Database>::Arguments: IntoArguments<D::Db>,
+{
+    /// Connects, and begins.
+    pub(super) async fn begin(sql: &'s Sql) -> Result<Self, Error> {
+        let mut connection = sql.open::<D>().await?;
+        for statement in D::SNAPSHOT {
+            let begun = (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(*statement)));
+            sql.in_time("beginning", begun).await?.map_err(|error| sql.failed("source.query", &error))?;
+        }
+        Ok(Self { sql, connection })
+    }
+
+    /// Only a prepared statement tells its columns before a row comes, and is refused where it is a list of statements.
+    async fn prepare(
+        &mut self,
+        key: &'static str,
+        query: &'s str,
+        refused: fn(Vec<String>) -> Error,
+    ) -> Result<Prepared<'s, D>, Error> {
+        let failed = |error| self.sql.failed(key, &error);
+        let prepared = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(query.to_owned()));
+        let preparing = (&mut self.connection).prepare(prepared);
+        let statement = self.sql.in_time("preparing the query", preparing).await?.map_err(failed)?;
+        let names = statement.columns().iter().map(sqlx::Column::name);
+        let columns = Columns::named(names, &self.sql.leave_null).map_err(refused)?;
+        // Behind a transaction pooler the name would stay on the server's connection.
+        let cleared = self.connection.clear_cached_statements();
+        self.sql.in_time("preparing the query", cleared).await?.map_err(failed)?;
+        Ok(Prepared { key, query, statement, columns })
+    }
+
+    /// Prepares the query for all.
+    pub(super) async fn prepare_whole(&mut self) -> Result<Prepared<'s, D>, Error> {
+        self.prepare("source.query", &self.sql.query, Error::Columns).await
+    }
+
+    /// Prepares the query for one id; it must return what the whole one does.
+    pub(super) async fn prepare_one(
+        &mut self,
+        query: &'s str,
+        whole: &Prepared<'_, D>,
+    ) -> Result<Prepared<'s, D>, Error> {
+        let one = self.prepare("source.query_one", query, Error::QueryOne).await?;
+        let mut mistakes = one.columns.unlike(&whole.columns);
+        if parameters(&one.statement) == 0 {
+            mistakes.push(format!("it must select by the id, which is bound as {}", D::PLACEHOLDER));
+        } else {
+            mistakes.extend(D::mistake(&one.statement));
+        }
+        if mistakes.is_empty() { Ok(one) } else { Err(Error::QueryOne(mistakes)) }
+    }
+
+    /// Reads every row.
+    pub(super) async fn read(&mut self, query: &Prepared<'_, D>, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+        self.fetch(query, Bound::Text(query.query.to_owned()), each).await
+    }
+
+    /// Reads the rows of each id; the result are ids for which there are only rows of other ids.
+    pub(super) async fn read_some(
+        &mut self,
+        one: &Prepared<'_, D>,
+        provided_ids: &BTreeSet<String>,
+        each: &mut dyn FnMut(Row),
+    ) -> Result<BTreeSet<String>, Error> {
+        let mut strays = BTreeSet::new();
+        for provided_id in provided_ids {
+            let binding = D::bind(&mut self.connection, &one.statement, one.query, provided_id);
+            let bound = self.sql.in_time("binding the id", binding).await?;
+            let Some(bound) = bound.map_err(|error| self.sql.failed(one.key, &error))? else { continue };
+            let (mut is_found, mut has_others) = (false, false);
+            let mut keep = |row: Row| {
+                let is_it = id_of(&row) == Some(provided_id);
+                (is_found, has_others) = (is_found || is_it, has_others || !is_it);
+                if is_it {
+                    each(row);
+                }
+            };
+            self.fetch(one, bound, &mut keep).await?;
+            if has_others && !is_found {
+                strays.insert(provided_id.clone());
+            }
+        }
+        Ok(strays)
+    }
+
+    async fn fetch(
+        &mut self,
+        query: &Prepared<'_, D>,
+        bound: Bound<<D::Db as Database>::Arguments>,
+        each: &mut dyn FnMut(Row),
+    ) -> Result<(), Error> {
+        let (sql, key) = (self.sql, query.key);
+        let leave_null = &sql.leave_null;
+        let mut rows = match bound {
+            Bound::Text(text) => (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(text))),
+            Bound::Arguments(arguments) => {
+                let text = AssertSqlSafe(query.query.to_owned());
+                (&mut self.connection).fetch_many(sqlx::query_with(text, arguments).persistent(false))
+            }
+        };
+        let (mut number, mut is_over) = (0, false);
+        let failed = |error| sql.failed(key, &error);
+        while let Some(result) = sql.in_time("sending rows", rows.try_next()).await?.map_err(failed)? {
+            let row = match result {
+                _ if is_over => return Err(Error::SeveralStatements { key }),
+                Either::Left(_) => {
+                    is_over = true;
+                    continue;
+                }
+                Either::Right(row) => row,
+            };
+            number += 1;
+            let types = query.statement.columns().iter().map(sqlx::Column::type_info).enumerate();
+            let cells = types.map(|(position, type_info)| D::cell(&row, position, type_info));
+            let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
+            each(convert::row(&query.columns, leave_null, cells.into_iter(), number));
+        }
+        Ok(())
+    }
+
+    /// The rows are here; that the farewell fails changes nothing.
+    pub(super) async fn end(self) {
+        let _ = self.sql.in_time("closing", self.connection.close()).await;
+    }
+}
+
+/// The id of a row, where it has one.
+fn id_of(row: &Row) -> Option<&String> {
+    match row {
+        Ok(tenant) => Some(&tenant.provided_id),
+        Err(invalid) => invalid.provided_id.as_ref(),
+    }
+}
