@@ -6,7 +6,7 @@ mod stale;
 
 use std::collections::BTreeMap;
 
-use explo_sync::sandbox::{Api, Behaviour, Endpoint, Fault, FaultKind, OnUpdate, Sandbox, Store};
+use explo_sync::sandbox::{Api, Behaviour, Endpoint, Fault, FaultKind, OnUpdate, Sandbox, Store, TagCalls};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -311,6 +311,8 @@ async fn who_failed_is_tried_after_one_two_four_and_eight_runs(#[case] kind: Kin
     let database = tenants(kind, ids(0..3)).await;
     database.execute("update tenants set tags = 'Unknown Tag' where id = 't-000'").await;
     let sandbox = sandbox([]).await;
+    // So that it is Explo who refuses.
+    sandbox.adjust(|api| api.behaviour.tag_calls = TagCalls::Missing);
     let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
     let mut tried = Vec::new();
     for run in 0..17 {
@@ -381,6 +383,8 @@ async fn of_each_kind_of_change_those_go_last_that_failed_before() {
     database.execute("update tenants set tags = 'Unknown Tag' where id in ('t-000', 't-002')").await;
     let drifted = ids(2..4).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
     let sandbox = sandbox(drifted).await;
+    // So that it is Explo who refuses.
+    sandbox.adjust(|api| api.behaviour.tag_calls = TagCalls::Missing);
     let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
     program.sync(&["--max-changes", "1"]).await;
     assert_eq!(program.sync(&["--only", "t-002"]).await.0, 3);
