@@ -64,7 +64,7 @@ impl World {
         let mut behaviour = behaviour(random, is_steady);
         let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
         // Where a create writes to a customer that exists, one that a listing misses can't be spared,
-        if behaviour.order == Order::Shuffled && !trust_total {
+        if (behaviour.order == Order::Shuffled || !behaviour.churn.is_empty()) && !trust_total {
             behaviour.existing = Existing::Left;
         }
         let shape = shape(random, &behaviour);
