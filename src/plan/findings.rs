@@ -31,11 +31,10 @@ impl Findings {
 
     /// Takes what is to be remembered.
     pub fn take(&mut self, entry: Entry) {
-        let Entry { provided_id, former, mut remembered, .. } = entry;
-        if let Some(former) = former {
-            self.known.remove(&former);
-        }
-        remembered.token = remembered.token.filter(|_| self.keeps_rows);
+        let Entry { provided_id, former, token, mut remembered, .. } = entry;
+        let former = former.and_then(|former| self.known.remove(&former));
+        let before = self.known.get(&provided_id).or(former.as_ref());
+        remembered.token = token.hash(before.and_then(|before| before.token)).filter(|_| self.keeps_rows);
         if self.keeps_rows || remembered.is_remarkable() {
             self.known.insert(provided_id, remembered);
         } else {
