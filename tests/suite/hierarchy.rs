@@ -354,3 +354,81 @@ async fn single_tenants_are_made_under_their_parents_and_explained_with_them() {
     assert_eq!(program.sync(&["--only", "d"]).await.0, 0);
     assert_eq!(told(&sandbox.take_calls()), ["get_customer d", "create_customer d under r"]);
 }
+
+/// Lets a day pass for what the ledger knows.
+async fn a_day_later(database: &Database) {
+    database.execute("update explo_customers set parents_checked_at = '2020-01-01T00:00:00Z' where parents_checked_at is not null").await;
+}
+
+#[tokio::test]
+async fn with_a_ledger_parents_are_asked_once_a_day_and_what_was_moved_by_hand_is_mended_then() {
+    let tenants =
+        [["q", "", "region"], ["r", "", "region"], ["c", "q", "country"], ["d", "r", "country"], ["s", "c", "site"]];
+    let (database, sandbox, program) = sides(&tenants, &[]).await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    drop(sandbox.take_calls());
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+    assert_eq!(told_sorted(&sandbox.take_calls()), ["list", "list c", "list q", "list r"], "nobody asked yet");
+    assert_eq!(program.sync(&[]).await.1["calls"]["planned"], json!({"customers": 1}));
+    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    move_by_hand(&sandbox, "c", Some("r"));
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]), "nobody knows yet");
+    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    a_day_later(&database).await;
+    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
+    let calls = sandbox.take_calls();
+    assert_eq!(told_sorted(&calls), ["list", "list c", "list q", "list r", "update_customer c under q"]);
+    assert_eq!(parent(&sandbox, "c"), "q");
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+}
+
+#[tokio::test]
+async fn with_a_ledger_a_move_is_one_call_and_its_failure_is_not_forgotten() {
+    let tenants = [["q", "", "region"], ["r", "", "region"], ["c", "q", "country"]];
+    let (database, sandbox, program) = sides(&tenants, &tenants).await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    drop(sandbox.take_calls());
+    database.execute("update tenants set parent = 'r' where id = 'c'").await;
+    sandbox.adjust(|api| api.faults = vec![Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)]);
+    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c failed"]);
+    assert_eq!(
+        told_sorted(&sandbox.take_calls()),
+        ["list", "list r", "update_customer c under r"],
+        "nobody asked for r yet"
+    );
+    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c failed"]);
+    assert_eq!(told(&sandbox.take_calls()), ["list", "update_customer c under r"]);
+    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c deferred"], "twice in a row is enough for now");
+    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    sandbox.adjust(|api| api.faults.clear());
+    assert_eq!(outcomes(&program.sync(&["--retry-failed"]).await.1), ["update c applied"]);
+    assert_eq!(told(&sandbox.take_calls()), ["list", "update_customer c under r"]);
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+    assert_eq!((told(&sandbox.take_calls()), parent(&sandbox, "c")), (vec!["list".to_owned()], json!("r")));
+}
+
+#[tokio::test]
+async fn with_a_ledger_the_children_of_a_renamed_parent_cost_nothing_either() {
+    let children: Vec<_> = (10..30).map(|n| format!("c{n}")).collect();
+    let rows = |parent: &'static str| {
+        let children = children.iter().map(move |child| [child.as_str(), parent, "country"]);
+        [[parent, "", "region"]].into_iter().chain(children).collect::<Vec<_>>()
+    };
+    let (database, sandbox, program) = sides(&rows("r-old"), &rows("r-old")).await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    drop(sandbox.take_calls());
+    database.execute("update tenants set id = 'r-new', previous = 'r-old' where id = 'r-old'").await;
+    database.execute("update tenants set parent = 'r-new' where parent = 'r-old'").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(told(&sandbox.take_calls()), ["list", "update_customer r-old > r-new"]);
+    for _ in 0..2 {
+        assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+        assert_eq!(told(&sandbox.take_calls()), ["list"]);
+        database.execute("update tenants set previous = null").await;
+    }
+    assert!(children.iter().all(|child| parent(&sandbox, child) == "r-new"));
+}

@@ -463,3 +463,17 @@ async fn without_a_ledger_there_are_no_tokens_to_ask_for_and_check_says_what_tha
         assert_eq!(program.run(&["ledger", "--print-sql"]).await.code, code, "{table}");
     }
 }
+
+#[tokio::test]
+async fn who_just_signed_up_has_a_token_after_two_calls() {
+    let database = tenants(Kind::Sqlite, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    drop(sandbox.take_calls());
+    database.execute("insert into tenants values ('acme', 'Acme', null, null)").await;
+    assert_eq!(program.sync(&["--only", "acme"]).await.0, 0);
+    assert_eq!(endpoints(&sandbox.take_calls()), ["get_customer", "create_customer"]);
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "");
+}

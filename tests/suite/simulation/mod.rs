@@ -4,6 +4,7 @@
 //! `SEED=N` runs one world alone; `tests/run --soak N` runs as many more.
 
 mod convergence;
+mod day;
 mod faults;
 mod oracle;
 mod scenario;

@@ -1,0 +1,97 @@
+//! What a ledger knows of parents is good for a day, by a clock that the test turns.
+
+use explo_sync::{
+    explo::ListingVersion,
+    model::Tenant,
+    plan::{EmailRule, TagRule},
+    sandbox::{Api, Store, StoredCustomer},
+};
+
+use super::{
+    scenario::Scenario,
+    table::Table,
+    world::{Course, Ended, World, simulate},
+};
+
+const HOUR: u64 = 3600;
+
+fn tenant(provided_id: &str, parent: Option<&str>) -> Tenant {
+    Tenant {
+        provided_id: provided_id.to_owned(),
+        parent_provided_id: parent.map(str::to_owned),
+        name: Some("Ann".to_owned()),
+        hierarchy_level_name: Some("a level".to_owned()),
+        ..Tenant::default()
+    }
+}
+
+/// Two parents, of which one has a child.
+fn world() -> World {
+    let scenario = Scenario {
+        seed: 1,
+        emails: EmailRule::Replace,
+        tags: TagRule::Invalid,
+        version: ListingVersion::V2,
+        trust_total: true,
+        page_size: 1000,
+        side_by_side: 1,
+        max_attempts: 1,
+        requests_per_minute: 120,
+        hidden: Vec::new(),
+    };
+    let tenants = [tenant("q", None), tenant("r", None), tenant("c", Some("q"))];
+    let customer = |tenant: &Tenant| StoredCustomer {
+        provided_id: Some(tenant.provided_id.clone()),
+        name: "Ann".to_owned(),
+        hierarchy_level: tenant.hierarchy_level_name.clone(),
+        parent_provided_id: tenant.parent_provided_id.clone(),
+        ..StoredCustomer::default()
+    };
+    let customers: Vec<_> = tenants.iter().map(customer).collect();
+    World::new(scenario, Api::new(Store::new(customers), 1), tenants.into())
+}
+
+/// The calls of one run at this hour.
+async fn calls(world: &World, table: &Table, hour: u64) -> Vec<String> {
+    let ended = world.run(&Course { now: hour * HOUR, ..Course::quiet(hour) }, table).await;
+    assert!(matches!(ended, Ended::Planned(_)));
+    let told = |call: super::world::Call| match call.parent {
+        Some(parent) => format!("{} below {parent}", call.endpoint),
+        None => format!("{} {}", call.endpoint, call.provided_id()).trim_end().to_owned(),
+    };
+    world.take_calls().into_iter().map(told).collect()
+}
+
+fn move_by_hand(world: &World, parent: &str) {
+    world.api.borrow_mut().store_mut().customer("c").unwrap().parent_provided_id = Some(parent.to_owned());
+}
+
+#[test]
+fn a_child_that_somebody_moved_is_back_within_a_day_and_asking_costs_one_call_a_day() {
+    simulate(async {
+        let (world, table) = (world(), Table::default());
+        assert_eq!(calls(&world, &table, 1000).await, ["customers", "customers below q"]);
+        move_by_hand(&world, "r");
+        for hour in 1001..1023 {
+            assert_eq!(calls(&world, &table, hour).await, ["customers"], "hour {hour}");
+        }
+        let mended = ["customers", "customers below q", "update_customer c"];
+        assert_eq!(calls(&world, &table, 1024).await, mended);
+        assert_eq!(world.api.borrow().store().get("c").unwrap().parent_provided_id.as_deref(), Some("q"));
+        assert_eq!(calls(&world, &table, 1025).await, ["customers"]);
+    });
+}
+
+#[test]
+fn what_was_moved_back_and_is_gone_again_is_looked_after_once() {
+    simulate(async {
+        let (world, table) = (world(), Table::default());
+        calls(&world, &table, 1000).await;
+        move_by_hand(&world, "r");
+        calls(&world, &table, 1024).await;
+        move_by_hand(&world, "r");
+        let mended = ["customers", "customers below q", "update_customer c", "customers below q"];
+        assert_eq!(calls(&world, &table, 1048).await, mended);
+        assert_eq!(calls(&world, &table, 1049).await, ["customers"]);
+    });
+}
