@@ -2,10 +2,10 @@
 //!
 //! A dry run is the absence of a writer: without one there is nothing that could write.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashSet},
-};
+mod resume;
+mod single;
+
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -13,19 +13,11 @@ use crate::{
     applier::{Applied, Applier, Recording},
     explo::{self, Children, Listing, Reader, Stop, Writer},
     ledger,
-    model::{Customer, Row},
-    plan::{
-        Allowances, Change, Comparison, Entry, Explanation, Findings, Fingerprints, Guard, Held, Index, Placed, Plan,
-        RowNumber, Rules, Token, compare,
-    },
+    model::Customer,
+    plan::{Allowances, Comparison, Entry, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, Token},
     progress::Progress,
     source::{self, Source},
 };
-
-const NO_ROW: &str = "the source has no row with this provided_id";
-
-const STRAY: &str = "source.query_one returns a row with another provided_id, and none with this one: it must compare the id \
-                     as the query prints it";
 
 /// What a run needs, writer aside.
 #[expect(missing_debug_implementations, reason = "a closure has none")]
@@ -91,10 +83,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
-        let (mut comparison, mut listing) = self.compare(tenants, progress).await?;
-        let parents = comparison.parents(self.now);
-        self.place(&parents, &mut listing, |parent, children| comparison.place(parent, children)).await?;
-        let plan = self.check_tags(self.verify(comparison).await?.finish()).await?;
+        let (comparison, mut listing) = self.compare(tenants, progress).await?;
+        let comparison = self.place(comparison, &mut listing).await?;
+        let comparison = self.verify(comparison).await?;
+        let plan = self.check_tags(comparison.finish()).await?;
         let held = self.guard.held(&plan, self.allowances);
         let applied = match writer {
             None => None,
@@ -106,163 +98,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Run { plan, listing, skipped: Vec::new(), held, applied })
     }
 
-    /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
-    pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
-        let (mut listing, mut placed) = (Listing::default(), Placed::default());
-        let parents = plan.parents_of_moves();
-        self.place(&parents, &mut listing, |parent, children| placed.take(&plan.index, parent, children)).await?;
-        let renamed: HashSet<_> = plan.renames().collect();
-        let is_unmoved = |change| self.is_unmoved(&plan, change, &renamed, &placed);
-        let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
-        let unmoved: Vec<bool> = unmoved.try_collect().await?;
-        plan.looks = unmoved.len();
-        let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
-        let (kept, moved): (Vec<_>, Vec<_>) = changes.partition(|(_, is_unmoved)| *is_unmoved);
-        let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
-        // A tenant may be renamed and updated.
-        skipped.sort_unstable();
-        skipped.dedup();
-        plan.changes = kept.into_iter().map(|(change, _)| change).collect();
-        let plan = self.check_tags(plan).await?;
-        // Whoever names a change wants it now.
-        let insisting = Self { retry_failed: true, ..*self };
-        let applied = Some(insisting.apply(&plan, writer, progress).await);
-        Ok(Run { plan, listing, skipped, held: Vec::new(), applied })
-    }
-
-    /// These tenants alone: each is looked up, nothing is listed, and the guard does not apply.
-    pub async fn only<W: Writer>(
-        &self,
-        provided_ids: &BTreeSet<String>,
-        writer: Option<&W>,
-        progress: &dyn Progress,
-    ) -> Result<Run, Error> {
-        let (comparison, _) = self.look_up(provided_ids).await?;
-        let plan = self.check_tags(comparison.finish()).await?;
-        let applied = match writer {
-            // Whoever names a tenant wants it now.
-            Some(writer) => Some(Self { retry_failed: true, ..*self }.apply(&plan, writer, progress).await),
-            None => None,
-        };
-        Ok(Run { plan, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
-    }
-
-    /// Both sides of one id.
-    pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
-        let provided_id = provided_id.to_owned();
-        let (mut comparison, customers) = self.look_up(&BTreeSet::from([provided_id.clone()])).await?;
-        let tenant = comparison.tenant_of(&provided_id);
-        let mut customer = customers.into_iter().flatten().next();
-        let parent = tenant.as_ref().and_then(|tenant| tenant.parent_provided_id.as_deref());
-        if let Some(parent) = parent {
-            let is_child = self.look_above(&mut comparison, &provided_id, parent).await?;
-            let held = is_child.map(|is_child| if is_child { parent.to_owned() } else { String::new() });
-            customer = customer.map(|customer| Customer { parent_provided_id: held.map(Cow::Owned), ..customer });
-        }
-        let plan = self.check_tags(comparison.finish()).await?;
-        Ok(Explanation { provided_id, tenant, customer, plan })
-    }
-
-    /// Whether a tenant's customer is below its parent, where that can be had.
-    async fn look_above(
-        &self,
-        comparison: &mut Comparison<'_>,
-        provided_id: &str,
-        parent: &str,
-    ) -> Result<Option<bool>, Error> {
-        if self.held(parent).await?.is_none() {
-            let parent = parent.to_owned();
-            if !self.read_some(&BTreeSet::from([parent.clone()])).await?.has(&parent) {
-                comparison.lack(parent);
-            }
-            return Ok(None);
-        }
-        let (Some(children), _) = self.children(parent).await? else { return Ok(None) };
-        comparison.place(parent, Some(&children));
-        Ok(Some(children.iter().any(|child| child == provided_id)))
-    }
-
-    /// Some tenants and their customers; where one has none under its id, the previous id's is looked at too.
-    async fn look_up(
-        &self,
-        provided_ids: &BTreeSet<String>,
-    ) -> Result<(Comparison<'_>, Vec<Option<Customer<'static>>>), Error> {
-        let mut tenants = self.read_some(provided_ids).await?;
-        let mut customers = self.look(provided_ids).await?;
-        let absent = provided_ids.iter().zip(&customers).filter(|(_, customer)| customer.is_none());
-        let previous = absent.filter_map(|(provided_id, _)| tenants.tenant_of(provided_id)?.previous_provided_id);
-        let previous: BTreeSet<_> = previous.collect();
-        if !previous.is_empty() {
-            let mut insert = |row| tenants.insert_aside(row, &previous);
-            self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
-            customers.extend(self.look(&previous).await?);
-        }
-        let mut comparison = Comparison::new(tenants, self.rules, self.findings);
-        for customer in &customers {
-            comparison.observe_alone(customer.as_ref());
-        }
-        Ok((comparison, customers))
-    }
-
-    async fn look(&self, provided_ids: &BTreeSet<String>) -> Result<Vec<Option<Customer<'static>>>, Error> {
-        let looks = stream::iter(provided_ids).map(|provided_id| self.held(provided_id));
-        looks.buffered(self.side_by_side).try_collect().await
-    }
-
-    async fn is_unmoved(
-        &self,
-        plan: &Plan,
-        change: &Change,
-        renamed: &HashSet<RowNumber>,
-        placed: &Placed,
-    ) -> Result<bool, Error> {
-        let tenant = plan.index.tenant(change.row());
-        let is_renamed = renamed.contains(&change.row());
-        let is_taken = is_renamed && self.held(&tenant.provided_id).await?.is_some();
-        let listed_id = if is_renamed { plan.previous_provided_id(change.row()) } else { &tenant.provided_id };
-        let current = self.held(listed_id).await?;
-        Ok(match (change, current) {
-            _ if is_taken => false,
-            (Change::Create(_), current) => current.is_none(),
-            (Change::Rename(_), current) => current.is_some(),
-            (Change::Update(_), None) => false,
-            (Change::Update(update), Some(mut current)) => {
-                let elsewhere = placed.elsewhere(&plan.index, update.row);
-                current.parent_provided_id = elsewhere.and_then(|_| update.old_parent()).map(Cow::Owned);
-                let mut differences = compare(&tenant, &current, plan.rules);
-                differences.retain(|difference| update.fields().contains(&difference.field));
-                differences == update.differences
-            }
-        })
-    }
-
     /// Every row.
     async fn read(&self) -> Result<Index, Error> {
         let mut index = Index::new(Fingerprints::new(self.seed));
         self.unless_stopped(self.source.read(&mut |row| index.insert(row))).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
-        Ok(index)
-    }
-
-    /// The rows that are asked for, by their ids.
-    async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
-        let mut index = Index::new(Fingerprints::new(self.seed));
-        let mut insert = |row: Row| {
-            let provided_id = match &row {
-                Ok(tenant) => Some(&tenant.provided_id),
-                Err(invalid) => invalid.provided_id.as_ref(),
-            };
-            if provided_id.is_some_and(|id| provided_ids.contains(id)) {
-                index.insert(row);
-            }
-        };
-        let strays = self.unless_stopped(self.source.read_some(provided_ids, &mut insert)).await?;
-        for provided_id in provided_ids {
-            if index.tenant_of(provided_id).is_none() {
-                let reason = if strays.contains(provided_id) { STRAY } else { NO_ROW };
-                index.reject(Some(provided_id.clone()), reason);
-            }
-        }
         Ok(index)
     }
 
@@ -281,8 +121,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok((comparison, listing))
     }
 
-    /// Lists the children of these customers: no record of a customer names its parent.
-    async fn place(
+    /// Finds out under whom customers are: no record of a customer names its parent.
+    async fn place<'f>(&self, mut comparison: Comparison<'f>, listing: &mut Listing) -> Result<Comparison<'f>, Error> {
+        let parents = comparison.parents(self.now);
+        self.list_below(&parents, listing, |parent, children| comparison.place(parent, children)).await?;
+        Ok(comparison)
+    }
+
+    /// Lists the children of these customers.
+    async fn list_below(
         &self,
         parents: &BTreeSet<String>,
         listing: &mut Listing,

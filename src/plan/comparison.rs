@@ -1,6 +1,8 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod parents;
+
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
     Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Tags, Token,
@@ -11,10 +13,7 @@ use super::{
     rename::{self, Verdict},
     token_hash,
 };
-use crate::model::{Customer, Field, Invalid, Tenant, json};
-
-/// What a ledger knows of parents is good for so many seconds; a run that comes daily asks each time.
-const A_DAY: u64 = 23 * 3600;
+use crate::model::{Customer, Invalid, Tenant};
 
 /// Both sides, half compared.
 #[derive(Debug)]
@@ -217,95 +216,10 @@ impl<'f> Comparison<'f> {
         self.hierarchy = Some(hierarchy);
     }
 
-    /// The customers whose children are to be listed, after all were given, for no record names the parent. What a ledger
-    /// knows of a parent is good for a day. `now` is in seconds since 1970.
-    #[must_use]
-    pub fn parents(&mut self, now: u64) -> BTreeSet<String> {
-        self.judge();
-        self.now = now;
-        let is_due = |row: RowNumber, parent: &str| {
-            let listed_at = self.findings.children_listed_at(parent);
-            let is_known = self.findings.parent(self.index.listed_id(row)).is_some();
-            !is_known || listed_at.is_none_or(|at| now.saturating_sub(at) >= A_DAY)
-        };
-        let parent = |row| Some((row, self.index.listed_parent(row)?));
-        let parents = self.seen_with_parent().filter_map(parent);
-        parents.filter(|(row, parent)| is_due(*row, parent)).map(|(_, parent)| parent.to_owned()).collect()
-    }
-
-    /// Takes the children that Explo listed for one of the [`parents`](Self::parents), if it told them.
-    pub fn place(&mut self, parent: &str, children: Option<&[String]>) {
-        self.placed.take(&self.index, parent, children);
-    }
-
-    fn seen_with_parent(&self) -> impl Iterator<Item = RowNumber> {
-        self.index.with_parent().filter(|row| self.index.is_seen(*row))
-    }
-
-    /// Under whom a tenant's customer is, as far as that is known; nothing where it is not under the one that is wanted.
-    fn parent_of(&self, row: RowNumber) -> Option<&str> {
-        let wanted = self.index.wanted_parent(row)?;
-        if let Some(other) = self.placed.elsewhere(&self.index, row) {
-            return Some(other);
-        }
-        let (parent, remembered) = (self.index.listed_parent(row), self.findings.parent(self.index.listed_id(row)));
-        let is_remembered = |id: Option<&str>| id.is_some() && id == remembered;
-        match parent.and_then(|parent| self.placed.told(parent)) {
-            Some(true) => Some(wanted),
-            // Nobody is blamed for that.
-            Some(false) => remembered.or(Some(wanted)),
-            // A rename takes the children along.
-            None if is_remembered(parent) || is_remembered(self.index.former_parent(row)) => Some(wanted),
-            None => remembered,
-        }
-    }
-
-    /// How a customer's parent differs, as far as that is known.
-    fn parent_difference(&self, row: RowNumber) -> Option<Difference> {
-        let (old, new) = (self.parent_of(row)?, self.index.wanted_parent(row)?);
-        let difference = || Difference { field: Field::ParentProvidedId, old: json::quote(old), new: json::quote(new) };
-        (old != new).then(difference)
-    }
-
     /// The tenant with this id.
     #[must_use]
     pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant> {
         self.index.tenant_of(provided_id)
-    }
-
-    /// There is neither a tenant nor a customer with this id.
-    pub fn lack(&mut self, parent: String) {
-        self.lacking.insert(parent);
-    }
-
-    /// The parents of customers as they are known from now on, where that is another than is remembered.
-    fn news_of_parents(&self) -> BTreeMap<String, String> {
-        let is_news = |row: RowNumber| {
-            let (provided_id, parent) = (self.index.provided_id(row), self.parent_of(row)?);
-            let is_renamed = self.index.parent(row).is_some_and(|parent| self.index.is_renamed(parent));
-            let is_news = self.index.is_listed(row) && !is_renamed && self.findings.parent(provided_id) != Some(parent);
-            is_news.then(|| (provided_id.to_owned(), parent.to_owned()))
-        };
-        self.seen_with_parent().filter(|_| self.findings.keeps_rows()).filter_map(is_news).collect()
-    }
-
-    /// What differs in the parents, beside all other differences.
-    fn compare_parents(&mut self) {
-        let differences: Vec<_> =
-            self.seen_with_parent().filter_map(|row| Some((row, self.parent_difference(row)?))).collect();
-        let updates = self.updates.iter().enumerate().map(|(place, update)| (update.row, place));
-        let updates: HashMap<_, _> = updates.filter(|_| !differences.is_empty()).collect();
-        for (row, difference) in differences {
-            let provided_id = self.index.provided_id(row);
-            if self.findings.came_back(provided_id, &difference) {
-                self.moved_again.insert(row);
-            }
-            match (self.findings.rule(provided_id, &difference), updates.get(&row)) {
-                (Some(rule), _) => self.unsettled.push((row, Unsettled { difference, rule, known: Known::Before })),
-                (None, Some(place)) => self.updates[*place].differences.push(difference),
-                (None, None) => self.updates.push(Update { row, differences: vec![difference] }),
-            }
-        }
     }
 
     /// A customer to look at, after all were listed and as long as a doubt is open: the id under which it is listed.
