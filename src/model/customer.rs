@@ -30,6 +30,12 @@ pub struct Customer<'a> {
 }
 
 impl Customer<'_> {
+    /// What a tenant that has none is compared with: under no parent.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { parent_provided_id: Some("".into()), ..Self::default() }
+    }
+
     /// The same, borrowed from nothing.
     #[must_use]
     pub fn into_owned(self) -> Customer<'static> {

@@ -153,10 +153,7 @@ impl Plan {
         match change {
             Change::Rename(_) => Cow::Borrowed(&[]),
             Change::Update(update) => Cow::Borrowed(&update.differences),
-            Change::Create(row) => {
-                let nothing = Customer { parent_provided_id: Some("".into()), ..Customer::default() };
-                Cow::Owned(compare(&self.index.tenant(*row), &nothing, Rules::default()))
-            }
+            Change::Create(row) => Cow::Owned(compare(&self.index.tenant(*row), &Customer::none(), Rules::default())),
         }
     }
 

@@ -34,7 +34,7 @@ fn write_field(
     style: Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let (wanted, held) = sides(tenant, customer.unwrap_or(&Customer::default()), field, plan.rules);
+    let (wanted, held) = sides(tenant, customer.unwrap_or(&Customer::none()), field, plan.rules);
     let (mark, text) = match (wanted, customer) {
         (None, _) => (' ', "left alone: the row has nothing for it".to_owned()),
         (Some(wanted), None) => ('+', format!("wanted {}", shown(&wanted))),
