@@ -136,7 +136,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         mut take: impl FnMut(&str, Option<&[String]>),
     ) -> Result<(), Error> {
         let asked = parents.iter().map(|parent| async move { Ok::<_, Error>((parent, self.children(parent).await?)) });
-        let mut answers = stream::iter(asked).buffer_unordered(self.side_by_side.max(1));
+        let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
         while let Some((parent, (children, pages))) = answers.try_next().await? {
             listing.pages_of_children += pages;
             take(parent, children.as_deref());

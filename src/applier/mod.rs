@@ -152,8 +152,10 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Outcome::Deferred;
         }
         let tenant = self.plan.index.tenant(change.row());
-        let outcome = match (change, self.unmade_tag(change)) {
-            (_, Some(reason)) => Ok(Outcome::Failed(reason)),
+        let unmade_tag = self.unmade_tag(change);
+        let is_tag_refused = unmade_tag.as_ref().map(|(_, is_refused)| *is_refused);
+        let outcome = match (change, unmade_tag) {
+            (_, Some((reason, _))) => Ok(Outcome::Failed(reason)),
             (Change::Rename(row), None) => self.rename(*row, &tenant).await,
             (Change::Create(_), None) => self.create(&tenant).await,
             (Change::Update(update), None) => self.update(update.row, &tenant, &update.differences).await,
@@ -162,7 +164,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         let is_own_fault = match &outcome {
             Err(error) => matches!(error, Error::Rejected { .. }),
             // That the guard has no room for an existing customer is nobody's fault.
-            Ok(_) => answer.is_none(),
+            Ok(_) => is_tag_refused.unwrap_or(answer.is_none()),
         };
         let outcome = outcome.unwrap_or_else(|error| self.failed(error));
         self.recording.ended(self.plan, change, &outcome, is_own_fault, answer.as_ref());

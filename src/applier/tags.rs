@@ -9,12 +9,12 @@ use futures_util::{StreamExt, stream};
 
 use super::Applier;
 use crate::{
-    explo::{Reader, Writer},
+    explo::{Error, Reader, Writer},
     plan::Change,
 };
 
-/// Tags that could not be made, with the reason.
-pub(super) type Unmade = BTreeMap<String, String>;
+/// Tags that could not be made, with the reason, and whether Explo refused them.
+pub(super) type Unmade = BTreeMap<String, (String, bool)>;
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
     /// Makes those that these changes carry.
@@ -33,20 +33,21 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
                 Err(error) if error.ends_run() => drop(self.end.set(error)),
                 Err(error) => {
                     let mut unmade = self.unmade_tags.lock().unwrap_or_else(PoisonError::into_inner);
-                    unmade.insert(tag.clone(), error.to_string());
+                    let is_refused = matches!(error, Error::Rejected { .. });
+                    unmade.insert(tag.clone(), (error.to_string(), is_refused));
                 }
             }
         };
         stream::iter(to_make.intersection(&carried)).for_each_concurrent(side_by_side.max(1), make).await;
     }
 
-    /// Why a change can't be made, where it carries a tag that could not be.
-    pub(super) fn unmade_tag(&self, change: &Change) -> Option<String> {
+    /// Why a change can't be made, where it carries a tag that could not be, and whether that is its own fault.
+    pub(super) fn unmade_tag(&self, change: &Change) -> Option<(String, bool)> {
         let unmade = self.unmade_tags.lock().unwrap_or_else(PoisonError::into_inner);
         if unmade.is_empty() {
             return None;
         }
-        let reason = self.plan.sent_tags(change).iter().find_map(|tag| unmade.get(tag))?;
-        Some(format!("one of its group_tags could not be created: {reason}"))
+        let (reason, is_refused) = self.plan.sent_tags(change).iter().find_map(|tag| unmade.get(tag))?;
+        Some((format!("one of its group_tags could not be created: {reason}"), *is_refused))
     }
 }

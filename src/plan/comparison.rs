@@ -122,7 +122,8 @@ impl<'f> Comparison<'f> {
     }
 
     fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
-        if !self.findings.lacks(customer, provided_id, is_equal) {
+        let is_hidden = self.extent == Extent::Some && self.findings.is_hidden(provided_id);
+        if is_hidden || !self.findings.lacks(customer, provided_id, is_equal) {
             return;
         }
         self.stale.remove(provided_id);
@@ -184,6 +185,14 @@ impl<'f> Comparison<'f> {
         self.index.reject(Some(provided_id), reason);
     }
 
+    /// Whether an id that is no tenant's is a customer's, as far as all were given.
+    fn may_be_orphan(&self, provided_id: &str) -> bool {
+        match self.extent {
+            Extent::All => self.orphans.binary_search_by(|orphan| orphan.as_str().cmp(provided_id)).is_ok(),
+            Extent::Some => !self.lacking.contains(provided_id),
+        }
+    }
+
     /// All customers were given: decides who can't be planned, and which customers get another id.
     fn judge(&mut self) {
         if self.hierarchy.is_some() {
@@ -204,11 +213,7 @@ impl<'f> Comparison<'f> {
             }
         }
         self.orphans.sort_unstable();
-        let is_customer = |id: &str| match self.extent {
-            Extent::All => self.orphans.binary_search_by(|orphan| orphan.as_str().cmp(id)).is_ok(),
-            Extent::Some => !self.lacking.contains(id),
-        };
-        let hierarchy = Hierarchy::judge(&self.index, is_customer);
+        let hierarchy = Hierarchy::judge(&self.index, |id| self.may_be_orphan(id));
         for (row, reason) in hierarchy.invalid(&self.index) {
             self.reject(row, &reason);
         }

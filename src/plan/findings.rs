@@ -74,6 +74,11 @@ impl Findings {
         written == Some(&Sides::of(difference)) && self.rule(provided_id, difference).is_none()
     }
 
+    /// Whether no listing showed the customer, though it exists.
+    pub(super) fn is_hidden(&self, provided_id: &str) -> bool {
+        self.known.get(provided_id).is_some_and(|known| known.seen == Some(Shown::Unlisted))
+    }
+
     /// Whether the tenant's customer exists, unlisted, and was made to hold just this.
     #[must_use]
     pub fn is_unlisted(&self, tenant: &Tenant) -> bool {

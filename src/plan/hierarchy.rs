@@ -140,7 +140,7 @@ fn unknown(index: &Index, row: RowNumber) -> String {
 pub struct Placed {
     /// The parents whose children were listed; false, where that told nothing.
     asked: BTreeMap<String, bool>,
-    /// Child → the last parent under which it was found; `None` for the wanted one.
+    /// Child → the first parent, by id, under which it was found; `None` for the wanted one.
     found: HashMap<RowNumber, Option<String>>,
 }
 

@@ -23,8 +23,8 @@ pub struct Index {
     fingerprints: Fingerprints,
     entries: Vec<Entry>,
     by_id: HashTable<u32>,
-    /// By previous id; several rows may have the same.
-    claims: HashTable<Claim>,
+    /// By the hash of a previous id, which all rows may share; with where the ids are.
+    claims: BTreeMap<(u64, RowNumber), usize>,
     arena: Vec<u8>,
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
@@ -40,15 +40,6 @@ struct Entry {
     offset: usize,
     shape: u32,
     state: State,
-}
-
-/// A previous id, and the row that has it.
-#[derive(Debug)]
-struct Claim {
-    previous_id: u64,
-    row: RowNumber,
-    /// Where the two ids are.
-    offset: usize,
 }
 
 /// The beginning of an encoded row: its own id, the previous one, the parent's.
@@ -91,7 +82,7 @@ impl Index {
             fingerprints,
             entries: Vec::new(),
             by_id: HashTable::new(),
-            claims: HashTable::new(),
+            claims: BTreeMap::new(),
             arena: Vec::new(),
             shapes: Vec::new(),
             invalid: BTreeMap::new(),
@@ -156,7 +147,7 @@ impl Index {
         if let Some(previous) = tenant.previous_provided_id.as_ref().filter(|previous| **previous != tenant.provided_id)
         {
             let previous_id = self.fingerprints.of_id(previous);
-            self.claims.insert_unique(previous_id, Claim { previous_id, row, offset }, |claim| claim.previous_id);
+            self.claims.insert((previous_id, row), offset);
         }
     }
 
@@ -205,14 +196,14 @@ impl Index {
 
     /// The tenants that have a previous id, in no order.
     pub(super) fn with_previous_id(&self) -> impl Iterator<Item = RowNumber> {
-        self.claims.iter().map(|claim| claim.row)
+        self.claims.keys().map(|(_, row)| *row)
     }
 
     /// The tenants that have this previous id.
     pub(super) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
         let hash = self.fingerprints.of_id(previous);
-        let is_it = move |claim: &&Claim| claim.previous_id == hash && self.ids(claim.offset).1 == Some(previous);
-        self.claims.iter_hash(hash).filter(is_it).map(|claim| claim.row)
+        let claims = self.claims.range((hash, RowNumber(0))..=(hash, RowNumber(u32::MAX)));
+        claims.filter(|(_, offset)| self.ids(**offset).1 == Some(previous)).map(|((_, row), _)| *row)
     }
 
     /// No customer was seen for this tenant, and it is valid.

@@ -21,13 +21,8 @@ impl Plan {
         let remembered = |provided_id: &str| {
             if is_held { self.listed(findings, provided_id) } else { self.known(findings, provided_id) }
         };
-        let shown_entry = |provided_id: &&str| {
-            let listed = self.find_listed(provided_id);
-            let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
-            let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
-            Entry { is_synced, ..Entry::new(provided_id, token, remembered(provided_id)) }
-        };
-        let mut entries: Vec<_> = shown.iter().map(shown_entry).collect();
+        let mut entries: Vec<_> =
+            shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
         let placed = self.parents.keys().chain(self.children_listed_at.keys()).map(String::as_str);
         let unsettled = self.unsettled.iter().map(|(row, _)| self.index.provided_id(*row));
         let found_out = findings.open().chain(unsettled).filter(|_| !is_held);
@@ -38,6 +33,20 @@ impl Plan {
             }
         }
         entries
+    }
+
+    /// The same where single customers were looked at: nothing follows from the absence of others.
+    pub fn entries_of_looks(&self, findings: &Findings) -> impl Iterator<Item = Entry> {
+        let listed = self.listed.iter().map(|listed| &*listed.provided_id);
+        listed.map(|provided_id| self.entry(provided_id, self.known(findings, provided_id)))
+    }
+
+    /// With the token that was shown, or none where none was.
+    fn entry(&self, provided_id: &str, remembered: Remembered) -> Entry {
+        let listed = self.find_listed(provided_id);
+        let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
+        let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
+        Entry { is_synced, ..Entry::new(provided_id, token, remembered) }
     }
 
     /// A change was acknowledged, and all but the unsettled fields settled.
@@ -62,6 +71,8 @@ impl Plan {
         }
         let wanted = lasting_fingerprint(&tenant);
         remembered.seen = match (answer, remembered.seen) {
+            // An update does not make it listed.
+            (Some(_), Some(Shown::Unlisted)) if matches!(change, Change::Update(_)) => Some(Shown::Unlisted),
             (Some(answer), _) => Some(answer.seen),
             (None, seen @ Some(Shown::Listed(_))) => seen,
             (None, Some(Shown::Unlisted) | None) => Some(Shown::Listed(wanted)),
@@ -116,7 +127,7 @@ impl Plan {
     /// What is known of the customer that a row has by now, be it renamed.
     fn inherited(&self, findings: &Findings, row: RowNumber) -> Remembered {
         let mut remembered = self.known(findings, self.index.provided_id(row));
-        if self.renames().any(|renamed| renamed == row) {
+        if self.index.is_renamed(row) {
             let Remembered { token, parent, children_listed_at, wanted, seen, .. } =
                 self.known(findings, self.previous_provided_id(row));
             remembered = Remembered { token, parent, children_listed_at, wanted, seen, ..remembered };

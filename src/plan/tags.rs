@@ -87,24 +87,25 @@ impl Plan {
     }
 
     fn reject_wanting(&mut self, missing: &BTreeSet<String>) {
-        let mut rejected = BTreeSet::<RowNumber>::new();
-        let (mut below, makes) = (Vec::new(), |change: &&Change| !matches!(change, Change::Update(_)));
-        let made: BTreeSet<_> = self.changes.iter().filter(makes).map(Change::row).collect();
+        let (mut rejected, needed) = (BTreeSet::<RowNumber>::new(), self.needed());
         for change in &self.changes {
-            let above = self.waits_for(change).find(|row| made.contains(row) && rejected.contains(row));
-            if let Some(above) = above.filter(|above| *above != change.row()) {
-                rejected.insert(change.row());
-                below.push((
-                    change.row(),
-                    format!("it is below an invalid one: {}", shown(self.index.provided_id(above))),
-                ));
-                continue;
-            }
             let tags = self.sent_tags(change).into_iter().filter(|tag| missing.contains(tag));
             let tags: BTreeSet<_> = tags.collect();
             if !tags.is_empty() {
                 rejected.insert(change.row());
                 self.tags.wanting.insert(self.provided_id(change).to_owned(), tags);
+            }
+        }
+        let mut below = Vec::new();
+        // Parents come before children.
+        for change in &self.changes {
+            let is_gone = |row: &RowNumber| needed.contains(row) && rejected.contains(row);
+            if let Some(above) = self.waits_for(change).find(is_gone).filter(|_| !rejected.contains(&change.row())) {
+                rejected.insert(change.row());
+                below.push((
+                    change.row(),
+                    format!("it is below an invalid one: {}", shown(self.index.provided_id(above))),
+                ));
             }
         }
         // A tenant may be renamed and updated.

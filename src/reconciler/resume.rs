@@ -22,7 +22,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let is_unmoved = |change| self.is_unmoved(&plan, change, &renamed, &placed);
         let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
-        plan.looks = unmoved.len();
+        // A rename looks at both ids.
+        plan.looks = unmoved.len() + renamed.len();
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
         let (kept, moved): (Vec<_>, Vec<_>) = changes.partition(|(_, is_unmoved)| *is_unmoved);
         let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();

@@ -29,9 +29,12 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (comparison, _) = self.look_up(provided_ids).await?;
         let plan = self.check_tags(comparison.finish()).await?;
         let applied = match writer {
-            // Whoever names a tenant wants it now.
-            Some(writer) => Some(Self { retry_failed: true, ..*self }.apply(&plan, writer, progress).await),
             None => None,
+            Some(writer) => {
+                plan.entries_of_looks(self.findings).for_each(self.record);
+                // Whoever names a tenant wants it now.
+                Some(Self { retry_failed: true, ..*self }.apply(&plan, writer, progress).await)
+            }
         };
         Ok(Run { plan, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
     }

@@ -432,3 +432,44 @@ async fn with_a_ledger_the_children_of_a_renamed_parent_cost_nothing_either() {
     }
     assert!(children.iter().all(|child| parent(&sandbox, child) == "r-new"));
 }
+
+#[tokio::test]
+async fn a_move_from_the_id_that_the_new_parent_once_had_is_a_move() {
+    let tenants = [["x", "", "region"], ["p", "", "region"], ["c", "x", "country"]];
+    let (database, sandbox, program) = sides(&tenants, &tenants).await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
+    database.execute("update tenants set previous = 'x' where id = 'p'").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set parent = 'p' where id = 'c'").await;
+    drop(sandbox.take_calls());
+    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
+    assert_eq!(parent(&sandbox, "c"), "p");
+}
+
+#[tokio::test]
+async fn where_the_id_of_before_is_forgotten_at_once_the_renamed_parent_is_asked_instead_of_moving_its_children() {
+    let tenants = [["r-old", "", "region"], ["c", "r-old", "country"], ["d", "r-old", "country"]];
+    let (database, sandbox, program) = sides(&tenants, &tenants).await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set id = 'r-new', previous = 'r-old' where id = 'r-old'").await;
+    database.execute("update tenants set parent = 'r-new' where parent = 'r-old'").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set previous = null").await;
+    drop(sandbox.take_calls());
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+    assert_eq!(told(&sandbox.take_calls()), ["list", "list r-new"]);
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+}
+
+#[tokio::test]
+async fn what_was_asked_in_the_future_is_asked_again() {
+    let tenants = [["r", "", "region"], ["c", "r", "country"]];
+    let (database, sandbox, program) = sides(&tenants, &tenants).await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update explo_customers set parents_checked_at = '2099-01-01T00:00:00Z' where parents_checked_at is not null").await;
+    move_by_hand(&sandbox, "c", None);
+    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
+}

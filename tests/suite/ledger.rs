@@ -477,3 +477,53 @@ async fn who_just_signed_up_has_a_token_after_two_calls() {
     assert_eq!(kept(&database, "default").await, held(&sandbox));
     assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "");
 }
+
+#[tokio::test]
+async fn a_look_at_one_customer_fills_its_row_and_no_other() {
+    let database = tenants(Kind::Sqlite, ids(0..2)).await;
+    let listed = ids(0..2).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
+    let sandbox = sandbox(listed).await;
+    let program = program(&database, &sandbox);
+    assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-000\nt-001\n");
+    assert_eq!(program.sync(&["--only", "t-000", "--dry-run"]).await.0, 0);
+    assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-000\nt-001\n");
+    assert_eq!(program.sync(&["--only", "t-000"]).await.0, 0);
+    assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-001\n");
+    assert_eq!(program.sync(&["--only", "t-001"]).await.0, 0);
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
+}
+
+#[tokio::test]
+async fn a_look_at_a_customer_that_no_listing_shows_does_not_make_it_listed() {
+    let database = tenants(Kind::Sqlite, ids(0..2)).await;
+    let former = ids(0..2).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
+    let mut store = Store::new(former);
+    store.hide(["t-001".to_owned()]);
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    let program = program(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set name = 'Renamed' where id = 't-001'").await;
+    assert_eq!(program.sync(&["--only", "t-001"]).await.0, 0);
+    drop(sandbox.take_calls());
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(2)), "{report}");
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
+}
+
+#[tokio::test]
+async fn a_tag_that_could_not_be_made_for_explos_fault_is_not_held_against_the_tenant() {
+    let database = tenants(Kind::Sqlite, ids(0..1)).await;
+    database.execute("update tenants set tags = 'new'").await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox)
+        .with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true")
+        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(500)).at(Endpoint::CreateGroupTag)));
+    for _ in 0..3 {
+        let (code, report) = program.sync(&[]).await;
+        assert_eq!((code, &report["changes"][0]["outcome"]), (3, &json!("failed")), "{report}");
+    }
+    sandbox.adjust(|api| api.faults.clear());
+    assert_eq!(program.sync(&[]).await.0, 0);
+}

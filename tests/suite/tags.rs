@@ -367,3 +367,15 @@ async fn an_inherited_tag_that_is_listed_exists() {
     assert_eq!(program.with("EXPLO_SYNC__EXPLO__BASE_URL", &url).sync(&[]).await.0, 0);
     assert_eq!(told(&sandbox), ["create_customer a"]);
 }
+
+#[tokio::test]
+async fn below_a_tenant_that_is_not_renamed_for_want_of_a_tag_nobody_is_made() {
+    let query = "select id as provided_id, name, tag as group_tags, email as previous_provided_id, \
+                 case id when 'k' then 'q' end as parent_provided_id, 'a level' as hierarchy_level_name from tenants";
+    let (database, sandbox, program) = sides(&[("q", "missing"), ("k", "")]).await;
+    database.execute("update tenants set email = case id when 'q' then 'listed' end").await;
+    let (code, report) = program.with("EXPLO_SYNC__SOURCE__QUERY", query).sync(&[]).await;
+    let invalid: Vec<_> = report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].clone()).collect();
+    assert_eq!((code, outcomes(&report), invalid), (3, vec![], vec![json!("k"), json!("q")]), "{report}");
+    assert_eq!(writes(&sandbox.take_calls()).len(), 0);
+}

@@ -16,9 +16,8 @@ impl Comparison<'_> {
         self.judge();
         self.now = now;
         let is_due = |row: RowNumber, parent: &str| {
-            let listed_at = self.findings.children_listed_at(parent);
-            let is_known = self.findings.parent(self.index.listed_id(row)).is_some();
-            !is_known || listed_at.is_none_or(|at| now.saturating_sub(at) >= A_DAY)
+            let listed_at = self.findings.children_listed_at(parent).filter(|at| *at <= now);
+            self.remembered_parent(row).is_none() || listed_at.is_none_or(|at| now - at >= A_DAY)
         };
         let parent = |row| Some((row, self.index.listed_parent(row)?));
         let parents = self.seen_with_parent().filter_map(parent);
@@ -40,15 +39,26 @@ impl Comparison<'_> {
         if let Some(other) = self.placed.elsewhere(&self.index, row) {
             return Some(other);
         }
-        let (parent, remembered) = (self.index.listed_parent(row), self.findings.parent(self.index.listed_id(row)));
-        let is_remembered = |id: Option<&str>| id.is_some() && id == remembered;
-        match parent.and_then(|parent| self.placed.told(parent)) {
+        match self.index.listed_parent(row).and_then(|parent| self.placed.told(parent)) {
             Some(true) => Some(wanted),
             // Nobody is blamed for that.
-            Some(false) => remembered.or(Some(wanted)),
-            // A rename takes the children along.
-            None if is_remembered(parent) || is_remembered(self.index.former_parent(row)) => Some(wanted),
-            None => remembered,
+            Some(false) => self.remembered_parent(row).or(Some(wanted)),
+            None => self.remembered_parent(row),
+        }
+    }
+
+    /// The parent that a ledger knows, if that is still somebody: an id that nobody has any more may have been the wanted
+    /// parent's own, for a rename takes the children along.
+    fn remembered_parent(&self, row: RowNumber) -> Option<&str> {
+        let remembered = self.findings.parent(self.index.listed_id(row))?;
+        let is_wanted = Some(remembered) == self.index.listed_parent(row);
+        let is_somebody = remembered.is_empty() || self.index.has(remembered) || self.may_be_orphan(remembered);
+        match (is_wanted, is_somebody) {
+            (true, _) => self.index.wanted_parent(row),
+            (false, true) => Some(remembered),
+            (false, false) => {
+                self.index.wanted_parent(row).filter(|_| Some(remembered) == self.index.former_parent(row))
+            }
         }
     }
 
