@@ -84,7 +84,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
         let (comparison, mut listing) = self.compare(tenants, progress).await?;
-        let comparison = self.place(comparison, &mut listing).await?;
+        let comparison = self.place(comparison, &mut listing, writer.map(|_| self.record)).await?;
         let comparison = self.verify(comparison).await?;
         let plan = self.check_tags(comparison.finish()).await?;
         let held = self.guard.held(&plan, self.allowances);
@@ -121,10 +121,22 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok((comparison, listing))
     }
 
-    /// Finds out under whom customers are: no record of a customer names its parent.
-    async fn place<'f>(&self, mut comparison: Comparison<'f>, listing: &mut Listing) -> Result<Comparison<'f>, Error> {
+    /// Finds out under whom customers are: no record of a customer names its parent. What is found out is remembered at
+    /// once, for there may be more parents than calls in the time of a run.
+    async fn place<'f>(
+        &self,
+        mut comparison: Comparison<'f>,
+        listing: &mut Listing,
+        record: Option<&dyn Fn(Entry)>,
+    ) -> Result<Comparison<'f>, Error> {
         let parents = comparison.parents(self.now);
-        self.list_below(&parents, listing, |parent, children| comparison.place(parent, children)).await?;
+        let take = |parent: &str, children: Option<&[String]>| {
+            comparison.place(parent, children);
+            if let Some(record) = record {
+                comparison.entries_below(parent).into_iter().for_each(record);
+            }
+        };
+        self.list_below(&parents, listing, take).await?;
         Ok(comparison)
     }
 

@@ -2,7 +2,7 @@
 
 mod parents;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{
     Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Tags, Token,
@@ -30,6 +30,8 @@ pub struct Comparison<'f> {
     /// Once all customers were given.
     hierarchy: Option<Hierarchy>,
     placed: Placed,
+    /// The customers below each parent that is to be asked.
+    below: BTreeMap<String, Vec<RowNumber>>,
     extent: Extent,
     /// Parents that were looked for in vain.
     lacking: BTreeSet<String>,
@@ -73,6 +75,7 @@ impl<'f> Comparison<'f> {
             renames: Vec::new(),
             hierarchy: None,
             placed: Placed::default(),
+            below: BTreeMap::new(),
             extent: Extent::All,
             lacking: BTreeSet::new(),
             unlisted: Vec::new(),

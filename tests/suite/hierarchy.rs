@@ -473,3 +473,28 @@ async fn what_was_asked_in_the_future_is_asked_again() {
     move_by_hand(&sandbox, "c", None);
     assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
 }
+
+#[tokio::test]
+async fn a_run_that_is_stopped_among_many_parents_goes_on_from_there() {
+    let parents: Vec<_> = (10..40).map(|n| (format!("r{n}"), format!("c{n}"))).collect();
+    let below =
+        |(parent, child): &'static (String, String)| [[parent.as_str(), "", "region"], [child, parent, "country"]];
+    let rows: Vec<_> = Vec::leak(parents).iter().flat_map(below).collect();
+    let (database, sandbox, program) = sides(&rows, &rows).await;
+    database.execute("insert into tenants values ('new', null, 'region', null, 'Ann')").await;
+    let program =
+        program.with("EXPLO_SYNC__LEDGER__URL", "source").with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "600");
+    let (mut codes, mut asked) = (Vec::new(), Vec::new());
+    while codes.last() != Some(&0) && codes.len() < 10 {
+        codes.push(program.sync(&["--max-duration", "2s"]).await.0);
+        asked.extend(told(&sandbox.take_calls()).into_iter().filter(|call| call.starts_with("list ")));
+    }
+    assert!(codes.len() > 1 && codes[..codes.len() - 1].iter().all(|code| *code == 75), "{codes:?}");
+    assert_eq!(codes.last(), Some(&0));
+    let all = asked.len();
+    asked.sort();
+    asked.dedup();
+    // What was under way when a run was cut is asked again.
+    assert!(asked.len() == 30 && all <= 30 + 8 * codes.len(), "{all} of {codes:?}");
+    assert!(sandbox.customers().iter().any(|one| one.provided_id.as_deref() == Some("new")));
+}

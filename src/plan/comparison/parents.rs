@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::{Comparison, Difference, Known, RowNumber, Unsettled, Update};
-use crate::model::{Field, json};
+use super::{Comparison, Difference, Known, RowNumber, Token, Unsettled, Update};
+use crate::{
+    model::{Field, json},
+    plan::{Entry, Remembered},
+};
 
 /// What a ledger knows of parents is good for so many seconds; a run that comes daily asks each time.
 const A_DAY: u64 = 23 * 3600;
@@ -21,12 +24,38 @@ impl Comparison<'_> {
         };
         let parent = |row| Some((row, self.index.listed_parent(row)?));
         let parents = self.seen_with_parent().filter_map(parent);
-        parents.filter(|(row, parent)| is_due(*row, parent)).map(|(_, parent)| parent.to_owned()).collect()
+        let due = parents.filter(|(row, parent)| is_due(*row, parent)).map(|(_, parent)| parent.to_owned());
+        let mut below: BTreeMap<String, Vec<RowNumber>> = due.map(|parent| (parent, Vec::new())).collect();
+        for row in self.seen_with_parent() {
+            if let Some(children) = self.index.listed_parent(row).and_then(|parent| below.get_mut(parent)) {
+                children.push(row);
+            }
+        }
+        let parents = below.keys().cloned().collect();
+        self.below = below;
+        parents
     }
 
     /// Takes the children that Explo listed for one of the [`parents`](Self::parents), if it told them.
     pub fn place(&mut self, parent: &str, children: Option<&[String]>) {
         self.placed.take(&self.index, parent, children);
+    }
+
+    /// What is to be remembered as soon as a parent's children were listed: a run that is stopped goes on from there.
+    #[must_use]
+    pub fn entries_below(&self, parent: &str) -> Vec<Entry> {
+        if !self.findings.keeps_rows() {
+            return Vec::new();
+        }
+        let asked = Remembered { children_listed_at: Some(self.now), ..self.findings.known(parent) };
+        let mut entries = vec![Entry::new(parent, Token::Kept, asked)];
+        for row in self.below.get(parent).into_iter().flatten() {
+            if let Some((provided_id, parent)) = self.news_of_parent(*row) {
+                let placed = Remembered { parent: Some(parent), ..self.findings.known(&provided_id) };
+                entries.push(Entry::new(&provided_id, Token::Kept, placed));
+            }
+        }
+        entries
     }
 
     fn seen_with_parent(&self) -> impl Iterator<Item = RowNumber> {
@@ -76,13 +105,15 @@ impl Comparison<'_> {
 
     /// The parents of customers as they are known from now on, where that is another than is remembered.
     pub(super) fn news_of_parents(&self) -> BTreeMap<String, String> {
-        let is_news = |row: RowNumber| {
-            let (provided_id, parent) = (self.index.provided_id(row), self.parent_of(row)?);
-            let is_renamed = self.index.parent(row).is_some_and(|parent| self.index.is_renamed(parent));
-            let is_news = self.index.is_listed(row) && !is_renamed && self.findings.parent(provided_id) != Some(parent);
-            is_news.then(|| (provided_id.to_owned(), parent.to_owned()))
-        };
-        self.seen_with_parent().filter(|_| self.findings.keeps_rows()).filter_map(is_news).collect()
+        let rows = self.seen_with_parent().filter(|_| self.findings.keeps_rows());
+        rows.filter_map(|row| self.news_of_parent(row)).collect()
+    }
+
+    fn news_of_parent(&self, row: RowNumber) -> Option<(String, String)> {
+        let (provided_id, parent) = (self.index.provided_id(row), self.parent_of(row)?);
+        let is_renamed = self.index.parent(row).is_some_and(|parent| self.index.is_renamed(parent));
+        let is_news = self.index.is_listed(row) && !is_renamed && self.findings.parent(provided_id) != Some(parent);
+        is_news.then(|| (provided_id.to_owned(), parent.to_owned()))
     }
 
     /// What differs in the parents, beside all other differences.
