@@ -1,6 +1,6 @@
 //! Both sides of one id, and what follows.
 
-use super::Plan;
+use super::{Failure, Plan};
 use crate::model::{Customer, Tenant};
 
 /// One tenant with its customer.
@@ -14,4 +14,6 @@ pub struct Explanation {
     pub customer: Option<Customer<'static>>,
     /// Of this tenant alone.
     pub plan: Plan,
+    /// Why a run would not try it yet.
+    pub failure: Option<Failure>,
 }

@@ -52,7 +52,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             customer = customer.map(|customer| Customer { parent_provided_id: held.map(Cow::Owned), ..customer });
         }
         let plan = self.check_tags(comparison.finish()).await?;
-        Ok(Explanation { provided_id, tenant, customer, plan })
+        let failure = tenant.as_ref().and_then(|tenant| self.findings.waiting(tenant, self.now)).cloned();
+        Ok(Explanation { provided_id, tenant, customer, plan, failure })
     }
 
     /// Whether a tenant's customer is below its parent, where that can be had.

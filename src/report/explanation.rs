@@ -10,7 +10,7 @@ use crate::{
 
 /// Writes it; without values the fields are named and marked, and that is all.
 pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let Explanation { provided_id, tenant, customer, plan } = explanation;
+    let Explanation { provided_id, tenant, customer, plan, .. } = explanation;
     let row = if tenant.is_some() { "has a row" } else { "has no row that can be used" };
     let listed = match customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id)) {
         Some(true) => "a customer with this provided_id",
@@ -45,20 +45,28 @@ fn write_field(
     writeln!(out, "{}", format!("  {mark} {:<22}{text}", field.name()).trim_end())
 }
 
-fn decision(Explanation { tenant, plan, .. }: &Explanation, style: Style) -> String {
+fn decision(Explanation { tenant, plan, failure, .. }: &Explanation, style: Style) -> String {
     if let Some(invalid) = plan.invalid.first() {
         return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));
     }
-    if plan.changes.is_empty() {
+    let spared = plan.unsettled.iter().map(|(_, unsettled)| {
+        let (field, rule) = (unsettled.difference.field.name(), unsettled.rule);
+        format!("Not sent: {field}, which was, and does not settle ({rule}).")
+    });
+    if plan.changes.is_empty() && plan.unsettled.is_empty() {
         return if tenant.is_some() { "Unchanged: nothing is sent." } else { "Nothing to do." }.to_owned();
     }
+    let waits = failure.iter().map(|failure| {
+        let (error, runs) = (printable(&failure.error), failure.runs_to_wait);
+        format!("Not yet: it failed before, and {runs} more runs pass it by, but for --retry-failed. {error}")
+    });
     let to = |change: &Change| format!("To {}: {}.", change.kind(), calls(plan, change));
     let tag = |tag: &String| {
         let name = if style.values { shown(&json::quote(tag)) } else { "that Explo does not have".to_owned() };
         format!("To create first: the group tag {name}.")
     };
     let tags = plan.tags.to_make.iter().map(tag);
-    tags.chain(plan.changes.iter().map(to)).collect::<Vec<_>>().join("\n")
+    tags.chain(plan.changes.iter().map(to)).chain(spared).chain(waits).collect::<Vec<_>>().join("\n")
 }
 
 fn calls(plan: &Plan, change: &Change) -> String {

@@ -527,3 +527,23 @@ async fn a_tag_that_could_not_be_made_for_explos_fault_is_not_held_against_the_t
     sandbox.adjust(|api| api.faults.clear());
     assert_eq!(program.sync(&[]).await.0, 0);
 }
+
+#[tokio::test]
+async fn explain_says_what_is_not_sent_and_who_waits() {
+    let database = tenants(Kind::Sqlite, ids(0..1)).await;
+    let old = customer(json!({"provided_id": "t-000", "name": "Name of t-000", "emails": ["b@x.example"]}));
+    let sandbox = sandbox([old]).await;
+    sandbox.adjust(|api| api.behaviour = Behaviour { emails: OnUpdate::Merge, ..Behaviour::default() });
+    let program = program(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 3);
+    let text = program.run(&["explain", "t-000"]).await.stdout;
+    assert!(text.contains("Not sent: emails, which was, and does not settle (added, not replaced)."), "{text}");
+    database.execute("update tenants set name = 'Another'").await;
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)));
+    for _ in 0..2 {
+        assert_eq!(program.sync(&[]).await.0, 3);
+    }
+    let text = program.run(&["explain", "t-000"]).await.stdout;
+    let parts = ["To update: one call of update_customer with name.", "Not yet: it failed before, and 1 more runs"];
+    assert!(parts.iter().all(|part| text.contains(part)), "{text}");
+}
