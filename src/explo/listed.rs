@@ -9,89 +9,55 @@
 //!
 //! Every key may come in both spellings, even at once: then the last that is not empty counts.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, MapAccess, Visitor},
-};
 use serde_json::value::RawValue;
 
 use super::error::Unusable;
-use crate::model::{Customer, json};
+use crate::model::{Customer, Scan, json};
 
 /// A record of more bytes than this is not read: what it unpacks to could be ten times as large.
 const LARGEST: usize = 1 << 20;
 
 /// Reads the text of one record.
 pub(super) fn read(record: &str) -> Result<Customer<'_>, Unusable> {
-    if record.len() > LARGEST {
+    next(&mut Scan::new(record))
+}
+
+/// Reads the record that comes next.
+pub(super) fn next<'a>(scan: &mut Scan<'a>) -> Result<Customer<'a>, Unusable> {
+    let start = scan.position();
+    if !scan.enter(b'{')? {
         return Err(Unusable::Shape);
     }
-    serde_json::from_str(record).map(|Listed(customer)| customer).map_err(|_| Unusable::Shape)
+    let empty = || Cow::Borrowed("{}");
+    let mut customer = Customer { properties: empty(), mapping: empty(), ..Customer::default() };
+    let mut is_first = true;
+    while let Some(key) = scan.key(is_first)? {
+        set(&mut customer, &key, scan.value(json::MAX_DEPTH)?)?;
+        is_first = false;
+    }
+    if scan.position() - start > LARGEST { Err(Unusable::Shape) } else { Ok(customer) }
 }
-
-struct Listed<'a>(Customer<'a>);
 
 /// The `computed_…` twins are among the others: they contain what is inherited.
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
-    Token,
-    #[serde(alias = "providedId")]
-    ProvidedId,
-    Name,
-    Emails,
-    #[serde(alias = "groupTags")]
-    GroupTags,
-    Properties,
-    #[serde(alias = "parentSchemaDatasourceMapping")]
-    ParentSchemaDatasourceMapping,
-    #[serde(alias = "isDemoGroup")]
-    IsDemoGroup,
-    #[serde(alias = "hierarchyLevel")]
-    HierarchyLevel,
-    #[serde(alias = "accessGroup")]
-    AccessGroup,
-    #[serde(other)]
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Listed<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Record)
-    }
-}
-
-struct Record;
-
-impl<'de> Visitor<'de> for Record {
-    type Value = Listed<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a customer")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Listed<'de>, A::Error> {
-        let empty = || Cow::Borrowed("{}");
-        let mut customer = Customer { properties: empty(), mapping: empty(), ..Customer::default() };
-        while let Some(key) = map.next_key()? {
-            match key {
-                Key::Token => keep(&mut customer.token, text(&mut map)?),
-                Key::ProvidedId => keep(&mut customer.provided_id, text(&mut map)?.map(Some)),
-                Key::Name => keep(&mut customer.name, text(&mut map)?),
-                Key::Emails => keep(&mut customer.emails, texts(&mut map, |Text(text)| text)?),
-                Key::GroupTags => keep(&mut customer.group_tags, texts(&mut map, |Named(text)| text)?),
-                Key::Properties => keep(&mut customer.properties, object(&mut map)?),
-                Key::ParentSchemaDatasourceMapping => keep(&mut customer.mapping, object(&mut map)?),
-                Key::IsDemoGroup => keep(&mut customer.is_demo_group, truth(&mut map)?),
-                Key::HierarchyLevel => keep(&mut customer.hierarchy_level, name(&mut map)?),
-                Key::AccessGroup => keep(&mut customer.access_group, name(&mut map)?.map(Some)),
-                Key::Other => drop(map.next_value::<serde::de::IgnoredAny>()?),
-            }
+fn set<'a>(customer: &mut Customer<'a>, key: &str, value: &'a str) -> Result<(), Unusable> {
+    match key {
+        "token" => keep(&mut customer.token, filled(text(value)?)),
+        "provided_id" | "providedId" => keep(&mut customer.provided_id, filled(text(value)?).map(Some)),
+        "name" => keep(&mut customer.name, filled(text(value)?)),
+        "emails" => keep(&mut customer.emails, texts(value, text)?),
+        "group_tags" | "groupTags" => keep(&mut customer.group_tags, texts(value, named)?),
+        "properties" => keep(&mut customer.properties, object(value)?),
+        "parent_schema_datasource_mapping" | "parentSchemaDatasourceMapping" => {
+            keep(&mut customer.mapping, object(value)?);
         }
-        Ok(Listed(customer))
+        "is_demo_group" | "isDemoGroup" => keep(&mut customer.is_demo_group, truth(value)?),
+        "hierarchy_level" | "hierarchyLevel" => keep(&mut customer.hierarchy_level, filled(named(value)?)),
+        "access_group" | "accessGroup" => keep(&mut customer.access_group, filled(named(value)?).map(Some)),
+        _ => {}
     }
+    Ok(())
 }
 
 fn keep<T>(field: &mut T, value: Option<T>) {
@@ -100,100 +66,75 @@ fn keep<T>(field: &mut T, value: Option<T>) {
     }
 }
 
-fn text<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    Ok(map.next_value::<Option<Text<'de>>>()?.map(|Text(text)| text).filter(|text| !text.is_empty()))
+fn filled(text: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
+    text.filter(|text| !text.is_empty())
 }
 
-fn name<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    Ok(map.next_value::<Option<Named<'de>>>()?.map(|Named(text)| text).filter(|text| !text.is_empty()))
+/// A string, borrowed from the answer where it has no escapes, or a whole number; nothing for `null`.
+pub(super) fn text(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
+    let is_whole = || value != "-0" && (value.parse::<u64>().is_ok() || value.parse::<i64>().is_ok());
+    match value.as_bytes().first() {
+        Some(b'"') => Ok(Some(json::unquoted(value)?)),
+        Some(b'n') => Ok(None),
+        Some(b'-' | b'0'..=b'9') if is_whole() => Ok(Some(Cow::Borrowed(value))),
+        _ => Err(Unusable::Shape),
+    }
 }
 
-fn texts<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
-    map: &mut A,
-    text: impl Fn(T) -> Cow<'de, str>,
-) -> Result<Option<Vec<Cow<'de, str>>>, A::Error> {
-    let list = map.next_value::<Option<Vec<Option<T>>>>()?.unwrap_or_default();
-    let list: Vec<_> = list.into_iter().flatten().map(text).collect();
+/// The same, or an object with a `name`.
+pub(super) fn named(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
+    if !json::is_object(value) {
+        return text(value);
+    }
+    let mut name = None;
+    for (_, member) in json::members(value).filter(|(key, _)| key == "name") {
+        name = text(member)?;
+    }
+    name.map(Some).ok_or(Unusable::Shape)
+}
+
+fn texts<'a>(
+    value: &'a str,
+    text: fn(&'a str) -> Result<Option<Cow<'a, str>>, Unusable>,
+) -> Result<Option<Vec<Cow<'a, str>>>, Unusable> {
+    if value.len() > LARGEST || !value.starts_with(['[', 'n']) {
+        return Err(Unusable::Shape);
+    }
+    let is_null = value.starts_with('n');
+    let elements = json::elements(value).take_while(|_| !is_null);
+    let list: Vec<_> = elements.filter_map(|element| text(element).transpose()).collect::<Result<_, _>>()?;
     Ok((!list.is_empty()).then_some(list))
 }
 
-fn object<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
-    let object = map.next_value::<Option<&'de RawValue>>()?.map(RawValue::get);
-    if object.is_some_and(|object| !json::is_object(object)) {
-        return Err(A::Error::custom("not an object"));
+fn object(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
+    match value.as_bytes().first() {
+        Some(b'{') => Ok((!json::is_empty(value)).then_some(Cow::Borrowed(value))),
+        Some(b'n') => Ok(None),
+        _ => Err(Unusable::Shape),
     }
-    Ok(object.filter(|object| json::members(object).next().is_some()).map(Cow::Borrowed))
 }
 
-fn truth<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<bool>, A::Error> {
-    let value = map.next_value::<Option<&'de RawValue>>()?;
-    value.map(|value| flag(value).ok_or_else(|| A::Error::custom("not a flag"))).transpose()
+fn truth(value: &str) -> Result<Option<bool>, Unusable> {
+    if value == "null" { Ok(None) } else { flag(value).map(Some).ok_or(Unusable::Shape) }
 }
 
 /// A flag that may be a number.
-pub(super) fn flag(value: &RawValue) -> Option<bool> {
-    match value.get() {
+pub(super) fn flag(value: &str) -> Option<bool> {
+    match value {
         "1" | "true" => Some(true),
         "0" | "false" => Some(false),
         _ => None,
     }
 }
 
-/// A string, borrowed from the answer where it has no escapes, or a whole number.
-#[derive(Debug)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
-
-/// The same, or an object with a `name`.
-#[derive(Debug)]
-pub(super) struct Named<'a>(pub(super) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Characters { or_name: false }).map(Self)
-    }
+/// Where the parser's own types hold a value's text.
+pub(super) fn raw_flag(value: &RawValue) -> Option<bool> {
+    flag(value.get())
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Named<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Characters { or_name: true }).map(Self)
-    }
-}
-
-struct Characters {
-    or_name: bool,
-}
-
-impl<'de> Visitor<'de> for Characters {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a text")
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
-
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(number.to_string()))
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(number.to_string()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut name = None;
-        while let Some(key) = map.next_key()? {
-            match key {
-                Key::Name if self.or_name => name = map.next_value::<Option<Text<'de>>>()?,
-                _ => drop(map.next_value::<serde::de::IgnoredAny>()?),
-            }
-        }
-        name.map(|Text(name)| name).ok_or_else(|| A::Error::custom("an object without a name"))
+/// What is no JSON is found out about the whole answer.
+impl From<json::JsonError> for Unusable {
+    fn from(_: json::JsonError) -> Self {
+        Self::Shape
     }
 }

@@ -9,18 +9,20 @@
 //! all customers.
 
 use std::{
-    collections::HashSet,
     hash::{BuildHasher, RandomState},
     sync::Mutex,
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use hashbrown::{HashTable, hash_table::Entry};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{
     Error, PageProgress, Unusable,
     client::{Client, ListingRules},
+    page::Page,
     transport::Transport,
-    wire::{ListingVersion, Page},
+    wire::ListingVersion,
 };
 use crate::model::Customer;
 
@@ -56,9 +58,10 @@ struct Seen {
 
 /// Shows every distinct customer once, as its page arrives.
 struct Union<'o> {
-    random: RandomState,
+    /// Nobody can choose tokens that collide.
+    seed: u64,
     /// A hash of each token: tokens are long, secret, and not needed.
-    tokens: HashSet<u64>,
+    tokens: HashTable<u64>,
     observe: &'o mut dyn FnMut(&Customer<'_>),
 }
 
@@ -181,11 +184,10 @@ async fn page(
 ) -> Result<Seen, Error> {
     let version = client.settings.listing.version;
     let read = |body: &[u8]| {
-        let page = Page::read(body, version)?;
         let mut union = union.lock().map_err(|_| Unusable::Shape)?;
-        let customers = page.each(|customer| union.add(customer))?;
+        let Page { total, customers } = Page::read(body, version, &mut |customer| union.add(customer))?;
         let all = (version == ListingVersion::V1).then_some(customers as u64);
-        Ok(Seen { customers, total: all.or(page.total) })
+        Ok(Seen { customers, total: all.or(total) })
     };
     Ok(client.page(parent, number, read).await?.unwrap_or(Seen { customers: 0, total: None }))
 }
@@ -202,12 +204,14 @@ fn distinct(union: &Mutex<Union<'_>>) -> usize {
 
 impl<'o> Union<'o> {
     fn new(observe: &'o mut dyn FnMut(&Customer<'_>)) -> Self {
-        Self { random: RandomState::new(), tokens: HashSet::new(), observe }
+        Self { seed: RandomState::new().hash_one(()), tokens: HashTable::new(), observe }
     }
 
     fn add(&mut self, customer: &Customer<'_>) {
         let key = if customer.token.is_empty() { customer.provided_id.as_deref() } else { Some(&*customer.token) };
-        if self.tokens.insert(self.random.hash_one(key.unwrap_or_default())) {
+        let token = xxh3_64_with_seed(key.unwrap_or_default().as_bytes(), self.seed);
+        if let Entry::Vacant(place) = self.tokens.entry(token, |known| *known == token, |known| *known) {
+            place.insert(token);
             (self.observe)(customer);
         }
     }

@@ -71,12 +71,15 @@ impl Https {
         ca: Option<&[u8]>,
     ) -> Result<Self, reqwest::Error> {
         let ca = ca.map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        // The machine's own authorities take a while to read, and are nothing to a plain connection.
+        let is_plain = base_url.scheme() == "http";
+        let builder = if is_plain { builder.tls_certs_only(ca) } else { builder.tls_certs_merge(ca) };
+        let http = builder
             .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeout.min(Duration::from_secs(10)))
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
-            .tls_certs_merge(ca)
             .build()?;
         Ok(Self { http, base_url, token })
     }

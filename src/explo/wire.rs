@@ -6,16 +6,16 @@
 //! | hierarchy level | `hierarchy_level_name` | `hierarchy_level` |
 //! | the others | their own name | their own name |
 //!
-//! What a customer's record may look like is in `listed.rs`.
+//! What a customer's record may look like is in `listed.rs`, a page of them in `page.rs`.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::{error::Category, value::RawValue};
 
 use super::{
     error::Unusable,
-    listed::{self, Named, Text, flag},
+    listed::{self, named, raw_flag},
 };
 use crate::model::{Customer, Object, Tenant, json};
 
@@ -26,37 +26,6 @@ pub enum ListingVersion {
     V1,
     /// Page by page.
     V2,
-}
-
-/// One page of the listing: its envelope is read, its customers are not yet.
-#[derive(Debug)]
-pub struct Page<'a> {
-    /// How many customers there are on all pages, where the server says so.
-    pub total: Option<u64>,
-    customers: &'a str,
-}
-
-/// Both versions. A key may come in two spellings at once, so that none is an alias of another.
-#[derive(Debug, Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    success: Option<&'a RawValue>,
-    #[serde(borrow)]
-    total_count: Option<Text<'a>>,
-    #[serde(borrow, rename = "totalCount")]
-    camel_total_count: Option<Text<'a>>,
-    #[serde(borrow)]
-    count: Option<Text<'a>>,
-    #[serde(borrow)]
-    results: Option<Results<'a>>,
-    #[serde(borrow)]
-    customers: Option<&'a RawValue>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Results<'a> {
-    #[serde(borrow)]
-    customers: Option<&'a RawValue>,
 }
 
 /// The answer to `create_customer`, `update_customer` and `get_customer`.
@@ -72,54 +41,15 @@ struct Answer<'a> {
     customer: Option<&'a RawValue>,
 }
 
-impl Envelope<'_> {
-    fn shows_customers(&self) -> bool {
-        let of_v2 = self.results.as_ref().and_then(|results| results.customers);
-        [self.customers, of_v2].into_iter().flatten().any(|customers| !matches!(customers.get(), "[]" | "null"))
-    }
-}
-
-impl<'a> Page<'a> {
-    /// Reads the envelope; the rest is well-formed from then on.
-    pub fn read(body: &'a [u8], version: ListingVersion) -> Result<Self, Unusable> {
-        let above = match version {
-            ListingVersion::V1 => 3,
-            ListingVersion::V2 => 4,
-        };
-        let page: Envelope<'_> = read(body, above)?;
-        let succeeded = page.success.map(|success| flag(success) == Some(true));
-        let customers = match (version, succeeded) {
-            // What shows customers is not quoted as a reason.
-            (_, Some(false)) | (ListingVersion::V1, None) if !page.shows_customers() => return Err(Unusable::Refusal),
-            (_, Some(false)) | (ListingVersion::V1, None) => None,
-            (ListingVersion::V1, Some(true)) => page.customers,
-            (ListingVersion::V2, _) => page.results.and_then(|results| results.customers),
-        };
-        let customers = customers.map(RawValue::get).filter(|text| text.starts_with('[')).ok_or(Unusable::Shape)?;
-        let total = page.total_count.or(page.camel_total_count).or(page.count);
-        Ok(Self { total: total.and_then(|Text(total)| total.parse().ok()), customers })
-    }
-
-    /// Shows the customers on this page one by one, and counts them.
-    pub fn each(&self, mut show: impl FnMut(&Customer<'_>)) -> Result<usize, Unusable> {
-        let mut count = 0;
-        for record in json::elements(self.customers) {
-            show(&listed::read(record)?);
-            count += 1;
-        }
-        Ok(count)
-    }
-}
-
 /// Reads the answer about one customer, and whether it says that the customer is new.
 pub fn read_answer(body: &[u8]) -> Result<(bool, Customer<'_>), Unusable> {
     let answer: Answer<'_> = read(body, 2)?;
     let customer = answer.customer.filter(|customer| customer.get() != "null").ok_or(Unusable::Refusal)?;
-    if answer.success.and_then(flag) != Some(true) {
+    if answer.success.and_then(raw_flag) != Some(true) {
         return Err(Unusable::Shape);
     }
     let is_new = answer.new_customer.or(answer.camel_new_customer);
-    let is_new = is_new.map_or(Some(false), flag).ok_or(Unusable::Shape)?;
+    let is_new = is_new.map_or(Some(false), raw_flag).ok_or(Unusable::Shape)?;
     Ok((is_new, listed::read(customer.get())?))
 }
 
@@ -129,9 +59,9 @@ struct TagList<'a> {
     #[serde(borrow)]
     success: Option<&'a RawValue>,
     #[serde(borrow)]
-    group_tags: Option<Vec<Option<Named<'a>>>>,
+    group_tags: Option<Vec<Option<&'a RawValue>>>,
     #[serde(borrow, rename = "groupTags")]
-    camel_group_tags: Option<Vec<Option<Named<'a>>>>,
+    camel_group_tags: Option<Vec<Option<&'a RawValue>>>,
 }
 
 /// An answer of which only the success counts.
@@ -144,34 +74,43 @@ struct Success<'a> {
 /// Reads the names of all tags.
 pub fn read_tags(body: &[u8]) -> Result<BTreeSet<String>, Unusable> {
     let answer: TagList<'_> = read(body, 3)?;
-    if answer.success.is_some_and(|success| flag(success) != Some(true)) {
+    if answer.success.is_some_and(|success| raw_flag(success) != Some(true)) {
         return Err(Unusable::Refusal);
     }
     let tags = answer.group_tags.or(answer.camel_group_tags).ok_or(Unusable::Shape)?;
-    Ok(tags.into_iter().flatten().map(|Named(name)| name.into_owned()).collect())
+    let names = tags.into_iter().flatten().filter_map(|tag| named(tag.get()).transpose());
+    names.map(|name| Ok(name?.into_owned())).collect()
 }
 
 /// Reads whether something was done.
 pub fn read_success(body: &[u8]) -> Result<(), Unusable> {
     let answer: Success<'_> = read(body, 2)?;
-    if answer.success.and_then(flag) == Some(true) { Ok(()) } else { Err(Unusable::Refusal) }
+    if answer.success.and_then(raw_flag) == Some(true) { Ok(()) } else { Err(Unusable::Refusal) }
 }
 
 /// Reads an envelope in which so many levels stand above a customer's values.
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8], above: usize) -> Result<T, Unusable> {
-    let text = str::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
-    if text.trim().is_empty() {
-        return Err(Unusable::Unreadable("is empty"));
-    }
+    let text = text(body)?;
     // Before the parser, whose memory grows with the depth of what it skips.
-    if json::depth(text) > above + json::MAX_DEPTH {
+    if !json::is_no_deeper(text, above + json::MAX_DEPTH) {
         return Err(Unusable::Shape);
     }
-    serde_json::from_str(text).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => Unusable::Shape,
-        serde_json::error::Category::Eof => Unusable::Unreadable("is cut short"),
-        serde_json::error::Category::Syntax | serde_json::error::Category::Io => Unusable::Unreadable("is not JSON"),
-    })
+    serde_json::from_str(text).map_err(|error| unusable(&error))
+}
+
+/// The text of an answer.
+pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
+    let text = str::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
+    if text.trim_start().is_empty() { Err(Unusable::Unreadable("is empty")) } else { Ok(text) }
+}
+
+/// What an error of the parser says of an answer.
+pub(super) fn unusable(error: &serde_json::Error) -> Unusable {
+    match error.classify() {
+        Category::Data => Unusable::Shape,
+        Category::Eof => Unusable::Unreadable("is cut short"),
+        Category::Syntax | Category::Io => Unusable::Unreadable("is not JSON"),
+    }
 }
 
 /// The body of a create or update: the fields that the tenant has, and no `null`.

@@ -6,43 +6,32 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fmt::Write,
 };
 
-use serde::de::IgnoredAny;
-
-/// Arrays and objects nested deeper than this are refused.
-pub const MAX_DEPTH: usize = 64;
-
-/// Why a text can't be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum JsonError {
-    /// Not JSON at all.
-    #[error("is not valid JSON")]
-    Malformed,
-    /// Nested beyond [`MAX_DEPTH`].
-    #[error("is JSON nested deeper than {MAX_DEPTH} levels")]
-    TooDeep,
-}
+pub use super::scan::{JsonError, MAX_DEPTH, unquoted};
+use super::scan::{Scan, special};
 
 /// The text without surrounding space, if it is JSON of a bearable depth.
 pub fn checked(text: &str) -> Result<&str, JsonError> {
     let text = text.trim_matches([' ', '\n', '\r', '\t']);
-    if depth(text) > MAX_DEPTH {
-        return Err(JsonError::TooDeep);
-    }
+    let mut scan = Scan::new(text);
+    scan.value(MAX_DEPTH)?;
+    scan.end()?;
     // Half a surrogate pair only shows where strings are decoded, which is seldom worth its time.
-    let parsed = if text.contains("\\u") {
-        serde_json::from_str::<serde_json::Value>(text).map(drop)
-    } else {
-        serde_json::from_str::<IgnoredAny>(text).map(drop)
-    };
-    parsed.map_or(Err(JsonError::Malformed), |()| Ok(text))
+    let is_sound = !text.contains("\\u") || serde_json::from_str::<serde_json::Value>(text).is_ok();
+    if is_sound { Ok(text) } else { Err(JsonError::Malformed) }
+}
+
+/// Whether arrays and objects are nested in at most so many levels.
+#[must_use]
+pub fn is_no_deeper(text: &str, levels: usize) -> bool {
+    // There are seldom more brackets than that, and they are counted in no time.
+    let brackets = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    brackets <= levels || depth(text) <= levels
 }
 
 /// How deep arrays and objects are nested in a text.
-#[must_use]
-pub fn depth(text: &str) -> usize {
+fn depth(text: &str) -> usize {
     let (mut now, mut most, mut at) = (0_usize, 0, 0);
     let bytes = text.as_bytes();
     while at < bytes.len() {
@@ -66,6 +55,12 @@ pub fn is_object(text: &str) -> bool {
     text.starts_with('{')
 }
 
+/// Whether an object or array has nothing in it.
+#[must_use]
+pub fn is_empty(group: &str) -> bool {
+    group.get(1..).is_none_or(|inside| inside.trim_start_matches([' ', '\n', '\r', '\t']).starts_with(['}', ']']))
+}
+
 /// The members of an object in the order of the text: key, text of the value.
 pub fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut parts = Parts::inside(object);
@@ -80,17 +75,18 @@ pub fn elements(array: &str) -> impl Iterator<Item = &str> {
 /// The characters of a JSON string, given with its quotes.
 #[must_use]
 pub fn string(quoted: &str) -> Cow<'_, str> {
-    if quoted.contains('\\') {
-        Cow::Owned(serde_json::from_str(quoted).unwrap_or_default())
-    } else {
-        Cow::Borrowed(quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default())
-    }
+    unquoted(quoted).unwrap_or_default()
 }
 
 /// A string as JSON text.
 #[must_use]
 pub fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    if special(text.as_bytes(), 0) < text.len() {
+        return serde_json::Value::from(text).to_string();
+    }
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.extend(["\"", text, "\""]);
+    quoted
 }
 
 /// The normal form of any value.
@@ -115,12 +111,13 @@ pub fn as_text(value: &str) -> Cow<'_, str> {
 #[must_use]
 pub fn object<K: AsRef<str>>(members: impl Iterator<Item = (K, String)>) -> String {
     let sorted: BTreeMap<String, String> = members.map(|(key, value)| (quote(key.as_ref()), value)).collect();
-    let mut text = String::from("{");
+    let mut text =
+        String::with_capacity(2 + sorted.iter().map(|(key, value)| key.len() + value.len() + 2).sum::<usize>());
     for (key, value) in sorted {
-        let comma = if text.len() > 1 { "," } else { "" };
-        let _ = write!(text, "{comma}{key}:{value}");
+        let before = if text.is_empty() { "{" } else { "," };
+        text.extend([before, &key, ":", &value]);
     }
-    text.push('}');
+    text.push_str(if text.is_empty() { "{}" } else { "}" });
     text
 }
 
@@ -195,6 +192,10 @@ impl<'a> Decimal<'a> {
     #[must_use]
     pub fn of(number: &'a str) -> Self {
         let (negative, number) = number.strip_prefix('-').map_or((false, number), |rest| (true, rest));
+        if number.bytes().all(|byte| byte.is_ascii_digit()) && !number.starts_with('0') {
+            let point = i64::try_from(number.len()).unwrap_or(i64::MAX);
+            return Self { negative, digits: Cow::Borrowed(number.trim_end_matches('0')), point };
+        }
         let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let digits = if fraction.is_empty() { Cow::Borrowed(whole) } else { Cow::Owned(format!("{whole}{fraction}")) };
@@ -250,10 +251,8 @@ impl<'a> Iterator for Parts<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
-        while matches!(bytes.get(self.at)?, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':') {
-            self.at += 1;
-        }
-        let start = self.at;
+        let between = |b: &u8| !matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':');
+        let start = self.at + bytes.get(self.at..)?.iter().position(between)?;
         self.at = match bytes[start] {
             b'}' | b']' => return None,
             b'"' => end_of_string(bytes, start),
@@ -266,14 +265,15 @@ impl<'a> Iterator for Parts<'a> {
 
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    loop {
+        at = special(bytes, at);
+        match bytes.get(at) {
+            None => return bytes.len(),
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
         }
     }
-    bytes.len()
 }
 
 fn end_of_group(bytes: &[u8], start: usize) -> usize {

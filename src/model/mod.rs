@@ -5,10 +5,12 @@
 mod customer;
 mod field;
 pub mod json;
+mod scan;
 mod shown;
 mod tenant;
 
 pub use customer::Customer;
 pub use field::Field;
+pub use scan::Scan;
 pub use shown::{cut, printable, shown};
 pub use tenant::{Invalid, Managed, Object, Row, Scope, Tenant};

@@ -7,6 +7,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::{Customer, Field, Managed, Object, Scope, Tenant, json};
 
+/// A set of so many elements needs no memory of its own.
+const FEW: usize = 8;
+
 /// Makes fingerprints that can be compared with each other and with nobody else's.
 #[derive(Debug, Clone, Copy)]
 pub struct Fingerprints {
@@ -61,11 +64,21 @@ impl Fingerprints {
     }
 
     /// Neither order nor repetition counts.
-    fn set<'a>(self, elements: impl Iterator<Item = &'a str>) -> u64 {
-        let mut hashes: Vec<u64> = elements.map(|element| self.text(element)).collect();
+    fn set<'a>(self, elements: impl ExactSizeIterator<Item = &'a str>) -> u64 {
+        let (mut few, mut many) = ([0; FEW], Vec::new());
+        let hashes = if elements.len() <= FEW {
+            &mut few[..elements.len()]
+        } else {
+            many.resize(elements.len(), 0);
+            &mut many[..]
+        };
+        for (hash, element) in hashes.iter_mut().zip(elements) {
+            *hash = self.text(element);
+        }
         hashes.sort_unstable();
-        hashes.dedup();
-        hashes.into_iter().fold(0, mix)
+        let mut before = None;
+        let distinct = hashes.iter().copied().filter(|hash| before.replace(*hash) != Some(*hash));
+        distinct.fold(0, mix)
     }
 
     fn wanted(self, object: &Object, value: fn(Self, &str) -> u64) -> u64 {

@@ -1,5 +1,5 @@
-//! The tenants while a run lasts: an entry of fixed size for each, found by a hash of its id, beside one arena that holds
-//! the rows encoded. A customer is probed against it and forgotten.
+//! The tenants while a run lasts: an entry of fixed size for each, found by its id, beside the rows encoded. Their ids are close
+//! together, for each customer is looked up; the rest is seldom read. A customer is probed against it and forgotten.
 //!
 //! Refuses rows that share an id: none of them is planned.
 
@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::HashTable;
 
-use super::Fingerprints;
-use crate::model::{Customer, Invalid, Managed, Row, Tenant};
+use super::{Fingerprints, arena::Arena};
+use crate::model::{Customer, Invalid, Managed, Object, Row, Tenant};
 
 /// The number of a row, in the order of reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +25,10 @@ pub struct Index {
     by_id: HashTable<u32>,
     /// By the hash of a previous id, which all rows may share; with where the ids are.
     claims: BTreeMap<(u64, RowNumber), usize>,
-    arena: Vec<u8>,
+    /// Of each row, and of each claim of a repeated one, the [`Ids`], and where its fields are.
+    ids: Arena,
+    /// Of each row the [`Fields`].
+    fields: Arena,
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
     /// Id, where there is one → why its rows can't be planned.
@@ -35,15 +38,26 @@ pub struct Index {
 
 #[derive(Debug)]
 struct Entry {
-    id: u64,
     fingerprint: u64,
-    offset: usize,
+    /// Where the ids are.
+    ids: usize,
     shape: u32,
     state: State,
 }
 
-/// The beginning of an encoded row: its own id, the previous one, the parent's.
+/// A row's own id, the previous one, the parent's.
 type Ids<'a> = (&'a str, Option<&'a str>, Option<&'a str>);
+
+/// Name, addresses, tags, properties, mapping, demo flag, level.
+type Fields = (
+    Option<String>,
+    Option<Vec<String>>,
+    Option<Vec<String>>,
+    Option<Object>,
+    Option<Object>,
+    Option<bool>,
+    Option<String>,
+);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -83,7 +97,8 @@ impl Index {
             entries: Vec::new(),
             by_id: HashTable::new(),
             claims: BTreeMap::new(),
-            arena: Vec::new(),
+            ids: Arena::default(),
+            fields: Arena::default(),
             shapes: Vec::new(),
             invalid: BTreeMap::new(),
             rows: 0,
@@ -128,26 +143,27 @@ impl Index {
             self.entries[row.0 as usize].state = State::Invalid;
             self.invalid.entry(Some(tenant.provided_id.clone())).or_insert_with(|| twice.to_owned());
             if tenant.previous_provided_id.is_some() {
-                let offset = self.encode(&(&tenant.provided_id, &tenant.previous_provided_id, None::<&str>));
-                self.claim(tenant, row, offset);
+                let ids = self.ids.encode(&(&tenant.provided_id, &tenant.previous_provided_id, None::<&str>));
+                self.claim(tenant, row, ids);
             }
             return;
         }
         let Ok(number) = u32::try_from(self.entries.len()) else { return };
         let shape = self.shape(tenant);
         let fingerprint = self.fingerprints.of_tenant(tenant);
-        let offset = self.encode(tenant);
-        self.entries.push(Entry { id, fingerprint, offset, shape, state: State::Unlisted });
-        self.by_id.insert_unique(id, number, |&number| self.entries[number as usize].id);
-        self.claim(tenant, RowNumber(number), offset);
+        let ids = self.encode(tenant);
+        self.entries.push(Entry { fingerprint, ids, shape, state: State::Unlisted });
+        let Self { fingerprints, entries, by_id, ids: arena, .. } = self;
+        by_id.insert_unique(id, number, |&number| fingerprints.of_id(arena.decode(entries[number as usize].ids)));
+        self.claim(tenant, RowNumber(number), ids);
     }
 
     /// Notes the previous id of a tenant; its own says nothing.
-    fn claim(&mut self, tenant: &Tenant, row: RowNumber, offset: usize) {
+    fn claim(&mut self, tenant: &Tenant, row: RowNumber, ids: usize) {
         if let Some(previous) = tenant.previous_provided_id.as_ref().filter(|previous| **previous != tenant.provided_id)
         {
             let previous_id = self.fingerprints.of_id(previous);
-            self.claims.insert((previous_id, row), offset);
+            self.claims.insert((previous_id, row), ids);
         }
     }
 
@@ -203,7 +219,8 @@ impl Index {
     pub(super) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
         let hash = self.fingerprints.of_id(previous);
         let claims = self.claims.range((hash, RowNumber(0))..=(hash, RowNumber(u32::MAX)));
-        claims.filter(|(_, offset)| self.ids(**offset).1 == Some(previous)).map(|((_, row), _)| *row)
+        let is_it = move |ids: usize| self.ids.decode::<Ids<'_>>(ids).1 == Some(previous);
+        claims.filter(move |(_, ids)| is_it(**ids)).map(|((_, row), _)| *row)
     }
 
     /// No customer was seen for this tenant, and it is valid.
@@ -260,7 +277,7 @@ impl Index {
     /// One tenant, decoded; a parent that is to be renamed has its new id.
     #[must_use]
     pub fn tenant(&self, row: RowNumber) -> Tenant {
-        let mut tenant: Tenant = self.decode(row);
+        let mut tenant = self.decode(row);
         if tenant.parent_provided_id.is_some() {
             tenant.parent_provided_id = self.wanted_parent(row).map(str::to_owned);
         }
@@ -270,18 +287,18 @@ impl Index {
     /// The id of one tenant, without decoding the rest.
     #[must_use]
     pub fn provided_id(&self, row: RowNumber) -> &str {
-        self.decode(row)
+        self.ids.decode(self.entries[row.0 as usize].ids)
     }
 
     /// The previous id of one tenant, likewise.
     #[must_use]
     pub fn previous_provided_id(&self, row: RowNumber) -> Option<&str> {
-        self.ids(self.entries[row.0 as usize].offset).1
+        self.ids(row).1
     }
 
     /// The id of the tenant's parent, as the row has it.
     pub(super) fn parent_provided_id(&self, row: RowNumber) -> Option<&str> {
-        self.ids(self.entries[row.0 as usize].offset).2
+        self.ids(row).2
     }
 
     /// The tenant's parent, where it is a tenant; by its old id too, if it is to be renamed.
@@ -354,9 +371,7 @@ impl Index {
     }
 
     fn find(&self, id: u64, provided_id: &str) -> Option<RowNumber> {
-        let same = |&number: &u32| {
-            self.entries[number as usize].id == id && self.decode::<&str>(RowNumber(number)) == provided_id
-        };
+        let same = |&number: &u32| self.provided_id(RowNumber(number)) == provided_id;
         self.by_id.find(id, same).copied().map(RowNumber)
     }
 
@@ -369,29 +384,35 @@ impl Index {
         u32::try_from(position).unwrap_or(u32::MAX)
     }
 
-    /// The row, or the beginning of it: the ids come first.
-    fn decode<'a, T: serde::Deserialize<'a>>(&'a self, RowNumber(number): RowNumber) -> T {
-        self.decode_at(self.entries[number as usize].offset)
+    fn ids(&self, row: RowNumber) -> Ids<'_> {
+        self.ids.decode(self.entries[row.0 as usize].ids)
     }
 
-    fn ids(&self, offset: usize) -> Ids<'_> {
-        self.decode_at(offset)
+    /// Encodes a row; tells where its ids are.
+    fn encode(&mut self, tenant: &Tenant) -> usize {
+        let Tenant { provided_id, previous_provided_id, parent_provided_id, .. } = tenant;
+        let Tenant { name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name, .. } = tenant;
+        let fields =
+            self.fields.encode(&(name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name));
+        self.ids.encode(&((provided_id, previous_provided_id, parent_provided_id), fields))
     }
 
-    /// Puts a row, or the beginning of it, into the arena; tells where.
-    fn encode(&mut self, row: &impl serde::Serialize) -> usize {
-        let offset = self.arena.len();
-        match postcard::to_extend(row, std::mem::take(&mut self.arena)) {
-            Ok(arena) => self.arena = arena,
-            Err(error) => unreachable!("a vector takes any row: {error}"),
-        }
-        offset
-    }
-
-    fn decode_at<'a, T: serde::Deserialize<'a>>(&'a self, offset: usize) -> T {
-        match postcard::take_from_bytes(&self.arena[offset..]) {
-            Ok((value, _)) => value,
-            Err(error) => unreachable!("the arena holds what insert encoded: {error}"),
+    fn decode(&self, row: RowNumber) -> Tenant {
+        let ids: (Ids<'_>, usize) = self.ids.decode(self.entries[row.0 as usize].ids);
+        let ((provided_id, previous_provided_id, parent_provided_id), fields) = ids;
+        let fields: Fields = self.fields.decode(fields);
+        let (name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name) = fields;
+        Tenant {
+            provided_id: provided_id.to_owned(),
+            previous_provided_id: previous_provided_id.map(str::to_owned),
+            parent_provided_id: parent_provided_id.map(str::to_owned),
+            name,
+            emails,
+            group_tags,
+            properties,
+            mapping,
+            is_demo_group,
+            hierarchy_level_name,
         }
     }
 }

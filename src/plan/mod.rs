@@ -8,6 +8,7 @@
 //!         Comparison → Plan → Guard: held or not
 //! ```
 
+mod arena;
 mod change;
 mod compare;
 mod comparison;

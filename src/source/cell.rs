@@ -21,6 +21,23 @@ pub enum Cell<'r> {
     Binary,
 }
 
+/// What the values of a column are, as far as its type tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Booleans.
+    Bool,
+    /// Numbers.
+    Number,
+    /// Bits: a number.
+    Bits,
+    /// JSON.
+    Json,
+    /// Array literals.
+    Array,
+    /// Anything else.
+    Text,
+}
+
 impl Cell<'_> {
     /// What this is, for a message; never the value.
     pub(super) fn kind(&self) -> &'static str {
@@ -49,6 +66,10 @@ impl Cell<'_> {
 pub(super) fn array_elements(literal: &str) -> Option<Vec<String>> {
     // An array whose first index is not 1 begins with its bounds: [0:1]={a,b}
     let inside = literal[literal.find('{')?..].strip_prefix('{')?.strip_suffix('}')?;
+    if !inside.bytes().any(|byte| matches!(byte, b'"' | b'\\' | b'{')) {
+        let elements = inside.split(',').filter(|element| !inside.is_empty() && !element.eq_ignore_ascii_case("null"));
+        return Some(elements.map(str::to_owned).collect());
+    }
     let mut elements = Vec::new();
     let mut characters = inside.chars().peekable();
     while characters.peek().is_some() {
@@ -80,6 +101,7 @@ mod tests {
     fn array_literals_are_read_exactly() {
         let read = |literal| array_elements(literal).unwrap();
         assert_eq!(read("{}"), Vec::<String>::new());
+        assert_eq!(read("{a,NULL,b c}"), ["a", "b c"]);
         assert_eq!(read(r#"{a,"b, c","d\"e\\f",NULL,"NULL",""}"#), ["a", "b, c", "d\"e\\f", "NULL", ""]);
         assert_eq!(read("[0:1]={a,b}"), ["a", "b"]);
         assert_eq!(array_elements("{{a},{b}}"), None);

@@ -11,13 +11,16 @@
 //! | mapping.KEY | text | left alone |
 //! | is_demo_group | boolean, 0/1, t/f, true/false | false |
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashSet};
 
 use super::{
     cell::{Cell, array_elements},
     columns::{Column, Columns},
 };
 use crate::model::{Field, Invalid, Object, Row, Tenant, json, shown};
+
+/// So many elements are compared with each other.
+const FEW: usize = 8;
 
 /// Turns the cells of one row, in the order of the columns, into a tenant. `number` counts rows from 1.
 pub fn row<'r>(columns: &Columns, leave_null: &[String], cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row {
@@ -102,14 +105,17 @@ fn list(cell: &Cell<'_>) -> Result<Vec<String>, String> {
             return Err(format!("is {}: an array, a JSON array or text split at commas is needed", cell.kind()));
         }
     };
-    let mut list = Vec::with_capacity(elements.len());
-    let mut seen = std::collections::HashSet::new();
-    for element in elements.into_iter().filter(|element| !element.is_empty()) {
-        if seen.insert(element.clone()) {
-            list.push(element);
-        }
+    Ok(distinct(elements.into_iter().filter(|element| !element.is_empty()).collect()))
+}
+
+fn distinct(list: Vec<String>) -> Vec<String> {
+    // Most lists are short, and then to look is cheaper than to hash.
+    let is_distinct = |list: &[String]| list.iter().enumerate().all(|(at, element)| !list[..at].contains(element));
+    if list.len() <= FEW && is_distinct(&list) {
+        return list;
     }
-    Ok(list)
+    let mut seen = HashSet::with_capacity(list.len());
+    list.into_iter().filter(|element| seen.insert(element.clone())).collect()
 }
 
 fn json_list(text: &str) -> Result<Vec<String>, String> {
@@ -141,12 +147,26 @@ fn object<'c>(cell: &'c Cell<'_>) -> Result<Option<&'c str>, String> {
 
 /// Data sources are named by strings in Explo; a number means the same.
 fn mapping(object: &str) -> Result<Object, String> {
-    let text = |(key, value): (Cow<'_, str>, &str)| match value.as_bytes().first() {
-        Some(b'"' | b'-' | b'0'..=b'9') => Ok((key.into_owned(), json::quote(&json::as_text(value)))),
+    if has_texts_alone(object) {
+        return Ok(Object::Whole(object.to_owned()));
+    }
+    let members = json::members(object).map(|(key, value)| match value.as_bytes().first() {
+        Some(b'"' | b'-' | b'0'..=b'9') => Ok((key, json::quote(&json::as_text(value)))),
         _ => Err(format!("has a value for '{}' that is neither a string nor a number", shown(&key))),
-    };
-    let members = json::members(object).map(text).collect::<Result<Vec<_>, _>>()?;
-    Ok(Object::Whole(json::object(members.into_iter())))
+    });
+    Ok(Object::Whole(json::object(members.collect::<Result<Vec<_>, _>>()?.into_iter())))
+}
+
+/// Whether a few members are all strings, and no key occurs twice: then nothing is to be done.
+fn has_texts_alone(object: &str) -> bool {
+    let mut keys: [Cow<'_, str>; FEW] = Default::default();
+    for (at, (key, value)) in json::members(object).enumerate() {
+        if at == FEW || !value.starts_with('"') || keys[..at].contains(&key) {
+            return false;
+        }
+        keys[at] = key;
+    }
+    true
 }
 
 fn value(cell: &Cell<'_>) -> Result<Option<String>, String> {

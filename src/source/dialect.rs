@@ -6,7 +6,10 @@ use secrecy::SecretString;
 use sqlx::{Database, Either, Statement, TypeInfo, database::HasStatementCache};
 use url::Url;
 
-use super::{cell::Cell, server::Server};
+use super::{
+    cell::{Cell, Kind},
+    server::Server,
+};
 
 /// Where the tenants are and how they are asked for.
 #[derive(Debug)]
@@ -53,12 +56,11 @@ pub(super) trait Dialect {
         provided_id: &str,
     ) -> sqlx::Result<Option<Bound<<Self::Db as Database>::Arguments>>>;
 
+    /// What a column of this type has.
+    fn kind(type_info: &<Self::Db as Database>::TypeInfo) -> Kind;
+
     /// One value of a row.
-    fn cell<'r>(
-        row: &'r <Self::Db as Database>::Row,
-        position: usize,
-        type_info: &<Self::Db as Database>::TypeInfo,
-    ) -> sqlx::Result<Cell<'r>>;
+    fn cell(row: &<Self::Db as Database>::Row, position: usize, kind: Kind) -> sqlx::Result<Cell<'_>>;
 }
 
 /// What is to be fetched.

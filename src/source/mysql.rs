@@ -9,7 +9,7 @@ use sqlx::{
 };
 
 use super::{
-    cell::Cell,
+    cell::{Cell, Kind},
     dialect::{Bound, Dialect, is_loopback, is_one_of, parameters, tls_mode},
     server::Server,
 };
@@ -42,24 +42,33 @@ impl Dialect for MySqlDialect {
         Ok(Some(Bound::Text(format!("EXECUTE explo_sync_one USING {variables}"))))
     }
 
-    fn cell<'r>(row: &'r MySqlRow, position: usize, type_info: &MySqlTypeInfo) -> sqlx::Result<Cell<'r>> {
+    fn kind(type_info: &MySqlTypeInfo) -> Kind {
+        let numbers =
+            ["BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "YEAR"];
+        match () {
+            () if is_one_of(type_info, &["BIT"]) => Kind::Bits,
+            () if is_one_of(type_info, &["JSON"]) => Kind::Json,
+            () if is_one_of(type_info, &numbers) => Kind::Number,
+            () => Kind::Text,
+        }
+    }
+
+    fn cell(row: &MySqlRow, position: usize, kind: Kind) -> sqlx::Result<Cell<'_>> {
         if row.try_get_raw(position)?.is_null() {
             return Ok(Cell::Null);
         }
         let bytes: &[u8] = row.try_get_unchecked(position)?;
-        let numbers =
-            ["BOOLEAN", "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT", "FLOAT", "DOUBLE", "DECIMAL", "YEAR"];
-        if is_one_of(type_info, &["BIT"]) && (is_stored(row, position) || !bytes.iter().all(u8::is_ascii_digit)) {
+        if kind == Kind::Bits && (is_stored(row, position) || !bytes.iter().all(u8::is_ascii_digit)) {
             let value = bytes.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
             return Ok(Cell::Number(Cow::Owned(value.to_string())));
         }
         // The type's name does not tell text from bytes: JSON is called a BLOB, a binary collation VARBINARY.
         let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Cell::Binary) };
         let text = Cow::Borrowed(text);
-        Ok(match () {
-            () if is_one_of(type_info, &["JSON"]) => Cell::Json(text),
-            () if is_one_of(type_info, &numbers) || is_one_of(type_info, &["BIT"]) => Cell::Number(text),
-            () => Cell::Text(text),
+        Ok(match kind {
+            Kind::Json => Cell::Json(text),
+            Kind::Number | Kind::Bits => Cell::Number(text),
+            Kind::Bool | Kind::Array | Kind::Text => Cell::Text(text),
         })
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    cell::Cell,
+    cell::{Cell, Kind},
     dialect::{Bound, Dialect, is_loopback, is_one_of, tls_mode},
     server::Server,
 };
@@ -63,21 +63,31 @@ impl Dialect for PostgresDialect {
         Ok(Some(Bound::Text(format!("FETCH ALL FROM {cursor}"))))
     }
 
-    fn cell<'r>(row: &'r PgRow, position: usize, type_info: &PgTypeInfo) -> sqlx::Result<Cell<'r>> {
+    fn kind(type_info: &PgTypeInfo) -> Kind {
+        let type_info = base(type_info);
+        let numbers = ["INT2", "INT4", "INT8", "FLOAT4", "FLOAT8", "NUMERIC", "OID"];
+        match type_info.kind() {
+            PgTypeKind::Array(_) => Kind::Array,
+            _ if is_one_of(type_info, &["BOOL"]) => Kind::Bool,
+            _ if is_one_of(type_info, &["JSON", "JSONB"]) => Kind::Json,
+            _ if is_one_of(type_info, &numbers) => Kind::Number,
+            _ => Kind::Text,
+        }
+    }
+
+    fn cell(row: &PgRow, position: usize, kind: Kind) -> sqlx::Result<Cell<'_>> {
         let value = row.try_get_raw(position)?;
         if value.is_null() {
             return Ok(Cell::Null);
         }
         let Ok(text) = value.as_str() else { return Ok(Cell::Binary) };
         let text = Cow::Borrowed(text);
-        let numbers = ["INT2", "INT4", "INT8", "FLOAT4", "FLOAT8", "NUMERIC", "OID"];
-        let type_info = base(type_info);
-        Ok(match type_info.kind() {
-            PgTypeKind::Array(_) => Cell::Array(text),
-            _ if is_one_of(type_info, &["BOOL"]) => Cell::Bool(text == "t"),
-            _ if is_one_of(type_info, &["JSON", "JSONB"]) => Cell::Json(text),
-            _ if is_one_of(type_info, &numbers) => Cell::Number(text),
-            _ => Cell::Text(text),
+        Ok(match kind {
+            Kind::Bool => Cell::Bool(text == "t"),
+            Kind::Number => Cell::Number(text),
+            Kind::Json => Cell::Json(text),
+            Kind::Array => Cell::Array(text),
+            Kind::Bits | Kind::Text => Cell::Text(text),
         })
     }
 }

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 
 use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
+use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
 use super::{
     Error, Sql,
+    cell::Kind,
     columns::Columns,
     convert,
     dialect::{Bound, Dialect, parameters},
@@ -25,6 +26,8 @@ pub(super) struct Prepared<'s, D: Dialect> {
     key: &'static str,
     query: &'s str,
     statement: <D::Db as Database>::Statement,
+    /// Of each column.
+    kinds: Vec<Kind>,
     /// What its rows have.
     pub(super) columns: Columns,
 }
@@ -60,7 +63,8 @@ where
         // Behind a transaction pooler the name would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements();
         self.sql.in_time("preparing the query", cleared).await?.map_err(failed)?;
-        Ok(Prepared { key, query, statement, columns })
+        let kinds = statement.columns().iter().map(|column| D::kind(column.type_info())).collect();
+        Ok(Prepared { key, query, statement, kinds, columns })
     }
 
     /// Prepares the query for all.
@@ -144,8 +148,7 @@ where
                 Either::Right(row) => row,
             };
             number += 1;
-            let types = query.statement.columns().iter().map(sqlx::Column::type_info).enumerate();
-            let cells = types.map(|(position, type_info)| D::cell(&row, position, type_info));
+            let cells = query.kinds.iter().enumerate().map(|(position, kind)| D::cell(&row, position, *kind));
             let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
             each(convert::row(&query.columns, leave_null, cells.into_iter(), number));
         }

@@ -9,7 +9,7 @@ use sqlx::{
 use url::Url;
 
 use super::{
-    cell::Cell,
+    cell::{Cell, Kind},
     dialect::{Bound, Dialect, parameters},
     server::Server,
 };
@@ -47,7 +47,11 @@ impl Dialect for SqliteDialect {
         Ok(Some(Bound::Arguments(arguments)))
     }
 
-    fn cell<'r>(row: &'r SqliteRow, position: usize, _: &SqliteTypeInfo) -> sqlx::Result<Cell<'r>> {
+    fn kind(_: &SqliteTypeInfo) -> Kind {
+        Kind::Text
+    }
+
+    fn cell(row: &SqliteRow, position: usize, _: Kind) -> sqlx::Result<Cell<'_>> {
         let value = row.try_get_raw(position)?;
         if value.is_null() {
             return Ok(Cell::Null);

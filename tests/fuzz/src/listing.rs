@@ -1,10 +1,7 @@
 //! An answer of Explo: a page of the listing, or one customer.
 
 use explo_sync::{
-    explo::{
-        ListingVersion, Unusable,
-        wire::{Page, read_answer},
-    },
+    explo::{ListingVersion, Page, Unusable, wire::read_answer},
     model::{Customer, Object, Tenant, json},
     plan::{Fingerprints, Index, Probe, Rules, compare},
 };
@@ -29,7 +26,7 @@ pub fn target(data: &[u8]) {
 
 fn customers(page: &[u8], version: ListingVersion) -> Result<Vec<Customer<'static>>, Unusable> {
     let mut customers = Vec::new();
-    Page::read(page, version)?.each(|customer| customers.push(customer.clone().into_owned()))?;
+    Page::read(page, version, &mut |customer| customers.push(customer.clone().into_owned()))?;
     Ok(customers)
 }
 

@@ -1,0 +1,149 @@
+//! One page of the listing, read in one pass: each customer is shown as soon as it is parsed, and forgotten.
+//!
+//! So customers may have been shown when the rest of the page turns out to be of no use. They were whole, and a page that
+//! is read again shows them again.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+
+use super::{
+    error::Unusable,
+    listed::{self, flag, text},
+    wire::{self, ListingVersion},
+};
+use crate::model::{Customer, Scan, json};
+
+/// What a page tells beside its customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// How many customers there are on all pages, where the server says so.
+    pub total: Option<u64>,
+    /// How many there are on this one.
+    pub customers: usize,
+}
+
+/// What an envelope says; a value that is `null` is not there.
+#[derive(Debug, Default)]
+struct Told<'a> {
+    succeeded: Option<bool>,
+    /// By the spelling of the key: `total_count`, `totalCount`, `count`.
+    totals: [Option<Cow<'a, str>>; 3],
+    /// The customers where this version has them.
+    customers: Option<usize>,
+    /// Something stands where the other version has its customers.
+    shows_others: bool,
+}
+
+type Show<'s> = &'s mut dyn FnMut(&Customer<'_>);
+
+impl Page {
+    /// Reads a page and shows its customers one by one.
+    pub fn read(body: &[u8], version: ListingVersion, show: Show<'_>) -> Result<Self, Unusable> {
+        let text = wire::text(body)?;
+        let mut scan = Scan::new(text);
+        let told = envelope(&mut scan, version, show).and_then(|told| Ok(scan.end().map(|()| told)?));
+        told.map_err(|_| unusable(text, version))?.page(version)
+    }
+}
+
+/// How many levels stand above a customer's values.
+fn levels_above(version: ListingVersion) -> usize {
+    match version {
+        ListingVersion::V1 => 3,
+        ListingVersion::V2 => 4,
+    }
+}
+
+/// Of a page that can't be read; what is wrong with the whole of it counts more than what was found first.
+fn unusable(text: &str, version: ListingVersion) -> Unusable {
+    // Before the parser, whose memory grows with the depth of what it skips.
+    if !json::is_no_deeper(text, levels_above(version) + json::MAX_DEPTH) {
+        return Unusable::Shape;
+    }
+    serde_json::from_str::<IgnoredAny>(text).map_or_else(|error| wire::unusable(&error), |_| Unusable::Shape)
+}
+
+/// A key may come in two spellings at once, and in each of them once.
+fn envelope<'a>(scan: &mut Scan<'a>, version: ListingVersion, show: Show<'_>) -> Result<Told<'a>, Unusable> {
+    if !scan.enter(b'{')? {
+        return Err(Unusable::Shape);
+    }
+    let levels = levels_above(version) + json::MAX_DEPTH - 1;
+    let (mut told, mut seen) = (Told::default(), [false; 6]);
+    let mut is_first = true;
+    while let Some(key) = scan.key(is_first)? {
+        is_first = false;
+        let known = ["success", "total_count", "totalCount", "count", "results", "customers"];
+        let known = known.iter().position(|known| *known == key);
+        if known.is_some_and(|known| std::mem::replace(&mut seen[known], true)) {
+            return Err(Unusable::Shape);
+        }
+        match (&*key, version) {
+            ("results", ListingVersion::V2) => told.customers = results(scan, levels, show)?,
+            ("customers", ListingVersion::V1) => told.customers = list(scan, show)?,
+            ("success", _) => {
+                let success = scan.value(levels)?;
+                told.succeeded = (success != "null").then(|| flag(success) == Some(true));
+            }
+            ("total_count", _) => told.totals[0] = text(scan.value(levels)?)?,
+            ("totalCount", _) => told.totals[1] = text(scan.value(levels)?)?,
+            ("count", _) => told.totals[2] = text(scan.value(levels)?)?,
+            ("customers", ListingVersion::V2) => told.shows_others = is_shown(scan.value(levels)?),
+            ("results", ListingVersion::V1) => {
+                let results = scan.value(levels)?;
+                let customers = || json::members(results).find(|(key, _)| key == "customers");
+                told.shows_others = json::is_object(results) && customers().is_some_and(|(_, shown)| is_shown(shown));
+            }
+            _ => drop(scan.value(levels)?),
+        }
+    }
+    Ok(told)
+}
+
+fn is_shown(customers: &str) -> bool {
+    !matches!(customers, "[]" | "null")
+}
+
+fn results(scan: &mut Scan<'_>, levels: usize, show: Show<'_>) -> Result<Option<usize>, Unusable> {
+    if !scan.enter(b'{')? {
+        return if scan.value(levels)? == "null" { Ok(None) } else { Err(Unusable::Shape) };
+    }
+    let (mut customers, mut is_first, mut is_known) = (None, true, false);
+    while let Some(key) = scan.key(is_first)? {
+        is_first = false;
+        match &*key {
+            "customers" if std::mem::replace(&mut is_known, true) => return Err(Unusable::Shape),
+            "customers" => customers = list(scan, show)?,
+            _ => drop(scan.value(levels - 1)?),
+        }
+    }
+    Ok(customers)
+}
+
+/// The number of customers, once they are shown; nothing for `null`.
+fn list(scan: &mut Scan<'_>, show: Show<'_>) -> Result<Option<usize>, Unusable> {
+    if !scan.enter(b'[')? {
+        return if scan.value(0)? == "null" { Ok(None) } else { Err(Unusable::Shape) };
+    }
+    let mut count = 0;
+    while scan.has_element(count == 0)? {
+        show(&listed::next(scan)?);
+        count += 1;
+    }
+    Ok(Some(count))
+}
+
+impl Told<'_> {
+    fn page(self, version: ListingVersion) -> Result<Page, Unusable> {
+        let shows_customers = self.shows_others || self.customers.is_some_and(|customers| customers > 0);
+        match (version, self.succeeded) {
+            // What shows customers is not quoted as a reason.
+            (_, Some(false)) | (ListingVersion::V1, None) if !shows_customers => return Err(Unusable::Refusal),
+            (_, Some(false)) | (ListingVersion::V1, None) => return Err(Unusable::Shape),
+            (ListingVersion::V1, Some(true)) | (ListingVersion::V2, _) => {}
+        }
+        let total = self.totals.into_iter().flatten().next().and_then(|total| total.parse().ok());
+        Ok(Page { total, customers: self.customers.ok_or(Unusable::Shape)? })
+    }
+}

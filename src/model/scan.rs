@@ -1,0 +1,270 @@
+//! Walks a JSON text once: each value is checked and its end found, and nothing is built.
+
+use std::borrow::Cow;
+
+/// Arrays and objects nested deeper than this are refused.
+pub const MAX_DEPTH: usize = 64;
+
+/// Why a text can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON at all.
+    #[error("is not valid JSON")]
+    Malformed,
+    /// Nested too deep.
+    #[error("is JSON nested deeper than {MAX_DEPTH} levels")]
+    TooDeep,
+}
+
+/// A place in a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    /// The beginning of a text.
+    #[must_use]
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    /// The bytes before it.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// The text of the value here, whose arrays and objects are nested in at most so many levels.
+    pub fn value(&mut self, levels: usize) -> Result<&'a str, JsonError> {
+        self.skip_space();
+        let start = self.at;
+        match self.byte()? {
+            b'"' => self.skip_string()?,
+            b'{' => self.skip_members(levels)?,
+            b'[' => self.skip_elements(levels)?,
+            b't' => self.skip_word("true")?,
+            b'f' => self.skip_word("false")?,
+            b'n' => self.skip_word("null")?,
+            _ => self.skip_number()?,
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    /// Goes inside the array or object here, if it is the one that this bracket opens.
+    pub fn enter(&mut self, bracket: u8) -> Result<bool, JsonError> {
+        self.skip_space();
+        let is_it = self.byte()? == bracket;
+        self.at += usize::from(is_it);
+        Ok(is_it)
+    }
+
+    /// Inside an object: the next key; `None` once it is left.
+    pub fn key(&mut self, is_first: bool) -> Result<Option<Cow<'a, str>>, JsonError> {
+        if !self.goes_on(is_first, b'}')? {
+            return Ok(None);
+        }
+        let quoted = self.quoted_key()?;
+        unquoted(quoted).map(Some)
+    }
+
+    /// Inside an array: whether an element follows; if not, it is left.
+    pub fn has_element(&mut self, is_first: bool) -> Result<bool, JsonError> {
+        self.goes_on(is_first, b']')
+    }
+
+    /// Nothing follows.
+    pub fn end(mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.at == self.text.len() { Ok(()) } else { Err(JsonError::Malformed) }
+    }
+
+    fn goes_on(&mut self, is_first: bool, close: u8) -> Result<bool, JsonError> {
+        self.skip_space();
+        match self.byte()? {
+            byte if byte == close => {
+                self.at += 1;
+                return Ok(false);
+            }
+            b',' if !is_first => self.at += 1,
+            _ if is_first => {}
+            _ => return Err(JsonError::Malformed),
+        }
+        self.skip_space();
+        Ok(true)
+    }
+
+    fn quoted_key(&mut self) -> Result<&'a str, JsonError> {
+        let start = self.at;
+        self.skip_string()?;
+        let quoted = &self.text[start..self.at];
+        self.skip_space();
+        if self.byte()? != b':' {
+            return Err(JsonError::Malformed);
+        }
+        self.at += 1;
+        Ok(quoted)
+    }
+
+    fn skip_members(&mut self, levels: usize) -> Result<(), JsonError> {
+        let levels = levels.checked_sub(1).ok_or(JsonError::TooDeep)?;
+        self.at += 1;
+        let mut is_first = true;
+        while self.goes_on(is_first, b'}')? {
+            self.quoted_key()?;
+            self.value(levels)?;
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    fn skip_elements(&mut self, levels: usize) -> Result<(), JsonError> {
+        let levels = levels.checked_sub(1).ok_or(JsonError::TooDeep)?;
+        self.at += 1;
+        let mut is_first = true;
+        while self.goes_on(is_first, b']')? {
+            self.value(levels)?;
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    fn skip_string(&mut self) -> Result<(), JsonError> {
+        let bytes = self.text.as_bytes();
+        if self.byte()? != b'"' {
+            return Err(JsonError::Malformed);
+        }
+        self.at += 1;
+        loop {
+            self.at = special(bytes, self.at);
+            match self.byte()? {
+                b'"' => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                b'\\' => self.skip_escape()?,
+                _ => return Err(JsonError::Malformed),
+            }
+        }
+    }
+
+    fn skip_escape(&mut self) -> Result<(), JsonError> {
+        let escape = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
+        self.at += match escape {
+            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
+            [b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => 6,
+            _ => return Err(JsonError::Malformed),
+        };
+        Ok(())
+    }
+
+    fn skip_number(&mut self) -> Result<(), JsonError> {
+        self.at += usize::from(self.byte()? == b'-');
+        match self.byte()? {
+            b'0' => self.at += 1,
+            _ => self.skip_digits()?,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.skip_digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
+            self.skip_digits()?;
+        }
+        Ok(())
+    }
+
+    fn skip_digits(&mut self) -> Result<(), JsonError> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at > start { Ok(()) } else { Err(JsonError::Malformed) }
+    }
+
+    fn skip_word(&mut self, word: &str) -> Result<(), JsonError> {
+        let is_it = self.text.as_bytes()[self.at..].starts_with(word.as_bytes());
+        self.at += word.len();
+        if is_it { Ok(()) } else { Err(JsonError::Malformed) }
+    }
+
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn byte(&self) -> Result<u8, JsonError> {
+        self.peek().ok_or(JsonError::Malformed)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+/// The characters of a JSON string, given with its quotes; refused where it has half a surrogate pair.
+pub fn unquoted(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
+    let end = special(quoted.as_bytes(), 1);
+    match quoted.get(1..end) {
+        Some(plain) if end + 1 == quoted.len() => Ok(Cow::Borrowed(plain)),
+        _ => serde_json::from_str(quoted).map(Cow::Owned).map_err(|_| JsonError::Malformed),
+    }
+}
+
+/// Where the first quote, backslash or control character stands from `at` on; at the end where there is none.
+pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
+    // Eight bytes at a time; a false mark is only ever above a true one.
+    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        let word = u64::from_le_bytes(*eight);
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let marks = quote | backslash | below(word, 0x20);
+        if marks != 0 {
+            return at + marks.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+    bytes.get(at..).and_then(|rest| rest.iter().position(is_special)).map_or(bytes.len(), |n| at + n)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    fn scanned(text: &str) -> Result<(), JsonError> {
+        let mut scan = Scan::new(text);
+        scan.value(64)?;
+        scan.end()
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_json_for_the_scan_if_it_is_for_the_parser(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u00e9", "\\n", "\\x", "a", "é\u{1f600}", "\u{1f}", " ", "\n", "\"key\":", "\"some longer text\"",
+                "0", "-", "1", ".5", "e", "E+7", "true", "fals", "null", "{}", "[]", "{\"a\":1}", "[1,\"b\"]",
+            ]), 0..12),
+        ) {
+            let text = parts.concat();
+            prop_assert_eq!(scanned(&text).is_ok(), serde_json::from_str::<IgnoredAny>(&text).is_ok(), "{}", text);
+        }
+
+        #[test]
+        fn special_characters_are_found_at_any_place(text in "[a-z\"\\\\\n\u{80}-\u{ff}]{0,40}", from in 0_usize..40) {
+            let bytes = text.as_bytes();
+            let found = (from..bytes.len()).find(|at| matches!(bytes[*at], b'"' | b'\\' | 0..0x20));
+            prop_assert_eq!(special(bytes, from.min(bytes.len())), found.unwrap_or(bytes.len()));
+        }
+    }
+}
