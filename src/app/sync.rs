@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     cli::SyncArgs,
-    explo::Stop,
+    explo::{self, Stop},
     ledger::Memory,
     lock::{self, Attempt, Lock},
     metrics::Metrics,
@@ -124,7 +124,7 @@ async fn lock(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Optio
             let error = format!("another run of instance {name} holds the lock: wait for it with --lock-timeout 5m");
             Err((error, Exit::Locked))
         }
-        Ok(Attempt::Stopped) => Err((stop.error().to_string(), Exit::Stopped)),
+        Ok(Attempt::Stopped) => Err((explo::Error::Stopped { reason: stop.reason() }.to_string(), Exit::Stopped)),
         Err(error) => Err((error.to_string(), Exit::Failed)),
     }
 }

@@ -17,7 +17,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::error::Unusable;
+use super::Unusable;
 use crate::model::{Customer, json};
 
 /// A record of more bytes than this is not read: what it unpacks to could be ten times as large.

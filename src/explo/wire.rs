@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    error::Unusable,
+    Unusable,
     listed::{self, Named, Text, flag},
 };
 use crate::model::{Customer, Object, Tenant, json};
