@@ -10,7 +10,7 @@ use std::{
 use super::{
     Context,
     instance::{Instance, Task},
-    now,
+    lock, now,
     signals::stop_at_signal,
     terminal::Terminal,
 };
@@ -18,7 +18,7 @@ use crate::{
     cli::SyncArgs,
     explo::{self, Stop},
     ledger::Memory,
-    lock::{self, Attempt, Lock},
+    lock::{Attempt, Lock, Timing},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
     report::{self, Exit, Report},
@@ -51,7 +51,7 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
         });
     }
     let metrics = Metrics::new(&instance.config.name);
-    let lock = match lock(&instance, args, &stop).await {
+    let lock = match lock_of(&instance, args, &stop).await {
         Ok(lock) => lock,
         Err((error, exit)) => {
             metrics.run_failed(exit, &(now()..now()));
@@ -101,13 +101,13 @@ fn write_metrics(metrics: &Metrics, args: &SyncArgs) -> io::Result<()> {
 }
 
 /// The lock of the instance: none in a dry run, which changes nothing, and where the database can't hold one.
-async fn lock(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Option<Lock>, (String, Exit)> {
+async fn lock_of(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Option<Lock>, (String, Exit)> {
     if args.dry_run {
         return Ok(None);
     }
     let name = &instance.config.name;
-    let timing = lock::Timing { wait: args.lock_timeout, ..lock::Timing::default() };
-    match lock::acquire(&instance.config.source, name, timing, stop).await {
+    let timing = Timing { wait: args.lock_timeout, ..Timing::default() };
+    match lock::acquire(&instance.config, name, timing, stop).await {
         Ok(Attempt::Acquired(lock)) => {
             let (stop, lost) = (stop.clone(), lock.lost().clone());
             tokio::spawn(async move {

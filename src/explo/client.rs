@@ -12,9 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Error, endpoint::Endpoint, observed::Observed, wire::ListingVersion};
 use crate::{
-    http::{
-        Answer, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable, excerpt,
-    },
+    http::{Answer, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable, excerpt},
     model::Tenant,
 };
 

@@ -61,8 +61,8 @@ pub(super) async fn list(
         progress(1, 1);
         return Ok(Listing { passes: 1, pages: 1, pages_of_children: 0 });
     }
-    // What total_count means is documented, so no page is doubted.
-    let by_total = Walk::ByTotal { side_by_side: rules.side_by_side, doubted: usize::MAX };
+    // What total_count means is documented.
+    let by_total = Walk::ByTotal { side_by_side: rules.side_by_side, is_doubted: false };
     let walk = if rules.trust_total { by_total } else { Walk::ToShortPage };
     let rules = PassRules { walk, trust_total: rules.trust_total };
     let Passes { passes, pages } = read_all(&customers, rules, progress).await?;

@@ -16,7 +16,7 @@ pub mod wire;
 
 use std::collections::BTreeSet;
 
-pub use crate::http::{Answer, Fault, Incoming, Outgoing, PageProgress, Pacer, Stop, Transport, Unusable, retry_after};
+pub use crate::http::{Answer, Fault, Incoming, Outgoing, Pacer, PageProgress, Stop, Transport, Unusable, retry_after};
 use crate::model::{Customer, Tenant};
 
 pub use client::{Client, ListingRules, Settings};

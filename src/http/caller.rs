@@ -185,11 +185,7 @@ impl<T: Transport> Caller<T> {
         if calls >= OUTAGE { Failure::Outage { calls, fault } } else { Failure::GaveUp { attempts, fault } }
     }
 
-    async fn attempt<A>(
-        &self,
-        call: &impl Call,
-        read: &mut impl FnMut(&[u8]) -> Result<A, Unusable>,
-    ) -> Attempt<A> {
+    async fn attempt<A>(&self, call: &impl Call, read: &mut impl FnMut(&[u8]) -> Result<A, Unusable>) -> Attempt<A> {
         let asked = Instant::now();
         let permit = tokio::select! {
             biased;

@@ -63,13 +63,13 @@ pub struct PassRules {
 /// The way from page to page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {
-    /// By the first page's promise, so many pages under way at once. A first page of at least `doubted` records that promises no
-    /// more may count itself alone: the pages after it are read as well.
+    /// By the first page's promise.
     ByTotal {
         /// Pages under way at once.
         side_by_side: usize,
-        /// Records on a page that may not be the last.
-        doubted: usize,
+        /// Whether a total may be that of the page alone: a first page that promises no more than it has is not taken to be
+        /// the last.
+        is_doubted: bool,
     },
     /// One after the other, to one that is short.
     ToShortPage,
@@ -105,11 +105,7 @@ pub struct Distinct {
 }
 
 /// Reads every page until the evidence is there.
-pub async fn read_all<P: Pages>(
-    pages: &P,
-    rules: PassRules,
-    progress: PageProgress<'_>,
-) -> Result<Passes, P::Error> {
+pub async fn read_all<P: Pages>(pages: &P, rules: PassRules, progress: PageProgress<'_>) -> Result<Passes, P::Error> {
     let (mut done, mut total) = (Passes::default(), None);
     while done.passes < PASSES {
         done.passes += 1;
@@ -129,9 +125,9 @@ pub async fn read_all<P: Pages>(
 async fn pass<P: Pages>(pages: &P, walk: Walk, progress: PageProgress<'_>) -> Result<Vec<Seen>, P::Error> {
     let first = pages.page(&Position { number: 1, offset: 0, cursor: None }).await?;
     match walk {
-        Walk::ByTotal { side_by_side, doubted } => {
+        Walk::ByTotal { side_by_side, is_doubted } => {
             let promised = first.total.and_then(|total| usize::try_from(total).ok()).unwrap_or(0);
-            if promised <= first.records && first.records >= doubted {
+            if is_doubted && promised <= first.records {
                 return to_short_page(pages, first, progress).await;
             }
             by_total(pages, first, promised, side_by_side, progress).await
@@ -163,11 +159,7 @@ async fn by_total<P: Pages>(
     Ok(seen)
 }
 
-async fn to_short_page<P: Pages>(
-    pages: &P,
-    first: Seen,
-    progress: PageProgress<'_>,
-) -> Result<Vec<Seen>, P::Error> {
+async fn to_short_page<P: Pages>(pages: &P, first: Seen, progress: PageProgress<'_>) -> Result<Vec<Seen>, P::Error> {
     let (length, mut last, mut seen, mut before) = (first.records, first.records, vec![first], 0);
     loop {
         progress(seen.len(), seen.len());

@@ -147,7 +147,7 @@ where
             let types = query.statement.columns().iter().map(sqlx::Column::type_info).enumerate();
             let cells = types.map(|(position, type_info)| D::cell(&row, position, type_info));
             let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
-            each(convert::row(&query.columns, leave_null, cells.into_iter(), number));
+            each(convert::row(&query.columns, leave_null, cells.into_iter(), format_args!("row {number}")));
         }
         Ok(())
     }
