@@ -56,7 +56,11 @@ impl Mapping {
         let columns = self.columns.iter().zip(&self.expressions);
         let cells = columns.map(|((_, column), expressions)| match column {
             Column::Field(Field::Emails | Field::GroupTags) if expressions.len() > 1 => all(expressions, record),
-            _ => first(expressions, record),
+            Column::Field(Field::Emails | Field::GroupTags | Field::Properties | Field::Mapping)
+            | Column::Property(_) => first(expressions, record),
+            Column::ProvidedId | Column::PreviousProvidedId | Column::Field(_) | Column::Mapped(_) => {
+                plain(first(expressions, record))
+            }
         });
         convert::row(&self.columns, &self.leave_null, cells, place)
     }
@@ -76,6 +80,11 @@ fn first<'j>(expressions: &[Expression], record: &'j str) -> Cell<'j> {
     let mut values = expressions.iter().filter_map(|expression| expression.of(record)).peekable();
     let or_else = values.peek().cloned().unwrap_or(Cell::Null);
     values.find(|value| *value != empty).unwrap_or(or_else)
+}
+
+/// An object or a list is no text, and may hold anything.
+fn plain(cell: Cell<'_>) -> Cell<'_> {
+    if matches!(cell, Cell::Json(_)) { Cell::Null } else { cell }
 }
 
 /// The elements of all, as one list.
