@@ -202,7 +202,7 @@ pub struct SandboxArgs {
     /// Customers to begin with: JSON, an array or lines, as Explo lists them
     #[arg(long, value_name = "FILE")]
     pub customers: Option<PathBuf>,
-    /// Serve a list to read tenants from as well, at /v2/customers: JSON records, an array or lines
+    /// Serve these records at /v2/customers, to read tenants from: JSON as well
     #[arg(long, value_name = "FILE")]
     pub upstream: Option<PathBuf>,
     /// Hide this customer from listings, as a visibility group does (repeatable)

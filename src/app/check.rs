@@ -1,6 +1,9 @@
 //! `check`: everything that a run needs, tried one by one.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -8,7 +11,7 @@ use super::{Context, instance::Instance, lock, now, terminal::safe};
 use crate::{
     explo::Stop,
     ledger::State,
-    lock::{Attempt, Timing},
+    lock::Attempt,
     model::shown,
     report::Exit,
     source::{AnySource, Error, Rest, Source, Sql, Survey},
@@ -95,7 +98,7 @@ async fn records(rest: &Rest, out: &mut impl Write) -> io::Result<Result<(), Err
 /// Takes the lock and gives it back.
 async fn lock_of(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     let config = &instance.config;
-    match lock::acquire(config, &config.name, Timing::default(), &Stop::default()).await {
+    match lock::acquire(config, &config.name, Duration::ZERO, &Stop::default()).await {
         Ok(Attempt::Acquired(lock)) => {
             lock.release().await;
             writeln!(out, "ok    lock      one run at a time")?;

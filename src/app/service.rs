@@ -161,14 +161,14 @@ impl<'a> Service<'a> {
         if self.leader.is_none() {
             // No instance has a tilde in its name.
             let daemons = format!("{}~daemon", config.name);
-            match lock::acquire(config, &daemons, Default::default(), stop).await? {
+            match lock::acquire(config, &daemons, Duration::ZERO, stop).await? {
                 Attempt::Acquired(leader) => self.leader = Some((ours, leader)),
                 Attempt::Busy => return Ok(Turn::Another("another daemon works")),
                 Attempt::Stopped => return Ok(Turn::Another("stopping")),
                 Attempt::Unavailable(reason) => self.go_without(&reason),
             }
         }
-        let asked = lock::acquire(config, &config.name, Default::default(), stop);
+        let asked = lock::acquire(config, &config.name, Duration::ZERO, stop);
         Ok(match asked.await? {
             Attempt::Acquired(lock) => Turn::Ours(Some(lock)),
             Attempt::Busy => Turn::Another("another run holds the lock"),

@@ -18,7 +18,7 @@ use crate::{
     cli::SyncArgs,
     explo::{self, Stop},
     ledger::Memory,
-    lock::{Attempt, Lock, Timing},
+    lock::{Attempt, Lock},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
     report::{self, Exit, Report},
@@ -106,8 +106,7 @@ async fn lock_of(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Op
         return Ok(None);
     }
     let name = &instance.config.name;
-    let timing = Timing { wait: args.lock_timeout, ..Timing::default() };
-    match lock::acquire(&instance.config, name, timing, stop).await {
+    match lock::acquire(&instance.config, name, args.lock_timeout, stop).await {
         Ok(Attempt::Acquired(lock)) => {
             let (stop, lost) = (stop.clone(), lock.lost().clone());
             tokio::spawn(async move {

@@ -212,12 +212,12 @@ fn mapping(draft: &mut Draft) -> Option<Mapping> {
         );
         return None;
     }
-    let mapping = Mapping::new(&columns, leave_null);
-    mapping
-        .map_err(|mistakes| {
-            mistakes.iter().for_each(|mistake| draft.mistake("source.columns", &format!(": {mistake}")))
-        })
-        .ok()
+    let told = |mistakes: Vec<String>| {
+        for mistake in mistakes {
+            draft.mistake("source.columns", &format!("can't be used: {mistake}"));
+        }
+    };
+    Mapping::new(&columns, leave_null).map_err(told).ok()
 }
 
 fn pointer(draft: &mut Draft, key: &str, example: &str) -> Option<Pointer> {

@@ -215,3 +215,87 @@ impl Distinct {
         self.seen.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use super::*;
+
+    /// Pages of numbers, each with the cursor of the next.
+    struct Numbers {
+        pages: Vec<(Vec<u32>, Option<&'static str>)>,
+        total: Option<u64>,
+        asked: RefCell<Vec<Position>>,
+        distinct: RefCell<Distinct>,
+        passes_until_whole: Cell<usize>,
+    }
+
+    impl Pages for Numbers {
+        type Error = Incomplete;
+
+        async fn page(&self, position: &Position) -> Result<Seen, Incomplete> {
+            self.asked.borrow_mut().push(position.clone());
+            let (numbers, next) = self.pages.get(position.number - 1).cloned().unwrap_or_default();
+            if position.number == 1 {
+                self.passes_until_whole.set(self.passes_until_whole.get().saturating_sub(1));
+            }
+            let lacks = usize::from(self.passes_until_whole.get() > 0);
+            for number in numbers.iter().skip(lacks) {
+                self.distinct.borrow_mut().insert(&number.to_string());
+            }
+            Ok(Seen { records: numbers.len(), total: self.total, next: next.map(str::to_owned) })
+        }
+
+        fn distinct(&self) -> usize {
+            self.distinct.borrow().count()
+        }
+    }
+
+    fn numbers(pages: &[(&[u32], Option<&'static str>)], total: Option<u64>, passes: usize) -> Numbers {
+        Numbers {
+            pages: pages.iter().map(|(numbers, next)| (numbers.to_vec(), *next)).collect(),
+            total,
+            asked: RefCell::default(),
+            distinct: RefCell::default(),
+            passes_until_whole: Cell::new(passes),
+        }
+    }
+
+    async fn read(numbers: &Numbers, walk: Walk) -> Result<Passes, Incomplete> {
+        read_all(numbers, PassRules { walk, trust_total: numbers.total.is_some() }, &|_, _| {}).await
+    }
+
+    #[tokio::test]
+    async fn cursors_are_followed_to_the_page_that_names_none_and_the_total_counts_where_there_is_one() {
+        let pages: [(&[u32], _); 3] = [(&[1, 2], Some("a")), (&[], Some("b")), (&[3], None)];
+        for total in [None, Some(3)] {
+            let numbers = numbers(&pages, total, 1);
+            assert_eq!(read(&numbers, Walk::ByCursor).await, Ok(Passes { passes: 1, pages: 3 }));
+            let asked: Vec<_> = numbers.asked.take().into_iter().map(|position| position.cursor).collect();
+            assert_eq!(asked, [None, Some("a".to_owned()), Some("b".to_owned())]);
+        }
+        let short = read(&numbers(&pages, Some(4), 1), Walk::ByCursor).await;
+        assert_eq!(short, Err(Incomplete { distinct: 3, passes: 3, total: "4".to_owned() }));
+        let mended = read(&numbers(&pages, Some(3), 2), Walk::ByCursor).await;
+        assert_eq!(mended, Ok(Passes { passes: 2, pages: 6 }));
+    }
+
+    #[tokio::test]
+    async fn cursors_that_go_in_a_circle_end() {
+        let pages: [(&[u32], _); 4] = [(&[1], Some("a")), (&[2], Some("b")), (&[3], Some("a")), (&[1], Some("b"))];
+        let turned = read(&numbers(&pages, None, 1), Walk::ByCursor).await.unwrap_err();
+        assert!(turned.total.contains("again and again"), "{turned:?}");
+    }
+
+    #[tokio::test]
+    async fn a_total_that_is_that_of_the_page_is_found_out_where_it_is_doubted() {
+        let pages: [(&[u32], _); 2] = [(&[1, 2], None), (&[3, 4], None)];
+        let by_total = |is_doubted| Walk::ByTotal { side_by_side: 2, is_doubted };
+        assert_eq!(read(&numbers(&pages, Some(2), 1), by_total(false)).await, Ok(Passes { passes: 1, pages: 1 }));
+        let doubted = numbers(&pages, Some(2), 1);
+        assert_eq!(read(&doubted, by_total(true)).await, Ok(Passes { passes: 1, pages: 3 }), "all are read");
+        let offsets: Vec<_> = doubted.asked.take().into_iter().map(|position| position.offset).collect();
+        assert_eq!(offsets, [0, 2, 4]);
+    }
+}

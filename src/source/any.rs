@@ -6,6 +6,7 @@ use super::{Columns, Error, Rest, Source, Sql};
 use crate::model::Row;
 
 /// What the configuration names.
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 #[derive(Debug)]
 pub enum AnySource {
     /// Rows of a database.

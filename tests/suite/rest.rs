@@ -23,10 +23,12 @@ const ALL: u64 = 1200;
 
 /// Record number `id` of the list, from 1.
 fn record(id: u64) -> Value {
-    let (kind, owner) = match id {
-        ..=OPERATORS => ("operator", None),
-        ..=PARTNERS => ("partner", Some(1 + id % OPERATORS)),
-        _ => ("customer", Some(1 + OPERATORS + id % (PARTNERS - OPERATORS))),
+    let (kind, owner) = if id <= OPERATORS {
+        ("operator", None)
+    } else if id <= PARTNERS {
+        ("partner", Some(1 + id % OPERATORS))
+    } else {
+        ("customer", Some(1 + OPERATORS + id % (PARTNERS - OPERATORS)))
     };
     json!({
         "id": id,

@@ -105,7 +105,9 @@ impl Rest {
         let mut records = 0;
         let mut take = |_: Option<&str>, record: &str| {
             records += 1;
-            pointers.iter_mut().for_each(|((_, pointer), found)| *found += usize::from(pointer.of(record).is_some()));
+            for ((_, pointer), found) in &mut pointers {
+                *found += usize::from(pointer.of(record).is_some());
+            }
         };
         let pages = self.read_records(&mut take).await?.pages;
         let idle = pointers.iter().filter(|(_, found)| *found == 0 && records > 0);

@@ -52,6 +52,17 @@ async fn the_ledger_needs_a_database_of_its_own() {
 }
 
 #[tokio::test]
+async fn without_a_database_there_are_no_statements_to_print() {
+    let sandbox = upstream([]).await;
+    let (program, _directory) = between(&sandbox);
+    let output = program.run(&["ledger", "--print-sql"]).await;
+    assert_eq!((output.code, output.stdout.as_str()), (78, ""), "{output:?}");
+    assert!(output.stderr.contains("ledger.url is empty"), "{output:?}");
+    let output = program.with("EXPLO_SYNC__LEDGER__URL", "sqlite:ledger.db").run(&["ledger", "--print-sql"]).await;
+    assert_eq!(output.code, 0, "{output:?}");
+}
+
+#[tokio::test]
 async fn check_counts_the_records_and_what_each_pointer_finds() {
     let sandbox = upstream((1..=120).map(record)).await;
     let (program, _directory) = between(&sandbox);
