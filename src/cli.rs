@@ -202,6 +202,9 @@ pub struct SandboxArgs {
     /// Customers to begin with: JSON, an array or lines, as Explo lists them
     #[arg(long, value_name = "FILE")]
     pub customers: Option<PathBuf>,
+    /// Serve these records at /v2/customers, to read tenants from: JSON as well
+    #[arg(long, value_name = "FILE")]
+    pub upstream: Option<PathBuf>,
     /// Hide this customer from listings, as a visibility group does (repeatable)
     #[arg(long, value_name = "ID")]
     pub hide: Vec<String>,

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`systemd`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
-//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`] |
+//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; [`http`] below the first two |
 //! | 2 plan | [`plan`]: pure |
 //! | 1 model | [`model`] |
 
@@ -18,6 +18,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod explo;
+pub mod http;
 pub mod ledger;
 pub mod lock;
 pub mod metrics;

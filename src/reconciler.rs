@@ -109,7 +109,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     async fn unless_stopped<T>(&self, reading: impl Future<Output = Result<T, source::Error>>) -> Result<T, Error> {
         tokio::select! {
             read = reading => Ok(read?),
-            () = self.stop.requested() => Err(self.stop.error().into()),
+            () = self.stop.requested() => Err(explo::Error::Stopped { reason: self.stop.reason() }.into()),
         }
     }
 

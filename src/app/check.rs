@@ -1,17 +1,20 @@
 //! `check`: everything that a run needs, tried one by one.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Context, instance::Instance, now, terminal::safe};
+use super::{Context, instance::Instance, lock, now, terminal::safe};
 use crate::{
     explo::Stop,
     ledger::State,
-    lock::{self, Attempt},
+    lock::Attempt,
     model::shown,
     report::Exit,
-    source::{Error, Source},
+    source::{AnySource, Error, Rest, Source, Sql, Survey},
 };
 
 /// Tries both sides, whatever the other says; the worst finding is the exit code.
@@ -37,7 +40,7 @@ async fn findings(context: &Context) -> io::Result<u8> {
     let mut found = vec![source(&instance, &mut out).await?];
     // Without a connection there is no lock to try, and it was said already.
     if found[0] == Exit::Success {
-        found.push(lock(&instance, &mut out).await?);
+        found.push(lock_of(&instance, &mut out).await?);
     }
     found.push(ledger(&instance, &mut out).await?);
     found.push(explo(&instance, &mut out).await?);
@@ -47,34 +50,55 @@ async fn findings(context: &Context) -> io::Result<u8> {
 }
 
 async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
-    let source = &instance.config.source;
-    match source.columns().await {
-        Ok(columns) => {
-            let names: Vec<_> = columns.iter().map(|(name, _)| shown(name)).collect();
-            writeln!(out, "ok    database  {}", safe(&source.place()))?;
-            writeln!(out, "ok    query     {}", names.join(", "))?;
-            if source.has_query_one() {
-                writeln!(out, "ok    query_one the same columns, for one id")?;
-            }
-            Ok(Exit::Success)
-        }
-        Err(error) => {
-            let failing = match &error {
-                Error::Connect { .. } | Error::Timeout { .. } => "database",
-                Error::Query { .. } | Error::SeveralStatements { .. } | Error::Columns(_) | Error::QueryOne(_) => {
-                    "query   "
-                }
-            };
-            writeln!(out, "fail  {failing}  {}", safe(&error.to_string()))?;
-            Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
-        }
+    let found = match &instance.config.source {
+        AnySource::Sql(sql) => query(sql, out).await?,
+        AnySource::Rest(rest) => records(rest, out).await?,
+    };
+    let Err(error) = found else { return Ok(Exit::Success) };
+    let failing = match &error {
+        Error::Connect { .. } | Error::Timeout { .. } => "database",
+        Error::Query { .. } | Error::SeveralStatements { .. } | Error::Columns(_) | Error::QueryOne(_) => "query   ",
+        Error::Denied { .. } | Error::Refused { .. } | Error::Unavailable { .. } => "api     ",
+        Error::Shape { .. } | Error::Incomplete { .. } => "records ",
+        Error::Pointers { .. } => "columns ",
+    };
+    writeln!(out, "fail  {failing}  {}", safe(&error.to_string()))?;
+    Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
+}
+
+async fn query(sql: &Sql, out: &mut impl Write) -> io::Result<Result<(), Error>> {
+    let columns = match sql.columns().await {
+        Ok(columns) => columns,
+        Err(error) => return Ok(Err(error)),
+    };
+    let names: Vec<_> = columns.iter().map(|(name, _)| shown(name)).collect();
+    writeln!(out, "ok    database  {}", safe(&sql.place()))?;
+    writeln!(out, "ok    query     {}", names.join(", "))?;
+    if sql.has_query_one() {
+        writeln!(out, "ok    query_one the same columns, for one id")?;
     }
+    Ok(Ok(()))
+}
+
+/// Reads them all: only then is it known that a pointer finds nothing.
+async fn records(rest: &Rest, out: &mut impl Write) -> io::Result<Result<(), Error>> {
+    let Survey { records, pages, pointers } = match rest.survey().await {
+        Ok(survey) => survey,
+        Err(error) => return Ok(Err(error)),
+    };
+    let found =
+        |(column, pointer, found): &(String, String, usize)| format!("{} = {pointer} in {found}", shown(column));
+    let found: Vec<_> = pointers.iter().map(found).collect();
+    writeln!(out, "ok    api       {}", safe(&rest.place()))?;
+    writeln!(out, "ok    records   {records} on {pages} pages")?;
+    writeln!(out, "ok    columns   {}", safe(&found.join(", ")))?;
+    Ok(Ok(()))
 }
 
 /// Takes the lock and gives it back.
-async fn lock(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+async fn lock_of(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     let config = &instance.config;
-    match lock::acquire(&config.source, &config.name, lock::Timing::default(), &Stop::default()).await {
+    match lock::acquire(config, &config.name, Duration::ZERO, &Stop::default()).await {
         Ok(Attempt::Acquired(lock)) => {
             lock.release().await;
             writeln!(out, "ok    lock      one run at a time")?;

@@ -15,7 +15,7 @@ use crate::{
     progress::Progress,
     reconciler::{self, Reconciler, Run},
     report::Report,
-    source::{Source, Sql},
+    source::{AnySource, Source},
 };
 
 /// A configuration with a client for one run.
@@ -164,7 +164,7 @@ impl Instance {
         task: &'a Task,
         findings: &'a Findings,
         record: &'a dyn Fn(Entry),
-    ) -> Reconciler<'a, Sql, Client> {
+    ) -> Reconciler<'a, AnySource, Client> {
         let config = &self.config;
         Reconciler {
             source: &config.source,

@@ -12,7 +12,7 @@ use crate::{
     ledger::{self, Ledger, Table},
     model::{Row, printable},
     report::Exit,
-    source::Source,
+    source::{AnySource, Source},
 };
 
 /// Prints what makes the table: where none is configured, as it would be in the source's database.
@@ -21,10 +21,15 @@ pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
         Ok(config) => config,
         Err(error) => return failed(&error.to_string(), Exit::Config),
     };
-    let ddl = match (&config.ledger, Table::parse("explo_customers")) {
-        (Some(ledger), _) => ledger.ddl(),
-        (None, Some(table)) => ledger::Sql::new(config.source.server().clone(), table, &config.name).ddl(),
-        (None, None) => String::new(),
+    let ddl = match (&config.ledger, &config.source, Table::parse("explo_customers")) {
+        (Some(ledger), ..) => ledger.ddl(),
+        (None, AnySource::Sql(sql), Some(table)) => ledger::Sql::new(sql.server().clone(), table, &config.name).ddl(),
+        (None, AnySource::Sql(_), None) => String::new(),
+        (None, AnySource::Rest(_), _) => {
+            let error =
+                "ledger.url is empty and the source is no database, so there is none whose statements to print: set it";
+            return failed(error, Exit::Config);
+        }
     };
     unless_gone(io::stdout().lock().write_all(ddl.as_bytes()))?;
     Ok(0)

@@ -7,6 +7,7 @@ mod export;
 mod init;
 mod instance;
 mod ledger;
+mod lock;
 mod run;
 mod sandbox;
 mod service;

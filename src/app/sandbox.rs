@@ -3,6 +3,7 @@
 use std::{
     fmt::Display,
     io::{self, Write},
+    path::Path,
 };
 
 use super::{Context, signals::stop_at_signal};
@@ -10,36 +11,49 @@ use crate::{
     cli::SandboxArgs,
     config::{Log, LogFormat},
     explo::Stop,
-    sandbox::{Api, Sandbox, Store},
+    sandbox::{Api, Sandbox, Store, Upstream},
 };
 
 /// Serves customers; every call is a log line.
 pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result<u8> {
     let log = Log { level: tracing::Level::INFO, format: LogFormat::Auto };
     context.terminal.start_logs(log, &context.global);
-    let mut store = match &args.customers {
-        None => Store::default(),
-        Some(path) => {
-            let named = |error: &dyn Display| io::Error::other(format!("--customers {}: {error}", path.display()));
-            let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
-            Store::parse(&text).map_err(|error| named(&error))?
-        }
-    };
+    let mut store = read("--customers", args.customers.as_deref(), Store::parse)?.unwrap_or_default();
     let customers = store.customers().len();
     store.hide(args.hide.iter().cloned());
     let mut api = Api::new(store, args.seed);
     api.behaviour.clone_from(&args.behaviour);
     api.faults.clone_from(&args.fault);
     api.limit = args.limit;
+    api.upstream = read("--upstream", args.upstream.as_deref(), Upstream::parse)?;
+    let upstream = api.upstream.as_ref().map(|upstream| (upstream.count(), "/v2/customers"));
     let sandbox = Sandbox::start(args.listen, api).await?;
     writeln!(io::stdout(), "{}", sandbox.url())?;
     anstream::eprintln!(
         "A stand-in for Explo with {customers} customers. Any token will do; set explo.base_url to the address above."
     );
+    if let Some((records, path)) = upstream {
+        anstream::eprintln!(
+            "Beside it {records} records to read tenants from: set source.url to {}{path}.",
+            sandbox.url()
+        );
+    }
     let stop = Stop::default();
     tokio::spawn(stop_at_signal(stop.clone()));
     tokio::select! {
         served = sandbox.serve() => served.map(|()| 0),
         () = stop.requested() => Ok(0),
     }
+}
+
+/// What a file holds, where one is named.
+fn read<T>(
+    flag: &str,
+    path: Option<&Path>,
+    parse: impl FnOnce(&str) -> Result<T, serde_json::Error>,
+) -> io::Result<Option<T>> {
+    let Some(path) = path else { return Ok(None) };
+    let named = |error: &dyn Display| io::Error::other(format!("{flag} {}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    parse(&text).map(Some).map_err(|error| named(&error))
 }

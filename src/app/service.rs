@@ -12,14 +12,14 @@ use tracing::Instrument;
 use super::{
     Context,
     instance::{Instance, Task},
-    now,
+    lock, now,
 };
 use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Timing, Work},
     explo::{Pacer, Stop},
     ledger::Memory,
-    lock::{self, Attempt, Lock},
+    lock::{Attempt, Lock},
     ops::Status,
     plan::Held,
     report::{self, Exit, Report},
@@ -161,14 +161,14 @@ impl<'a> Service<'a> {
         if self.leader.is_none() {
             // No instance has a tilde in its name.
             let daemons = format!("{}~daemon", config.name);
-            match lock::acquire(&config.source, &daemons, lock::Timing::default(), stop).await? {
+            match lock::acquire(config, &daemons, Duration::ZERO, stop).await? {
                 Attempt::Acquired(leader) => self.leader = Some((ours, leader)),
                 Attempt::Busy => return Ok(Turn::Another("another daemon works")),
                 Attempt::Stopped => return Ok(Turn::Another("stopping")),
                 Attempt::Unavailable(reason) => self.go_without(&reason),
             }
         }
-        let asked = lock::acquire(&config.source, &config.name, lock::Timing::default(), stop);
+        let asked = lock::acquire(config, &config.name, Duration::ZERO, stop);
         Ok(match asked.await? {
             Attempt::Acquired(lock) => Turn::Ours(Some(lock)),
             Attempt::Busy => Turn::Another("another run holds the lock"),

@@ -10,15 +10,15 @@ use std::{
 use super::{
     Context,
     instance::{Instance, Task},
-    now,
+    lock, now,
     signals::stop_at_signal,
     terminal::Terminal,
 };
 use crate::{
     cli::SyncArgs,
-    explo::Stop,
+    explo::{self, Stop},
     ledger::Memory,
-    lock::{self, Attempt, Lock},
+    lock::{Attempt, Lock},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
     report::{self, Exit, Report},
@@ -51,7 +51,7 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
         });
     }
     let metrics = Metrics::new(&instance.config.name);
-    let lock = match lock(&instance, args, &stop).await {
+    let lock = match lock_of(&instance, args, &stop).await {
         Ok(lock) => lock,
         Err((error, exit)) => {
             metrics.run_failed(exit, &(now()..now()));
@@ -101,13 +101,12 @@ fn write_metrics(metrics: &Metrics, args: &SyncArgs) -> io::Result<()> {
 }
 
 /// The lock of the instance: none in a dry run, which changes nothing, and where the database can't hold one.
-async fn lock(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Option<Lock>, (String, Exit)> {
+async fn lock_of(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Option<Lock>, (String, Exit)> {
     if args.dry_run {
         return Ok(None);
     }
     let name = &instance.config.name;
-    let timing = lock::Timing { wait: args.lock_timeout, ..lock::Timing::default() };
-    match lock::acquire(&instance.config.source, name, timing, stop).await {
+    match lock::acquire(&instance.config, name, args.lock_timeout, stop).await {
         Ok(Attempt::Acquired(lock)) => {
             let (stop, lost) = (stop.clone(), lock.lost().clone());
             tokio::spawn(async move {
@@ -124,7 +123,7 @@ async fn lock(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Optio
             let error = format!("another run of instance {name} holds the lock: wait for it with --lock-timeout 5m");
             Err((error, Exit::Locked))
         }
-        Ok(Attempt::Stopped) => Err((stop.error().to_string(), Exit::Stopped)),
+        Ok(Attempt::Stopped) => Err((explo::Error::Stopped { reason: stop.reason() }.to_string(), Exit::Stopped)),
         Err(error) => Err((error.to_string(), Exit::Failed)),
     }
 }

@@ -2,7 +2,7 @@
 //! be had, there is a mistake that says why.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
     fmt::Display,
     ops::RangeInclusive,
@@ -29,6 +29,8 @@ const UNTOLD: &str = "a file (untold: it may be the secret itself)";
 /// The merged layers, and what was wrong with them so far.
 pub(super) struct Draft {
     merged: config::Config,
+    /// The embedded layer alone.
+    defaults: config::Config,
     origins: Origins,
     environment: Environment,
     directory: PathBuf,
@@ -38,9 +40,10 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn new(layers: &Layers) -> Result<Self, Error> {
-        let Merged { values, origins, mistakes } = layers::merge(layers)?;
+        let Merged { values, defaults, origins, mistakes } = layers::merge(layers)?;
         Ok(Self {
             merged: values,
+            defaults,
             origins,
             environment: layers.environment().clone(),
             directory: layers.directory().to_owned(),
@@ -124,6 +127,39 @@ impl Draft {
             self.mistake(key, &format!("= {} {form}", shown(&kind)));
         }
         list
+    }
+
+    /// A table of texts and lists of texts, sorted by its keys; in a variable, a JSON object.
+    pub(super) fn table(&mut self, key: &str) -> Option<Vec<(String, Vec<String>)>> {
+        let kind = self.kind(key)?;
+        let table = match &kind {
+            ValueKind::Table(values) => {
+                values.iter().map(|(name, value)| Some((name.clone(), texts(&value.kind)?))).collect()
+            }
+            ValueKind::String(text) => serde_json::from_str::<BTreeMap<String, OneOrMore>>(text)
+                .ok()
+                .map(|table| table.into_iter().map(|(name, texts)| (name, texts.into())).collect::<Vec<_>>()),
+            _ => None,
+        };
+        if table.is_none() {
+            let form = "must hold texts and lists of texts, such as name = \"/name\" (in a variable: a JSON object)";
+            self.mistake(key, &format!("= {} {form}", shown(&kind)));
+        }
+        table.map(|mut table| {
+            table.sort();
+            table
+        })
+    }
+
+    /// Whether a key says something else than the default.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        let plain = |kind: ValueKind| match kind {
+            ValueKind::Table(table) if table.is_empty() => "{}".to_owned(),
+            ValueKind::Array(values) if values.is_empty() => "[]".to_owned(),
+            other => other.to_string(),
+        };
+        let default = self.defaults.get::<config::Value>(key).ok().map(|value| plain(value.kind));
+        self.kind(key).map(plain) != default
     }
 
     /// A secret that may stand in the file, in our variable, or in a common one.
@@ -230,6 +266,34 @@ impl Draft {
             Err(error) => self.mistake(key, &format!("names {name}, which can't be read: {error}")),
         }
         None
+    }
+}
+
+/// A text, or a list of them.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Vec<String> {
+    fn from(texts: OneOrMore) -> Self {
+        match texts {
+            OneOrMore::One(text) => vec![text],
+            OneOrMore::More(texts) => texts,
+        }
+    }
+}
+
+fn texts(kind: &ValueKind) -> Option<Vec<String>> {
+    match kind {
+        ValueKind::String(text) => Some(vec![text.clone()]),
+        ValueKind::Array(values) => {
+            let text = |value: &config::Value| value.clone().into_string().ok();
+            values.iter().map(text).collect()
+        }
+        _ => None,
     }
 }
 

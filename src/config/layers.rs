@@ -74,6 +74,8 @@ pub(super) type Origins = BTreeMap<String, Origin>;
 /// All layers in one, and what should not be in them.
 pub(super) struct Merged {
     pub(super) values: config::Config,
+    /// The embedded layer alone.
+    pub(super) defaults: config::Config,
     pub(super) origins: Origins,
     pub(super) mistakes: Vec<(Origin, String)>,
 }
@@ -171,7 +173,9 @@ pub(super) fn merge(layers: &Layers) -> Result<Merged, Error> {
     }
     mistakes.extend(layers.environment.single_underscores(&known));
     let values = builder.build().map_err(|error| Error(vec![error.to_string()]))?;
-    Ok(Merged { values, origins, mistakes })
+    let defaults = config::Config::builder().add_source(toml(DEFAULT)).build();
+    let defaults = defaults.map_err(|error| Error(vec![error.to_string()]))?;
+    Ok(Merged { values, defaults, origins, mistakes })
 }
 
 /// The keys of a file with their lines. A message about a line never shows the line: it may hold a password.

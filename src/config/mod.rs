@@ -6,6 +6,7 @@
 mod draft;
 mod layers;
 mod schema;
+mod source;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -19,12 +20,13 @@ use crate::{
     model::{cut, printable},
     plan::{EmailRule, Guard, Rules, TagRule},
     schedule::{Schedule, ScheduleError},
-    source::{Server, Sql, SqlSettings},
+    source::{AnySource, Server},
 };
 
 use draft::Draft;
 pub use layers::{Environment, Layers};
 pub use schema::schema;
+use source::{check_url, source};
 
 /// Every key with its default, commented.
 pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");
@@ -35,7 +37,7 @@ pub struct Config {
     /// The instance.
     pub name: String,
     /// The tenants.
-    pub source: Sql,
+    pub source: AnySource,
     /// How Explo is called.
     pub explo: explo::Settings,
     /// Calls a minute.
@@ -158,48 +160,9 @@ impl Config {
     }
 }
 
-fn source(draft: &mut Draft) -> Option<Sql> {
-    let url = draft.secret("source.url", "DATABASE_URL");
-    let password = draft.optional_secret_file("source.password_file");
-    let ca_file = draft.certificates("source.ca_file").map(|file| file.map(|(path, _)| path));
-    let query = draft.either_text_or_file("source.query", "source.query_file");
-    let query_one = draft.text("source.query_one", "a SELECT for one id, or empty", |text| {
-        Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
-    });
-    let timeout = duration(draft, "source.timeout");
-    let leave_null = draft.list("fields.leave_null");
-    let url = url?;
-    if let Err(reason) = check_url(url.expose_secret(), "source.password_file") {
-        draft.mistake("source.url", &reason);
-        return None;
-    }
-    // What is missing here was noted, and nothing is made of a draft with mistakes; the URL is to be judged all the same.
-    let settings = SqlSettings {
-        url,
-        password: password.flatten(),
-        ca_file: ca_file.flatten(),
-        query: query.unwrap_or_default(),
-        query_one: query_one.flatten(),
-        timeout: timeout.unwrap_or_default(),
-        leave_null: leave_null.unwrap_or_default(),
-    };
-    Sql::new(settings).map_err(|reason| draft.mistake("source.url", &reason)).ok()
-}
-
-/// A character of the password that ends a part of the URL would make the rest of it a port, a path or a parameter, and
-/// those are shown.
-fn check_url(url: &str, password_file: &str) -> Result<(), String> {
-    let escapes = format!("in a password write %2F for /, %3F for ?, %23 for # and %40 for @, or use {password_file}");
-    let url = Url::parse(url).map_err(|error| format!("is not a URL ({error}); {escapes}"))?;
-    let is_torn = url.path().contains('@')
-        || url.fragment().is_some_and(|fragment| fragment.contains('@'))
-        || url.query_pairs().any(|(key, _)| key.contains('@'));
-    if is_torn && url.scheme() != "sqlite" { Err(format!("has an @ after its host; {escapes}")) } else { Ok(()) }
-}
-
 /// `Some(None)`: none in a database. The source and the name are needed to the end, but may be mistaken.
 #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-fn ledger(draft: &mut Draft, instance: Option<&str>, source: Option<&Sql>) -> Option<Option<ledger::Sql>> {
+fn ledger(draft: &mut Draft, instance: Option<&str>, source: Option<&AnySource>) -> Option<Option<ledger::Sql>> {
     let url = draft.optional_secret("ledger.url");
     let form = "the name of a table of letters, digits and underscores, with or without a schema and a dot before it";
     let table = draft.text("ledger.table", form, Table::parse);
@@ -211,9 +174,17 @@ fn ledger(draft: &mut Draft, instance: Option<&str>, source: Option<&Sql>) -> Op
             draft
                 .mistake("ledger.password_file", "is for a ledger.url of its own; \"source\" has source.password_file");
         }
-        return Some(Some(ledger::Sql::new(source?.server().clone(), table?, instance?)));
+        let AnySource::Sql(source) = source? else {
+            draft.mistake(
+                "ledger.url",
+                "= \"source\" is for a source that is a database, and source.kind is \"rest\": set it to the URL of a database \
+                 (postgres://…, mysql://… or sqlite:path), or leave it empty",
+            );
+            return None;
+        };
+        return Some(Some(ledger::Sql::new(source.server().clone(), table?, instance?)));
     }
-    let timeout = source.map_or(Duration::from_mins(1), |source| source.server().timeout());
+    let timeout = source.map_or(Duration::from_mins(1), AnySource::timeout);
     let server = check_url(url.expose_secret(), "ledger.password_file")
         .and_then(|()| Server::new(&url, password, ca_file, timeout))
         .map_err(|reason| draft.mistake("ledger.url", &format!("must be empty, \"source\" or a URL: it {reason}")));
@@ -221,14 +192,11 @@ fn ledger(draft: &mut Draft, instance: Option<&str>, source: Option<&Sql>) -> Op
 }
 
 fn explo(draft: &mut Draft) -> Option<explo::Settings> {
-    let form = "an address that begins with https:// (or http://), without user, password or query";
-    let base_url = draft.text("explo.base_url", form, |url| {
-        let mut url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
-        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
+    let base_url = address(draft, "explo.base_url").map(|mut url| {
         if !url.path().ends_with('/') {
             url.set_path(&format!("{}/", url.path()));
         }
-        is_bare.then_some(url)
+        url
     });
     let token = token(draft);
     let ca = draft.certificates("explo.ca_file").map(|file| file.map(|(_, text)| text.into_bytes()));
@@ -243,6 +211,16 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
         pause_on_429: pause_on_429?,
         ca: ca?,
         listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
+    })
+}
+
+/// The address of an API.
+fn address(draft: &mut Draft, key: &str) -> Option<Url> {
+    let form = "an address that begins with https:// (or http://), without user, password or query";
+    draft.text(key, form, |url| {
+        let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
+        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
+        is_bare.then_some(url)
     })
 }
 

@@ -46,7 +46,11 @@ fn describe(default: &str, comment: &str) -> Value {
         Value::Bool(_) => json!({"type": "boolean"}),
         Value::Number(_) => json!({"type": "integer", "minimum": 0}),
         Value::Array(_) => json!({"type": "array", "items": {"type": "string"}}),
-        Value::String(_) | Value::Null | Value::Object(_) => json!({"type": "string"}),
+        Value::Object(_) => {
+            let texts = json!([{"type": "string"}, {"type": "array", "items": {"type": "string"}}]);
+            json!({"type": "object", "additionalProperties": {"anyOf": texts}})
+        }
+        Value::String(_) | Value::Null => json!({"type": "string"}),
     };
     described["default"] = default;
     if !comment.is_empty() {

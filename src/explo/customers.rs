@@ -8,10 +8,12 @@ use super::{
     endpoint::Endpoint,
     listing::{self, Listing},
     rename, tags,
-    transport::Transport,
     wire::{self, ListingVersion},
 };
-use crate::model::{Customer, Tenant};
+use crate::{
+    http::Transport,
+    model::{Customer, Tenant},
+};
 
 /// What a page's size may be called, in the order tried: the reference's table names it one way, its example the other, and
 /// a server may refuse what it does not know.

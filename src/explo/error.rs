@@ -1,6 +1,7 @@
 //! What can go wrong with a call, by what the caller can do about it.
 
 use super::endpoint::Endpoint;
+use crate::http::{Failure, Fault, Incomplete};
 
 /// A call that gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -80,43 +81,26 @@ pub enum Error {
     },
 }
 
-/// A failure that may pass.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// No connection, or it broke.
-    #[error("{0}")]
-    Connection(String),
-    /// No answer in time.
-    #[error("it timed out")]
-    Timeout,
-    /// The server's own failure.
-    #[error("it answered {status}: {excerpt}")]
-    Server {
-        /// The HTTP status.
-        status: u16,
-        /// What the answer says, masked.
-        excerpt: String,
-    },
-    /// The answer can't be read: cut, empty, HTML, too large.
-    #[error("its answer {0}")]
-    Unreadable(&'static str),
-    /// Too many calls for too long.
-    #[error("it was throttled (429) for ten minutes")]
-    Throttled,
-}
-
-/// Why an answer can't be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unusable {
-    /// Not JSON, or cut: worth another try.
-    Unreadable(&'static str),
-    /// JSON that says no.
-    Refusal,
-    /// JSON that is not what was documented; it may hold anything, so it is not quoted.
-    Shape,
+impl From<Incomplete> for Error {
+    fn from(Incomplete { distinct, passes, total }: Incomplete) -> Self {
+        Self::Incomplete { distinct, passes, total }
+    }
 }
 
 impl Error {
+    /// What a failed call means at this endpoint.
+    pub(super) fn of(endpoint: Endpoint, failure: Failure) -> Self {
+        match failure {
+            Failure::Status { status: 401, .. } => Self::Unauthorized { endpoint },
+            Failure::Status { status: 403, excerpt } => Self::Forbidden { endpoint, excerpt },
+            Failure::Status { status, excerpt } => Self::Rejected { endpoint, status, excerpt },
+            Failure::GaveUp { attempts, fault } => Self::GaveUp { endpoint, attempts, fault },
+            Failure::Outage { calls, fault } => Self::Outage { calls, fault },
+            Failure::Stopped { reason } => Self::Stopped { reason },
+            Failure::Cut => Self::Cut { endpoint },
+        }
+    }
+
     /// Whether no further call makes sense in this run.
     #[must_use]
     pub fn ends_run(&self) -> bool {
@@ -128,12 +112,6 @@ impl Error {
             | Self::Cut { .. } => true,
             Self::Forbidden { .. } | Self::Rejected { .. } | Self::Unclear { .. } | Self::GaveUp { .. } => false,
         }
-    }
-
-    /// Whether Explo answered, if not as was hoped: it is not down.
-    #[must_use]
-    pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Unauthorized { .. } | Self::Forbidden { .. } | Self::Rejected { .. })
     }
 
     /// Whether the credentials are at fault.

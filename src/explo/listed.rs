@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::error::Unusable;
+use super::Unusable;
 use crate::model::{Customer, Scan, json};
 
 /// A record of more bytes than this is not read: what it unpacks to could be ten times as large.

@@ -7,37 +7,26 @@ mod client;
 mod customers;
 mod endpoint;
 mod error;
-mod excerpt;
 mod listed;
 mod listing;
 mod observed;
-mod pacer;
 mod page;
 mod rename;
-mod retry;
-mod stop;
 mod tags;
-mod transport;
 pub mod wire;
 
 use std::collections::BTreeSet;
 
+pub use crate::http::{Answer, Fault, Incoming, Outgoing, Pacer, PageProgress, Stop, Transport, Unusable, retry_after};
 use crate::model::{Customer, Tenant};
 
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
-pub use error::{Error, Fault, Unusable};
+pub use error::Error;
 pub use listing::{Children, Listing};
-pub use observed::{Answer, CallStats, Latency, Observed};
-pub use pacer::Pacer;
+pub use observed::{CallStats, Latency, Observed};
 pub use page::Page;
-pub use retry::retry_after;
-pub use stop::Stop;
-pub use transport::{Https, Incoming, Outgoing, Transport};
 pub use wire::ListingVersion;
-
-/// Told how many pages are listed, of how many.
-pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// Reads customers; changes nothing.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]

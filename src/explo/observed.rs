@@ -3,25 +3,12 @@
 
 use std::{
     collections::BTreeMap,
-    fmt,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use super::endpoint::Endpoint;
-
-/// How a call ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Answer {
-    /// With this HTTP status.
-    Status(u16),
-    /// No connection, or it broke.
-    Broken,
-    /// Not in time.
-    Timeout,
-    /// Not before the time to stop ran out.
-    Cut,
-}
+use crate::http::Answer;
 
 /// How long calls took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -87,17 +74,6 @@ impl Latency {
         let bucket = Self::BOUNDS.partition_point(|bound| *bound < took.as_secs_f64());
         self.buckets[bucket] += 1;
         self.sum += took;
-    }
-}
-
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Status(status) => write!(f, "{status}"),
-            Self::Broken => f.write_str("broken"),
-            Self::Timeout => f.write_str("timeout"),
-            Self::Cut => f.write_str("cut"),
-        }
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::de::IgnoredAny;
 
 use super::{
-    error::Unusable,
+    Unusable,
     listed::{self, flag, text},
     wire::{self, ListingVersion},
 };

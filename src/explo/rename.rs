@@ -14,10 +14,9 @@ use super::{
     client::{Client, Request},
     customers::{about, read_answer},
     endpoint::Endpoint,
-    transport::Transport,
     wire::RenameBody,
 };
-use crate::model::Customer;
+use crate::{http::Transport, model::Customer};
 
 const ENDPOINT: Endpoint = Endpoint::UpdateCustomer;
 

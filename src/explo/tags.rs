@@ -7,10 +7,9 @@ use super::{
     Error,
     client::{Client, Request},
     endpoint::Endpoint,
-    transport::Transport,
     wire::{self, TagBody},
 };
-use crate::model::Tenant;
+use crate::{http::Transport, model::Tenant};
 
 /// Every tag; `None` where the call is not there (404, 405, 501), not allowed, or fails for good.
 pub(super) async fn list(client: &Client<impl Transport>) -> Result<Option<BTreeSet<String>>, Error> {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{error::Category, value::RawValue};
 
 use super::{
-    error::Unusable,
+    Unusable,
     listed::{self, named, raw_flag},
 };
 use crate::model::{Customer, Object, Tenant, json};

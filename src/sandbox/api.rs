@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
-    Behaviour, Endpoint, Fault, Hint, Limit, Store, StoreError,
+    Behaviour, Endpoint, Fault, Hint, Limit, Store, StoreError, Upstream,
     choice::{FailureShape, MissingSlash, TagCalls, V2},
     churn::churn,
     endpoint::Version,
@@ -32,6 +32,8 @@ pub struct Api {
     pub limit: Limit,
     /// The team token; nothing: any will do.
     pub token: Option<String>,
+    /// The list to read tenants from, where there is one.
+    pub upstream: Option<Upstream>,
     store: Store,
     calls: Vec<Call>,
     meter: Meter,
@@ -75,6 +77,7 @@ impl Api {
             faults: Vec::new(),
             limit: Limit::default(),
             token: None,
+            upstream: None,
             store,
             calls: Vec::new(),
             meter: Meter::default(),
@@ -134,11 +137,19 @@ impl Api {
             return reply;
         }
         let given = request.token.unwrap_or_default();
+        if let (Some((Endpoint::Upstream, _)), Some(upstream)) = (endpoint, &mut self.upstream) {
+            let reply = upstream.list(query, given, &self.behaviour, &mut self.random);
+            return match kind {
+                Some(kind) => reply.damaged(kind),
+                None => reply,
+            };
+        }
         if self.token.as_ref().map_or(given.is_empty(), |token| token != given) {
             return Reply::unauthorized();
         }
         let reply = match endpoint {
             None if path.ends_with('/') => Reply::detail(404, "Not found."),
+            Some((Endpoint::Upstream, _)) => Reply::detail(404, "Not found."),
             Some((_, Version::V2)) if self.behaviour.v2 == V2::Missing => Reply::detail(404, "Not found."),
             Some((Endpoint::GroupTags | Endpoint::CreateGroupTag, _))
                 if self.behaviour.tag_calls == TagCalls::Missing =>
@@ -179,6 +190,7 @@ impl Api {
                 self.store.delete(&removal.current_token)?;
                 Ok(self.succeeded(|answer| answer))
             }),
+            Endpoint::Upstream => Ok(Reply::detail(404, "Not found.")),
             Endpoint::GroupTags => Ok(self.tags()),
             Endpoint::CreateGroupTag => parse(body).and_then(|tag: Tag| {
                 let name = text(&tag.name, &self.behaviour);

@@ -7,7 +7,7 @@ use clap::Args;
 use super::choice::{
     Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
     OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, TagCalls, Total,
-    TotalOf, UnknownParameters, UnknownTags, V1Filters, V2,
+    TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
 
 const LISTING: &str = "How customers are listed";
@@ -51,6 +51,9 @@ pub struct Behaviour {
     /// The v1 listing reads its filters from: query, body
     #[arg(long, value_enum, default_value_t, value_name = "WHERE", help_heading = LISTING)]
     pub v1_filters: V1Filters,
+    /// The count of the upstream list is that of: total, page
+    #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = LISTING)]
+    pub upstream_count: UpstreamCount,
     /// The v2 listing: present, missing
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
     pub v2: V2,

@@ -313,3 +313,13 @@ pub enum Nulls {
     /// Make empty.
     Cleared,
 }
+
+/// What `count` of the upstream list is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum UpstreamCount {
+    /// The number of all records that fit.
+    #[default]
+    Total,
+    /// The number of those on the page.
+    Page,
+}

@@ -1,5 +1,8 @@
 //! The paths of the API.
 
+/// Where the upstream list is.
+const UPSTREAM: &str = "/v2/customers";
+
 /// What can be called; both listings are one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
@@ -17,6 +20,8 @@ pub enum Endpoint {
     GroupTags,
     /// One more tag.
     CreateGroupTag,
+    /// The list to read tenants from, which is not Explo's.
+    Upstream,
 }
 
 /// Which of the two listings.
@@ -28,7 +33,7 @@ pub(super) enum Version {
 
 impl Endpoint {
     /// Every one of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Customers,
         Self::CreateCustomer,
         Self::UpdateCustomer,
@@ -36,6 +41,7 @@ impl Endpoint {
         Self::DeleteCustomer,
         Self::GroupTags,
         Self::CreateGroupTag,
+        Self::Upstream,
     ];
 
     /// The last part of its path.
@@ -49,23 +55,33 @@ impl Endpoint {
             Self::DeleteCustomer => "delete_customer",
             Self::GroupTags => "group_tags",
             Self::CreateGroupTag => "create_group_tag",
+            Self::Upstream => "upstream",
         }
     }
 
     /// The endpoint of a path without its query, whether or not the path ends in a slash.
     pub(super) fn of_path(path: &str) -> Option<(Self, Version)> {
+        if path == UPSTREAM {
+            return Some((Self::Upstream, Version::V2));
+        }
         let path = path.strip_suffix('/').unwrap_or(path);
         let (version, name) = match (path.strip_prefix("/api/"), path.strip_prefix("/v2/api/")) {
             (Some(name), _) => (Version::V1, name),
             (None, Some("customers")) => (Version::V2, "customers"),
             (None, _) => return None,
         };
-        Some((Self::ALL.into_iter().find(|endpoint| endpoint.name() == name)?, version))
+        let mut of_explo = Self::ALL.into_iter().filter(|endpoint| *endpoint != Self::Upstream);
+        Some((of_explo.find(|endpoint| endpoint.name() == name)?, version))
+    }
+
+    /// The header that carries the token of a call, and what stands before it.
+    pub(super) fn credentials(path: &str) -> (&'static str, &'static str) {
+        if path == UPSTREAM { ("authorization", "Bearer ") } else { ("explo-authorization", "Token ") }
     }
 
     pub(super) const fn method(self) -> &'static str {
         match self {
-            Self::Customers | Self::GroupTags => "GET",
+            Self::Customers | Self::GroupTags | Self::Upstream => "GET",
             Self::CreateCustomer | Self::UpdateCustomer | Self::GetCustomer | Self::CreateGroupTag => "POST",
             Self::DeleteCustomer => "DELETE",
         }

@@ -1,5 +1,5 @@
 //! A stand-in for Explo: the customer API in memory, as the vendor documents it, with a switch for each thing that the
-//! documents leave open and faults of every kind.
+//! documents leave open and faults of every kind; beside it, where asked for, a list to read tenants from.
 //!
 //! [`Api`] is the whole of it, without HTTP, clock or chance: the same seed and the same calls give the same answers.
 //! [`Sandbox`] serves it on loopback. It knows nothing of the client: it is written from the same documents, so that a
@@ -21,6 +21,7 @@ mod listing;
 mod reply;
 mod server;
 mod store;
+mod upstream;
 mod view;
 mod write;
 
@@ -29,7 +30,7 @@ pub use behaviour::Behaviour;
 pub use choice::{
     Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
     OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, TagCalls, Total,
-    TotalOf, UnknownParameters, UnknownTags, V1Filters, V2,
+    TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
 pub use churn::STRANGER;
 pub use customer::StoredCustomer;
@@ -39,3 +40,4 @@ pub use limit::{Hint, Limit, LimitKind, Period, Rate, RateError};
 pub use reply::{Delivery, Reply, Request};
 pub use server::Sandbox;
 pub use store::{Store, StoreError};
+pub use upstream::Upstream;

@@ -10,7 +10,7 @@ pub struct Request<'a> {
     pub method: &'a str,
     /// With the query.
     pub path: &'a str,
-    /// What follows `Token ` in the header `Explo-Authorization`.
+    /// What follows `Token ` in the header `Explo-Authorization`; for the upstream list, `Bearer ` in `Authorization`.
     pub token: Option<&'a str>,
     /// JSON, or nothing.
     pub body: &'a [u8],

@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    Api, Call, Store, StoredCustomer,
+    Api, Call, Endpoint, Store, StoredCustomer,
     connection::{Breakable, Breaker},
     reply::{Delivery, Reply, Request},
 };
@@ -109,14 +109,15 @@ async fn answer(api: &Mutex<Api>, request: HttpRequest) -> Reply {
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else { return Reply::detail(413, "too large") };
     let (method, path) = (parts.method.as_str(), parts.uri.to_string());
-    let request = Request { method, path: &path, token: token(&parts.headers), body: &body };
+    let request = Request { method, path: &path, token: token(&parts.headers, parts.uri.path()), body: &body };
     let reply = lock(api).answer(&request, Instant::now());
     tracing::info!(http.status = reply.status, "{method} {}", request.parts().0);
     reply
 }
 
-fn token(headers: &HeaderMap) -> Option<&str> {
-    headers.get("explo-authorization")?.to_str().ok()?.strip_prefix("Token ")
+fn token<'h>(headers: &'h HeaderMap, path: &str) -> Option<&'h str> {
+    let (name, scheme) = Endpoint::credentials(path);
+    headers.get(name)?.to_str().ok()?.strip_prefix(scheme)
 }
 
 async fn deliver(reply: Reply, breaker: &Breaker) -> Response {

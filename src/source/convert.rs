@@ -11,7 +11,7 @@
 //! | mapping.KEY | text | left alone |
 //! | is_demo_group | boolean, 0/1, t/f, true/false | false |
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{borrow::Cow, collections::HashSet, fmt::Display};
 
 use super::{
     cell::{Cell, array_elements},
@@ -22,8 +22,13 @@ use crate::model::{Field, Invalid, Object, Row, Tenant, json, shown};
 /// So many elements are compared with each other.
 const FEW: usize = 8;
 
-/// Turns the cells of one row, in the order of the columns, into a tenant. `number` counts rows from 1.
-pub fn row<'r>(columns: &Columns, leave_null: &[String], cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row {
+/// Turns the cells of one row, in the order of the columns, into a tenant. `place` names a row that has no id.
+pub fn row<'r>(
+    columns: &Columns,
+    leave_null: &[String],
+    cells: impl Iterator<Item = Cell<'r>>,
+    place: impl Display,
+) -> Row {
     let mut tenant = Tenant::default();
     let mut reasons = Vec::new();
     for ((name, column), cell) in columns.iter().zip(cells) {
@@ -37,7 +42,7 @@ pub fn row<'r>(columns: &Columns, leave_null: &[String], cells: impl Iterator<It
         return Ok(tenant);
     }
     let provided_id = Some(tenant.provided_id).filter(|id| !id.is_empty());
-    let row = if provided_id.is_none() { format!("row {number}: ") } else { String::new() };
+    let row = if provided_id.is_none() { format!("{place}: ") } else { String::new() };
     let previous_provided_id = tenant.previous_provided_id;
     Err(Invalid { provided_id, previous_provided_id, reason: format!("{row}{}", reasons.join("; ")) })
 }

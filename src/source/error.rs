@@ -1,6 +1,9 @@
 //! What can go wrong with a source, by what the user can do about it.
 
-use crate::model::{cut, printable};
+use crate::{
+    http::{Failure, Incomplete},
+    model::{cut, printable},
+};
 
 /// Characters of a driver's or database's words that are told.
 const LONGEST: usize = 1000;
@@ -48,13 +51,82 @@ pub enum Error {
     /// The query for one id is not the other one for one id.
     #[error("source.query_one can't be used: {}", .0.join("; "))]
     QueryOne(Vec<String>),
+    /// The API refuses the token, or what is asked with it: which of the two statuses means which differs from one API,
+    /// even from one of its pages, to another.
+    #[error(
+        "{place} refuses the token ({status}: {excerpt}): check that source.token_file holds a valid one, and that it may \
+         read the list"
+    )]
+    Denied {
+        /// The list.
+        place: String,
+        /// 401 or 403.
+        status: u16,
+        /// What the answer explains, masked.
+        excerpt: String,
+    },
+    /// The API refuses the request.
+    #[error(
+        "{place} refuses the request ({status}: {excerpt}): check source.url, source.parameters and the keys about pages"
+    )]
+    Refused {
+        /// The list.
+        place: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the answer explains, masked.
+        excerpt: String,
+    },
+    /// The API could not be asked, or failed, as often as is allowed.
+    #[error("{place} can't be read: {failure}")]
+    Unavailable {
+        /// The list.
+        place: String,
+        /// What became of the last call.
+        failure: Failure,
+    },
+    /// A page without records.
+    #[error("{place} answered JSON without a list at source.records = \"{records}\"")]
+    Shape {
+        /// The list.
+        place: String,
+        /// Where the records should be.
+        records: String,
+    },
+    /// The pages can't be shown to be all, so nothing may be planned on them.
+    #[error(
+        "the records do not add up: {distinct} distinct ones in {passes} passes, but the total says {total}. Nothing was \
+         planned. If what source.total points at counts something else, set it to \"\""
+    )]
+    Incomplete {
+        /// Records seen.
+        distinct: usize,
+        /// Times read.
+        passes: usize,
+        /// What the last pass's first page promised.
+        total: String,
+    },
+    /// Pointers that find nothing in any record.
+    #[error("in {records} records nothing is found by {}: check source.columns and source.record_id", .pointers.join(", "))]
+    Pointers {
+        /// Records seen.
+        records: usize,
+        /// Each with its column.
+        pointers: Vec<String>,
+    },
+}
+
+impl From<Incomplete> for Error {
+    fn from(Incomplete { distinct, passes, total }: Incomplete) -> Self {
+        Self::Incomplete { distinct, passes, total }
+    }
 }
 
 impl Error {
     /// Whether the configuration is at fault.
     #[must_use]
     pub fn is_about_config(&self) -> bool {
-        matches!(self, Self::Columns(_) | Self::QueryOne(_) | Self::SeveralStatements { .. })
+        matches!(self, Self::Columns(_) | Self::QueryOne(_) | Self::SeveralStatements { .. } | Self::Pointers { .. })
     }
 }
 

@@ -1,7 +1,9 @@
 //! Where tenants come from.
 //!
-//! Promises: all of them in one snapshot, or an error; nothing stays open afterwards, and nothing is ever written.
+//! Promises: all of them, or an error; of a database in one snapshot. Nothing stays open afterwards, and nothing is ever
+//! written.
 
+mod any;
 mod cell;
 mod columns;
 mod convert;
@@ -9,6 +11,7 @@ mod dialect;
 mod error;
 mod mysql;
 mod postgres;
+mod rest;
 mod server;
 mod snapshot;
 mod sql;
@@ -18,12 +21,14 @@ use std::collections::BTreeSet;
 
 use crate::model::Row;
 
+pub use any::AnySource;
 pub use cell::Cell;
 pub use columns::{Column, Columns};
 pub use convert::row;
 pub use dialect::SqlSettings;
 pub use error::Error;
 pub(crate) use error::cause;
+pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
 pub use server::{Kind, Server};
 pub use sql::{Connection, Sql};
 

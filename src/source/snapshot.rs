@@ -150,7 +150,7 @@ where
             number += 1;
             let cells = query.kinds.iter().enumerate().map(|(position, kind)| D::cell(&row, position, *kind));
             let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
-            each(convert::row(&query.columns, leave_null, cells.into_iter(), number));
+            each(convert::row(&query.columns, leave_null, cells.into_iter(), format_args!("row {number}")));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 24] = [
+const LAYERS: [(&str, u8); 25] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -26,6 +26,7 @@ const LAYERS: [(&str, u8); 24] = [
     ("source", 3),
     ("explo", 3),
     ("ledger", 3),
+    ("http", 3),
     ("lock", 3),
     ("plan", 2),
     ("model", 1),

@@ -31,6 +31,7 @@ mod pacing;
 mod plans;
 mod reconcile;
 mod rename;
+mod rest;
 mod sandbox;
 mod schedule;
 mod secrets;

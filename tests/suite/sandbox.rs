@@ -4,6 +4,7 @@ mod faults;
 mod limits;
 mod program;
 mod switches;
+mod upstream;
 
 use clap::Parser;
 use explo_sync::sandbox::{Api, Behaviour, Limit, Reply, Request, Store};

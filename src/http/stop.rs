@@ -9,8 +9,6 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::error::Error;
-
 /// Passed to everything that waits.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
@@ -42,10 +40,10 @@ impl Stop {
         self.over.cancel();
     }
 
-    /// What a call that can't begin ends with.
+    /// What asked for it, for whoever is told that a call can't begin.
     #[must_use]
-    pub fn error(&self) -> Error {
-        Error::Stopped { reason: self.reason.get().copied().unwrap_or("a signal") }
+    pub fn reason(&self) -> &'static str {
+        self.reason.get().copied().unwrap_or("a signal")
     }
 
     /// Whether a stop was asked for.

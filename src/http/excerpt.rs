@@ -8,8 +8,9 @@ const LONGEST: usize = 200;
 /// Words of this many characters with a digit among them may be tokens.
 const TOKEN_LENGTH: usize = 16;
 
-/// The beginning of an answer, on one line; e-mail addresses, tokens (the team's above all) and the values that were sent are masked.
-pub(super) fn excerpt(body: &[u8], sent: Option<&Tenant>, token: &str) -> String {
+/// The beginning of an answer, on one line; e-mail addresses, tokens (the one that is ours above all) and the values that were sent are masked.
+#[must_use]
+pub fn excerpt(body: &[u8], sent: Option<&Tenant>, token: &str) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(8 * LONGEST)]);
     if text.trim().is_empty() {
         return "(an empty answer)".to_owned();

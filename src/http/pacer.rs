@@ -1,4 +1,4 @@
-//! The one gate that every call to Explo passes: it spaces calls evenly at the configured rate, bounds how many are in
+//! The one gate that every call to a server passes: it spaces calls evenly at the configured rate, bounds how many are in
 //! flight, and pauses all of them when the server says that they are too many.
 //!
 //! | after a pause | the rate |

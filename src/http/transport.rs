@@ -1,4 +1,4 @@
-//! What carries a request to Explo and its answer back: HTTPS, or a test's stand-in on tokio's clock.
+//! What carries a request to a server and its answer back: HTTPS, or a test's stand-in on tokio's clock.
 //!
 //! A transport tries once and knows no time limit; the client paces, times and repeats. An answer of any status is
 //! an answer; only what can't be had or read is a [`Fault`].
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use reqwest::{
     Method, Response, StatusCode, Url,
-    header::{HeaderMap, HeaderValue},
+    header::{HeaderMap, HeaderName, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::error::Fault;
+use super::failure::Fault;
 
 /// An answer beyond this many bytes, unpacked, is not read to its end.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -28,7 +28,7 @@ pub trait Transport {
 pub struct Outgoing<'a> {
     /// GET or POST.
     pub method: Method,
-    /// Relative to the base URL, without a slash before it.
+    /// Relative to the base URL, without a slash before it; empty: the base URL itself.
     pub path: &'a str,
     /// Parameters, not yet escaped.
     pub query: &'a [(&'a str, String)],
@@ -54,19 +54,28 @@ impl std::fmt::Debug for Incoming {
     }
 }
 
+/// The header that carries the credentials.
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// Its name.
+    pub name: HeaderName,
+    /// Its value, with the token in it.
+    pub value: SecretString,
+}
+
 /// The real one.
 #[derive(Debug)]
 pub struct Https {
     http: reqwest::Client,
     base_url: Url,
-    token: SecretString,
+    credentials: Option<Header>,
 }
 
 impl Https {
     /// Connects at the first request, within the time for a call or ten seconds. `ca`: further authorities to trust, PEM.
-    pub(super) fn new(
+    pub fn new(
         base_url: Url,
-        token: SecretString,
+        credentials: Option<Header>,
         timeout: Duration,
         ca: Option<&[u8]>,
     ) -> Result<Self, reqwest::Error> {
@@ -81,17 +90,20 @@ impl Https {
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http, base_url, token })
+        Ok(Self { http, base_url, credentials })
     }
 }
 
 impl Transport for Https {
     async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
         let url = self.base_url.join(request.path).map_err(|error| Fault::Connection(error.to_string()))?;
-        let mut authorization = HeaderValue::from_str(&format!("Token {}", self.token.expose_secret()))
-            .map_err(|_| Fault::Connection("the token has characters that no header can carry".to_owned()))?;
-        authorization.set_sensitive(true);
-        let mut builder = self.http.request(request.method.clone(), url).header("Explo-Authorization", authorization);
+        let mut builder = self.http.request(request.method.clone(), url);
+        if let Some(Header { name, value }) = &self.credentials {
+            let mut value = HeaderValue::from_str(value.expose_secret())
+                .map_err(|_| Fault::Connection("the token has characters that no header can carry".to_owned()))?;
+            value.set_sensitive(true);
+            builder = builder.header(name, value);
+        }
         builder = builder.header("Content-Type", "application/json").query(request.query);
         if let Some(body) = request.body {
             builder = builder.body(body.to_owned());

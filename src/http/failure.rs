@@ -1,0 +1,75 @@
+//! What can go wrong with a call, whoever is called.
+
+/// A call that gave no usable answer; what that means is for the caller to say.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// An answer that refuses this request; asking again would not help.
+    #[error("it answered {status}: {excerpt}")]
+    Status {
+        /// The HTTP status.
+        status: u16,
+        /// What may be told of the answer.
+        excerpt: String,
+    },
+    /// Tried as often as is allowed.
+    #[error("it failed {attempts} times, the last time because {fault}")]
+    GaveUp {
+        /// How often the call was made.
+        attempts: u32,
+        /// What went wrong last.
+        fault: Fault,
+    },
+    /// So many calls in a row were given up that the server must be down.
+    #[error("{calls} calls in a row were given up; the last: {fault}")]
+    Outage {
+        /// How many.
+        calls: u32,
+        /// What went wrong last.
+        fault: Fault,
+    },
+    /// A stop was asked for before the call began.
+    #[error("stopped by {reason}")]
+    Stopped {
+        /// What asked for it.
+        reason: &'static str,
+    },
+    /// The call was in flight when the time to stop ran out.
+    #[error("cut off while waiting for the answer")]
+    Cut,
+}
+
+/// A failure that may pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// No connection, or it broke.
+    #[error("{0}")]
+    Connection(String),
+    /// No answer in time.
+    #[error("it timed out")]
+    Timeout,
+    /// The server's own failure.
+    #[error("it answered {status}: {excerpt}")]
+    Server {
+        /// The HTTP status.
+        status: u16,
+        /// What may be told of the answer.
+        excerpt: String,
+    },
+    /// The answer can't be read: cut, empty, HTML, too large.
+    #[error("its answer {0}")]
+    Unreadable(&'static str),
+    /// Too many calls for too long.
+    #[error("it was throttled (429) for ten minutes")]
+    Throttled,
+}
+
+/// Why an answer can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unusable {
+    /// Not JSON, or cut: worth another try.
+    Unreadable(&'static str),
+    /// JSON that says no.
+    Refusal,
+    /// JSON that is not what was documented; it may hold anything, so it is not quoted.
+    Shape,
+}

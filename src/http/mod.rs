@@ -1,0 +1,25 @@
+//! Calling an HTTP API: every call is paced, retried where that helps, and its answer checked; a listing is read page by
+//! page, with evidence that it is complete.
+//!
+//! Explo and a source of records are both called in this way, and nothing here knows either.
+
+mod caller;
+mod excerpt;
+mod failure;
+mod pacer;
+mod passes;
+mod retry;
+mod stop;
+mod transport;
+
+pub use caller::{Answer, Call, Caller, Patience};
+pub use excerpt::excerpt;
+pub use failure::{Failure, Fault, Unusable};
+pub use pacer::Pacer;
+pub use passes::{Distinct, Incomplete, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
+pub use retry::retry_after;
+pub use stop::Stop;
+pub use transport::{Header, Https, Incoming, Outgoing, Transport};
+
+/// Told how many pages are listed, of how many.
+pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);

@@ -1,0 +1,61 @@
+//! A source of either kind.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{Columns, Error, Rest, Source, Sql};
+use crate::model::Row;
+
+/// What the configuration names.
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
+#[derive(Debug)]
+pub enum AnySource {
+    /// Rows of a database.
+    Sql(Sql),
+    /// Records of an API.
+    Rest(Rest),
+}
+
+impl AnySource {
+    /// The longest silence.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Self::Sql(sql) => sql.server().timeout(),
+            Self::Rest(rest) => rest.patience().timeout,
+        }
+    }
+}
+
+impl Source for AnySource {
+    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+        match self {
+            Self::Sql(sql) => sql.read(each).await,
+            Self::Rest(rest) => rest.read(each).await,
+        }
+    }
+
+    async fn read_some(
+        &self,
+        provided_ids: &BTreeSet<String>,
+        each: &mut dyn FnMut(Row),
+    ) -> Result<BTreeSet<String>, Error> {
+        match self {
+            Self::Sql(sql) => sql.read_some(provided_ids, each).await,
+            Self::Rest(rest) => rest.read_some(provided_ids, each).await,
+        }
+    }
+
+    async fn columns(&self) -> Result<Columns, Error> {
+        match self {
+            Self::Sql(sql) => sql.columns().await,
+            Self::Rest(rest) => rest.columns().await,
+        }
+    }
+
+    fn place(&self) -> String {
+        match self {
+            Self::Sql(sql) => sql.place(),
+            Self::Rest(rest) => rest.place(),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Tenants from an HTTP API that lists records as JSON: called as Explo is, paced and retried, and with the same evidence
+//! that all of them were read.
+//!
+//! What tells two records apart is their own id, so that one that moves to another page while pages are read is not
+//! taken for two; two records with one `provided_id` are.
+
+mod explanation;
+mod expression;
+mod mapping;
+mod paging;
+mod parents;
+mod pointer;
+mod records;
+
+use std::sync::Arc;
+
+use reqwest::Url;
+use secrecy::SecretString;
+
+use super::{Columns, Error, Source};
+use crate::{
+    http::{Caller, Failure, Header, Https, Pacer, Passes, Patience, Stop, read_all},
+    model::{Row, shown},
+};
+
+pub use mapping::Mapping;
+pub use paging::{Paging, PagingKind};
+pub use parents::ParentBy;
+use parents::Parents;
+pub use pointer::Pointer;
+use records::{Records, Take};
+
+/// Where the records are, how they are asked for, and what is made of them.
+#[derive(Debug)]
+pub struct RestSettings {
+    /// The list; without a query.
+    pub url: Url,
+    /// A further authority to trust, PEM.
+    pub ca: Option<Vec<u8>>,
+    /// The token in its header, where one is sent.
+    pub credentials: Option<Header>,
+    /// The token alone, to be masked in errors.
+    pub token: Option<SecretString>,
+    /// Sent with every call.
+    pub parameters: Vec<(String, String)>,
+    /// How pages are asked for.
+    pub paging: Paging,
+    /// Where a page has its records.
+    pub records: Pointer,
+    /// Where a record has what tells it apart from others.
+    pub record_id: Pointer,
+    /// What the columns are made of.
+    pub mapping: Mapping,
+    /// What a record's parent is named by.
+    pub parent_by: ParentBy,
+    /// How long and how often a call is tried.
+    pub patience: Patience,
+    /// Calls a minute.
+    pub requests_per_minute: u32,
+    /// Calls under way at once.
+    pub max_in_flight: usize,
+}
+
+/// An API as a source.
+#[derive(Debug)]
+pub struct Rest {
+    settings: RestSettings,
+    caller: Caller<Https>,
+}
+
+/// What reading all records once found out about the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// Distinct records.
+    pub records: usize,
+    /// Pages read.
+    pub pages: usize,
+    /// Column, pointer, and the records in which it finds something, be it null.
+    pub pointers: Vec<(String, String, usize)>,
+}
+
+impl Rest {
+    /// A source that connects when it is read. `seed` is for the jitter.
+    pub fn new(settings: RestSettings, seed: u64) -> Result<Self, String> {
+        let RestSettings { url, credentials, patience, ca, .. } = &settings;
+        let https = Https::new(url.clone(), credentials.clone(), patience.timeout, ca.as_deref());
+        let https = https.map_err(|error| error.without_url().to_string())?;
+        let pacer = Arc::new(Pacer::new(settings.requests_per_minute, settings.max_in_flight));
+        // Whoever reads is not waited for when a stop is asked for: nothing is lost.
+        let caller = Caller::new(https, *patience, pacer, Stop::default(), seed);
+        Ok(Self { settings, caller })
+    }
+
+    /// How it is called.
+    #[must_use]
+    pub fn patience(&self) -> Patience {
+        self.settings.patience
+    }
+
+    /// Reads all records, to see which pointers find something. One that never does is a mistake.
+    pub async fn survey(&self) -> Result<Survey, Error> {
+        let mapping = &self.settings.mapping;
+        let own = [("record_id", &self.settings.record_id)];
+        let mut pointers: Vec<_> = own.into_iter().chain(mapping.pointers()).map(|pointer| (pointer, 0)).collect();
+        let mut records = 0;
+        let mut take = |_: Option<&str>, record: &str| {
+            records += 1;
+            for ((_, pointer), found) in &mut pointers {
+                *found += usize::from(pointer.of(record).is_some());
+            }
+        };
+        let pages = self.read_records(&mut take).await?.pages;
+        let idle = pointers.iter().filter(|(_, found)| *found == 0 && records > 0);
+        let idle: Vec<_> = idle.map(|((column, pointer), _)| format!("{column} = {pointer}")).collect();
+        if !idle.is_empty() {
+            return Err(Error::Pointers { records, pointers: idle });
+        }
+        let told =
+            |((column, pointer), found): ((&str, &Pointer), usize)| (column.to_owned(), pointer.to_string(), found);
+        Ok(Survey { records, pages, pointers: pointers.into_iter().map(told).collect() })
+    }
+
+    async fn read_records(&self, take: Take<'_>) -> Result<Passes, Error> {
+        let rules = self.settings.paging.rules(self.settings.max_in_flight);
+        read_all(&Records::new(self, take), rules, &|_, _| {}).await
+    }
+
+    /// What a failed call means.
+    fn failed(&self, failure: Failure) -> Error {
+        let place = self.place();
+        match failure {
+            Failure::Status { status: status @ (401 | 403), excerpt } => Error::Denied { place, status, excerpt },
+            Failure::Status { status: 200..=299, .. } => {
+                let records = self.settings.records.to_string();
+                Error::Shape { place, records }
+            }
+            Failure::Status { status, excerpt } => Error::Refused { place, status, excerpt },
+            failure @ (Failure::GaveUp { .. } | Failure::Outage { .. } | Failure::Stopped { .. } | Failure::Cut) => {
+                Error::Unavailable { place, failure }
+            }
+        }
+    }
+}
+
+impl Source for Rest {
+    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+        let mut parents = Parents::new(self.settings.parent_by, each);
+        let mut take = |id: Option<&str>, record: &str| {
+            let place = id.map_or("a record without an id".to_owned(), |id| format!("record {}", shown(id)));
+            parents.add(id, self.settings.mapping.row(record, place));
+        };
+        self.read_records(&mut take).await?;
+        parents.end();
+        Ok(())
+    }
+
+    async fn columns(&self) -> Result<Columns, Error> {
+        Ok(self.settings.mapping.columns().clone())
+    }
+
+    fn place(&self) -> String {
+        self.settings.url.to_string()
+    }
+}

@@ -1,0 +1,108 @@
+//! The pages of an API: one call each, of which the records are taken and the rest is dropped.
+
+use std::sync::Mutex;
+
+use reqwest::{Method, StatusCode};
+use secrecy::ExposeSecret;
+
+use super::{
+    Rest,
+    explanation::explanation,
+    pointer::{Pointer, characters},
+};
+use crate::{
+    http::{Call, Distinct, Failure, Outgoing, Pages, Position, Seen, Unusable},
+    model::json,
+    source::Error,
+};
+
+/// The pages, as they are read.
+pub(super) struct Records<'r, 't> {
+    rest: &'r Rest,
+    taken: Mutex<Taken<'t>>,
+}
+
+/// Is given each record once, with its own id where it has one.
+pub(super) type Take<'t> = &'t mut dyn FnMut(Option<&str>, &str);
+
+/// Tells records apart by their own ids; those without one as a whole.
+struct Taken<'t> {
+    distinct: Distinct,
+    take: Take<'t>,
+}
+
+/// The call for one page.
+struct PageCall<'r> {
+    rest: &'r Rest,
+    query: Vec<(&'r str, String)>,
+}
+
+impl<'r, 't> Records<'r, 't> {
+    pub(super) fn new(rest: &'r Rest, take: Take<'t>) -> Self {
+        Self { rest, taken: Mutex::new(Taken { distinct: Distinct::default(), take }) }
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Seen, Unusable> {
+        let settings = &self.rest.settings;
+        let page = str::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
+        let page = json::checked(page).map_err(|error| match error {
+            json::JsonError::Malformed => Unusable::Unreadable("is not JSON, or cut short"),
+            json::JsonError::TooDeep => Unusable::Shape,
+        })?;
+        let list = settings.records.of(page).filter(|list| list.starts_with('[')).ok_or(Unusable::Shape)?;
+        let mut taken = self.taken.lock().map_err(|_| Unusable::Shape)?;
+        let mut records = 0;
+        for record in json::elements(list) {
+            taken.add(&settings.record_id, record);
+            records += 1;
+        }
+        let text = |pointer: &Pointer| characters(pointer.of(page)?);
+        let total = settings.paging.total.as_ref().and_then(text).and_then(|total| total.parse().ok());
+        let next = settings.paging.cursor().and_then(text).filter(|cursor| !cursor.is_empty());
+        Ok(Seen { records, total, next })
+    }
+}
+
+impl Pages for Records<'_, '_> {
+    type Error = Error;
+
+    async fn page(&self, position: &Position) -> Result<Seen, Error> {
+        let settings = &self.rest.settings;
+        let own = settings.parameters.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        let call = PageCall { rest: self.rest, query: own.chain(settings.paging.query(position)).collect() };
+        match self.rest.caller.call(&call, |body| self.read(body)).await {
+            Ok((seen, _)) => Ok(seen),
+            // Past the end.
+            Err(Failure::Status { status: 404, .. }) if position.number > 1 => Ok(Seen::default()),
+            Err(failure) => Err(self.rest.failed(failure)),
+        }
+    }
+
+    fn distinct(&self) -> usize {
+        self.taken.lock().map_or(0, |taken| taken.distinct.count())
+    }
+}
+
+impl Taken<'_> {
+    fn add(&mut self, record_id: &Pointer, record: &str) {
+        let id = record_id.of(record).and_then(characters);
+        if self.distinct.insert(id.as_deref().unwrap_or(record)) {
+            (self.take)(id.as_deref(), record);
+        }
+    }
+}
+
+impl Call for PageCall<'_> {
+    fn name(&self) -> &'static str {
+        "source.url"
+    }
+
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { method: Method::GET, path: "", query: &self.query, body: None }
+    }
+
+    fn excerpt(&self, status: StatusCode, body: &[u8]) -> String {
+        let token = self.rest.settings.token.as_ref().map_or("", |token| token.expose_secret());
+        explanation(status, body, token)
+    }
+}
