@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cli::Output,
     config::Config,
-    ledger::{self, Ledger, Table},
+    ledger::{self, Ledger},
     model::{Row, printable},
     report::Exit,
     source::Source,
@@ -21,10 +21,9 @@ pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
         Ok(config) => config,
         Err(error) => return failed(&error.to_string(), Exit::Config),
     };
-    let ddl = match (&config.ledger, Table::parse("explo_customers")) {
-        (Some(ledger), _) => ledger.ddl(),
-        (None, Some(table)) => ledger::Sql::new(config.source.server().clone(), table, &config.name).ddl(),
-        (None, None) => String::new(),
+    let ddl = match config.ledger {
+        Some(ledger) => ledger.ddl(),
+        None => ledger::Sql::new(config.source.server().clone(), config.ledger_table, &config.name).ddl(),
     };
     unless_gone(io::stdout().lock().write_all(ddl.as_bytes()))?;
     Ok(0)

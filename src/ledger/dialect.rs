@@ -1,5 +1,7 @@
 //! What differs between the databases that a ledger can be in.
 
+use std::time::Duration;
+
 use sqlx::{Database, database::HasStatementCache};
 
 use super::Table;
@@ -63,6 +65,9 @@ pub(super) trait Dialect {
 
     /// Whether an error says that the role may not.
     fn is_denied(error: &sqlx::Error) -> bool;
+
+    /// Whether a statement was refused for a value in it: too long, of another character set, against a constraint.
+    fn is_about_data(error: &sqlx::Error) -> bool;
 }
 
 /// The statement that will be made.
@@ -70,6 +75,16 @@ pub(super) trait Dialect {
 pub(super) enum Statement {
     Create(String),
     Insert(String),
+}
+
+/// Waits no longer than this for the database. Where it is late, the connection is of no more use.
+pub(super) async fn in_time<T>(limit: Duration, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(limit, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Whether the database did not answer [in time](in_time); there is no pool that could say so.
+pub(super) fn is_late(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::PoolTimedOut)
 }
 
 /// The code of a database's error.

@@ -36,15 +36,18 @@ pub enum Error {
     /// The database refuses a statement, or broke off.
     #[error("the ledger in {place} failed: {cause}")]
     Failed {
-        /// Host and database.
+        /// Host, database and table.
         place: String,
         /// The database's words.
         cause: String,
     },
-    /// Nothing came for too long.
-    #[error("the ledger in {place} was silent for {seconds} s")]
+    /// The run was stopped before everything was recorded.
+    #[error("the ledger did not take all of it before the end of the stop")]
+    Stopped,
+    /// No answer for too long.
+    #[error("the ledger in {place} did not answer within {seconds} s: it is out of reach, or the table is locked")]
     Timeout {
-        /// Host and database.
+        /// Host, database and table.
         place: String,
         /// The limit.
         seconds: u64,

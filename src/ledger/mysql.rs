@@ -89,7 +89,15 @@ impl Dialect for MySqlDialect {
     fn is_denied(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| [1142, 1143, 1044, 1290, 1836].contains(&number))
     }
+
+    fn is_about_data(error: &sqlx::Error) -> bool {
+        number(error).is_some_and(|number| ABOUT_DATA.contains(&number))
+    }
 }
+
+/// The numbers of errors about a value: not NULL, twice, too long, out of range, of another character set, against a
+/// constraint. By class they can't be told: HY000 is a table that is full, too.
+const ABOUT_DATA: [u16; 13] = [1048, 1062, 1118, 1264, 1265, 1292, 1300, 1366, 1406, 1452, 1526, 3819, 4025];
 
 fn number(error: &sqlx::Error) -> Option<u16> {
     error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)

@@ -70,7 +70,7 @@ impl Dialect for PostgresDialect {
         let wrong = |what: &str, when: &str| format!("WHEN NOT coalesce({when}, false) THEN '{what}'");
         let may = match statement {
             Statement::Create(_) => {
-                let schema = table.schema().map_or("current_schema()".to_owned(), |schema| format!("'\"{schema}\"'"));
+                let schema = table.schema().map_or("current_schema()".to_owned(), |schema| format!("'{schema}'"));
                 wrong("it may not create tables in the schema", &format!("has_schema_privilege({schema}, 'CREATE')"))
             }
             Statement::Insert(_) => {
@@ -93,5 +93,10 @@ impl Dialect for PostgresDialect {
 
     fn is_denied(error: &sqlx::Error) -> bool {
         code(error).is_some_and(|code| code == "42501" || code == "25006")
+    }
+
+    /// Data, constraints, and what is too large.
+    fn is_about_data(error: &sqlx::Error) -> bool {
+        code(error).is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
     }
 }

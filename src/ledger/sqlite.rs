@@ -88,9 +88,18 @@ impl Dialect for SqliteDialect {
 
     /// Read-only, in all its forms, and a file that can't be opened.
     fn is_denied(error: &sqlx::Error) -> bool {
-        let code = code(error).and_then(|code| code.parse::<u32>().ok());
-        code.is_some_and(|code| [3, 8, 14, 23].contains(&(code & 0xff)))
+        number(error).is_some_and(|number| [3, 8, 14, 23].contains(&number))
     }
+
+    /// TOOBIG, CONSTRAINT and MISMATCH.
+    fn is_about_data(error: &sqlx::Error) -> bool {
+        number(error).is_some_and(|number| [18, 19, 20].contains(&number))
+    }
+}
+
+/// The primary code of an error.
+fn number(error: &sqlx::Error) -> Option<u32> {
+    code(error)?.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 /// Why a file can't be written, asked without writing. Its directory must take a journal.

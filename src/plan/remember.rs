@@ -19,7 +19,7 @@ impl Plan {
         let listed = self.listed.iter().map(|listed| &*listed.provided_id);
         let mut shown: BTreeSet<&str> = listed.chain(stale.iter().map(String::as_str)).collect();
         let remembered = |provided_id: &str| {
-            if is_held { self.listed(findings, provided_id) } else { self.known(findings, provided_id) }
+            if is_held { self.as_listed(findings, provided_id) } else { self.known(findings, provided_id) }
         };
         let shown_entry = |provided_id: &&str| {
             let listed = self.find_listed(provided_id);
@@ -126,7 +126,7 @@ impl Plan {
 
     /// What was known before this run, and what the plan found out. What was acknowledged before has had its look.
     fn known(&self, findings: &Findings, provided_id: &str) -> Remembered {
-        let mut remembered = self.listed(findings, provided_id);
+        let mut remembered = self.as_listed(findings, provided_id);
         remembered.fields.acknowledged.clear();
         match self.index.row(provided_id) {
             None => remembered.forget_tenant(),
@@ -143,7 +143,7 @@ impl Plan {
     }
 
     /// What was known before this run, as far as the listing agrees.
-    fn listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
+    fn as_listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
         if self.stale.contains(provided_id) {
             return Remembered::default();
         }

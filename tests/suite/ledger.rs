@@ -1,6 +1,7 @@
 //! The ledger: what outlives a process, in each database, and who may do what.
 
 mod kill;
+mod outage;
 mod rows;
 mod stale;
 
@@ -113,6 +114,19 @@ async fn the_ledger_may_be_in_another_database_than_the_tenants(#[case] source: 
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(kept(&ledger, "default").await, held(&sandbox));
     assert!(!source.has_table("explo_customers").await);
+}
+
+#[tokio::test]
+async fn the_table_may_be_in_a_schema_of_its_own() {
+    let database = tenants(Kind::Postgres, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__TABLE", "sync.explo_customers");
+    database.execute("create schema sync").await;
+    let check = program.run(&["check"]).await;
+    assert!(check.code == 0 && check.stdout.contains("the first run makes it"), "{check:?}");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(program.run(&["check"]).await.code, 0);
+    assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "");
 }
 
 #[tokio::test]
@@ -458,6 +472,10 @@ async fn without_a_ledger_there_are_no_tokens_to_ask_for_and_check_says_what_tha
     assert!(output.code == 78 && output.stderr.contains("ledger.url is empty"), "{output:?}");
     assert!(program.run(&["check"]).await.stdout.contains("each sync begins without memory"));
     assert!(program.run(&["ledger", "--print-sql"]).await.stdout.contains("CREATE TABLE \"explo_customers\""));
+    let named = program.clone().with("EXPLO_SYNC__NAME", "acme").with("EXPLO_SYNC__LEDGER__TABLE", "tokens_of_explo");
+    let printed = named.run(&["ledger", "--print-sql"]).await.stdout;
+    assert!(printed.contains("CREATE TABLE \"tokens_of_explo\""), "{printed}");
+    assert!(printed.contains("FROM \"tokens_of_explo\" WHERE instance = 'acme' AND"), "{printed}");
     for (table, code) in [("a.b", 0), ("a.b.c", 78), ("x\"; drop table y", 78)] {
         let program = program.clone().with("EXPLO_SYNC__LEDGER__TABLE", table);
         assert_eq!(program.run(&["ledger", "--print-sql"]).await.code, code, "{table}");
