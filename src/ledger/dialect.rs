@@ -60,6 +60,9 @@ pub(super) trait Dialect {
         statement: &Statement,
     ) -> sqlx::Result<Option<String>>;
 
+    /// What of a table is not as it must be: else a row could become two, or two rows one.
+    async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>>;
+
     /// Whether an error says that there is no such table.
     fn is_missing(error: &sqlx::Error) -> bool;
 
@@ -74,7 +77,20 @@ pub(super) trait Dialect {
 #[derive(Debug)]
 pub(super) enum Statement {
     Create(String),
+    /// Columns that the table lacks.
+    Add,
     Insert(String),
+}
+
+/// That a row of a customer may become two.
+pub(super) const NO_KEY: &str = "it has no unique key of (instance, provided_id) and nothing else";
+
+/// A statement that a database without such a key refuses; to be explained, not carried out.
+pub(super) fn claim<D: Dialect>(table: &Table) -> String {
+    let table = table.quoted(D::QUOTE);
+    format!(
+        "EXPLAIN INSERT INTO {table} (instance, provided_id) VALUES ('', '') ON CONFLICT (instance, provided_id) DO NOTHING"
+    )
 }
 
 /// Waits no longer than this for the database. Where it is late, the connection is of no more use.

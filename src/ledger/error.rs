@@ -20,7 +20,7 @@ pub enum Error {
         role: String,
         /// The database's words.
         cause: String,
-        /// The grant to give.
+        /// What to grant, or to run.
         way_out: String,
     },
     /// The table is somebody else's.
@@ -32,6 +32,18 @@ pub enum Error {
         place: String,
         /// The column that every ledger has.
         column: &'static str,
+    },
+    /// The table is not as it must be.
+    #[error(
+        "{table} in {place} can't be the ledger: {cause}; let it be made as `explo-sync ledger --print-sql` prints it"
+    )]
+    Misfit {
+        /// The table.
+        table: String,
+        /// Host and database.
+        place: String,
+        /// What is wrong with it.
+        cause: String,
     },
     /// The database refuses a statement, or broke off.
     #[error("the ledger in {place} failed: {cause}")]

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, Statement, code},
+    dialect::{Access, Connection, Dialect, NO_KEY, Statement, claim, code},
 };
 use crate::source::Server;
 
@@ -73,6 +73,10 @@ impl Dialect for PostgresDialect {
                 let schema = table.schema().map_or("current_schema()".to_owned(), |schema| format!("'{schema}'"));
                 wrong("it may not create tables in the schema", &format!("has_schema_privilege({schema}, 'CREATE')"))
             }
+            Statement::Add => {
+                let owner = format!("(SELECT relowner FROM pg_class WHERE oid = '{}'::regclass)", table.quoted('"'));
+                wrong("it is not the owner of the table", &format!("pg_has_role({owner}, 'USAGE')"))
+            }
             Statement::Insert(_) => {
                 let lacks = |right: &str| {
                     let has = format!("has_table_privilege('{}', '{right}')", table.quoted('"'));
@@ -85,6 +89,13 @@ impl Dialect for PostgresDialect {
         let sql = format!("SELECT CASE {may} {is_open} END");
         let row = raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?;
         row.try_get_unchecked(0)
+    }
+
+    async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>> {
+        match raw_sql(AssertSqlSafe(claim::<Self>(table))).execute(connection).await {
+            Err(error) if code(&error).as_deref() == Some("42P10") => Ok(Some(NO_KEY.to_owned())),
+            explained => explained.map(|_| None),
+        }
     }
 
     fn is_missing(error: &sqlx::Error) -> bool {

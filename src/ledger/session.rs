@@ -105,7 +105,10 @@ where
                 && (is_late(&error)
                     || !matches!(self.state().await?, State::Columns(columns) if self.additions(&columns)?.is_empty()))
             {
-                return Err(self.failed(&error));
+                return Err(match state {
+                    State::Columns(_) if D::is_denied(&error) => self.refused(source::cause(&error), &statements),
+                    State::Columns(_) | State::Missing => self.failed(&error),
+                });
             }
         }
         let state = self.state().await?;
@@ -145,21 +148,36 @@ where
 
     /// Fails unless entries could be written.
     pub(super) async fn require(&mut self, state: &State) -> Result<(), Error> {
-        let statement = match state {
-            State::Missing => Statement::Create(ddl::create::<D>(&self.ledger.table)),
-            State::Columns(columns) => match self.additions(columns)?.into_iter().next() {
-                None => Statement::Insert(row::nothing::<D>(self.ledger)),
-                // Whoever may add a column is asked when it is added.
-                Some(_) => return Ok(()),
+        let (statement, additions) = match state {
+            State::Missing => (Statement::Create(ddl::create::<D>(&self.ledger.table)), Vec::new()),
+            State::Columns(columns) => match self.additions(columns)? {
+                none if none.is_empty() => (Statement::Insert(row::nothing::<D>(self.ledger)), none),
+                additions => (Statement::Add, additions),
             },
         };
         let Sql { server, table, .. } = self.ledger;
         let objection = D::objection(&mut self.connection, server, table, &statement);
         match in_time(server.timeout(), objection).await {
+            Ok(None) => {}
+            Ok(Some(cause)) => return Err(self.refused(cause, &additions)),
+            Err(error) => return Err(self.failed(&error)),
+        }
+        if *state == State::Missing {
+            return Ok(());
+        }
+        match in_time(server.timeout(), D::misfit(&mut self.connection, table)).await {
             Ok(None) => Ok(()),
-            Ok(Some(cause)) => Err(self.ledger.denied(cause)),
+            Ok(Some(cause)) => Err(Error::Misfit { table: table.to_string(), place: server.place(), cause }),
             Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    /// Where columns are missing, the way out names them.
+    fn refused(&self, cause: String, additions: &[String]) -> Error {
+        if additions.is_empty() {
+            return self.ledger.denied(cause);
+        }
+        self.ledger.closed(cause, format!("it lacks columns: let its owner run {}", additions.join("; ")))
     }
 
     pub(super) async fn load(&mut self) -> Result<HashMap<String, Remembered>, Error> {

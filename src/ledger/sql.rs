@@ -110,7 +110,7 @@ impl Sql {
 
     /// The way out names the grant.
     pub(super) fn denied(&self, cause: String) -> Error {
-        let role = self.server.role().unwrap_or("this role").to_owned();
+        let role = self.role();
         let way_out = match self.server.kind() {
             Kind::Sqlite => "make the file and its directory writable for the user that runs this".to_owned(),
             Kind::Postgres | Kind::MySql => {
@@ -120,12 +120,20 @@ impl Sql {
                 };
                 let table = self.table.quoted(quote);
                 format!(
-                    "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; where the table is missing, or a column of it, \
-                     let its owner run what `explo-sync ledger --print-sql` prints"
+                    "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; where the table is missing, let its owner run \
+                     what `explo-sync ledger --print-sql` prints"
                 )
             }
         };
-        Error::Denied { place: self.server.place(), role, cause, way_out }
+        self.closed(cause, way_out)
+    }
+
+    pub(super) fn closed(&self, cause: String, way_out: String) -> Error {
+        Error::Denied { place: self.server.place(), role: self.role().to_owned(), cause, way_out }
+    }
+
+    fn role(&self) -> &str {
+        self.server.role().unwrap_or("this role")
     }
 
     pub(super) fn late(&self) -> Error {

@@ -2,11 +2,11 @@
 
 use std::{fs::OpenOptions, path::Path};
 
-use sqlx::{ConnectOptions, Sqlite, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, error::DatabaseError, raw_sql, sqlite::SqliteConnectOptions};
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, Statement, code},
+    dialect::{Access, Connection, Dialect, NO_KEY, Statement, claim, code},
 };
 use crate::source::Server;
 
@@ -80,6 +80,14 @@ impl Dialect for SqliteDialect {
         _: &Statement,
     ) -> sqlx::Result<Option<String>> {
         Ok(refusal(&server.file()))
+    }
+
+    async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>> {
+        let has_no_key = |error: &dyn DatabaseError| error.message().starts_with("ON CONFLICT clause does not match");
+        match raw_sql(AssertSqlSafe(claim::<Self>(table))).execute(connection).await {
+            Err(error) if error.as_database_error().is_some_and(has_no_key) => Ok(Some(NO_KEY.to_owned())),
+            explained => explained.map(|_| None),
+        }
     }
 
     fn is_missing(error: &sqlx::Error) -> bool {

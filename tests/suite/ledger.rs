@@ -200,6 +200,72 @@ async fn a_role_that_lacks_a_right_is_told_the_grant_and_with_it_all_goes_well(#
     assert_eq!(kept(&database, "default").await, held(&sandbox));
 }
 
+/// Makes a table of an earlier version.
+fn early_table(kind: Kind) -> String {
+    let id = if kind == Kind::MySql { "varbinary(200)" } else { "varchar(200)" };
+    let columns = format!("instance varchar(64), provided_id {id}, token text, primary key (instance, provided_id)");
+    format!("create table explo_customers ({columns})")
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[tokio::test]
+async fn who_may_not_add_the_columns_that_a_table_lacks_is_told_them(#[case] kind: Kind) {
+    let database = tenants(kind, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let role = format!("r{}", &uuid::Uuid::now_v7().simple().to_string()[16..]);
+    let create = match kind {
+        Kind::MySql => format!("create user {role} identified by 'my-secret'"),
+        Kind::Postgres | Kind::Sqlite => format!("create role {role} login password 'pg-secret'"),
+    };
+    database.execute(&create).await;
+    database.execute(&early_table(kind)).await;
+    database.execute(&format!("grant select, insert, update on explo_customers to {role}")).await;
+    let mut url: url::Url = database.url.parse().unwrap();
+    url.set_username(&role).unwrap();
+    let limited = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", url.as_str());
+    let check = limited.run(&["check"]).await;
+    assert!(check.code == 1 && check.stdout.contains("let its owner run ALTER TABLE"), "{check:?}");
+    let (code, report) = limited.sync(&[]).await;
+    let error = report["error"].as_str().unwrap();
+    assert!(code == 1 && error.contains("let its owner run ALTER TABLE"), "{error}");
+    assert!(writes(&sandbox.take_calls()).is_empty());
+    let (_, statements) = error.split_once("let its owner run ").unwrap();
+    database.execute(statements).await;
+    assert_eq!((limited.run(&["check"]).await.code, limited.sync(&[]).await.0), (0, 0));
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
+}
+
+#[rstest]
+#[case(Kind::Postgres, "varchar(200)", "", "no unique key")]
+#[case(Kind::Sqlite, "varchar(200)", "", "no unique key")]
+#[case(Kind::MySql, "varbinary(200)", "", "no unique key")]
+#[case(Kind::Postgres, "varchar(200)", ", unique (provided_id)", "no unique key")]
+#[case(Kind::Sqlite, "varchar(200)", ", unique (provided_id)", "no unique key")]
+#[case(Kind::MySql, "varbinary(200)", ", unique (provided_id)", "no unique key")]
+#[case(Kind::MySql, "varbinary(200)", ", unique (instance, provided_id(20))", "no unique key")]
+#[case(Kind::MySql, "varchar(200) collate utf8mb4_general_ci", ", unique (instance, provided_id)", "capitals")]
+#[tokio::test]
+async fn a_table_that_takes_two_rows_for_one_or_one_for_two_is_refused(
+    #[case] kind: Kind,
+    #[case] id: &str,
+    #[case] key: &str,
+    #[case] why: &str,
+) {
+    let database = tenants(kind, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox);
+    let columns = format!("instance varchar(64), provided_id {id}, token text");
+    database.execute(&format!("create table explo_customers ({columns} {key})")).await;
+    let check = program.run(&["check"]).await;
+    assert!(check.code == 1 && check.stdout.contains(why) && check.stdout.contains("--print-sql"), "{check:?}");
+    let (code, report) = program.sync(&[]).await;
+    assert!(code == 1 && report["error"].as_str().unwrap().contains(why), "{report}");
+    assert!(writes(&sandbox.take_calls()).is_empty());
+    assert!(kept(&database, "default").await.is_empty());
+}
+
 #[rstest]
 #[case(Kind::Postgres)]
 #[case(Kind::MySql)]
@@ -209,8 +275,7 @@ async fn a_table_of_an_earlier_version_gets_its_columns_and_a_strange_one_is_lef
     let database = tenants(kind, ids(0..3)).await;
     let sandbox = sandbox([]).await;
     let program = program(&database, &sandbox);
-    let key = "instance varchar(64), provided_id varchar(200), token text, primary key (instance, provided_id)";
-    database.execute(&format!("create table explo_customers ({key})")).await;
+    database.execute(&early_table(kind)).await;
     database.execute("insert into explo_customers values ('default', 't-000', 'kept'), ('other', 'x', 'y')").await;
     assert_eq!(program.sync(&["--dry-run"]).await.0, 0, "what is not there is not read");
     assert_eq!(program.sync(&[]).await.0, 0);
