@@ -1,14 +1,20 @@
 //! One instance with its parts: what runs once for `sync`, and again and again for `run`.
 
-use std::{collections::BTreeSet, sync::Arc, time::UNIX_EPOCH};
+use std::{
+    collections::BTreeSet,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
-use tokio::sync::mpsc::unbounded_channel;
+use futures_util::future::{Either, join, select};
+use tokio::{sync::mpsc::unbounded_channel, time::sleep};
 use tracing::Instrument;
 
 use super::now;
 use crate::{
     config::{self, Config},
-    explo::{Client, Pacer, Stop},
+    explo::{self, Client, Pacer, Stop},
     ledger::{self, Ledger, Memory},
     metrics::Metrics,
     plan::{Allowances, Entry, Explanation, Findings, Fingerprints, Plan, SavedPlan},
@@ -17,6 +23,9 @@ use crate::{
     report::Report,
     source::{AnySource, Source},
 };
+
+/// How long a ledger has, at least, for what is left to record when a stopped run is over.
+const LAST_RECORDING: Duration = Duration::from_secs(3);
 
 /// A configuration with a client for one run.
 pub(super) struct Instance {
@@ -114,23 +123,48 @@ impl Instance {
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
         if task.dry_run {
-            let findings = ledger.load().await?;
+            let findings = self.unless_stopped(ledger.load()).await?;
             return Ok((self.reconcile(task, &findings, &|_| {}, progress).await?, None));
         }
-        let writer = ledger.writer().await?;
-        let findings = ledger.load().await?;
-        let (entries, recorded) = unbounded_channel();
+        let writer = self.unless_stopped(ledger.writer()).await?;
+        let findings = self.unless_stopped(ledger.load()).await?;
+        let (entries, to_record) = unbounded_channel();
         let running = async {
             // It only fails when nobody listens any more, which a run outlives.
             let record = move |entry| drop(entries.send(entry));
             self.reconcile(task, &findings, &record, progress).await
         };
-        let (run, recorded) = futures_util::future::join(running, ledger::record_all(&writer, recorded)).await;
+        let (run, recorded) = match select(pin!(running), pin!(ledger::record_all(&writer, to_record))).await {
+            Either::Left((run, recording)) => (run, self.last_recorded(recording).await),
+            Either::Right((recorded, running)) => (running.await, recorded),
+        };
         let unrecorded = recorded.err();
         if let Some(error) = &unrecorded {
             tracing::error!("the ledger lacks what this run did, and the next run finds it out again: {error}");
         }
         Ok((run?, unrecorded))
+    }
+
+    /// A ledger may be locked for as long as `source.timeout`: nobody waits for it who wants to stop.
+    async fn unless_stopped<T>(
+        &self,
+        asking: impl Future<Output = Result<T, ledger::Error>>,
+    ) -> Result<T, reconciler::Error> {
+        tokio::select! {
+            answer = asking => Ok(answer?),
+            () = self.stop.requested() => Err(explo::Error::Stopped { reason: self.stop.reason() }.into()),
+        }
+    }
+
+    /// What is left to record when a run is over: after a stop, for as long as calls in flight may go on.
+    async fn last_recorded(
+        &self,
+        recording: impl Future<Output = Result<(), ledger::Error>>,
+    ) -> Result<(), ledger::Error> {
+        tokio::select! {
+            recorded = recording => recorded,
+            _ = join(self.stop.over(), sleep(LAST_RECORDING)) => Err(ledger::Error::Stopped),
+        }
     }
 
     async fn reconcile(

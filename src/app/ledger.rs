@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cli::Output,
     config::Config,
-    ledger::{self, Ledger, Table},
+    ledger::{self, Ledger},
     model::{Row, printable},
     report::Exit,
     source::{AnySource, Source},
@@ -21,11 +21,10 @@ pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
         Ok(config) => config,
         Err(error) => return failed(&error.to_string(), Exit::Config),
     };
-    let ddl = match (&config.ledger, &config.source, Table::parse("explo_customers")) {
-        (Some(ledger), ..) => ledger.ddl(),
-        (None, AnySource::Sql(sql), Some(table)) => ledger::Sql::new(sql.server().clone(), table, &config.name).ddl(),
-        (None, AnySource::Sql(_), None) => String::new(),
-        (None, AnySource::Rest(_), _) => {
+    let ddl = match (config.ledger, config.source) {
+        (Some(ledger), _) => ledger.ddl(),
+        (None, AnySource::Sql(sql)) => ledger::Sql::new(sql.server().clone(), config.ledger_table, &config.name).ddl(),
+        (None, AnySource::Rest(_)) => {
             let error =
                 "ledger.url is empty and the source is no database, so there is none whose statements to print: set it";
             return failed(error, Exit::Config);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -21,7 +22,7 @@ use crate::{
     ledger::Memory,
     lock::{Attempt, Lock},
     ops::Status,
-    plan::Held,
+    plan::{Held, token_hash},
     report::{self, Exit, Report},
     source::{self, Source},
     systemd,
@@ -47,13 +48,24 @@ pub(super) struct Service<'a> {
     leader: Option<((String, String), Lock)>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
-    /// What the runs found out, where no other ledger is configured, with what it is for: the place of the source and the
-    /// address of Explo.
-    memory: ((String, String), Memory),
+    /// What the runs found out, where no other ledger is configured, with what it is for.
+    memory: (Sides, Memory),
     /// The classes for which the last plan was held.
     held: Vec<Held>,
     /// Whether it was said that this database holds no lock.
     lockless: bool,
+}
+
+/// What a memory is for: what was found out of one team's customers says nothing of another's.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sides {
+    instance: String,
+    /// The place of the source.
+    source: String,
+    /// The address of Explo.
+    base_url: String,
+    /// A hash of the team's token.
+    token: u64,
 }
 
 /// What asking for a lock means for this instant.
@@ -203,7 +215,7 @@ impl<'a> Service<'a> {
 
     async fn reconcile(&mut self, config: Config, stop: &Stop, lock: Option<&Lock>) -> Next {
         let max_run = config.max_run;
-        let sides = (config.source.place(), config.explo.base_url.to_string());
+        let sides = Sides::of(&config);
         if self.memory.0 != sides {
             self.memory = (sides, Memory::default());
         }
@@ -265,6 +277,17 @@ impl<'a> Service<'a> {
         self.status.standby(reason);
         systemd::status(&format!("Standing by: {reason}"));
         Next::AtSchedule
+    }
+}
+
+impl Sides {
+    fn of(config: &Config) -> Self {
+        Self {
+            instance: config.name.clone(),
+            source: config.source.place(),
+            base_url: config.explo.base_url.to_string(),
+            token: token_hash(config.explo.token.expose_secret()),
+        }
     }
 }
 

@@ -34,14 +34,14 @@ impl Recording<'_> {
         if self.retry_failed || !self.has_failed(plan, change) {
             return None;
         }
-        let failure = self.findings.waiting(&plan.index.tenant(change.row()), self.now)?;
+        let failure = plan.waiting(self.findings, change, self.now)?;
         (self.record)(plan.waited(self.findings, change));
         let times = if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) };
         Some(format!("failed {times}, and is left alone for a while (--retry-failed): {}", failure.error))
     }
 
     pub(super) fn has_failed(&self, plan: &Plan, change: &Change) -> bool {
-        self.findings.has_failed(plan.provided_id(change))
+        plan.has_failed(self.findings, change)
     }
 
     /// Has what became of a change remembered.

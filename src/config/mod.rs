@@ -50,6 +50,8 @@ pub struct Config {
     pub guard: Guard,
     /// What is remembered; `None`: while the process lives.
     pub ledger: Option<ledger::Sql>,
+    /// The table that a ledger has, or would have.
+    pub ledger_table: Table,
     /// When the daemon runs.
     timing: Timing,
     /// How long a run of the daemon may take.
@@ -127,7 +129,10 @@ impl Config {
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
         let create_missing_tags = draft.flag("fields.create_missing_tags");
         let guard = guard(draft);
-        let ledger = ledger(draft, name.as_deref(), source.as_ref());
+        let form =
+            "the name of a table of letters, digits and underscores, with or without a schema and a dot before it";
+        let ledger_table = draft.text("ledger.table", form, Table::parse);
+        let ledger = ledger(draft, name.as_deref(), source.as_ref(), ledger_table.as_ref());
         let timing = timing(draft);
         let max_run = duration(draft, "schedule.max_run");
         let ops_listen =
@@ -152,6 +157,7 @@ impl Config {
             rules: Rules { emails: emails?, tags, ..Rules::default() },
             guard: guard?,
             ledger: ledger?,
+            ledger_table: ledger_table?,
             timing: timing?,
             max_run: max_run?,
             ops_listen: ops_listen?,
@@ -160,12 +166,15 @@ impl Config {
     }
 }
 
-/// `Some(None)`: none in a database. The source and the name are needed to the end, but may be mistaken.
+/// `Some(None)`: none in a database. The source, the name and the table are needed to the end, but may be mistaken.
 #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-fn ledger(draft: &mut Draft, instance: Option<&str>, source: Option<&AnySource>) -> Option<Option<ledger::Sql>> {
+fn ledger(
+    draft: &mut Draft,
+    instance: Option<&str>,
+    source: Option<&AnySource>,
+    table: Option<&Table>,
+) -> Option<Option<ledger::Sql>> {
     let url = draft.optional_secret("ledger.url");
-    let form = "the name of a table of letters, digits and underscores, with or without a schema and a dot before it";
-    let table = draft.text("ledger.table", form, Table::parse);
     let password = draft.optional_secret_file("ledger.password_file");
     let ca_file = draft.certificates("ledger.ca_file").map(|file| file.map(|(path, _)| path));
     let (Some(url), password, ca_file) = (url?, password?, ca_file?) else { return Some(None) };
@@ -182,13 +191,13 @@ fn ledger(draft: &mut Draft, instance: Option<&str>, source: Option<&AnySource>)
             );
             return None;
         };
-        return Some(Some(ledger::Sql::new(source.server().clone(), table?, instance?)));
+        return Some(Some(ledger::Sql::new(source.server().clone(), table?.clone(), instance?)));
     }
     let timeout = source.map_or(Duration::from_mins(1), AnySource::timeout);
     let server = check_url(url.expose_secret(), "ledger.password_file")
         .and_then(|()| Server::new(&url, password, ca_file, timeout))
         .map_err(|reason| draft.mistake("ledger.url", &format!("must be empty, \"source\" or a URL: it {reason}")));
-    Some(Some(ledger::Sql::new(server.ok()?, table?, instance?)))
+    Some(Some(ledger::Sql::new(server.ok()?, table?.clone(), instance?)))
 }
 
 fn explo(draft: &mut Draft) -> Option<explo::Settings> {

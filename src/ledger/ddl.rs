@@ -14,9 +14,9 @@ pub(super) const POSTGRES_GRANTS: &str = "\
 --   GRANT SELECT ON tenants TO explo_sync_reader;
 -- The one of ledger.url has this table alone, and neither DELETE nor CREATE:
 --   CREATE ROLE explo_sync_ledger LOGIN;
---   GRANT SELECT, INSERT, UPDATE ON TABLE TO explo_sync_ledger;
+--   GRANT SELECT, INSERT, UPDATE ON {table} TO explo_sync_ledger;
 -- The application reads its token:
---   SELECT token FROM TABLE WHERE instance = 'default' AND provided_id = $1;
+--   SELECT token FROM {table} WHERE instance = '{instance}' AND provided_id = $1;
 ";
 
 pub(super) const MYSQL_GRANTS: &str = "\
@@ -25,13 +25,13 @@ pub(super) const MYSQL_GRANTS: &str = "\
 --   GRANT SELECT ON tenants TO 'explo_sync_reader'@'%';
 -- The one of ledger.url has this table alone, and neither DELETE nor CREATE:
 --   CREATE USER 'explo_sync_ledger'@'%';
---   GRANT SELECT, INSERT, UPDATE ON TABLE TO 'explo_sync_ledger'@'%';
+--   GRANT SELECT, INSERT, UPDATE ON {table} TO 'explo_sync_ledger'@'%';
 -- The application reads its token:
---   SELECT token FROM TABLE WHERE instance = 'default' AND provided_id = ?;
+--   SELECT token FROM {table} WHERE instance = '{instance}' AND provided_id = ?;
 ";
 
 pub(super) const SQLITE_GRANTS: &str = "\
 -- A file has no roles. Let ledger.url name a file of its own, so that the tenants' file can stay read-only; its directory
 -- must be writable as well. The application reads its token:
---   SELECT token FROM TABLE WHERE instance = 'default' AND provided_id = ?;
+--   SELECT token FROM {table} WHERE instance = '{instance}' AND provided_id = ?;
 ";

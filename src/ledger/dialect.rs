@@ -1,5 +1,7 @@
 //! What differs between the databases that a ledger can be in.
 
+use std::time::Duration;
+
 use sqlx::{Database, database::HasStatementCache};
 
 use super::Table;
@@ -58,18 +60,47 @@ pub(super) trait Dialect {
         statement: &Statement,
     ) -> sqlx::Result<Option<String>>;
 
+    /// What of a table is not as it must be: else a row could become two, or two rows one.
+    async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>>;
+
     /// Whether an error says that there is no such table.
     fn is_missing(error: &sqlx::Error) -> bool;
 
     /// Whether an error says that the role may not.
     fn is_denied(error: &sqlx::Error) -> bool;
+
+    /// Whether a statement was refused for a value in it: too long, of another character set, against a constraint.
+    fn is_about_data(error: &sqlx::Error) -> bool;
 }
 
 /// The statement that will be made.
 #[derive(Debug)]
 pub(super) enum Statement {
     Create(String),
+    /// Columns that the table lacks.
+    Add,
     Insert(String),
+}
+
+/// That a row of a customer may become two.
+pub(super) const NO_KEY: &str = "it has no unique key of (instance, provided_id) and nothing else";
+
+/// A statement that a database without such a key refuses; to be explained, not carried out.
+pub(super) fn claim<D: Dialect>(table: &Table) -> String {
+    let table = table.quoted(D::QUOTE);
+    format!(
+        "EXPLAIN INSERT INTO {table} (instance, provided_id) VALUES ('', '') ON CONFLICT (instance, provided_id) DO NOTHING"
+    )
+}
+
+/// Waits no longer than this for the database. Where it is late, the connection is of no more use.
+pub(super) async fn in_time<T>(limit: Duration, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+    tokio::time::timeout(limit, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+/// Whether the database did not answer [in time](in_time); there is no pool that could say so.
+pub(super) fn is_late(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::PoolTimedOut)
 }
 
 /// The code of a database's error.

@@ -20,7 +20,7 @@ pub enum Error {
         role: String,
         /// The database's words.
         cause: String,
-        /// The grant to give.
+        /// What to grant, or to run.
         way_out: String,
     },
     /// The table is somebody else's.
@@ -33,18 +33,33 @@ pub enum Error {
         /// The column that every ledger has.
         column: &'static str,
     },
+    /// The table is not as it must be.
+    #[error(
+        "{table} in {place} can't be the ledger: {cause}; let it be made as `explo-sync ledger --print-sql` prints it"
+    )]
+    Misfit {
+        /// The table.
+        table: String,
+        /// Host and database.
+        place: String,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The database refuses a statement, or broke off.
     #[error("the ledger in {place} failed: {cause}")]
     Failed {
-        /// Host and database.
+        /// Host, database and table.
         place: String,
         /// The database's words.
         cause: String,
     },
-    /// Nothing came for too long.
-    #[error("the ledger in {place} was silent for {seconds} s")]
+    /// The run was stopped before everything was recorded.
+    #[error("the ledger did not take all of it before the end of the stop")]
+    Stopped,
+    /// No answer for too long.
+    #[error("the ledger in {place} did not answer within {seconds} s: it is out of reach, or the table is locked")]
     Timeout {
-        /// Host and database.
+        /// Host, database and table.
         place: String,
         /// The limit.
         seconds: u64,

@@ -44,6 +44,6 @@ pub trait Ledger {
 /// Remembers what runs found out.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Writer {
-    /// Remembers entries, each of another customer.
+    /// Remembers entries, each of another customer, in this order.
     async fn record(&self, entries: &[Entry]) -> Result<(), Error>;
 }

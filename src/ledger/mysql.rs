@@ -1,11 +1,11 @@
 //! What is particular to a ledger in MySQL or MariaDB. An id is kept as its bytes, for every collation would take two ids for
 //! one; an index takes 3,072 of them at the most.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, SqlSafeStr, mysql::MySqlDatabaseError};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mysql::MySqlDatabaseError, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, Statement},
+    dialect::{Access, Connection, Dialect, NO_KEY, Statement},
 };
 use crate::source::Server;
 
@@ -65,20 +65,42 @@ impl Dialect for MySqlDialect {
         server.mysql().await.map(Some)
     }
 
-    /// A statement that is prepared is judged, and not carried out.
+    /// A statement that is prepared is judged, and not carried out; but for one that adds columns, which its grants tell.
     async fn objection(
         connection: &mut Connection<Self>,
         _: &Server,
         _: &Table,
         statement: &Statement,
     ) -> sqlx::Result<Option<String>> {
-        let (Statement::Create(sql) | Statement::Insert(sql)) = statement;
+        let (Statement::Create(sql) | Statement::Insert(sql)) = statement else {
+            let grants = raw_sql("SHOW GRANTS").fetch_all(connection).await?;
+            let grants =
+                grants.iter().map(|grant| grant.try_get_unchecked(0)).collect::<sqlx::Result<Vec<String>>>()?;
+            return Ok((!grants.iter().any(|grant| may_alter(grant))).then(|| "it lacks ALTER".to_owned()));
+        };
         let prepared = connection.prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map(drop);
         match prepared {
             Err(error) if Self::is_denied(&error) => Ok(Some(crate::source::cause(&error))),
             Err(error) => Err(error),
             Ok(()) => connection.clear_cached_statements().await.map(|()| None),
         }
+    }
+
+    async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>> {
+        let schema = table.schema().map_or("DATABASE()".to_owned(), |schema| format!("'{schema}'"));
+        let ours = format!("table_schema = {schema} AND table_name = '{}'", table.name());
+        // Of another's collation ids that differ in case are one.
+        let collation = format!(
+            "SELECT CONCAT('its provided_id does not tell capitals from small letters (', collation_name, ')') \
+             FROM information_schema.columns \
+             WHERE {ours} AND column_name = 'provided_id' AND RIGHT(collation_name, 3) = '_ci'"
+        );
+        let key = format!(
+            "SELECT index_name FROM information_schema.statistics WHERE {ours} AND non_unique = 0 GROUP BY index_name \
+             HAVING COUNT(*) = 2 AND SUM(column_name IN ('instance', 'provided_id') AND sub_part IS NULL) = 2"
+        );
+        let sql = format!("SELECT COALESCE(({collation}), CASE WHEN NOT EXISTS ({key}) THEN '{NO_KEY}' END)");
+        raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?.try_get_unchecked(0)
     }
 
     fn is_missing(error: &sqlx::Error) -> bool {
@@ -89,6 +111,19 @@ impl Dialect for MySqlDialect {
     fn is_denied(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| [1142, 1143, 1044, 1290, 1836].contains(&number))
     }
+
+    fn is_about_data(error: &sqlx::Error) -> bool {
+        number(error).is_some_and(|number| ABOUT_DATA.contains(&number))
+    }
+}
+
+/// The numbers of errors about a value: not NULL, twice, too long, out of range, of another character set, against a
+/// constraint. By class they can't be told: HY000 is a table that is full, too.
+const ABOUT_DATA: [u16; 13] = [1048, 1062, 1118, 1264, 1265, 1292, 1300, 1366, 1406, 1452, 1526, 3819, 4025];
+
+/// Whether a grant may give the right to add columns: of a role it can't be told.
+fn may_alter(grant: &str) -> bool {
+    !grant.contains(" ON ") || ["ALL PRIVILEGES", "ALTER ON", "ALTER,"].iter().any(|right| grant.contains(right))
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, Statement, code},
+    dialect::{Access, Connection, Dialect, NO_KEY, Statement, claim, code},
 };
 use crate::source::Server;
 
@@ -70,8 +70,12 @@ impl Dialect for PostgresDialect {
         let wrong = |what: &str, when: &str| format!("WHEN NOT coalesce({when}, false) THEN '{what}'");
         let may = match statement {
             Statement::Create(_) => {
-                let schema = table.schema().map_or("current_schema()".to_owned(), |schema| format!("'\"{schema}\"'"));
+                let schema = table.schema().map_or("current_schema()".to_owned(), |schema| format!("'{schema}'"));
                 wrong("it may not create tables in the schema", &format!("has_schema_privilege({schema}, 'CREATE')"))
+            }
+            Statement::Add => {
+                let owner = format!("(SELECT relowner FROM pg_class WHERE oid = '{}'::regclass)", table.quoted('"'));
+                wrong("it is not the owner of the table", &format!("pg_has_role({owner}, 'USAGE')"))
             }
             Statement::Insert(_) => {
                 let lacks = |right: &str| {
@@ -87,11 +91,23 @@ impl Dialect for PostgresDialect {
         row.try_get_unchecked(0)
     }
 
+    async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>> {
+        match raw_sql(AssertSqlSafe(claim::<Self>(table))).execute(connection).await {
+            Err(error) if code(&error).as_deref() == Some("42P10") => Ok(Some(NO_KEY.to_owned())),
+            explained => explained.map(|_| None),
+        }
+    }
+
     fn is_missing(error: &sqlx::Error) -> bool {
         code(error).as_deref() == Some("42P01")
     }
 
     fn is_denied(error: &sqlx::Error) -> bool {
         code(error).is_some_and(|code| code == "42501" || code == "25006")
+    }
+
+    /// Data, constraints, and what is too large.
+    fn is_about_data(error: &sqlx::Error) -> bool {
+        code(error).is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
     }
 }

@@ -1,8 +1,13 @@
 //! Records entries in batches while a run goes on: when there are enough, a few seconds after the first, and at the end.
+//!
+//! An outage costs little: what can't be recorded is kept, and tried again after pauses that grow.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, iter, time::Duration};
 
-use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
+use tokio::{
+    sync::mpsc::UnboundedReceiver,
+    time::{Instant, sleep, timeout_at},
+};
 
 use super::{Error, Writer};
 use crate::plan::Entry;
@@ -10,66 +15,108 @@ use crate::plan::Entry;
 /// Entries of a batch.
 const ENOUGH: usize = 200;
 
-/// Entries of a batch at the most, where they come faster than they are recorded.
+/// Entries that are recorded at once: where that fails, so many are to be recorded again.
 const MOST: usize = 2000;
 
 /// How long an entry waits for others.
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// How often the last batch is tried again, and how long after.
-const LAST_TRIES: usize = 2;
+/// How long to wait after the first failure; twice as long after each further one, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Records all that comes, until there will be no more. What could not be recorded is tried again with the next batch; an
-/// error says that some of it is missing at the end.
+/// How often the last batch is tried again.
+const LAST_TRIES: usize = 2;
+
+/// Records all that comes, until there will be no more. What could not be recorded is tried again later; an error says that
+/// some of it is missing at the end.
 pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<Entry>) -> Result<(), Error> {
-    let (mut open, mut last_tries) = (BTreeMap::new(), LAST_TRIES);
+    let (mut open, mut pause, mut last_tries) = (Open::default(), None, LAST_TRIES);
     loop {
-        let is_over = collect(&mut open, &mut entries).await;
-        let batch: Vec<Entry> = open.values().cloned().collect();
-        let recorded = if batch.is_empty() { Ok(()) } else { writer.record(&batch).await };
-        match recorded {
-            Ok(()) => open.clear(),
+        let is_over = match pause {
+            None => open.collect(&mut entries).await,
+            Some(pause) => open.collect_until(Instant::now() + pause, usize::MAX, &mut entries).await,
+        };
+        match open.record(writer).await {
+            Ok(()) => {
+                if pause.take().is_some() {
+                    tracing::info!("the ledger takes entries again");
+                }
+                if is_over {
+                    return Ok(());
+                }
+            }
             Err(error) if is_over && last_tries == 0 => return Err(error),
             Err(error) => {
-                tracing::warn!(entries = open.len(), "the ledger is tried again: {error}");
-                last_tries -= usize::from(is_over);
+                let entries = open.0.len();
+                match pause {
+                    None => tracing::warn!(entries, "the ledger is tried again until it takes them: {error}"),
+                    Some(_) => tracing::debug!(entries, "the ledger still does not take them: {error}"),
+                }
+                pause = Some(pause.map_or(PAUSE, |pause| LONGEST_PAUSE.min(pause * 2)));
                 if is_over {
-                    tokio::time::sleep(PAUSE).await;
+                    last_tries -= 1;
+                    sleep(PAUSE).await;
                 }
             }
         }
-        if is_over && open.is_empty() {
-            return Ok(());
-        }
     }
 }
 
-/// Takes entries until a batch is due; whether there will be no more.
-async fn collect(open: &mut BTreeMap<String, Entry>, entries: &mut UnboundedReceiver<Entry>) -> bool {
-    let Some(first) = entries.recv().await else { return true };
-    take(open, first);
-    let (due, enough) = (Instant::now() + LONGEST, open.len() + ENOUGH - 1);
-    while open.len() < enough {
-        match tokio::time::timeout_at(due, entries.recv()).await {
-            Ok(Some(entry)) => take(open, entry),
-            Ok(None) => return true,
-            Err(_) => return false,
-        }
-    }
-    while open.len() < MOST
-        && let Ok(entry) = entries.try_recv()
-    {
-        take(open, entry);
-    }
-    false
-}
+/// What is not recorded yet, by customer: first all that keep their id, for what was to be written to a row is to be written
+/// before the row gets another id.
+#[derive(Default)]
+struct Open(BTreeMap<(bool, String), Entry>);
 
-/// Of several entries of one customer the last counts.
-fn take(open: &mut BTreeMap<String, Entry>, entry: Entry) {
-    let entry = match open.remove(&entry.provided_id) {
-        Some(before) => entry.after(before),
-        None => entry,
-    };
-    open.insert(entry.provided_id.clone(), entry);
+impl Open {
+    /// Takes entries until a batch is due; whether there will be no more.
+    async fn collect(&mut self, entries: &mut UnboundedReceiver<Entry>) -> bool {
+        let Some(first) = entries.recv().await else { return true };
+        self.take(first);
+        let is_over = self.collect_until(Instant::now() + LONGEST, ENOUGH, entries).await;
+        while self.0.len() < MOST
+            && let Ok(entry) = entries.try_recv()
+        {
+            self.take(entry);
+        }
+        is_over
+    }
+
+    /// Takes entries until there are enough or the time has come; whether there will be no more.
+    async fn collect_until(&mut self, due: Instant, enough: usize, entries: &mut UnboundedReceiver<Entry>) -> bool {
+        while self.0.len() < enough {
+            match timeout_at(due, entries.recv()).await {
+                Ok(Some(entry)) => self.take(entry),
+                Ok(None) => return true,
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Of several entries of one customer the last counts.
+    fn take(&mut self, entry: Entry) {
+        let mut before = |is_renamed| self.0.remove(&(is_renamed, entry.provided_id.clone()));
+        let entry = match before(false).or_else(|| before(true)) {
+            Some(before) => entry.after(before),
+            None => entry,
+        };
+        self.insert(entry);
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        self.0.insert((entry.former.is_some(), entry.provided_id.clone()), entry);
+    }
+
+    /// Records all, portion by portion: what is recorded is not tried again, whatever becomes of the rest.
+    async fn record(&mut self, writer: &impl Writer) -> Result<(), Error> {
+        while !self.0.is_empty() {
+            let portion: Vec<_> = iter::from_fn(|| self.0.pop_first()).take(MOST).map(|(_, entry)| entry).collect();
+            if let Err(error) = writer.record(&portion).await {
+                portion.into_iter().for_each(|entry| self.insert(entry));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
 }

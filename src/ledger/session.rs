@@ -1,6 +1,6 @@
 //! One connection to the table, in the words of one database.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::TryStreamExt;
 use sqlx::{
@@ -10,7 +10,7 @@ use sqlx::{
 
 use super::{
     Error, Sql, ddl,
-    dialect::{Connection, Dialect, Statement, code},
+    dialect::{Connection, Dialect, Statement, in_time, is_late},
     row,
 };
 use crate::{
@@ -45,38 +45,50 @@ where
 {
     pub(super) async fn close(self) {
         // All is done; that the farewell fails changes nothing.
-        let _ = self.connection.close().await;
+        let _ = in_time(self.limit(), self.connection.close()).await;
+    }
+
+    /// The longest that a statement, or a row of its answer, may take.
+    fn limit(&self) -> Duration {
+        self.ledger.server.timeout()
     }
 
     async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
-        (&mut self.connection).execute(raw_sql(AssertSqlSafe(sql.to_owned()))).await.map(drop)
+        let (limit, sql) = (self.limit(), raw_sql(AssertSqlSafe(sql.to_owned())));
+        in_time(limit, (&mut self.connection).execute(sql)).await.map(drop)
     }
 
     fn failed(&self, error: &sqlx::Error) -> Error {
         let cause = source::cause(error);
-        if D::is_denied(error) {
+        if is_late(error) {
+            self.ledger.late()
+        } else if D::is_denied(error) {
             self.ledger.denied(cause)
         } else {
             Error::Failed { place: self.ledger.place(), cause }
         }
     }
 
-    /// Only a statement that is prepared tells its columns without a row.
     pub(super) async fn state(&mut self) -> Result<State, Error> {
+        match in_time(self.limit(), self.columns()).await {
+            Ok(columns) => Ok(State::Columns(columns)),
+            Err(error) if D::is_missing(&error) => Ok(State::Missing),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Only a statement that is prepared tells its columns without a row.
+    async fn columns(&mut self) -> sqlx::Result<Vec<String>> {
         let sql = format!("SELECT * FROM {} WHERE 1 = 0", self.ledger.table.quoted(D::QUOTE));
-        self.execute("BEGIN").await.map_err(|error| self.failed(&error))?;
+        self.execute("BEGIN").await?;
         let names = |statement: <D::Db as Database>::Statement| {
             statement.columns().iter().map(|column| sqlx::Column::name(column).to_owned()).collect()
         };
         let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql).into_sql_str()).await.map(names);
         // Behind a transaction pooler the statement would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements().await;
-        self.execute("ROLLBACK").await.map_err(|error| self.failed(&error))?;
-        match prepared.and_then(|columns| cleared.map(|()| columns)) {
-            Ok(columns) => Ok(State::Columns(columns)),
-            Err(error) if D::is_missing(&error) => Ok(State::Missing),
-            Err(error) => Err(self.failed(&error)),
-        }
+        self.execute("ROLLBACK").await?;
+        prepared.and_then(|columns| cleared.map(|()| columns))
     }
 
     /// Makes the table, or the columns that an earlier version did not have.
@@ -90,9 +102,13 @@ where
             let made = self.in_transaction(&statements).await;
             // Another instance may have been faster.
             if let Err(error) = made
-                && !matches!(self.state().await?, State::Columns(columns) if self.additions(&columns)?.is_empty())
+                && (is_late(&error)
+                    || !matches!(self.state().await?, State::Columns(columns) if self.additions(&columns)?.is_empty()))
             {
-                return Err(self.failed(&error));
+                return Err(match state {
+                    State::Columns(_) if D::is_denied(&error) => self.refused(source::cause(&error), &statements),
+                    State::Columns(_) | State::Missing => self.failed(&error),
+                });
             }
         }
         let state = self.state().await?;
@@ -103,11 +119,18 @@ where
         self.execute("BEGIN").await?;
         for statement in statements {
             if let Err(error) = self.execute(statement).await {
-                self.execute("ROLLBACK").await?;
-                return Err(error);
+                return Err(self.rolled_back(error).await);
             }
         }
         self.execute("COMMIT").await
+    }
+
+    /// What a transaction failed with, which is over by then: with its connection, where the database is late.
+    async fn rolled_back(&mut self, error: sqlx::Error) -> sqlx::Error {
+        if is_late(&error) {
+            return error;
+        }
+        self.execute("ROLLBACK").await.err().unwrap_or(error)
     }
 
     /// The statements that add what a table lacks.
@@ -125,30 +148,46 @@ where
 
     /// Fails unless entries could be written.
     pub(super) async fn require(&mut self, state: &State) -> Result<(), Error> {
-        let statement = match state {
-            State::Missing => Statement::Create(ddl::create::<D>(&self.ledger.table)),
-            State::Columns(columns) => match self.additions(columns)?.into_iter().next() {
-                None => Statement::Insert(row::nothing::<D>(self.ledger)),
-                // Whoever may add a column is asked when it is added.
-                Some(_) => return Ok(()),
+        let (statement, additions) = match state {
+            State::Missing => (Statement::Create(ddl::create::<D>(&self.ledger.table)), Vec::new()),
+            State::Columns(columns) => match self.additions(columns)? {
+                none if none.is_empty() => (Statement::Insert(row::nothing::<D>(self.ledger)), none),
+                additions => (Statement::Add, additions),
             },
         };
         let Sql { server, table, .. } = self.ledger;
-        match D::objection(&mut self.connection, server, table, &statement).await {
+        let objection = D::objection(&mut self.connection, server, table, &statement);
+        match in_time(server.timeout(), objection).await {
+            Ok(None) => {}
+            Ok(Some(cause)) => return Err(self.refused(cause, &additions)),
+            Err(error) => return Err(self.failed(&error)),
+        }
+        if *state == State::Missing {
+            return Ok(());
+        }
+        match in_time(server.timeout(), D::misfit(&mut self.connection, table)).await {
             Ok(None) => Ok(()),
-            Ok(Some(cause)) => Err(self.ledger.denied(cause)),
+            Ok(Some(cause)) => Err(Error::Misfit { table: table.to_string(), place: server.place(), cause }),
             Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    /// Where columns are missing, the way out names them.
+    fn refused(&self, cause: String, additions: &[String]) -> Error {
+        if additions.is_empty() {
+            return self.ledger.denied(cause);
+        }
+        self.ledger.closed(cause, format!("it lacks columns: let its owner run {}", additions.join("; ")))
     }
 
     pub(super) async fn load(&mut self) -> Result<HashMap<String, Remembered>, Error> {
         let mut known = HashMap::new();
         let State::Columns(columns) = self.state().await? else { return Ok(known) };
         self.additions(&columns)?;
-        let sql = row::select::<D>(self.ledger, &columns);
+        let (limit, sql) = (self.limit(), row::select::<D>(self.ledger, &columns));
         let mut rows = (&mut self.connection).fetch(raw_sql(AssertSqlSafe(sql)));
         let failed = loop {
-            let cells = match rows.try_next().await {
+            let cells = match in_time(limit, rows.try_next()).await {
                 Ok(Some(cells)) => cells,
                 Ok(None) => return Ok(known),
                 Err(error) => break error,
@@ -168,12 +207,12 @@ where
     /// Writes all rows at once, or one by one where the database refuses some for what they hold.
     pub(super) async fn record(&mut self, entries: &[&Entry]) -> Result<(), Error> {
         match self.write(entries).await {
-            Err(error) if is_about_data(&error) && entries.len() == 1 => {
+            Err(error) if D::is_about_data(&error) && entries.len() == 1 => {
                 let cause = source::cause(&error);
                 tracing::warn!(tenant.id = shown(&entries[0].provided_id), "not kept in the ledger: {cause}");
                 Ok(())
             }
-            Err(error) if is_about_data(&error) => {
+            Err(error) if D::is_about_data(&error) => {
                 for entry in entries {
                     Box::pin(self.record(&[entry])).await?;
                 }
@@ -188,10 +227,7 @@ where
         self.execute(D::BEGIN_WRITING).await?;
         match self.write_all(entries).await {
             Ok(()) => self.execute("COMMIT").await,
-            Err(error) => {
-                self.execute("ROLLBACK").await?;
-                Err(error)
-            }
+            Err(error) => Err(self.rolled_back(error).await),
         }
     }
 
@@ -214,7 +250,8 @@ where
     /// Makes a row that of another id; false where that has a row already.
     async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
         let mut find = row::find::<D>(self.ledger, provided_id);
-        let found = find.build().persistent(false).fetch_optional(&mut self.connection).await?;
+        let found = find.build().persistent(false).fetch_optional(&mut self.connection);
+        let found = in_time(self.ledger.server.timeout(), found).await?;
         if found.is_none() {
             self.run(row::rename::<D>(self.ledger, former, provided_id)).await?;
         }
@@ -222,16 +259,7 @@ where
     }
 
     async fn run(&mut self, mut statement: QueryBuilder<D::Db>) -> sqlx::Result<()> {
-        statement.build().persistent(false).execute(&mut self.connection).await.map(drop)
+        let limit = self.limit();
+        in_time(limit, statement.build().persistent(false).execute(&mut self.connection)).await.map(drop)
     }
-}
-
-/// Whether a statement was refused for a value in it: too long, of another character set, against a constraint.
-fn is_about_data(error: &sqlx::Error) -> bool {
-    // SQLite has numbers: TOOBIG, CONSTRAINT and MISMATCH.
-    let is_one = |code: &str| match code.parse::<u32>() {
-        Ok(number) if code.len() < 5 => [18, 19, 20].contains(&(number & 0xff)),
-        _ => ["22", "23", "54", "HY000"].iter().any(|class| code.starts_with(class)),
-    };
-    code(error).is_some_and(|code| is_one(&code))
 }

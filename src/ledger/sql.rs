@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Error, Ledger, Table, Writer, ddl,
-    dialect::{Access, Dialect},
+    dialect::{Access, Dialect, in_time, is_late},
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     session::{Session, State},
@@ -69,20 +69,17 @@ impl Sql {
 
     /// What there is, and whether this role could write it: asked without writing.
     pub async fn check(&self) -> Result<State, Error> {
-        self.in_time(Box::pin(async {
-            in_dialect!(
-                self,
-                Access::Read,
-                |session| {
-                    let state = session.state().await?;
-                    session.require(&state).await?;
-                    session.close().await;
-                    Ok(state)
-                },
-                self.check_file()
-            )
-        }))
-        .await
+        in_dialect!(
+            self,
+            Access::Read,
+            |session| {
+                let state = session.state().await?;
+                session.require(&state).await?;
+                session.close().await;
+                Ok(state)
+            },
+            self.check_file()
+        )
     }
 
     /// The same of a file that is not there yet.
@@ -98,12 +95,14 @@ impl Sql {
             Kind::MySql => (ddl::create::<MySqlDialect>(&self.table), '`', ddl::MYSQL_GRANTS),
             Kind::Sqlite => (ddl::create::<SqliteDialect>(&self.table), '"', ddl::SQLITE_GRANTS),
         };
-        format!("{create};\n\n{}", grants.replace("TABLE", &self.table.quoted(quote)))
+        let grants = grants.replace("{table}", &self.table.quoted(quote)).replace("{instance}", &self.instance);
+        format!("{create};\n\n{grants}")
     }
 
     async fn open<D: Dialect>(&self, access: Access) -> Result<Option<Session<'_, D>>, Error> {
-        match D::connect(&self.server, access).await {
+        match in_time(self.server.timeout(), D::connect(&self.server, access)).await {
             Ok(connection) => Ok(connection.map(|connection| Session { ledger: self, connection })),
+            Err(error) if is_late(&error) => Err(self.late()),
             Err(error) if D::is_denied(&error) => Err(self.denied(source::cause(&error))),
             Err(error) => Err(Error::Connect { place: self.server.place(), cause: source::cause(&error) }),
         }
@@ -111,7 +110,7 @@ impl Sql {
 
     /// The way out names the grant.
     pub(super) fn denied(&self, cause: String) -> Error {
-        let role = self.server.role().unwrap_or("this role").to_owned();
+        let role = self.role();
         let way_out = match self.server.kind() {
             Kind::Sqlite => "make the file and its directory writable for the user that runs this".to_owned(),
             Kind::Postgres | Kind::MySql => {
@@ -121,18 +120,24 @@ impl Sql {
                 };
                 let table = self.table.quoted(quote);
                 format!(
-                    "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; where the table is missing, or a column of it, \
-                     let its owner run what `explo-sync ledger --print-sql` prints"
+                    "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; where the table is missing, let its owner run \
+                     what `explo-sync ledger --print-sql` prints"
                 )
             }
         };
-        Error::Denied { place: self.server.place(), role, cause, way_out }
+        self.closed(cause, way_out)
     }
 
-    async fn in_time<T>(&self, what: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let limit = self.server.timeout();
-        let late = |_| Error::Timeout { place: self.server.place(), seconds: limit.as_secs() };
-        tokio::time::timeout(limit, what).await.map_err(late)?
+    pub(super) fn closed(&self, cause: String, way_out: String) -> Error {
+        Error::Denied { place: self.server.place(), role: self.role().to_owned(), cause, way_out }
+    }
+
+    fn role(&self) -> &str {
+        self.server.role().unwrap_or("this role")
+    }
+
+    pub(super) fn late(&self) -> Error {
+        Error::Timeout { place: self.place(), seconds: self.server.timeout().as_secs() }
     }
 }
 
@@ -140,41 +145,35 @@ impl Ledger for Sql {
     type Writer<'a> = SqlWriter<'a>;
 
     async fn load(&self) -> Result<Findings, Error> {
-        let known = self.in_time(Box::pin(async {
-            in_dialect!(
-                self,
-                Access::Read,
-                |session| {
-                    let known = session.load().await?;
-                    session.close().await;
-                    Ok(known)
-                },
-                Ok(HashMap::new())
-            )
-        }));
-        known.await.map(Findings::with_tokens)
+        in_dialect!(
+            self,
+            Access::Read,
+            |session| {
+                let known = session.load().await?;
+                session.close().await;
+                Ok(Findings::with_tokens(known))
+            },
+            Ok(Findings::with_tokens(HashMap::new()))
+        )
     }
 
     async fn writer(&self) -> Result<SqlWriter<'_>, Error> {
-        self.in_time(Box::pin(async {
-            in_dialect!(
-                self,
-                Access::Create,
-                |session| {
-                    session.make().await?;
-                    session.close().await;
-                    Ok(SqlWriter(self))
-                },
+        in_dialect!(
+            self,
+            Access::Create,
+            |session| {
+                session.make().await?;
+                session.close().await;
                 Ok(SqlWriter(self))
-            )
-        }))
-        .await
+            },
+            Ok(SqlWriter(self))
+        )
     }
 }
 
 impl Writer for SqlWriter<'_> {
     async fn record(&self, entries: &[Entry]) -> Result<(), Error> {
-        let (mut keepable, too_long): (Vec<_>, Vec<_>) =
+        let (keepable, too_long): (Vec<_>, Vec<_>) =
             entries.iter().partition(|entry| entry.provided_id.len() <= LONGEST_ID);
         for entry in too_long {
             let bytes = entry.provided_id.len();
@@ -184,23 +183,17 @@ impl Writer for SqlWriter<'_> {
                  it is kept in sync all the same"
             );
         }
-        // What was to be written to a row before it gets another id.
-        keepable.sort_by_key(|entry| entry.former.is_some());
-        self.0
-            .in_time(Box::pin(async {
-                in_dialect!(
-                    self.0,
-                    Access::Write,
-                    |session| {
-                        for rows in keepable.chunks(ROWS) {
-                            session.record(rows).await?;
-                        }
-                        session.close().await;
-                        Ok(())
-                    },
-                    Ok(())
-                )
-            }))
-            .await
+        in_dialect!(
+            self.0,
+            Access::Write,
+            |session| {
+                for rows in keepable.chunks(ROWS) {
+                    session.record(rows).await?;
+                }
+                session.close().await;
+                Ok(())
+            },
+            Ok(())
+        )
     }
 }

@@ -2,11 +2,11 @@
 
 use std::{fs::OpenOptions, path::Path};
 
-use sqlx::{ConnectOptions, Sqlite, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, error::DatabaseError, raw_sql, sqlite::SqliteConnectOptions};
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, Statement, code},
+    dialect::{Access, Connection, Dialect, NO_KEY, Statement, claim, code},
 };
 use crate::source::Server;
 
@@ -82,15 +82,32 @@ impl Dialect for SqliteDialect {
         Ok(refusal(&server.file()))
     }
 
+    async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>> {
+        let has_no_key = |error: &dyn DatabaseError| error.message().starts_with("ON CONFLICT clause does not match");
+        match raw_sql(AssertSqlSafe(claim::<Self>(table))).execute(connection).await {
+            Err(error) if error.as_database_error().is_some_and(has_no_key) => Ok(Some(NO_KEY.to_owned())),
+            explained => explained.map(|_| None),
+        }
+    }
+
     fn is_missing(error: &sqlx::Error) -> bool {
         error.as_database_error().is_some_and(|error| error.message().starts_with("no such table"))
     }
 
     /// Read-only, in all its forms, and a file that can't be opened.
     fn is_denied(error: &sqlx::Error) -> bool {
-        let code = code(error).and_then(|code| code.parse::<u32>().ok());
-        code.is_some_and(|code| [3, 8, 14, 23].contains(&(code & 0xff)))
+        number(error).is_some_and(|number| [3, 8, 14, 23].contains(&number))
     }
+
+    /// TOOBIG, CONSTRAINT and MISMATCH.
+    fn is_about_data(error: &sqlx::Error) -> bool {
+        number(error).is_some_and(|number| [18, 19, 20].contains(&number))
+    }
+}
+
+/// The primary code of an error.
+fn number(error: &sqlx::Error) -> Option<u32> {
+    code(error)?.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
 /// Why a file can't be written, asked without writing. Its directory must take a journal.

@@ -31,6 +31,12 @@ impl Table {
         self.schema.as_deref()
     }
 
+    /// Without its schema.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// As SQL names it, in these quotes.
     #[must_use]
     pub fn quoted(&self, quote: char) -> String {

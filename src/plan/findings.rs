@@ -88,17 +88,15 @@ impl Findings {
     }
 
     /// Whether its last write failed, whatever the row has been since.
-    #[must_use]
-    pub fn has_failed(&self, provided_id: &str) -> bool {
+    pub(super) fn has_failed(&self, provided_id: &str) -> bool {
         self.known.get(provided_id).is_some_and(|known| known.failure.is_some())
     }
 
-    /// The failure for which a tenant is not to be tried yet: its row is the same, and too few runs have passed.
-    #[must_use]
-    pub fn waiting(&self, tenant: &Tenant, now: u64) -> Option<&Failure> {
-        let known = self.known.get(&tenant.provided_id)?;
+    /// The failure for which a customer is not to be written yet: the same is wanted, and too few runs have passed.
+    pub(super) fn waiting(&self, provided_id: &str, wanted: u64, now: u64) -> Option<&Failure> {
+        let known = self.known.get(provided_id)?;
         let failure = known.failure.as_ref().filter(|failure| !failure.is_over(now))?;
-        (known.wanted == Some(lasting_fingerprint(tenant))).then_some(failure)
+        (known.wanted == Some(wanted)).then_some(failure)
     }
 
     /// The customers whose token is known from a listing: it is nobody's once a listing does not show them any more.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::{
     Acknowledged, Change, Class, Entry, Failure, Findings, Held, Listed, Plan, Remembered, RowNumber, Shown, Token,
     Unsettled, lasting_fingerprint,
@@ -19,12 +21,14 @@ impl Plan {
         let listed = self.listed.iter().map(|listed| &*listed.provided_id);
         let mut shown: BTreeSet<&str> = listed.chain(stale.iter().map(String::as_str)).collect();
         let remembered = |provided_id: &str| {
-            if is_held { self.listed(findings, provided_id) } else { self.known(findings, provided_id) }
+            if is_held { self.as_listed(findings, provided_id) } else { self.known(findings, provided_id) }
         };
         let mut entries: Vec<_> =
             shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
         let placed = self.parents.keys().chain(self.children_listed_at.keys()).map(String::as_str);
-        let unsettled = self.unsettled.iter().map(|(row, _)| self.index.provided_id(*row));
+        // What is renamed has no row of its own yet.
+        let unsettled = self.unsettled.iter().filter(|(row, _)| !self.index.is_renamed(*row));
+        let unsettled = unsettled.map(|(row, _)| self.index.provided_id(*row));
         let found_out = findings.open().chain(unsettled).filter(|_| !is_held);
         for provided_id in placed.chain(found_out).filter(|provided_id| shown.insert(provided_id)) {
             let remembered = remembered(provided_id);
@@ -98,12 +102,18 @@ impl Plan {
         error: &str,
         now: u64,
     ) -> Entry {
-        let (provided_id, row) = (self.provided_id(change), change.row());
-        let mut remembered = match change {
-            Change::Rename(_) | Change::Create(_) => self.known(findings, provided_id),
-            Change::Update(_) => self.inherited(findings, row),
+        let row = change.row();
+        let (provided_id, mut remembered, wanted) = match change {
+            // Until it has the new id, its row is that of the old one.
+            Change::Rename(_) => {
+                let former = self.index.listed_id(row);
+                (former, self.known(findings, former), self.wanted(row))
+            }
+            Change::Create(_) | Change::Update(_) => {
+                (self.provided_id(change), self.inherited(findings, row), lasting_fingerprint(&self.index.tenant(row)))
+            }
         };
-        let wanted = Some(lasting_fingerprint(&self.index.tenant(row)));
+        let wanted = Some(wanted);
         // Another row is another try: it begins anew.
         let before = remembered.failure.as_ref().filter(|_| remembered.wanted == wanted);
         remembered.failure = Some(Failure::after(before, error, now));
@@ -113,10 +123,22 @@ impl Plan {
         Entry::new(provided_id, token, remembered)
     }
 
+    /// Whether the last write of a change's customer failed, whatever the row has been since.
+    #[must_use]
+    pub fn has_failed(&self, findings: &Findings, change: &Change) -> bool {
+        findings.has_failed(self.index.listed_id(change.row()))
+    }
+
+    /// The failure for which a change is not to be tried yet: its row is the same, and too few runs have passed.
+    #[must_use]
+    pub fn waiting<'f>(&self, findings: &'f Findings, change: &Change, now: u64) -> Option<&'f Failure> {
+        findings.waiting(self.index.listed_id(change.row()), self.wanted(change.row()), now)
+    }
+
     /// A run passed, in which a tenant that failed was not tried.
     #[must_use]
     pub fn waited(&self, findings: &Findings, change: &Change) -> Entry {
-        let provided_id = self.provided_id(change);
+        let provided_id = self.index.listed_id(change.row());
         let mut remembered = self.known(findings, provided_id);
         if let Some(failure) = &mut remembered.failure {
             failure.pass();
@@ -124,12 +146,19 @@ impl Plan {
         Entry::new(provided_id, Token::Kept, remembered)
     }
 
+    /// What a row wants: of a customer that is to be renamed the new id, too.
+    fn wanted(&self, row: RowNumber) -> u64 {
+        let tenant = self.index.tenant(row);
+        let new_id = if self.index.is_renamed(row) { xxh3_64(tenant.provided_id.as_bytes()) } else { 0 };
+        lasting_fingerprint(&tenant) ^ new_id
+    }
+
     /// What is known of the customer that a row has by now, be it renamed.
     fn inherited(&self, findings: &Findings, row: RowNumber) -> Remembered {
         let mut remembered = self.known(findings, self.index.provided_id(row));
         if self.index.is_renamed(row) {
             let Remembered { token, parent, children_listed_at, wanted, seen, .. } =
-                self.known(findings, self.previous_provided_id(row));
+                self.known(findings, self.index.listed_id(row));
             remembered = Remembered { token, parent, children_listed_at, wanted, seen, ..remembered };
         }
         remembered
@@ -137,9 +166,9 @@ impl Plan {
 
     /// What was known before this run, and what the plan found out. What was acknowledged before has had its look.
     fn known(&self, findings: &Findings, provided_id: &str) -> Remembered {
-        let mut remembered = self.listed(findings, provided_id);
+        let mut remembered = self.as_listed(findings, provided_id);
         remembered.fields.acknowledged.clear();
-        match self.index.row(provided_id) {
+        match self.index.of_id_or_previous(provided_id) {
             None => remembered.forget_tenant(),
             // It is asked for again: what it holds after that is not what it was made to hold.
             Some(row) if remembered.is_settled_unlisted() && self.unlisted.binary_search(&row).is_err() => {
@@ -154,7 +183,7 @@ impl Plan {
     }
 
     /// What was known before this run, as far as the listing agrees.
-    fn listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
+    fn as_listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
         if self.stale.contains(provided_id) {
             return Remembered::default();
         }

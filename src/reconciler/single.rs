@@ -52,7 +52,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             customer = customer.map(|customer| Customer { parent_provided_id: held.map(Cow::Owned), ..customer });
         }
         let plan = self.check_tags(comparison.finish()).await?;
-        let failure = tenant.as_ref().and_then(|tenant| self.findings.waiting(tenant, self.now)).cloned();
+        let failure = plan.changes.first().and_then(|change| plan.waiting(self.findings, change, self.now)).cloned();
         Ok(Explanation { provided_id, tenant, customer, plan, failure })
     }
 

@@ -76,19 +76,19 @@ pub struct Outcomes {
     pub deferred: usize,
 }
 
-/// The exit codes of a run, worst first.
+/// The exit codes of a run; of several that hold the first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// The command can't be used like that.
     Usage = 64,
-    /// The credentials were rejected.
-    Credentials = 77,
     /// The configuration can't be used.
     Config = 78,
-    /// The run failed.
-    Failed = 1,
     /// Another run holds the lock.
     Locked = 5,
+    /// The credentials were rejected.
+    Credentials = 77,
+    /// The run failed.
+    Failed = 1,
     /// The guard holds the plan.
     Held = 4,
     /// Stopped early; the next run carries on.
@@ -203,10 +203,11 @@ impl Report {
         let (failed, waiting) = (self.outcomes().failed, self.waiting());
         let unsettled =
             self.unsettled().into_iter().filter(|(_, one)| one.known == Known::Now || one.holds_more()).count();
-        match applied.as_ref().and_then(|applied| applied.end.as_ref()) {
+        match self.end().map(exit_of) {
+            Some(exit @ (Exit::Credentials | Exit::Failed)) => exit,
+            _ if self.unrecorded.is_some() => Exit::Failed,
             _ if !held.is_empty() => Exit::Held,
-            Some(error) => exit_of(error),
-            None if self.unrecorded.is_some() => Exit::Failed,
+            Some(exit) => exit,
             // An update whose rename failed is deferred as well, and that is no early end; nor is a tenant that waits.
             None if applied.as_ref().is_some_and(|one| one.begun + waiting < plan.changes.len()) => Exit::Stopped,
             None if waiting + failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
@@ -223,8 +224,17 @@ impl Report {
     /// Why the run ended before its end, or is not remembered, where that is so.
     #[must_use]
     pub fn error(&self) -> Option<String> {
-        let end = self.run.applied.as_ref().and_then(|applied| applied.end.as_ref());
-        end.map(ToString::to_string).or_else(|| self.unrecorded.clone())
+        let unrecorded = self.unrecorded.clone();
+        match self.end() {
+            Some(error) if exit_of(error) == Exit::Stopped => unrecorded.or_else(|| Some(error.to_string())),
+            Some(error) => Some(error.to_string()),
+            None => unrecorded,
+        }
+    }
+
+    /// Why the applier ended before the end.
+    fn end(&self) -> Option<&explo::Error> {
+        self.run.applied.as_ref()?.end.as_ref()
     }
 
     fn is_create(change: &Change) -> bool {

@@ -1,6 +1,7 @@
 //! The ledger: what outlives a process, in each database, and who may do what.
 
 mod kill;
+mod outage;
 mod rows;
 mod stale;
 
@@ -116,6 +117,19 @@ async fn the_ledger_may_be_in_another_database_than_the_tenants(#[case] source: 
 }
 
 #[tokio::test]
+async fn the_table_may_be_in_a_schema_of_its_own() {
+    let database = tenants(Kind::Postgres, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__TABLE", "sync.explo_customers");
+    database.execute("create schema sync").await;
+    let check = program.run(&["check"]).await;
+    assert!(check.code == 0 && check.stdout.contains("the first run makes it"), "{check:?}");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(program.run(&["check"]).await.code, 0);
+    assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "");
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_there_is_made_by_the_first_run_alone() {
     let database = tenants(Kind::Sqlite, ids(0..3)).await;
     let sandbox = sandbox([]).await;
@@ -186,6 +200,72 @@ async fn a_role_that_lacks_a_right_is_told_the_grant_and_with_it_all_goes_well(#
     assert_eq!(kept(&database, "default").await, held(&sandbox));
 }
 
+/// Makes a table of an earlier version.
+fn early_table(kind: Kind) -> String {
+    let id = if kind == Kind::MySql { "varbinary(200)" } else { "varchar(200)" };
+    let columns = format!("instance varchar(64), provided_id {id}, token text, primary key (instance, provided_id)");
+    format!("create table explo_customers ({columns})")
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[tokio::test]
+async fn who_may_not_add_the_columns_that_a_table_lacks_is_told_them(#[case] kind: Kind) {
+    let database = tenants(kind, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let role = format!("r{}", &uuid::Uuid::now_v7().simple().to_string()[16..]);
+    let create = match kind {
+        Kind::MySql => format!("create user {role} identified by 'my-secret'"),
+        Kind::Postgres | Kind::Sqlite => format!("create role {role} login password 'pg-secret'"),
+    };
+    database.execute(&create).await;
+    database.execute(&early_table(kind)).await;
+    database.execute(&format!("grant select, insert, update on explo_customers to {role}")).await;
+    let mut url: url::Url = database.url.parse().unwrap();
+    url.set_username(&role).unwrap();
+    let limited = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", url.as_str());
+    let check = limited.run(&["check"]).await;
+    assert!(check.code == 1 && check.stdout.contains("let its owner run ALTER TABLE"), "{check:?}");
+    let (code, report) = limited.sync(&[]).await;
+    let error = report["error"].as_str().unwrap();
+    assert!(code == 1 && error.contains("let its owner run ALTER TABLE"), "{error}");
+    assert!(writes(&sandbox.take_calls()).is_empty());
+    let (_, statements) = error.split_once("let its owner run ").unwrap();
+    database.execute(statements).await;
+    assert_eq!((limited.run(&["check"]).await.code, limited.sync(&[]).await.0), (0, 0));
+    assert_eq!(kept(&database, "default").await, held(&sandbox));
+}
+
+#[rstest]
+#[case(Kind::Postgres, "varchar(200)", "", "no unique key")]
+#[case(Kind::Sqlite, "varchar(200)", "", "no unique key")]
+#[case(Kind::MySql, "varbinary(200)", "", "no unique key")]
+#[case(Kind::Postgres, "varchar(200)", ", unique (provided_id)", "no unique key")]
+#[case(Kind::Sqlite, "varchar(200)", ", unique (provided_id)", "no unique key")]
+#[case(Kind::MySql, "varbinary(200)", ", unique (provided_id)", "no unique key")]
+#[case(Kind::MySql, "varbinary(200)", ", unique (instance, provided_id(20))", "no unique key")]
+#[case(Kind::MySql, "varchar(200) collate utf8mb4_general_ci", ", unique (instance, provided_id)", "capitals")]
+#[tokio::test]
+async fn a_table_that_takes_two_rows_for_one_or_one_for_two_is_refused(
+    #[case] kind: Kind,
+    #[case] id: &str,
+    #[case] key: &str,
+    #[case] why: &str,
+) {
+    let database = tenants(kind, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox);
+    let columns = format!("instance varchar(64), provided_id {id}, token text");
+    database.execute(&format!("create table explo_customers ({columns} {key})")).await;
+    let check = program.run(&["check"]).await;
+    assert!(check.code == 1 && check.stdout.contains(why) && check.stdout.contains("--print-sql"), "{check:?}");
+    let (code, report) = program.sync(&[]).await;
+    assert!(code == 1 && report["error"].as_str().unwrap().contains(why), "{report}");
+    assert!(writes(&sandbox.take_calls()).is_empty());
+    assert!(kept(&database, "default").await.is_empty());
+}
+
 #[rstest]
 #[case(Kind::Postgres)]
 #[case(Kind::MySql)]
@@ -195,8 +275,7 @@ async fn a_table_of_an_earlier_version_gets_its_columns_and_a_strange_one_is_lef
     let database = tenants(kind, ids(0..3)).await;
     let sandbox = sandbox([]).await;
     let program = program(&database, &sandbox);
-    let key = "instance varchar(64), provided_id varchar(200), token text, primary key (instance, provided_id)";
-    database.execute(&format!("create table explo_customers ({key})")).await;
+    database.execute(&early_table(kind)).await;
     database.execute("insert into explo_customers values ('default', 't-000', 'kept'), ('other', 'x', 'y')").await;
     assert_eq!(program.sync(&["--dry-run"]).await.0, 0, "what is not there is not read");
     assert_eq!(program.sync(&[]).await.0, 0);
@@ -458,6 +537,10 @@ async fn without_a_ledger_there_are_no_tokens_to_ask_for_and_check_says_what_tha
     assert!(output.code == 78 && output.stderr.contains("ledger.url is empty"), "{output:?}");
     assert!(program.run(&["check"]).await.stdout.contains("each sync begins without memory"));
     assert!(program.run(&["ledger", "--print-sql"]).await.stdout.contains("CREATE TABLE \"explo_customers\""));
+    let named = program.clone().with("EXPLO_SYNC__NAME", "acme").with("EXPLO_SYNC__LEDGER__TABLE", "tokens_of_explo");
+    let printed = named.run(&["ledger", "--print-sql"]).await.stdout;
+    assert!(printed.contains("CREATE TABLE \"tokens_of_explo\""), "{printed}");
+    assert!(printed.contains("FROM \"tokens_of_explo\" WHERE instance = 'acme' AND"), "{printed}");
     for (table, code) in [("a.b", 0), ("a.b.c", 78), ("x\"; drop table y", 78)] {
         let program = program.clone().with("EXPLO_SYNC__LEDGER__TABLE", table);
         assert_eq!(program.run(&["ledger", "--print-sql"]).await.code, code, "{table}");

@@ -184,6 +184,27 @@ async fn sighup_reloads_a_good_configuration_and_refuses_a_bad_one() {
 }
 
 #[tokio::test]
+async fn what_was_found_out_of_one_team_says_nothing_of_another() {
+    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let unlisted = |store: &mut explo_sync::sandbox::Store| {
+        store.add(customer(json!({"provided_id": "a", "name": "Ann"})));
+        store.hide(["a".to_owned()]);
+    };
+    sandbox.change(unlisted);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    std::fs::write(&path, "team-token-1").unwrap();
+    let program = daemon(&database, &sandbox).with("EXPLO_SYNC__EXPLO__TOKEN_FILE", path.to_str().unwrap());
+    let mut daemon = Daemon::start(&program, &[]);
+    assert!(daemon.says("run ended").await.contains(r#""applied":2"#));
+    assert!(daemon.says("run ended").await.contains(r#""planned":0"#), "it exists unlisted, and is known to");
+    std::fs::write(&path, "team-token-2").unwrap();
+    daemon.says(r#""planned":1"#).await;
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0));
+}
+
+#[tokio::test]
 async fn a_held_plan_is_told_once_and_again_when_that_changes() {
     let database = tenants(Kind::Sqlite).await;
     let sandbox = sandbox((0..5).map(|n| customer(json!({"provided_id": format!("s{n}"), "name": "S"})))).await;

@@ -1,6 +1,6 @@
 //! Tokens that are nobody's under an id any more: whoever gets the id next must not get the token.
 
-use explo_sync::sandbox::{Sandbox, StoredCustomer};
+use explo_sync::sandbox::{Endpoint, Fault, FaultKind, Sandbox, StoredCustomer};
 use rstest::rstest;
 use serde_json::json;
 
@@ -81,6 +81,35 @@ async fn a_token_follows_its_customer_through_a_rename(#[case] kind: Kind) {
     tokens = kept(&database, "default").await;
     tokens.remove("t-002");
     assert_eq!(tokens, held(&sandbox));
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[case(Kind::Sqlite)]
+#[tokio::test]
+async fn a_rename_that_fails_makes_no_second_row(#[case] kind: Kind) {
+    let (database, sandbox, program) = synced(kind).await;
+    let before = kept(&database, "default").await;
+    database.execute("update tenants set tags = id, id = 'n-1', name = 'Another' where id = 't-001'").await;
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)));
+    drop(sandbox.take_calls());
+    let mut tried = Vec::new();
+    for _ in 0..4 {
+        assert_eq!(program.sync(&[]).await.0, 3);
+        assert_eq!(kept(&database, "default").await, before, "the customer has its old id");
+        tried.push(writes(&sandbox.take_calls()).len());
+    }
+    assert_eq!(tried, [1, 1, 0, 1], "after one and two runs");
+    database.execute("update tenants set id = 'n-2' where id = 'n-1'").await;
+    assert_eq!(program.sync(&[]).await.0, 3);
+    assert_eq!(writes(&sandbox.take_calls()).len(), 1, "another id is tried at once");
+    sandbox.adjust(|api| api.faults.clear());
+    assert_eq!(program.sync(&["--retry-failed"]).await.0, 0);
+    let after = kept(&database, "default").await;
+    assert_eq!(after, held(&sandbox), "there is no other row");
+    assert_eq!(after["n-2"], before["t-001"]);
+    assert!(database.rows("select provided_id from explo_customers where failures > 0").await.is_empty());
 }
 
 #[tokio::test]
