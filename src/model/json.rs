@@ -251,8 +251,10 @@ impl<'a> Iterator for Parts<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let bytes = self.text.as_bytes();
-        let between = |b: &u8| !matches!(b, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':');
-        let start = self.at + bytes.get(self.at..)?.iter().position(between)?;
+        let mut start = self.at;
+        while matches!(bytes.get(start)?, b' ' | b'\n' | b'\r' | b'\t' | b',' | b':') {
+            start += 1;
+        }
         self.at = match bytes[start] {
             b'}' | b']' => return None,
             b'"' => end_of_string(bytes, start),

@@ -22,7 +22,7 @@ const LONGEST_REASON: usize = 400;
 pub struct Index {
     fingerprints: Fingerprints,
     entries: Vec<Entry>,
-    by_id: HashTable<u32>,
+    by_id: HashTable<Slot>,
     /// By the hash of a previous id, which all rows may share; with where the ids are.
     claims: BTreeMap<(u64, RowNumber), usize>,
     /// Of each row, and of each claim of a repeated one, the [`Ids`], and where its fields are.
@@ -43,6 +43,13 @@ struct Entry {
     ids: usize,
     shape: u32,
     state: State,
+}
+
+/// The number of a row, with a part of its id's hash: to look into the row itself is to wait for its memory.
+#[derive(Debug)]
+struct Slot {
+    hash: u32,
+    row: u32,
 }
 
 /// A row's own id, the previous one, the parent's.
@@ -86,6 +93,18 @@ pub enum Probe {
     Previous(Vec<RowNumber>),
     /// It has no tenant.
     Orphan,
+}
+
+impl Slot {
+    #[expect(clippy::cast_possible_truncation, reason = "a part will do")]
+    fn part(id: u64) -> u32 {
+        id as u32
+    }
+
+    /// The part again in all bits.
+    fn spread(&self) -> u64 {
+        u64::from(self.hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
 }
 
 impl Index {
@@ -153,8 +172,8 @@ impl Index {
         let fingerprint = self.fingerprints.of_tenant(tenant);
         let ids = self.encode(tenant);
         self.entries.push(Entry { fingerprint, ids, shape, state: State::Unlisted });
-        let Self { fingerprints, entries, by_id, ids: arena, .. } = self;
-        by_id.insert_unique(id, number, |&number| fingerprints.of_id(arena.decode(entries[number as usize].ids)));
+        let slot = Slot { hash: Slot::part(id), row: number };
+        self.by_id.insert_unique(slot.spread(), slot, Slot::spread);
         self.claim(tenant, RowNumber(number), ids);
     }
 
@@ -371,8 +390,9 @@ impl Index {
     }
 
     fn find(&self, id: u64, provided_id: &str) -> Option<RowNumber> {
-        let same = |&number: &u32| self.provided_id(RowNumber(number)) == provided_id;
-        self.by_id.find(id, same).copied().map(RowNumber)
+        let sought = Slot { hash: Slot::part(id), row: 0 };
+        let is_it = |slot: &Slot| slot.hash == sought.hash && self.provided_id(RowNumber(slot.row)) == provided_id;
+        self.by_id.find(sought.spread(), is_it).map(|slot| RowNumber(slot.row))
     }
 
     fn shape(&mut self, tenant: &Tenant) -> u32 {
