@@ -142,8 +142,8 @@ async fn the_longest_silence_bounds_a_row_and_a_statement_and_not_the_whole() {
     let reader = program.clone().with("EXPLO_SYNC__LEDGER__TABLE", "slow");
     assert_eq!(reader.sync(&["--dry-run"]).await.0, 0);
 
-    assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
-    let function = "create function slow() returns trigger as $$ begin perform pg_sleep(1); return null; end $$";
+    assert_eq!(program.sync(&["--max-changes", "0", "--allow", "create=700"]).await.0, 75);
+    let function = "create function slow() returns trigger as $$ begin perform pg_sleep(0.8); return null; end $$";
     database.execute(&format!("{function} language plpgsql")).await;
     let trigger = "create trigger slow before insert on explo_customers execute function slow()";
     database.execute(trigger).await;
