@@ -49,9 +49,10 @@ pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<Ent
             Err(error) if is_over && last_tries == 0 => return Err(error),
             Err(error) => {
                 let entries = open.0.len();
-                match pause {
-                    None => tracing::warn!(entries, "the ledger is tried again until it takes them: {error}"),
-                    Some(_) => tracing::debug!(entries, "the ledger still does not take them: {error}"),
+                if pause.is_none() {
+                    tracing::warn!(entries, "the ledger is tried again until it takes them: {error}");
+                } else {
+                    tracing::debug!(entries, "the ledger still does not take them: {error}");
                 }
                 pause = Some(pause.map_or(PAUSE, |pause| LONGEST_PAUSE.min(pause * 2)));
                 if is_over {
@@ -113,7 +114,9 @@ impl Open {
         while !self.0.is_empty() {
             let portion: Vec<_> = iter::from_fn(|| self.0.pop_first()).take(MOST).map(|(_, entry)| entry).collect();
             if let Err(error) = writer.record(&portion).await {
-                portion.into_iter().for_each(|entry| self.insert(entry));
+                for entry in portion {
+                    self.insert(entry);
+                }
                 return Err(error);
             }
         }
