@@ -120,8 +120,9 @@ async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     let Some(ledger) = &instance.config.ledger else {
         writeln!(
             out,
-            "ok    ledger    none: no tokens for the application, and each sync begins without memory: it writes again \
-             what does not settle, and asks once more for each customer that no listing shows (run remembers both)"
+            "ok    ledger    none: no tokens for the application; each run lists the children of every parent, one call each; \
+             and each sync begins without memory: it writes again what does not settle, and asks once more for each \
+             customer that no listing shows (run remembers both)"
         )?;
         return Ok(Exit::Success);
     };

@@ -535,7 +535,8 @@ async fn without_a_ledger_there_are_no_tokens_to_ask_for_and_check_says_what_tha
     let program = Program::between(&database, &sandbox, QUERY);
     let output = program.run(&["tokens", "--missing"]).await;
     assert!(output.code == 78 && output.stderr.contains("ledger.url is empty"), "{output:?}");
-    assert!(program.run(&["check"]).await.stdout.contains("each sync begins without memory"));
+    let text = program.run(&["check"]).await.stdout;
+    assert!(text.contains("each sync begins without memory") && text.contains("every parent, one call each"), "{text}");
     assert!(program.run(&["ledger", "--print-sql"]).await.stdout.contains("CREATE TABLE \"explo_customers\""));
     let named = program.clone().with("EXPLO_SYNC__NAME", "acme").with("EXPLO_SYNC__LEDGER__TABLE", "tokens_of_explo");
     let printed = named.run(&["ledger", "--print-sql"]).await.stdout;
