@@ -18,28 +18,37 @@ pub(super) enum Access {
 
 pub(super) type Connection<D> = <<D as Dialect>::Db as Database>::Connection;
 
+/// Names and types.
+pub(super) type Columns = [(&'static str, &'static str); 14];
+
+/// What differs: the defaults are those of PostgreSQL and SQLite.
 pub(super) trait Dialect {
     type Db: Database + HasStatementCache;
 
-    const QUOTE: char;
+    /// Around a name.
+    const QUOTE: char = '"';
 
     /// The columns and their types: the key first.
-    const COLUMNS: [(&'static str, &'static str); 14];
+    const COLUMNS: Columns;
 
     /// After the columns.
-    const TABLE_END: &'static str;
+    const TABLE_END: &'static str = "";
 
     /// What stands between the rows and the columns that a row that is there takes over.
-    const ON_CONFLICT: &'static str;
+    const ON_CONFLICT: &'static str = " ON CONFLICT (instance, provided_id) DO UPDATE SET ";
 
     /// Opens a transaction that will write.
     const BEGIN_WRITING: &'static str;
 
     /// The value that was to be inserted.
-    fn inserted(column: &str) -> String;
+    fn inserted(column: &str) -> String {
+        format!("excluded.{column}")
+    }
 
     /// The value that is there.
-    fn held(column: &str) -> String;
+    fn held(column: &str) -> String {
+        format!("held.{column}")
+    }
 
     /// What stands around seconds since 1970 to make a time of them.
     const TIME: (&'static str, &'static str);
@@ -71,6 +80,26 @@ pub(super) trait Dialect {
 
     /// Whether a statement was refused for a value in it: too long, of another character set, against a constraint.
     fn is_about_data(error: &sqlx::Error) -> bool;
+}
+
+/// The columns where a text needs no length, with the type of a time.
+pub(super) const fn columns(time: &'static str) -> Columns {
+    [
+        ("instance", "text NOT NULL"),
+        ("provided_id", "text NOT NULL"),
+        ("token", "text"),
+        ("parent_provided_id", "text"),
+        ("wanted", "text"),
+        ("seen", "text"),
+        ("unsettled", "text"),
+        ("last_error", "text"),
+        ("failures", "integer NOT NULL DEFAULT 0"),
+        ("runs_to_wait", "integer NOT NULL DEFAULT 0"),
+        ("next_try", time),
+        ("parents_checked_at", time),
+        ("synced_at", time),
+        ("PRIMARY KEY", "(instance, provided_id)"),
+    ]
 }
 
 /// The statement that will be made.

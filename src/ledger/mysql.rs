@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mys
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, NO_KEY, Statement},
+    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement},
 };
 use crate::source::Server;
 
@@ -16,7 +16,7 @@ impl Dialect for MySqlDialect {
 
     const QUOTE: char = '`';
 
-    const COLUMNS: [(&'static str, &'static str); 14] = [
+    const COLUMNS: Columns = [
         ("instance", "varchar(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL"),
         ("provided_id", "varbinary(2048) NOT NULL"),
         ("token", "text"),

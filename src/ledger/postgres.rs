@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, NO_KEY, Statement, claim, code},
+    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, claim, code, columns},
 };
 use crate::source::Server;
 
@@ -13,38 +13,9 @@ pub(super) struct PostgresDialect;
 impl Dialect for PostgresDialect {
     type Db = Postgres;
 
-    const QUOTE: char = '"';
-
-    const COLUMNS: [(&'static str, &'static str); 14] = [
-        ("instance", "text NOT NULL"),
-        ("provided_id", "text NOT NULL"),
-        ("token", "text"),
-        ("parent_provided_id", "text"),
-        ("wanted", "text"),
-        ("seen", "text"),
-        ("unsettled", "text"),
-        ("last_error", "text"),
-        ("failures", "integer NOT NULL DEFAULT 0"),
-        ("runs_to_wait", "integer NOT NULL DEFAULT 0"),
-        ("next_try", "timestamptz"),
-        ("parents_checked_at", "timestamptz"),
-        ("synced_at", "timestamptz"),
-        ("PRIMARY KEY", "(instance, provided_id)"),
-    ];
-
-    const TABLE_END: &'static str = "";
-
-    const ON_CONFLICT: &'static str = " ON CONFLICT (instance, provided_id) DO UPDATE SET ";
+    const COLUMNS: Columns = columns("timestamptz");
 
     const BEGIN_WRITING: &'static str = "BEGIN";
-
-    fn inserted(column: &str) -> String {
-        format!("excluded.{column}")
-    }
-
-    fn held(column: &str) -> String {
-        format!("held.{column}")
-    }
 
     const TIME: (&'static str, &'static str) = ("to_timestamp(", ")");
 

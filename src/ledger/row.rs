@@ -1,14 +1,15 @@
 //! One row of the table: what is remembered of a customer, as columns.
 
+use std::iter;
+
 use secrecy::ExposeSecret;
 use sqlx::{Encode, QueryBuilder, Type};
 
 use super::{LONGEST_ID, Sql, dialect::Dialect};
 use crate::plan::{Entry, Failure, FieldFindings, Remembered, Shown, Token, token_hash};
 
-/// The columns that are read, in this order.
-const LOADED: [&str; 11] = [
-    "provided_id",
+/// The columns of what is remembered, in the order of reading; behind the id.
+const REMEMBERED: [&str; 10] = [
     "token",
     "parent_provided_id",
     "wanted",
@@ -19,38 +20,28 @@ const LOADED: [&str; 11] = [
     "runs_to_wait",
     "next_try",
     "parents_checked_at",
-];
-
-/// The columns that are written, behind the key.
-const WRITTEN: [&str; 11] = [
-    "token",
-    "parent_provided_id",
-    "wanted",
-    "seen",
-    "unsettled",
-    "last_error",
-    "failures",
-    "runs_to_wait",
-    "next_try",
-    "parents_checked_at",
-    "synced_at",
 ];
 
 /// In place of a fingerprint.
 const UNLISTED: &str = "unlisted";
+
+/// The columns that are written, behind the key.
+fn written(form: impl Fn(&str) -> String) -> String {
+    REMEMBERED.into_iter().chain(["synced_at"]).map(form).collect::<Vec<_>>().join(", ")
+}
 
 /// The statement that reads an instance's rows, where the table has these columns.
 pub(super) fn select<D: Dialect>(ledger: &Sql, columns: &[String]) -> String {
     let expression = |name: &&str| {
         if columns.iter().any(|column| column == name) { D::text(name) } else { "NULL".to_owned() }
     };
-    let expressions: Vec<_> = LOADED.iter().map(expression).collect();
+    let expressions: Vec<_> = iter::once(&"provided_id").chain(&REMEMBERED).map(expression).collect();
     // The instance is a name without quotes.
     let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
     format!("SELECT {} FROM {table} WHERE instance = '{instance}'", expressions.join(", "))
 }
 
-/// One row, cell by cell, in the order of [`LOADED`]. What somebody broke is not known.
+/// One row, cell by cell, in the order of [`select`]. What somebody broke is not known.
 pub(super) fn read(
     next: &mut dyn FnMut() -> sqlx::Result<Option<String>>,
 ) -> sqlx::Result<Option<(String, Remembered)>> {
@@ -116,14 +107,14 @@ where
 /// The same of nothing, to be judged and not carried out.
 pub(super) fn nothing<D: Dialect>(ledger: &Sql) -> String {
     let is_count = |column: &str| matches!(column, "failures" | "runs_to_wait");
-    let values = WRITTEN.map(|column| if is_count(column) { "0" } else { "NULL" }).join(", ");
+    let values = written(|column| if is_count(column) { "0" } else { "NULL" }.to_owned());
     format!("{}VALUES ('', '', {values}){}", begin::<D>(ledger), end::<D>())
 }
 
 fn begin<D: Dialect>(ledger: &Sql) -> String {
     let alias = if D::held("").is_empty() { "" } else { " AS held" };
     let table = ledger.table.quoted(D::QUOTE);
-    format!("INSERT INTO {table}{alias} (instance, provided_id, {}) ", WRITTEN.join(", "))
+    format!("INSERT INTO {table}{alias} (instance, provided_id, {}) ", written(str::to_owned))
 }
 
 /// A row that is there keeps what is not shown anew.
@@ -135,7 +126,7 @@ fn end<D: Dialect>() -> String {
             column => format!("{column} = {inserted}"),
         }
     };
-    format!("{}{}", D::ON_CONFLICT, WRITTEN.map(kept).join(", "))
+    format!("{}{}", D::ON_CONFLICT, written(kept))
 }
 
 /// The statement that finds a row.

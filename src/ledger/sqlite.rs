@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, error::DatabaseError, raw_sql,
 
 use super::{
     Table,
-    dialect::{Access, Connection, Dialect, NO_KEY, Statement, claim, code},
+    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, claim, code, columns},
 };
 use crate::source::Server;
 
@@ -15,38 +15,9 @@ pub(super) struct SqliteDialect;
 impl Dialect for SqliteDialect {
     type Db = Sqlite;
 
-    const QUOTE: char = '"';
-
-    const COLUMNS: [(&'static str, &'static str); 14] = [
-        ("instance", "text NOT NULL"),
-        ("provided_id", "text NOT NULL"),
-        ("token", "text"),
-        ("parent_provided_id", "text"),
-        ("wanted", "text"),
-        ("seen", "text"),
-        ("unsettled", "text"),
-        ("last_error", "text"),
-        ("failures", "integer NOT NULL DEFAULT 0"),
-        ("runs_to_wait", "integer NOT NULL DEFAULT 0"),
-        ("next_try", "text"),
-        ("parents_checked_at", "text"),
-        ("synced_at", "text"),
-        ("PRIMARY KEY", "(instance, provided_id)"),
-    ];
-
-    const TABLE_END: &'static str = "";
-
-    const ON_CONFLICT: &'static str = " ON CONFLICT (instance, provided_id) DO UPDATE SET ";
+    const COLUMNS: Columns = columns("text");
 
     const BEGIN_WRITING: &'static str = "BEGIN IMMEDIATE";
-
-    fn inserted(column: &str) -> String {
-        format!("excluded.{column}")
-    }
-
-    fn held(column: &str) -> String {
-        format!("held.{column}")
-    }
 
     const TIME: (&'static str, &'static str) = ("strftime('%Y-%m-%dT%H:%M:%SZ', ", ", 'unixepoch')");
 
