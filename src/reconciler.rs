@@ -14,7 +14,7 @@ use crate::{
     explo::{self, Children, Listing, Reader, Stop, Writer},
     ledger,
     model::Customer,
-    plan::{Allowances, Comparison, Entry, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, Token},
+    plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, Token},
     progress::Progress,
     source::{self, Source},
 };
@@ -55,6 +55,8 @@ pub struct Reconciler<'a, S, R> {
 pub struct Run {
     /// What was to change.
     pub plan: Plan,
+    /// Which of that was to be done in this run, were it not held.
+    pub due: Due,
     /// How the customers were listed; no page at all where a saved plan was carried out.
     pub listing: Listing,
     /// Changes of a saved plan whose customer moved since: left alone.
@@ -87,15 +89,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let comparison = self.place(comparison, &mut listing, writer.map(|_| self.record)).await?;
         let comparison = self.verify(comparison).await?;
         let plan = self.check_tags(comparison.finish()).await?;
-        let held = self.guard.held(&plan, self.allowances);
+        let (held, due) = (self.guard.held(&plan, self.allowances), self.due(&plan));
         let applied = match writer {
             None => None,
             Some(writer) => {
                 self.remember(&plan, &held);
-                if held.is_empty() { Some(self.apply(&plan, writer, progress).await) } else { None }
+                if held.is_empty() { Some(self.apply(&plan, &due, writer, progress).await) } else { None }
             }
         };
-        Ok(Run { plan, listing, skipped: Vec::new(), held, applied })
+        Ok(Run { plan, due, listing, skipped: Vec::new(), held, applied })
     }
 
     /// Every row.
@@ -218,12 +220,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         entries.into_iter().for_each(self.record);
     }
 
-    async fn apply<W: Writer>(&self, plan: &Plan, writer: &W, progress: &dyn Progress) -> Applied {
+    fn due(&self, plan: &Plan) -> Due {
+        plan.due(self.findings, self.now, self.retry_failed, self.max_changes)
+    }
+
+    async fn apply<W: Writer>(&self, plan: &Plan, due: &Due, writer: &W, progress: &dyn Progress) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
-        let Self { findings, now, retry_failed, record, .. } = *self;
-        let recording = Recording { findings, now, retry_failed, record };
-        Applier::new(plan, self.reader, writer, spare, recording)
-            .apply(self.side_by_side, self.max_changes, progress)
-            .await
+        let recording = Recording { findings: self.findings, now: self.now, record: self.record };
+        Applier::new(plan, due, self.reader, writer, spare, recording).apply(self.side_by_side, progress).await
     }
 }

@@ -7,7 +7,6 @@ mod tags;
 
 use std::{
     collections::HashSet,
-    ops::Range,
     sync::{Mutex, OnceLock, PoisonError},
 };
 
@@ -16,7 +15,7 @@ use futures_util::{StreamExt, stream};
 use crate::{
     explo::{Created, Error, Reader, Writer},
     model::{Customer, Field, Tenant},
-    plan::{Change, Difference, KeyStyle, Plan, RowNumber, Spare, Unsettled, compare, needs_current, wanted},
+    plan::{Change, Difference, Due, KeyStyle, Plan, RowNumber, Spare, Unsettled, compare, needs_current, wanted},
     progress::Progress,
 };
 
@@ -63,8 +62,6 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// Ids that were to be created but existed, unlisted.
     pub existing: Vec<String>,
-    /// How many changes were to be begun.
-    pub begun: usize,
     /// Why it ended before the end.
     pub end: Option<Error>,
 }
@@ -72,6 +69,7 @@ pub struct Applied {
 /// Carries out one plan.
 pub(crate) struct Applier<'a, R, W> {
     plan: &'a Plan,
+    due: &'a Due,
     reader: &'a R,
     writer: &'a W,
     spare: Mutex<Spare>,
@@ -87,9 +85,17 @@ pub(crate) struct Applier<'a, R, W> {
 }
 
 impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
-    pub(crate) fn new(plan: &'a Plan, reader: &'a R, writer: &'a W, spare: Spare, recording: Recording<'a>) -> Self {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        due: &'a Due,
+        reader: &'a R,
+        writer: &'a W,
+        spare: Spare,
+        recording: Recording<'a>,
+    ) -> Self {
         Self {
             plan,
+            due,
             reader,
             writer,
             spare: Mutex::new(spare),
@@ -104,23 +110,21 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
     }
 
-    /// Makes the missing tags, then applies the changes in order, part by part, and of each kind those last whose tenant
-    /// failed before: so many side by side, and no more than `most` of them.
-    pub(crate) async fn apply(self, side_by_side: usize, most: usize, progress: &dyn Progress) -> Applied {
-        let changes = &self.plan.changes;
+    /// Makes the missing tags, then what is due of the changes, part by part: so many side by side.
+    pub(crate) async fn apply(self, side_by_side: usize, progress: &dyn Progress) -> Applied {
+        let (changes, due) = (&self.plan.changes, self.due);
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
-        let due = self.due(&mut outcomes);
-        let begun = due.iter().map(Vec::len).sum::<usize>().min(most);
-        let now = due.iter().flatten().take(begun).map(|number| &changes[*number]);
-        self.make_tags(now, side_by_side).await;
-        let numbered = |number: usize| {
-            let outcome = self.outcome(&changes[number]);
+        for (number, failure) in &due.waiting {
+            outcomes[*number] = self.recording.passed(self.plan, &changes[*number], failure);
+        }
+        self.make_tags(side_by_side).await;
+        let numbered = |number: &usize| {
+            let (number, outcome) = (*number, self.outcome(&changes[*number]));
             async move { (number, outcome.await) }
         };
-        let mut arrived = 0;
-        for part in due {
-            let begun_here = part.into_iter().take(begun - arrived);
-            let mut arriving = stream::iter(begun_here).map(numbered).buffer_unordered(side_by_side.max(1));
+        let (mut arrived, begun) = (0, due.count());
+        for part in &due.parts {
+            let mut arriving = stream::iter(part).map(numbered).buffer_unordered(side_by_side.max(1));
             while let Some((number, outcome)) = arriving.next().await {
                 outcomes[number] = outcome;
                 arrived += 1;
@@ -129,22 +133,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
         let mut existing = self.existing.into_inner().unwrap_or_else(PoisonError::into_inner);
         existing.sort_unstable();
-        Applied { outcomes, existing, begun, end: self.end.into_inner() }
-    }
-
-    /// The changes of each part that are to be done now; the others wait, and why is their outcome.
-    fn due(&self, outcomes: &mut [Outcome]) -> Vec<Vec<usize>> {
-        let changes = &self.plan.changes;
-        for (outcome, change) in outcomes.iter_mut().zip(changes) {
-            *outcome = self.recording.waiting(self.plan, change).map_or(Outcome::Deferred, Outcome::Waiting);
-        }
-        let in_order = |part: Range<usize>| {
-            let mut due: Vec<_> = part.filter(|number| matches!(outcomes[*number], Outcome::Deferred)).collect();
-            let has_failed = |change| self.recording.has_failed(self.plan, change);
-            due.sort_by_key(|number| (changes[*number].turn(), has_failed(&changes[*number])));
-            due
-        };
-        self.plan.parts().into_iter().map(in_order).collect()
+        Applied { outcomes, existing, end: self.end.into_inner() }
     }
 
     async fn outcome(&self, change: &Change) -> Outcome {

@@ -8,7 +8,7 @@ use std::{
 use super::Outcome;
 use crate::{
     model::{Customer, Tenant},
-    plan::{Acknowledged, Change, Entry, Findings, Plan, Shown, Token, lasting_fingerprint_of},
+    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token, lasting_fingerprint_of},
 };
 
 /// What earlier runs found out, and where this one's entries go.
@@ -18,8 +18,6 @@ pub(crate) struct Recording<'a> {
     pub(crate) findings: &'a Findings,
     /// When the run began, in seconds since 1970.
     pub(crate) now: u64,
-    /// Whether tenants that failed are tried before their time.
-    pub(crate) retry_failed: bool,
     /// Takes what is to be remembered.
     pub(crate) record: &'a dyn Fn(Entry),
 }
@@ -29,19 +27,12 @@ pub(crate) struct Recording<'a> {
 pub(super) struct Answers(Mutex<HashMap<String, Acknowledged>>);
 
 impl Recording<'_> {
-    /// Why a change is not to be tried yet, where its tenant failed before.
-    pub(super) fn waiting(&self, plan: &Plan, change: &Change) -> Option<String> {
-        if self.retry_failed || !self.has_failed(plan, change) {
-            return None;
-        }
-        let failure = plan.waiting(self.findings, change, self.now)?;
+    /// Has remembered that a run passed by a change whose tenant failed; tells why.
+    pub(super) fn passed(&self, plan: &Plan, change: &Change, failure: &Failure) -> Outcome {
         (self.record)(plan.waited(self.findings, change));
         let times = if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) };
-        Some(format!("failed {times}, and is left alone for a while (--retry-failed): {}", failure.error))
-    }
-
-    pub(super) fn has_failed(&self, plan: &Plan, change: &Change) -> bool {
-        plan.has_failed(self.findings, change)
+        let reason = format!("failed {times}, and is left alone for a while (--retry-failed): {}", failure.error);
+        Outcome::Waiting(reason)
     }
 
     /// Has what became of a change remembered.

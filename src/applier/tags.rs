@@ -1,9 +1,6 @@
 //! Makes the tags that changes carry, before the changes. One that can't be made fails those, not the run.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::PoisonError,
-};
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use futures_util::{StreamExt, stream};
 
@@ -17,14 +14,9 @@ use crate::{
 pub(super) type Unmade = BTreeMap<String, (String, bool)>;
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
-    /// Makes those that these changes carry.
-    pub(super) async fn make_tags(&self, begun: impl Iterator<Item = &Change>, side_by_side: usize) {
-        let to_make = &self.plan.tags.to_make;
-        if to_make.is_empty() {
-            return;
-        }
-        let carried: BTreeSet<_> = begun.flat_map(|change| self.plan.sent_tags(change)).collect();
-        let make = async |tag: &String| {
+    /// Makes those that the changes carry.
+    pub(super) async fn make_tags(&self, side_by_side: usize) {
+        let make = async |tag: &str| {
             if self.end.get().is_some() {
                 return;
             }
@@ -34,11 +26,12 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
                 Err(error) => {
                     let mut unmade = self.unmade_tags.lock().unwrap_or_else(PoisonError::into_inner);
                     let is_refused = matches!(error, Error::Rejected { .. });
-                    unmade.insert(tag.clone(), (error.to_string(), is_refused));
+                    unmade.insert(tag.to_owned(), (error.to_string(), is_refused));
                 }
             }
         };
-        stream::iter(to_make.intersection(&carried)).for_each_concurrent(side_by_side.max(1), make).await;
+        let tags = self.plan.tags_to_make(self.due);
+        stream::iter(tags).for_each_concurrent(side_by_side.max(1), make).await;
     }
 
     /// Why a change can't be made, where it carries a tag that could not be, and whether that is its own fault.

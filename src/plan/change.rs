@@ -92,6 +92,15 @@ impl Change {
         }
     }
 
+    /// The fields that are to change, where it is an update.
+    #[must_use]
+    pub fn as_update(&self) -> Option<&Update> {
+        match self {
+            Self::Update(update) => Some(update),
+            Self::Rename(_) | Self::Create(_) => None,
+        }
+    }
+
     /// Whether it puts the customer under its parent.
     #[must_use]
     pub fn places(&self) -> bool {
@@ -141,6 +150,12 @@ impl Plan {
         self.index.provided_id(change.row())
     }
 
+    /// The id under which the customer that a change is about is listed, if it is.
+    #[must_use]
+    pub fn listed_id(&self, change: &Change) -> &str {
+        self.index.listed_id(change.row())
+    }
+
     /// The id that the tenant's customer had before a rename.
     #[must_use]
     pub fn previous_provided_id(&self, row: RowNumber) -> &str {
@@ -159,10 +174,7 @@ impl Plan {
 
     /// The updates alone.
     pub fn updates(&self) -> impl Iterator<Item = &Update> {
-        self.changes.iter().filter_map(|change| match change {
-            Change::Update(update) => Some(update),
-            Change::Rename(_) | Change::Create(_) => None,
-        })
+        self.changes.iter().filter_map(Change::as_update)
     }
 
     /// The tenants whose customers get another id: the first changes.
@@ -189,10 +201,9 @@ impl Plan {
         fields
     }
 
-    /// How many updates must read the customer first, because they carry others' values.
+    /// Whether an update must read the customer first, because it carries others' values.
     #[must_use]
-    pub fn carrying(&self) -> usize {
-        let carries = |update: &&Update| needs_current(&self.index.tenant(update.row), &update.fields(), self.rules);
-        self.updates().filter(carries).count()
+    pub fn carries(&self, update: &Update) -> bool {
+        needs_current(&self.index.tenant(update.row), &update.fields(), self.rules)
     }
 }

@@ -124,21 +124,22 @@ impl Plan {
     }
 
     /// Whether the last write of a change's customer failed, whatever the row has been since.
-    #[must_use]
-    pub fn has_failed(&self, findings: &Findings, change: &Change) -> bool {
-        findings.has_failed(self.index.listed_id(change.row()))
+    pub(super) fn has_failed(&self, findings: &Findings, change: &Change) -> bool {
+        findings.has_failed(self.listed_id(change))
     }
 
     /// The failure for which a change is not to be tried yet: its row is the same, and too few runs have passed.
-    #[must_use]
-    pub fn waiting<'f>(&self, findings: &'f Findings, change: &Change, now: u64) -> Option<&'f Failure> {
-        findings.waiting(self.index.listed_id(change.row()), self.wanted(change.row()), now)
+    pub(super) fn failure<'f>(&self, findings: &'f Findings, change: &Change, now: u64) -> Option<&'f Failure> {
+        if !self.has_failed(findings, change) {
+            return None;
+        }
+        findings.waiting(self.listed_id(change), self.wanted(change.row()), now)
     }
 
     /// A run passed, in which a tenant that failed was not tried.
     #[must_use]
     pub fn waited(&self, findings: &Findings, change: &Change) -> Entry {
-        let provided_id = self.index.listed_id(change.row());
+        let provided_id = self.listed_id(change);
         let mut remembered = self.known(findings, provided_id);
         if let Some(failure) = &mut remembered.failure {
             failure.pass();

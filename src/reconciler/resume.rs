@@ -33,9 +33,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
         let plan = self.check_tags(plan).await?;
         // Whoever names a change wants it now.
-        let insisting = Self { retry_failed: true, ..*self };
-        let applied = Some(insisting.apply(&plan, writer, progress).await);
-        Ok(Run { plan, listing, skipped, held: Vec::new(), applied })
+        let due = Self { retry_failed: true, ..*self }.due(&plan);
+        let applied = Some(self.apply(&plan, &due, writer, progress).await);
+        Ok(Run { plan, due, listing, skipped, held: Vec::new(), applied })
     }
 
     async fn is_unmoved(

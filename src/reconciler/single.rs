@@ -28,15 +28,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     ) -> Result<Run, Error> {
         let (comparison, _) = self.look_up(provided_ids).await?;
         let plan = self.check_tags(comparison.finish()).await?;
+        // Whoever names a tenant wants it now.
+        let due = Self { retry_failed: true, ..*self }.due(&plan);
         let applied = match writer {
             None => None,
             Some(writer) => {
                 plan.entries_of_looks(self.findings).for_each(self.record);
-                // Whoever names a tenant wants it now.
-                Some(Self { retry_failed: true, ..*self }.apply(&plan, writer, progress).await)
+                Some(self.apply(&plan, &due, writer, progress).await)
             }
         };
-        Ok(Run { plan, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
+        Ok(Run { plan, due, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
     }
 
     /// Both sides of one id.
@@ -52,7 +53,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             customer = customer.map(|customer| Customer { parent_provided_id: held.map(Cow::Owned), ..customer });
         }
         let plan = self.check_tags(comparison.finish()).await?;
-        let failure = plan.changes.first().and_then(|change| plan.waiting(self.findings, change, self.now)).cloned();
+        let failure = self.due(&plan).waiting.into_iter().next().map(|(_, failure)| failure);
         Ok(Explanation { provided_id, tenant, customer, plan, failure })
     }
 

@@ -81,7 +81,7 @@ fn calls(plan: &Plan, change: &Change) -> String {
         Change::Update(update) => {
             let fields: Vec<_> = update.fields().into_iter().map(Field::name).collect();
             let carries =
-                if plan.carrying() > 0 { " after one of get_customer, for others' values are kept" } else { "" };
+                if plan.carries(update) { " after one of get_customer, for others' values are kept" } else { "" };
             format!("one call of update_customer with {}{carries}", fields.join(", "))
         }
     }

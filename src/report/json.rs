@@ -69,7 +69,7 @@ struct Calls<'a> {
     estimated_seconds: u64,
     /// The names behind `create_group_tag`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a BTreeSet<String>>,
+    tags: Option<BTreeSet<&'a str>>,
 }
 
 #[derive(Serialize)]
@@ -134,7 +134,7 @@ impl<'a> Document<'a> {
                 planned: named(report.calls_planned()),
                 made: named(report.calls_made.clone()),
                 estimated_seconds: report.estimated_seconds(),
-                tags: Some(&plan.tags.to_make).filter(|tags| values && !tags.is_empty()),
+                tags: values.then(|| plan.tags_to_make(&report.run.due)).filter(|tags| !tags.is_empty()),
             },
             changes: Changes { report, values },
             orphans: &plan.orphans,

@@ -158,24 +158,21 @@ impl Report {
         outcomes
     }
 
-    /// The changes of tenants that failed before and wait: deferred as well, but no later run needs to hurry for them.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        let outcomes = self.run.applied.iter().flat_map(|applied| &applied.outcomes);
-        outcomes.filter(|outcome| matches!(outcome, Outcome::Waiting(_))).count()
-    }
-
-    /// The calls that the plan needs, by endpoint; of the listing, those made.
+    /// The calls that what is due needs, by endpoint; of listings and of looks, those made.
     #[must_use]
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
-        let (plan, listing) = (&self.run.plan, &self.run.listing);
+        let Run { plan, due, listing, .. } = &self.run;
+        let updates = || due.changes(plan).filter_map(Change::as_update);
+        let moved_again = updates().filter(|update| plan.moved_again.contains(&update.row)).count();
+        let carrying = updates().filter(|update| plan.carries(update)).count();
+        let creates = due.changes(plan).filter(|change| Self::is_create(change)).count();
         BTreeMap::from([
-            (Endpoint::Customers, listing.pages + listing.pages_of_children + plan.moved_again.len()),
-            (Endpoint::CreateCustomer, plan.creates()),
-            (Endpoint::UpdateCustomer, plan.changes.len() - plan.creates()),
-            (Endpoint::GetCustomer, plan.looks + plan.carrying()),
+            (Endpoint::Customers, listing.pages + listing.pages_of_children + moved_again),
+            (Endpoint::CreateCustomer, creates),
+            (Endpoint::UpdateCustomer, due.count() - creates),
+            (Endpoint::GetCustomer, plan.looks + carrying),
             (Endpoint::GroupTags, plan.tags.looks),
-            (Endpoint::CreateGroupTag, plan.tags.to_make.len()),
+            (Endpoint::CreateGroupTag, plan.tags_to_make(due).len()),
         ])
     }
 
@@ -192,7 +189,7 @@ impl Report {
     /// The exit code; `pending_is_an_answer` is what `--exit-code` asks for.
     #[must_use]
     pub fn exit(&self, pending_is_an_answer: bool) -> Exit {
-        let Run { plan, held, applied, skipped, .. } = &self.run;
+        let Run { plan, due, held, skipped, .. } = &self.run;
         if self.dry_run {
             return match pending_is_an_answer {
                 true if !held.is_empty() => Exit::Held,
@@ -200,7 +197,7 @@ impl Report {
                 _ => Exit::Success,
             };
         }
-        let (failed, waiting) = (self.outcomes().failed, self.waiting());
+        let (failed, waiting) = (self.outcomes().failed, due.waiting.len());
         let unsettled =
             self.unsettled().into_iter().filter(|(_, one)| one.known == Known::Now || one.holds_more()).count();
         match self.end().map(exit_of) {
@@ -209,7 +206,7 @@ impl Report {
             _ if !held.is_empty() => Exit::Held,
             Some(exit) => exit,
             // An update whose rename failed is deferred as well, and that is no early end; nor is a tenant that waits.
-            None if applied.as_ref().is_some_and(|one| one.begun + waiting < plan.changes.len()) => Exit::Stopped,
+            None if due.left > 0 => Exit::Stopped,
             None if waiting + failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
             None => Exit::Success,
         }

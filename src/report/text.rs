@@ -12,7 +12,7 @@ use super::{Outcomes, Report};
 use crate::{
     applier::Outcome,
     model::{Field, json, printable, shown},
-    plan::{Change, Class, Difference, Held, Plan, Unsettled},
+    plan::{Change, Class, Difference, Held, Unsettled},
 };
 
 /// Lines of one kind that are shown unless all are asked for.
@@ -81,11 +81,10 @@ fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Resu
     }
     write_list('+', GREEN, creates, style, out, |change| described(report, change, style))?;
     write_list('~', YELLOW, updates, style, out, |change| described(report, change, style))?;
-    write_tags(plan, style, out)
+    write_tags(&plan.tags_to_make(&report.run.due), style, out)
 }
 
-fn write_tags(plan: &Plan, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let tags = &plan.tags.to_make;
+fn write_tags(tags: &BTreeSet<&str>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if tags.is_empty() {
         return Ok(());
     }
@@ -191,6 +190,11 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let due = &report.run.due;
+    let waiting = report.run.plan.changes.len() - due.count() - due.left;
+    if waiting > 0 {
+        writeln!(out, "Not yet, for a tenant failed before: {} (--retry-failed).", grouped(waiting))?;
+    }
     let calls = report.calls_planned().into_iter();
     let writes: Vec<_> =
         calls.filter(|(endpoint, n)| *endpoint != crate::explo::Endpoint::Customers && *n > 0).collect();

@@ -1,0 +1,78 @@
+//! Which changes are made now: the forecast counts them, and the applier makes them.
+//!
+//! | the change | then |
+//! |---|---|
+//! | is of a tenant that failed before with the same row, and too few runs have passed | it waits |
+//! | needs a customer that such a change would rename or make | it is left for later, too |
+//! | is one too many for this run | it is left to the next |
+//! | is none of these | it is due |
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{Change, Failure, Findings, Plan};
+
+/// The changes of a plan that are due, by their numbers.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// In parts that are done one after the other; of each kind in a part those last whose tenant failed before.
+    pub parts: Vec<Vec<usize>>,
+    /// Those that wait for their next try, each with its failure.
+    pub waiting: Vec<(usize, Failure)>,
+    /// How many more could be begun now, and are not to be.
+    pub left: usize,
+}
+
+impl Due {
+    /// The changes in the order of carrying out.
+    pub fn changes<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Change> {
+        self.parts.iter().flatten().map(|number| &plan.changes[*number])
+    }
+
+    /// How many they are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.parts.iter().map(Vec::len).sum()
+    }
+}
+
+impl Plan {
+    /// What is due, and no more than `most`; with `retry_failed` nobody waits. `now` is in seconds since 1970.
+    #[must_use]
+    pub fn due(&self, findings: &Findings, now: u64, retry_failed: bool, most: usize) -> Due {
+        let mut due = Due::default();
+        let (mut is_due, mut not_there) = (vec![true; self.changes.len()], HashSet::new());
+        // What a change needs comes before it.
+        for (number, change) in self.changes.iter().enumerate() {
+            let failure = self.failure(findings, change, now).filter(|_| !retry_failed);
+            due.waiting.extend(failure.map(|failure| (number, failure.clone())));
+            if failure.is_some() || self.waits_for(change).any(|row| not_there.contains(&row)) {
+                is_due[number] = false;
+                not_there.extend((!matches!(change, Change::Update(_))).then(|| change.row()));
+            }
+        }
+        let mut room = most;
+        for part in self.parts() {
+            let mut part: Vec<_> = part.filter(|number| is_due[*number]).collect();
+            part.sort_by_key(|number| {
+                let change = &self.changes[*number];
+                (change.turn(), self.has_failed(findings, change))
+            });
+            due.left += part.len().saturating_sub(room);
+            part.truncate(room);
+            room -= part.len();
+            due.parts.push(part);
+        }
+        due
+    }
+
+    /// The missing tags that these changes carry: to be made before them.
+    #[must_use]
+    pub fn tags_to_make(&self, due: &Due) -> BTreeSet<&str> {
+        let to_make = &self.tags.to_make;
+        if to_make.is_empty() {
+            return BTreeSet::new();
+        }
+        let carried = due.changes(self).flat_map(|change| self.sent_tags(change));
+        carried.filter_map(|tag| to_make.get(&tag)).map(String::as_str).collect()
+    }
+}
