@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Error, Reconciler, Run};
 use crate::{
     explo::{Listing, Reader, Writer},
-    plan::{Change, Placed, Plan, RowNumber, compare},
+    plan::{Change, Placed, Plan, compare},
     progress::Progress,
     source::Source,
 };
@@ -18,14 +18,17 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (mut listing, mut placed) = (Listing::default(), Placed::default());
         let parents = plan.parents_of_moves();
         self.list_below(&parents, &mut listing, |parent, children| placed.take(&plan.index, parent, children)).await?;
-        let renamed: HashSet<_> = plan.renames().collect();
-        let is_unmoved = |change| self.is_unmoved(&plan, change, &renamed, &placed);
+        let is_unmoved = |change| self.is_unmoved(&plan, change, &placed);
         let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
         // A rename looks at both ids.
-        plan.looks = unmoved.len() + renamed.len();
+        plan.looks = unmoved.len() + plan.renames().count();
+        // Without its rename an update would be another customer's.
+        let renames_that_moved: HashSet<_> =
+            plan.renames().zip(&unmoved).filter(|(_, is_unmoved)| !**is_unmoved).map(|(row, _)| row).collect();
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
-        let (kept, moved): (Vec<_>, Vec<_>) = changes.partition(|(_, is_unmoved)| *is_unmoved);
+        let (kept, moved): (Vec<_>, Vec<_>) =
+            changes.partition(|(change, is_unmoved)| *is_unmoved && !renames_that_moved.contains(&change.row()));
         let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
         // A tenant may be renamed and updated.
         skipped.sort_unstable();
@@ -38,18 +41,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Run { plan, due, listing, skipped, held: Vec::new(), applied })
     }
 
-    async fn is_unmoved(
-        &self,
-        plan: &Plan,
-        change: &Change,
-        renamed: &HashSet<RowNumber>,
-        placed: &Placed,
-    ) -> Result<bool, Error> {
+    async fn is_unmoved(&self, plan: &Plan, change: &Change, placed: &Placed) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
-        let is_renamed = renamed.contains(&change.row());
-        let is_taken = is_renamed && self.held(&tenant.provided_id).await?.is_some();
-        let listed_id = if is_renamed { plan.previous_provided_id(change.row()) } else { &tenant.provided_id };
-        let current = self.held(listed_id).await?;
+        let renames = matches!(change, Change::Rename(_));
+        let is_taken = renames && self.held(&tenant.provided_id).await?.is_some();
+        let current = self.held(plan.listed_id(change)).await?;
         Ok(match (change, current) {
             _ if is_taken => false,
             (Change::Create(_), current) => current.is_none(),
