@@ -3,7 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -57,6 +60,8 @@ pub struct Client<T = Https> {
     observed: Arc<Observed>,
     /// What a page's size is called by this server, once that is known.
     pub(super) page_size_names: OnceLock<&'static [&'static str]>,
+    /// Listings that were refused for what they call it.
+    pub(super) page_sizes_refused: AtomicUsize,
 }
 
 /// One request, to be sent as often as it takes.
@@ -102,6 +107,7 @@ impl<T: Transport> Client<T> {
             calls: Mutex::default(),
             observed: Arc::default(),
             page_size_names: OnceLock::new(),
+            page_sizes_refused: AtomicUsize::new(0),
         }
     }
 
@@ -115,6 +121,12 @@ impl<T: Transport> Client<T> {
     #[must_use]
     pub fn calls(&self) -> BTreeMap<Endpoint, usize> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How often a listing was refused for what it calls a page's size: each client finds that out anew.
+    #[must_use]
+    pub fn page_sizes_refused(&self) -> usize {
+        self.page_sizes_refused.load(Ordering::Relaxed)
     }
 
     /// Makes one call as often as it takes; `read` checks the answer, which comes with the number of attempts that

@@ -1,6 +1,6 @@
 //! Reading and writing customers: what each call asks, and what its answer must be.
 
-use std::{collections::BTreeSet, iter, slice};
+use std::{collections::BTreeSet, iter, slice, sync::atomic::Ordering};
 
 use super::{
     Children, Created, Error, PageProgress, Reader, Unusable, Writer,
@@ -64,6 +64,7 @@ impl<T: Transport> Client<T> {
             if !is_rejected_with(&page, &[400]) {
                 break;
             }
+            self.page_sizes_refused.fetch_add(1, Ordering::Relaxed);
             let again = self.page_of_v2(parent, 1, others, read).await;
             if !is_rejected_with(&again, &[400]) {
                 (names, page) = (others, again);

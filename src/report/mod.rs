@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     applier::Outcome,
-    explo::{self, Endpoint},
+    explo::{self, Endpoint, Listing},
     plan::{Change, Class, Known, Unsettled},
     reconciler::{self, Run},
 };
@@ -38,6 +38,8 @@ pub struct Report {
     pub requests_per_minute: u32,
     /// Every attempt, by endpoint.
     pub calls_made: BTreeMap<Endpoint, usize>,
+    /// Listings among them that were refused for what they call a page's size: no failure, and each run makes them.
+    pub page_sizes_refused: usize,
     /// What happened.
     pub run: Run,
     /// Why not all of it is in the ledger, where that is so.
@@ -161,13 +163,13 @@ impl Report {
     /// The calls that what is due needs, by endpoint; of listings and of looks, those made.
     #[must_use]
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
-        let Run { plan, due, listing, .. } = &self.run;
+        let Run { plan, due, .. } = &self.run;
         let updates = || due.changes(plan).filter_map(Change::as_update);
         let moved_again = updates().filter(|update| plan.moved_again.contains(&update.row)).count();
         let carrying = updates().filter(|update| plan.carries(update)).count();
         let creates = due.changes(plan).filter(|change| Self::is_create(change)).count();
         BTreeMap::from([
-            (Endpoint::Customers, listing.pages + listing.pages_of_children + moved_again),
+            (Endpoint::Customers, self.listings() + moved_again),
             (Endpoint::CreateCustomer, creates),
             (Endpoint::UpdateCustomer, due.count() - creates),
             (Endpoint::GetCustomer, plan.looks + carrying),
@@ -179,9 +181,8 @@ impl Report {
     /// How long the planned changes take at the configured rate, in seconds.
     #[must_use]
     pub fn estimated_seconds(&self) -> u64 {
-        let listing = &self.run.listing;
         let plan = &self.run.plan;
-        let made = listing.pages + listing.pages_of_children + plan.looks + plan.tags.looks;
+        let made = self.listings() + plan.looks + plan.tags.looks;
         let calls = self.calls_planned().into_values().sum::<usize>() - made;
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }
@@ -227,6 +228,12 @@ impl Report {
             Some(error) => Some(error.to_string()),
             None => unrecorded,
         }
+    }
+
+    /// The listings that came before the changes.
+    fn listings(&self) -> usize {
+        let Listing { pages, pages_of_children, .. } = self.run.listing;
+        pages + pages_of_children + self.page_sizes_refused
     }
 
     /// Why the applier ended before the end.
