@@ -14,6 +14,7 @@ mod daemon;
 mod deploy;
 mod failures;
 mod faults;
+mod forecast;
 mod fuzz;
 mod guard;
 mod hierarchy;

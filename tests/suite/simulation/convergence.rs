@@ -10,8 +10,8 @@ use explo_sync::{
 use super::{
     each_seed,
     oracle::{
-        allows, check_calls, check_missing_tags, check_needed, check_report, check_unmanaged, holds, lies, managed,
-        refuses, stored, unmanaged,
+        allows, check_calls, check_forecast, check_missing_tags, check_needed, check_report, check_unmanaged, holds,
+        lies, managed, refuses, stored, unmanaged,
     },
     table::Table,
     world::{Call, Course, Ended, World},
@@ -56,6 +56,7 @@ async fn converges<L: Ledger + Default>(world: &World, remembers: bool) -> (L, B
         };
         check_calls(world, &calls, true);
         check_report(world, &report, &calls);
+        check_forecast(&report);
         check_needed(world, &before, &calls);
         check_missing_tags(world, &before, &report, &calls);
         if !remembers {

@@ -469,3 +469,15 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
         }
     }
 }
+
+/// Where nothing fails, the calls are those that were forecast.
+pub fn check_forecast(report: &Report) {
+    let applied = report.run.applied.as_ref().unwrap();
+    let is_applied = |outcome: &Outcome| *outcome == Outcome::Applied;
+    if !applied.outcomes.iter().all(is_applied) || !applied.existing.is_empty() {
+        return;
+    }
+    let mut planned = report.calls_planned();
+    planned.retain(|_, calls| *calls > 0);
+    assert_eq!(report.calls_made, planned);
+}
