@@ -5,7 +5,7 @@
 mod resume;
 mod single;
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -103,7 +103,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Every row.
     async fn read(&self) -> Result<Index, Error> {
         let mut index = Index::new(Fingerprints::new(self.seed));
-        self.unless_stopped(self.source.read(&mut |row| index.insert(row))).await?;
+        self.unless_stopped(self.source.read(&mut |rows| index.insert(rows))).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
     }
@@ -117,7 +117,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {
         let mut comparison = Comparison::new(tenants, self.rules, self.findings);
-        let mut observe = |customer: &Customer<'_>| comparison.observe(customer);
+        let mut observe = |customers: &[Customer<'_>]| comparison.observe(customers);
         let listing = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
         Ok((comparison, listing))
@@ -178,7 +178,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Looks at customers whose differences may be the listing's alone.
     async fn verify<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
-        while let Some(provided_id) = comparison.doubtful().map(str::to_owned) {
+        while let Some(provided_id) = comparison.doubtful().map(Cow::into_owned) {
             let customer = match self.held(&provided_id).await {
                 Ok(customer) => customer,
                 // Another one may answer.

@@ -28,9 +28,10 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut written = Ok(());
     let progress = context.terminal.progress();
-    let mut write = |customer: &Customer<'_>| {
+    let mut write = |customers: &[Customer<'_>]| {
         if written.is_ok() {
-            written = report::write_customer(customer, args.with_tokens, &mut out);
+            let write = |customer| report::write_customer(customer, args.with_tokens, &mut out);
+            written = customers.iter().try_for_each(write);
         }
         if written.is_err() {
             // Nobody reads on.

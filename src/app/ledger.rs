@@ -10,7 +10,7 @@ use crate::{
     cli::Output,
     config::Config,
     ledger::{self, Ledger},
-    model::{Row, printable},
+    model::{Row, id_of, printable},
     report::Exit,
     source::{AnySource, Source},
 };
@@ -58,14 +58,11 @@ pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
 async fn missing(config: &Config, ledger: &ledger::Sql) -> Result<Vec<String>, String> {
     let findings = ledger.load().await.map_err(|error| error.to_string())?;
     let mut ids = Vec::new();
-    let mut each = |row: Row| {
-        let provided_id = match row {
-            Ok(tenant) => Some(tenant.provided_id),
-            Err(invalid) => invalid.provided_id,
-        };
-        ids.extend(provided_id.filter(|id| findings.token(id).is_none()));
+    let mut take = |rows: &[Row<'_>]| {
+        let missing = rows.iter().filter_map(id_of).filter(|id| findings.token(id).is_none());
+        ids.extend(missing.map(str::to_owned));
     };
-    config.source.read(&mut each).await.map_err(|error| error.to_string())?;
+    config.source.read(&mut take).await.map_err(|error| error.to_string())?;
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)

@@ -26,7 +26,7 @@ use crate::{
 
 /// Runs once; the result is the exit code.
 pub(super) async fn sync(context: &Context, args: &SyncArgs) -> io::Result<u8> {
-    let exit = run(context, args).await?;
+    let exit = Box::pin(run(context, args)).await?;
     let code = exit as u8;
     Ok(if args.ok.contains(&code) { 0 } else { code })
 }

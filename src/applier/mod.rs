@@ -160,7 +160,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         match &outcome {
             Outcome::Applied | Outcome::Unsettled(_) => self.is_there(change.row()),
             Outcome::Failed(reason) => {
-                tracing::error!(tenant.id = tenant.provided_id, change = change.kind(), "{reason}");
+                tracing::error!(tenant.id = &*tenant.provided_id, change = change.kind(), "{reason}");
             }
             Outcome::Deferred | Outcome::Waiting(_) => {}
         }
@@ -177,13 +177,13 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         self.not_there.lock().unwrap_or_else(PoisonError::into_inner).remove(&row);
     }
 
-    async fn rename(&self, row: RowNumber, tenant: &Tenant) -> Result<Outcome, Error> {
-        let customer = self.writer.rename(self.plan.previous_provided_id(row), &tenant.provided_id).await?;
+    async fn rename(&self, row: RowNumber, tenant: &Tenant<'_>) -> Result<Outcome, Error> {
+        let customer = self.writer.rename(&self.plan.previous_provided_id(row), &tenant.provided_id).await?;
         self.answers.show(tenant, &customer);
         Ok(Outcome::Applied)
     }
 
-    async fn create(&self, tenant: &Tenant) -> Result<Outcome, Error> {
+    async fn create(&self, tenant: &Tenant<'_>) -> Result<Outcome, Error> {
         let created = self.writer.create(&wanted(tenant, &Field::ALL, None, self.plan.rules)).await?;
         if created.is_new {
             self.answers.show(tenant, &created.customer);
@@ -195,7 +195,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
 
     /// A customer that existed though the listing did not show it: ours only if it is in a data visibility group that the
     /// listing shows.
-    async fn adopt(&self, tenant: &Tenant, found: &Created) -> Result<Outcome, Error> {
+    async fn adopt(&self, tenant: &Tenant<'_>, found: &Created) -> Result<Outcome, Error> {
         let (groups, customer) = (&self.plan.access_groups, &found.customer);
         let group = customer.access_group.as_deref().unwrap_or_default();
         if !groups.is_empty() && !groups.contains(group) {
@@ -206,7 +206,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             self.answers.show(tenant, customer);
         } else {
             self.answers.show_unlisted(tenant, customer);
-            self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone());
+            self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone().into_owned());
         }
         let differences = self.settling.differences(tenant, customer).await;
         let mut fields = fields(&differences);
@@ -224,9 +224,9 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
 
     /// What three updates could not settle is spared, and the rest is written. Where others' values are carried they are
     /// read just before, and what no longer differs is not sent.
-    async fn update(&self, row: RowNumber, tenant: &Tenant, differences: &[Difference]) -> Result<Outcome, Error> {
+    async fn update(&self, row: RowNumber, tenant: &Tenant<'_>, differences: &[Difference]) -> Result<Outcome, Error> {
         let (mut unsettled, mut fields) = self.settling.spare(differences);
-        if needs_current(tenant, &fields, self.plan.rules) {
+        if needs_current(&tenant.managed(), &fields, self.plan.rules) {
             let current = self.reader.customer(&tenant.provided_id).await?;
             let differences = compare(tenant, &current, self.plan.rules.with(KeyStyle::AsListed));
             let still_differs = |field| differences.iter().any(|difference| difference.field == field);
@@ -244,7 +244,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     /// Writes these fields, if any; gives those that the answer still shows otherwise.
     async fn write(
         &self,
-        tenant: &Tenant,
+        tenant: &Tenant<'_>,
         fields: &[Field],
         current: Option<&Customer<'_>>,
     ) -> Result<Vec<Unsettled>, Error> {

@@ -58,24 +58,24 @@ impl Recording<'_> {
 
 impl Answers {
     /// Takes what the answer to a write showed.
-    pub(super) fn show(&self, tenant: &Tenant, customer: &Customer<'_>) {
-        let is_unlisted = self.lock().get(&tenant.provided_id).is_some_and(|known| known.seen == Shown::Unlisted);
+    pub(super) fn show(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
+        let is_unlisted = self.lock().get(&*tenant.provided_id).is_some_and(|known| known.seen == Shown::Unlisted);
         let seen = if is_unlisted { Shown::Unlisted } else { Shown::Listed(lasting_fingerprint_of(customer, tenant)) };
         self.insert(tenant, customer, seen);
     }
 
     /// Takes what the answer to a create showed of a customer that exists, though the listing did not show it.
-    pub(super) fn show_unlisted(&self, tenant: &Tenant, customer: &Customer<'_>) {
+    pub(super) fn show_unlisted(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
         self.insert(tenant, customer, Shown::Unlisted);
     }
 
-    pub(super) fn take(&self, tenant: &Tenant) -> Option<Acknowledged> {
-        self.lock().remove(&tenant.provided_id)
+    pub(super) fn take(&self, tenant: &Tenant<'_>) -> Option<Acknowledged> {
+        self.lock().remove(&*tenant.provided_id)
     }
 
-    fn insert(&self, tenant: &Tenant, customer: &Customer<'_>, seen: Shown) {
+    fn insert(&self, tenant: &Tenant<'_>, customer: &Customer<'_>, seen: Shown) {
         let answer = Acknowledged { token: Token::shown(&customer.token), seen };
-        self.lock().insert(tenant.provided_id.clone(), answer);
+        self.lock().insert(tenant.provided_id.clone().into_owned(), answer);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Acknowledged>> {

@@ -38,7 +38,12 @@ impl<'a, R: Reader> Settling<'a, R> {
     }
 
     /// Those of the updated fields that the answer shows otherwise.
-    pub(super) async fn unsettled(&self, tenant: &Tenant, answer: &Customer<'_>, updated: &[Field]) -> Vec<Unsettled> {
+    pub(super) async fn unsettled(
+        &self,
+        tenant: &Tenant<'_>,
+        answer: &Customer<'_>,
+        updated: &[Field],
+    ) -> Vec<Unsettled> {
         let differences = self.differences(tenant, answer).await.into_iter();
         let differences = differences.filter(|difference| updated.contains(&difference.field));
         let unsettled: Vec<_> = differences.map(Unsettled::new).collect();
@@ -47,10 +52,10 @@ impl<'a, R: Reader> Settling<'a, R> {
     }
 
     /// Whether a customer that was moved again is there now: no answer to a write shows it.
-    pub(super) async fn look_after(&self, tenant: &Tenant, differences: &[Difference]) -> Vec<Unsettled> {
+    pub(super) async fn look_after(&self, tenant: &Tenant<'_>, differences: &[Difference]) -> Vec<Unsettled> {
         let Some(parent) = &tenant.parent_provided_id else { return Vec::new() };
         let Ok(Children { provided_ids, .. }) = self.reader.children(parent).await else { return Vec::new() };
-        if provided_ids.contains(&tenant.provided_id) {
+        if provided_ids.iter().any(|child| *child == tenant.provided_id) {
             return Vec::new();
         }
         let moves = differences.iter().filter(|difference| difference.field == Field::ParentProvidedId);
@@ -61,13 +66,13 @@ impl<'a, R: Reader> Settling<'a, R> {
 
     /// What an answer shows otherwise than wanted. Where keys have another style, one look at a customer tells whether that
     /// means anything.
-    pub(super) async fn differences(&self, tenant: &Tenant, answer: &Customer<'_>) -> Vec<Difference> {
+    pub(super) async fn differences(&self, tenant: &Tenant<'_>, answer: &Customer<'_>) -> Vec<Difference> {
         let compared = |keys| compare(tenant, answer, self.rules.with(keys));
         let (shown, restyled) = (compared(KeyStyle::AsListed), compared(KeyStyle::AsWanted));
         if shown != restyled && self.key_style(tenant, &shown).await == KeyStyle::AsWanted { restyled } else { shown }
     }
 
-    async fn key_style(&self, tenant: &Tenant, shown: &[Difference]) -> KeyStyle {
+    async fn key_style(&self, tenant: &Tenant<'_>, shown: &[Difference]) -> KeyStyle {
         let look = async || {
             let held = self.reader.customer(&tenant.provided_id).await?;
             let held = compare(tenant, &held, self.rules.with(KeyStyle::AsListed));

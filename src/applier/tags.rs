@@ -40,7 +40,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         if unmade.is_empty() {
             return None;
         }
-        let (reason, is_refused) = self.plan.sent_tags(change).iter().find_map(|tag| unmade.get(tag))?;
+        let (reason, is_refused) = self.plan.sent_tags(change).iter().find_map(|tag| unmade.get(&**tag))?;
         Some((format!("one of its group_tags could not be created: {reason}"), *is_refused))
     }
 }

@@ -118,14 +118,12 @@ impl Environment {
 
     /// Names that would be ours if their underscores were doubled; no other program has reason to set one.
     fn single_underscores(&self, known: &[String]) -> impl Iterator<Item = (Origin, String)> {
-        let meant = |name: &str| {
-            known
-                .iter()
-                .map(|key| variable(key))
-                .find(|ours| ours != name && ours.replace("__", "_") == name.replace("__", "_"))
-        };
+        let single = |name: &str| name.replace("__", "_");
+        let ours = known.iter().map(|key| variable(key)).map(|ours| (single(&ours), ours));
+        let ours: BTreeMap<_, _> = ours.collect();
         let told = move |name: &String| {
-            Some((Origin::variable(name), format!("there is no such variable; did you mean {}?", meant(name)?)))
+            let meant = ours.get(&single(name)).filter(|ours| *ours != name)?;
+            Some((Origin::variable(name), format!("there is no such variable; did you mean {meant}?")))
         };
         self.0.keys().filter(|name| !name.starts_with(PREFIX)).filter_map(told)
     }

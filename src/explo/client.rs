@@ -73,7 +73,7 @@ pub(super) struct Request<'a> {
     /// Without a body it is a GET, as is a listing.
     pub(super) body: Option<String>,
     /// What the body carries, to be masked in errors.
-    pub(super) sent: Option<&'a Tenant>,
+    pub(super) sent: Option<&'a Tenant<'a>>,
 }
 
 /// A request on its way.

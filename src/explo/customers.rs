@@ -100,7 +100,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// Sends a tenant; the answer must be about its customer.
-    pub(super) async fn post(&self, endpoint: Endpoint, tenant: &Tenant) -> Result<Created, Error> {
+    pub(super) async fn post(&self, endpoint: Endpoint, tenant: &Tenant<'_>) -> Result<Created, Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
         let (answer, failed_attempts) = self.call(&request, read_answer).await?;
@@ -137,7 +137,11 @@ fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
 }
 
 impl<T: Transport> Reader for Client<T> {
-    async fn list(&self, observe: &mut dyn FnMut(&Customer<'_>), progress: PageProgress<'_>) -> Result<Listing, Error> {
+    async fn list(
+        &self,
+        observe: &mut dyn FnMut(&[Customer<'_>]),
+        progress: PageProgress<'_>,
+    ) -> Result<Listing, Error> {
         listing::list(self, &self.settings.listing, observe, progress).await
     }
 
@@ -146,7 +150,7 @@ impl<T: Transport> Reader for Client<T> {
     }
 
     async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error> {
-        let tenant = Tenant { provided_id: provided_id.to_owned(), ..Tenant::default() };
+        let tenant = Tenant { provided_id: provided_id.into(), ..Tenant::default() };
         Ok(self.post(Endpoint::GetCustomer, &tenant).await?.customer)
     }
 
@@ -156,11 +160,11 @@ impl<T: Transport> Reader for Client<T> {
 }
 
 impl<T: Transport> Writer for Client<T> {
-    async fn create(&self, tenant: &Tenant) -> Result<Created, Error> {
+    async fn create(&self, tenant: &Tenant<'_>) -> Result<Created, Error> {
         self.post(Endpoint::CreateCustomer, tenant).await
     }
 
-    async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error> {
+    async fn update(&self, tenant: &Tenant<'_>) -> Result<Customer<'static>, Error> {
         Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.customer)
     }
 

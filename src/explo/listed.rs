@@ -14,48 +14,155 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::Unusable;
-use crate::model::{Customer, Scan, json};
+use crate::model::{Customer, Layout, Scan, json};
 
 /// A record of more bytes than this is not read: what it unpacks to could be ten times as large.
 const LARGEST: usize = 1 << 20;
 
 /// Reads the text of one record.
 pub(super) fn read(record: &str) -> Result<Customer<'_>, Unusable> {
-    next(&mut Scan::new(record))
+    let mut customer = Customer::default();
+    next(&mut Scan::new(record), &mut Layouts::default(), &mut customer)?;
+    Ok(customer)
 }
 
-/// Reads the record that comes next.
-pub(super) fn next<'a>(scan: &mut Scan<'a>) -> Result<Customer<'a>, Unusable> {
+/// The keys of the record before, and of its objects: most records have the same.
+#[derive(Default)]
+pub(super) struct Layouts {
+    record: Layout<Key>,
+    properties: Layout<()>,
+    mapping: Layout<()>,
+}
+
+/// What the value under a key is.
+#[derive(Clone, Copy)]
+enum Key {
+    Token,
+    ProvidedId,
+    Name,
+    Emails,
+    GroupTags,
+    Properties,
+    Mapping,
+    IsDemoGroup,
+    HierarchyLevel,
+    AccessGroup,
+    /// With what is inherited; without, mostly the same text as the own ones, which need not be checked twice.
+    ComputedProperties,
+    ComputedMapping,
+    Other,
+}
+
+impl Key {
+    fn named(name: &str) -> Self {
+        match name {
+            "token" => Self::Token,
+            "provided_id" | "providedId" => Self::ProvidedId,
+            "name" => Self::Name,
+            "emails" => Self::Emails,
+            "group_tags" | "groupTags" => Self::GroupTags,
+            "properties" => Self::Properties,
+            "parent_schema_datasource_mapping" | "parentSchemaDatasourceMapping" => Self::Mapping,
+            "is_demo_group" | "isDemoGroup" => Self::IsDemoGroup,
+            "hierarchy_level" | "hierarchyLevel" => Self::HierarchyLevel,
+            "access_group" | "accessGroup" => Self::AccessGroup,
+            "computed_properties" | "computedProperties" => Self::ComputedProperties,
+            "computed_parent_schema_datasource_mapping" | "computedParentSchemaDatasourceMapping" => {
+                Self::ComputedMapping
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Reads the record that comes next, in place of what `customer` was.
+pub(super) fn next<'a>(
+    scan: &mut Scan<'a>,
+    layouts: &mut Layouts,
+    customer: &mut Customer<'a>,
+) -> Result<(), Unusable> {
     let start = scan.position();
     if !scan.enter(b'{')? {
         return Err(Unusable::Shape);
     }
-    let empty = || Cow::Borrowed("{}");
-    let mut customer = Customer { properties: empty(), mapping: empty(), ..Customer::default() };
-    let mut is_first = true;
-    while let Some(key) = scan.key(is_first)? {
-        set(&mut customer, &key, scan.value(json::MAX_DEPTH)?)?;
-        is_first = false;
+    clear(customer);
+    let mut place = 0;
+    while let Some(key) = layouts.record.key(scan, place, Key::named)? {
+        set(customer, key, scan, layouts)?;
+        place += 1;
+        if scan.position() - start > LARGEST {
+            return Err(Unusable::Shape);
+        }
     }
-    if scan.position() - start > LARGEST { Err(Unusable::Shape) } else { Ok(customer) }
+    Ok(())
 }
 
-/// The `computed_…` twins are among the others: they contain what is inherited.
-fn set<'a>(customer: &mut Customer<'a>, key: &str, value: &'a str) -> Result<(), Unusable> {
+/// Keeps the memory of the lists.
+fn clear(customer: &mut Customer<'_>) {
+    let mut lists = (std::mem::take(&mut customer.emails), std::mem::take(&mut customer.group_tags));
+    lists.0.clear();
+    lists.1.clear();
+    let empty = || Cow::Borrowed("{}");
+    *customer =
+        Customer { emails: lists.0, group_tags: lists.1, properties: empty(), mapping: empty(), ..Customer::default() };
+}
+
+fn set<'a>(customer: &mut Customer<'a>, key: Key, scan: &mut Scan<'a>, layouts: &mut Layouts) -> Result<(), Unusable> {
     match key {
-        "token" => keep(&mut customer.token, filled(text(value)?)),
-        "provided_id" | "providedId" => keep(&mut customer.provided_id, filled(text(value)?).map(Some)),
-        "name" => keep(&mut customer.name, filled(text(value)?)),
-        "emails" => keep(&mut customer.emails, texts(value, text)?),
-        "group_tags" | "groupTags" => keep(&mut customer.group_tags, texts(value, named)?),
-        "properties" => keep(&mut customer.properties, object(value)?),
-        "parent_schema_datasource_mapping" | "parentSchemaDatasourceMapping" => {
-            keep(&mut customer.mapping, object(value)?);
+        Key::Token => keep(&mut customer.token, filled(next_text(scan, text)?)),
+        Key::ProvidedId => keep(&mut customer.provided_id, filled(next_text(scan, text)?).map(Some)),
+        Key::Name => keep(&mut customer.name, filled(next_text(scan, text)?)),
+        Key::Emails => next_list(scan, text, &mut customer.emails)?,
+        Key::GroupTags => next_list(scan, named, &mut customer.group_tags)?,
+        Key::Properties => {
+            keep(&mut customer.properties, object(scan.object(json::MAX_DEPTH, &mut layouts.properties)?)?);
         }
-        "is_demo_group" | "isDemoGroup" => keep(&mut customer.is_demo_group, truth(value)?),
-        "hierarchy_level" | "hierarchyLevel" => keep(&mut customer.hierarchy_level, filled(named(value)?)),
-        "access_group" | "accessGroup" => keep(&mut customer.access_group, filled(named(value)?).map(Some)),
-        _ => {}
+        Key::Mapping => keep(&mut customer.mapping, object(scan.object(json::MAX_DEPTH, &mut layouts.mapping)?)?),
+        Key::IsDemoGroup => keep(&mut customer.is_demo_group, truth(scan.value(json::MAX_DEPTH)?)?),
+        Key::HierarchyLevel => keep(&mut customer.hierarchy_level, filled(next_text(scan, named)?)),
+        Key::AccessGroup => keep(&mut customer.access_group, filled(next_text(scan, named)?).map(Some)),
+        Key::ComputedProperties => skip_twin(scan, &customer.properties)?,
+        Key::ComputedMapping => skip_twin(scan, &customer.mapping)?,
+        Key::Other => drop(scan.value(json::MAX_DEPTH)?),
+    }
+    Ok(())
+}
+
+/// Goes past a value that may be just the same object.
+fn skip_twin(scan: &mut Scan<'_>, own: &str) -> Result<(), Unusable> {
+    if !scan.follow(own) {
+        scan.value(json::MAX_DEPTH)?;
+    }
+    Ok(())
+}
+
+/// The way from a value to its characters.
+type Text<'a> = fn(&'a str) -> Result<Option<Cow<'a, str>>, Unusable>;
+
+#[inline]
+fn next_text<'a>(scan: &mut Scan<'a>, text: Text<'a>) -> Result<Option<Cow<'a, str>>, Unusable> {
+    match scan.plain() {
+        Some(plain) => Ok(Some(Cow::Borrowed(plain))),
+        None => text(scan.value(json::MAX_DEPTH)?),
+    }
+}
+
+/// Reads a list, unless it is empty.
+fn next_list<'a>(scan: &mut Scan<'a>, text: Text<'a>, list: &mut Vec<Cow<'a, str>>) -> Result<(), Unusable> {
+    let (start, mut is_first) = (scan.position(), true);
+    if !scan.enter(b'[')? {
+        return if scan.value(0)? == "null" { Ok(()) } else { Err(Unusable::Shape) };
+    }
+    let before = list.len();
+    while scan.has_element(is_first)? {
+        list.extend(next_text(scan, text)?);
+        is_first = false;
+        if scan.position() - start > LARGEST {
+            return Err(Unusable::Shape);
+        }
+    }
+    if list.len() > before {
+        list.drain(..before);
     }
     Ok(())
 }
@@ -91,19 +198,6 @@ pub(super) fn named(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
         name = text(member)?;
     }
     name.map(Some).ok_or(Unusable::Shape)
-}
-
-fn texts<'a>(
-    value: &'a str,
-    text: fn(&'a str) -> Result<Option<Cow<'a, str>>, Unusable>,
-) -> Result<Option<Vec<Cow<'a, str>>>, Unusable> {
-    if value.len() > LARGEST || !value.starts_with(['[', 'n']) {
-        return Err(Unusable::Shape);
-    }
-    let is_null = value.starts_with('n');
-    let elements = json::elements(value).take_while(|_| !is_null);
-    let list: Vec<_> = elements.filter_map(|element| text(element).transpose()).collect::<Result<_, _>>()?;
-    Ok((!list.is_empty()).then_some(list))
 }
 
 fn object(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {

@@ -47,13 +47,13 @@ struct Customers<'c, 'o, T> {
 /// Shows every distinct customer once, as its page arrives; they are told apart by their tokens.
 struct Union<'o> {
     tokens: Distinct,
-    observe: &'o mut dyn FnMut(&Customer<'_>),
+    observe: &'o mut dyn FnMut(&[Customer<'_>]),
 }
 
 pub(super) async fn list(
     client: &Client<impl Transport>,
     rules: &ListingRules,
-    observe: &mut dyn FnMut(&Customer<'_>),
+    observe: &mut dyn FnMut(&[Customer<'_>]),
     progress: PageProgress<'_>,
 ) -> Result<Listing, Error> {
     let customers = Customers::new(client, None, observe);
@@ -77,7 +77,8 @@ pub(super) async fn children(
     parent: &str,
 ) -> Result<Children, Error> {
     let (mut provided_ids, mut seen) = (Vec::new(), Vec::<Seen>::new());
-    let mut observe = |child: &Customer<'_>| provided_ids.extend(child.provided_id.as_deref().map(str::to_owned));
+    let id = |child: &Customer<'_>| child.provided_id.as_deref().map(str::to_owned);
+    let mut observe = |children: &[Customer<'_>]| provided_ids.extend(children.iter().filter_map(id));
     let customers = Customers::new(client, Some(parent), &mut observe);
     loop {
         let before = customers.distinct();
@@ -95,14 +96,14 @@ pub(super) async fn children(
 impl<T: Transport> Client<T> {
     /// The first page alone: how many customers it has, and how many it promises.
     pub async fn first_page(&self) -> Result<(usize, Option<u64>), Error> {
-        let mut nobody = |_: &Customer<'_>| {};
+        let mut nobody = |_: &[Customer<'_>]| {};
         let seen = Customers::new(self, None, &mut nobody).number(1).await?;
         Ok((seen.records, seen.total))
     }
 }
 
 impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
-    fn new(client: &'c Client<T>, parent: Option<&'c str>, observe: &'o mut dyn FnMut(&Customer<'_>)) -> Self {
+    fn new(client: &'c Client<T>, parent: Option<&'c str>, observe: &'o mut dyn FnMut(&[Customer<'_>])) -> Self {
         Self { client, parent, union: Mutex::new(Union { tokens: Distinct::default(), observe }) }
     }
 
@@ -110,7 +111,8 @@ impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
         let version = self.client.settings.listing.version;
         let read = |body: &[u8]| {
             let mut union = self.union.lock().map_err(|_| Unusable::Shape)?;
-            let Page { total, customers } = Page::read(body, version, &mut |customer| union.add(customer))?;
+            let Page { total, customers } = Page::read(body, version, &mut |customers| union.add(customers))?;
+            union.tokens.expect(total.unwrap_or_default());
             let all = (version == ListingVersion::V1).then_some(customers as u64);
             Ok(Seen { records: customers, total: all.or(total), next: None })
         };
@@ -131,10 +133,18 @@ impl<T: Transport> Pages for Customers<'_, '_, T> {
 }
 
 impl Union<'_> {
-    fn add(&mut self, customer: &Customer<'_>) {
-        let key = if customer.token.is_empty() { customer.provided_id.as_deref() } else { Some(&*customer.token) };
-        if self.tokens.insert(key.unwrap_or_default()) {
-            (self.observe)(customer);
+    fn add(&mut self, customers: &mut [Customer<'_>]) {
+        let are_new = self.tokens.insert_all(customers.iter().map(|customer| {
+            let token = Some(&*customer.token).filter(|token| !token.is_empty());
+            token.or(customer.provided_id.as_deref()).unwrap_or_default()
+        }));
+        let mut new = 0;
+        for (place, is_new) in are_new.into_iter().enumerate() {
+            if is_new {
+                customers.swap(new, place);
+                new += 1;
+            }
         }
+        (self.observe)(&customers[..new]);
     }
 }

@@ -31,8 +31,12 @@ pub use wire::ListingVersion;
 /// Reads customers; changes nothing.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Reader {
-    /// Shows every customer once, and proves that they are all, or fails.
-    async fn list(&self, observe: &mut dyn FnMut(&Customer<'_>), progress: PageProgress<'_>) -> Result<Listing, Error>;
+    /// Shows every customer once, a few at a time, and proves that they are all, or fails.
+    async fn list(
+        &self,
+        observe: &mut dyn FnMut(&[Customer<'_>]),
+        progress: PageProgress<'_>,
+    ) -> Result<Listing, Error>;
 
     /// The customers below this one: those directly below it, perhaps all.
     async fn children(&self, parent: &str) -> Result<Children, Error>;
@@ -48,10 +52,10 @@ pub trait Reader {
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Writer {
     /// Makes the customer of a tenant, or finds that it exists; repeating it does no harm.
-    async fn create(&self, tenant: &Tenant) -> Result<Created, Error>;
+    async fn create(&self, tenant: &Tenant<'_>) -> Result<Created, Error>;
 
     /// Changes the fields that the tenant has; repeating it does no harm. The answer is the customer as it is now.
-    async fn update(&self, tenant: &Tenant) -> Result<Customer<'static>, Error>;
+    async fn update(&self, tenant: &Tenant<'_>) -> Result<Customer<'static>, Error>;
 
     /// Gives the customer with the old id the new one; it keeps its token. Once: an answer that is lost is found out. The
     /// customer as it is now.

@@ -1,4 +1,4 @@
-//! One page of the listing, read in one pass: each customer is shown as soon as it is parsed, and forgotten.
+//! One page of the listing, read in one pass: a few customers at a time are shown as soon as they are parsed, and forgotten.
 //!
 //! So customers may have been shown when the rest of the page turns out to be of no use. They were whole, and a page that
 //! is read again shows them again.
@@ -9,7 +9,7 @@ use serde::de::IgnoredAny;
 
 use super::{
     Unusable,
-    listed::{self, flag, text},
+    listed::{self, Layouts, flag, text},
     wire::{self, ListingVersion},
 };
 use crate::model::{Customer, Scan, json};
@@ -35,10 +35,16 @@ struct Told<'a> {
     shows_others: bool,
 }
 
-type Show<'s> = &'s mut dyn FnMut(&Customer<'_>);
+type Show<'s> = &'s mut dyn FnMut(&mut [Customer<'_>]);
+
+/// Customers shown at once: whoever looks each of them up need not wait for one after the other.
+const BATCH: usize = 32;
+
+/// What is shown at once is no longer than this, for what it unpacks to could be ten times as large.
+const LARGEST_BATCH: usize = 1 << 20;
 
 impl Page {
-    /// Reads a page and shows its customers one by one.
+    /// Reads a page and shows its customers, a few at a time.
     pub fn read(body: &[u8], version: ListingVersion, show: Show<'_>) -> Result<Self, Unusable> {
         let text = wire::text(body)?;
         let mut scan = Scan::new(text);
@@ -126,11 +132,21 @@ fn list(scan: &mut Scan<'_>, show: Show<'_>) -> Result<Option<usize>, Unusable> 
     if !scan.enter(b'[')? {
         return if scan.value(0)? == "null" { Ok(None) } else { Err(Unusable::Shape) };
     }
-    let mut count = 0;
+    let (mut layouts, mut batch) = (Layouts::default(), vec![Customer::default(); BATCH]);
+    let (mut count, mut full, mut start) = (0, 0, scan.position());
     while scan.has_element(count == 0)? {
-        show(&listed::next(scan)?);
-        count += 1;
+        listed::next(scan, &mut layouts, &mut batch[full])?;
+        (count, full) = (count + 1, full + 1);
+        let is_large = scan.position() - start > LARGEST_BATCH;
+        if full == BATCH || is_large {
+            show(&mut batch[..full]);
+            (full, start) = (0, scan.position());
+        }
+        if is_large {
+            batch.fill(Customer::default());
+        }
     }
+    show(&mut batch[..full]);
     Ok(Some(count))
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn list(client: &Client<impl Transport>) -> Result<Option<BTree
 pub(super) async fn create(client: &Client<impl Transport>, name: &str) -> Result<(), Error> {
     let endpoint = Endpoint::CreateGroupTag;
     let body = serde_json::to_string(&TagBody { name }).unwrap_or_default();
-    let sent = Tenant { group_tags: Some(vec![name.to_owned()]), ..Tenant::default() };
+    let sent = Tenant { group_tags: Some(vec![name.into()]), ..Tenant::default() };
     let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(&sent) };
     match client.call(&request, wire::read_success).await {
         Ok(_) => Ok(()),

@@ -8,7 +8,7 @@
 //!
 //! What a customer's record may look like is in `listed.rs`, a page of them in `page.rs`.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{error::Category, value::RawValue};
@@ -100,7 +100,7 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], above: usize) -> Result<T, Unusa
 
 /// The text of an answer.
 pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
-    let text = str::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
+    let text = simdutf8::basic::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
     if text.trim_start().is_empty() { Err(Unusable::Unreadable("is empty")) } else { Ok(text) }
 }
 
@@ -120,9 +120,9 @@ pub struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    emails: Option<&'a [String]>,
+    emails: Option<&'a [Cow<'a, str>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    group_tags: Option<&'a [String]>,
+    group_tags: Option<&'a [Cow<'a, str>]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     properties: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,8 +135,8 @@ pub struct Body<'a> {
     parent_provided_id: Option<&'a str>,
 }
 
-impl<'a> From<&'a Tenant> for Body<'a> {
-    fn from(tenant: &'a Tenant) -> Self {
+impl<'a> From<&'a Tenant<'_>> for Body<'a> {
+    fn from(tenant: &'a Tenant<'_>) -> Self {
         Self {
             provided_id: &tenant.provided_id,
             name: tenant.name.as_deref(),
@@ -168,7 +168,7 @@ pub struct TagBody<'a> {
 }
 
 /// Only whole objects are sent: single keys were completed with the others' before.
-fn whole(object: &Object) -> Option<&RawValue> {
+fn whole<'o>(object: &'o Object<'_>) -> Option<&'o RawValue> {
     match object {
         Object::Whole(text) => serde_json::from_str(text).ok(),
         Object::Keys(_) => None,

@@ -1,5 +1,7 @@
 //! Quoting an answer in an error: cut short, without anything that must not be told.
 
+use std::borrow::Cow;
+
 use crate::model::{Object, Tenant, json};
 
 /// Characters quoted at the most.
@@ -10,12 +12,12 @@ const TOKEN_LENGTH: usize = 16;
 
 /// The beginning of an answer, on one line; e-mail addresses, tokens (the one that is ours above all) and the values that were sent are masked.
 #[must_use]
-pub fn excerpt(body: &[u8], sent: Option<&Tenant>, token: &str) -> String {
+pub fn excerpt(body: &[u8], sent: Option<&Tenant<'_>>, token: &str) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(8 * LONGEST)]);
     if text.trim().is_empty() {
         return "(an empty answer)".to_owned();
     }
-    let (values, id) = sent.map_or((Vec::new(), ""), |tenant| (values(tenant), tenant.provided_id.as_str()));
+    let (values, id) = sent.map_or((Vec::new(), ""), |tenant| (values(tenant), &*tenant.provided_id));
     let mut text = without_tokens(&text.replace(token, "***"));
     for value in values.iter().filter(|value| value.len() > 1 && *value != id) {
         let escaped = json::quote(value);
@@ -59,14 +61,14 @@ fn is_secret(word: &str) -> bool {
 }
 
 /// The values that a request carried, longest first, so that none hides in another's mask.
-fn values(tenant: &Tenant) -> Vec<String> {
-    let lists = [&tenant.emails, &tenant.group_tags].into_iter().flatten().flatten().cloned();
+fn values(tenant: &Tenant<'_>) -> Vec<String> {
+    let lists = [&tenant.emails, &tenant.group_tags].into_iter().flatten().flatten().cloned().map(Cow::into_owned);
     let objects = [&tenant.properties, &tenant.mapping].into_iter().flatten();
     let members = objects.flat_map(|object| match object {
         Object::Whole(text) => leaves(text),
         Object::Keys(keys) => keys.iter().filter_map(|(_, value)| value.as_deref()).flat_map(leaves).collect(),
     });
-    let texts = [&tenant.name, &tenant.hierarchy_level_name].into_iter().flatten().cloned();
+    let texts = [&tenant.name, &tenant.hierarchy_level_name].into_iter().flatten().cloned().map(Cow::into_owned);
     let mut values: Vec<String> = lists.chain(members).chain(texts).collect();
     values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
     values
@@ -88,9 +90,9 @@ mod tests {
     #[test]
     fn an_excerpt_tells_the_reason_and_keeps_the_secrets() {
         let tenant = Tenant {
-            provided_id: "acme-2024-production-eu".to_owned(),
-            name: Some("Acme \"Rockets\" Ltd".to_owned()),
-            properties: Some(Object::Whole(r#"{"plan":{"kinds":["enterprise"]}}"#.to_owned())),
+            provided_id: "acme-2024-production-eu".into(),
+            name: Some("Acme \"Rockets\" Ltd".into()),
+            properties: Some(Object::Whole(r#"{"plan":{"kinds":["enterprise"]}}"#.into())),
             ..Tenant::default()
         };
         let body =

@@ -7,10 +7,13 @@
 use std::hash::{BuildHasher, RandomState};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use hashbrown::{HashTable, hash_table::Entry};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::PageProgress;
+use crate::model::Slots;
+
+/// Records for which room is made because a server promises them.
+const BELIEVED: u64 = 4 << 20;
 
 /// Passes before a listing that doesn't add up fails.
 const PASSES: usize = 3;
@@ -101,12 +104,12 @@ pub struct Incomplete {
 pub struct Distinct {
     /// Nobody can choose keys that collide.
     seed: u64,
-    seen: HashTable<u64>,
+    seen: Slots,
 }
 
 impl Default for Distinct {
     fn default() -> Self {
-        Self { seed: RandomState::new().hash_one(()), seen: HashTable::new() }
+        Self { seed: RandomState::new().hash_one(()), seen: Slots::default() }
     }
 }
 
@@ -212,26 +215,49 @@ fn is_complete(seen: &[Seen], distinct: usize) -> bool {
 impl Distinct {
     /// Whether this was not there before; from now on it was.
     pub fn insert(&mut self, key: &str) -> bool {
-        let key = xxh3_64_with_seed(key.as_bytes(), self.seed);
-        match self.seen.entry(key, |known| *known == key, |known| *known) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(place) => {
-                place.insert(key);
-                true
-            }
+        let hash = self.hash(key);
+        self.insert_hash(hash)
+    }
+
+    /// The same of each of these.
+    pub fn insert_all<'k>(&mut self, keys: impl Iterator<Item = &'k str>) -> Vec<bool> {
+        let hashes: Vec<_> = keys.map(|key| self.hash(key)).collect();
+        self.seen.touch(hashes.iter().copied());
+        hashes.into_iter().map(|hash| self.insert_hash(hash)).collect()
+    }
+
+    /// Makes room for so many, as far as that is believable.
+    pub fn expect(&mut self, total: u64) {
+        self.seen.reserve(usize::try_from(total.min(BELIEVED)).unwrap_or(0));
+    }
+
+    fn insert_hash(&mut self, hash: u64) -> bool {
+        let is_new = self.seen.find(hash, |known| known == hash).is_none();
+        if is_new {
+            self.seen.insert(hash);
         }
+        is_new
+    }
+
+    fn hash(&self, key: &str) -> u64 {
+        xxh3_64_with_seed(key.as_bytes(), self.seed).max(1)
     }
 
     /// How many there were.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.seen.len()
+        self.seen.count()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
+    use std::{
+        cell::{Cell, RefCell},
+        collections::HashSet,
+    };
+
+    use proptest::{collection::vec, prelude::*};
 
     use super::*;
 
@@ -277,6 +303,22 @@ mod tests {
 
     async fn read(numbers: &Numbers, walk: Walk) -> Result<Passes, Incomplete> {
         read_all(numbers, PassRules { walk, trust_total: numbers.total.is_some() }, &|_, _| {}).await
+    }
+
+    proptest! {
+        #[test]
+        fn keys_are_new_once_be_they_told_together_or_one_by_one(keys in vec(vec("[a-c]{0,3}", 0..20), 0..5)) {
+            let (mut together, mut before) = (Distinct::default(), HashSet::new());
+            for keys in keys {
+                let are_new = together.insert_all(keys.iter().map(String::as_str));
+                let expected: Vec<_> = keys.into_iter().map(|key| before.insert(key)).collect();
+                prop_assert_eq!(are_new, expected);
+                prop_assert_eq!(together.count(), before.len());
+            }
+            for key in ["a", "d"] {
+                prop_assert_eq!(together.insert(key), before.insert(key.to_owned()));
+            }
+        }
     }
 
     #[tokio::test]

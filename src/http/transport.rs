@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::{
     Method, Response, StatusCode, Url,
     header::{HeaderMap, HeaderName, HeaderValue},
@@ -15,6 +16,9 @@ use super::failure::Fault;
 
 /// An answer beyond this many bytes, unpacked, is not read to its end.
 const LARGEST_ANSWER: usize = 64 << 20;
+
+/// Bytes of an answer that are put together at once; a page has fewer.
+const PIECE: usize = 1 << 20;
 
 /// One exchange with the server.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
@@ -114,20 +118,32 @@ impl Transport for Https {
     }
 }
 
+/// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.
 async fn read_body(response: &mut Response) -> Result<Vec<u8>, Fault> {
-    let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-    let mut body = Vec::with_capacity(announced.min(LARGEST_ANSWER));
+    let (mut body, mut chunks, mut length) = (Vec::new(), Vec::new(), 0);
     while let Some(chunk) = response.chunk().await.map_err(fault)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
+        length += chunk.len();
+        if length > LARGEST_ANSWER {
             return Err(Fault::Unreadable("is larger than 64 MiB"));
         }
-        // Doubled as a vector does it, yet never beyond the largest answer.
-        if body.capacity() - body.len() < chunk.len() {
-            body.reserve_exact(body.len().max(chunk.len()).min(LARGEST_ANSWER - body.len()));
+        chunks.push(chunk);
+        if length - body.len() > PIECE {
+            put_together(&mut body, &mut chunks);
         }
+    }
+    put_together(&mut body, &mut chunks);
+    Ok(body)
+}
+
+fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>) {
+    let further = chunks.iter().map(Bytes::len).sum();
+    // Doubled as a vector does it, yet never beyond the largest answer.
+    if body.capacity() - body.len() < further {
+        body.reserve_exact(body.len().max(further).min(LARGEST_ANSWER - body.len()));
+    }
+    for chunk in chunks.drain(..) {
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
 }
 
 /// The innermost cause says most, and none may show the URL with its query.

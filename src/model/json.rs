@@ -16,18 +16,19 @@ pub fn checked(text: &str) -> Result<&str, JsonError> {
     let text = text.trim_matches([' ', '\n', '\r', '\t']);
     let mut scan = Scan::new(text);
     scan.value(MAX_DEPTH)?;
+    let has_escapes = scan.has_escapes();
     scan.end()?;
     // Half a surrogate pair only shows where strings are decoded, which is seldom worth its time.
-    let is_sound = !text.contains("\\u") || serde_json::from_str::<serde_json::Value>(text).is_ok();
+    let is_sound = !has_escapes || serde_json::from_str::<serde_json::Value>(text).is_ok();
     if is_sound { Ok(text) } else { Err(JsonError::Malformed) }
 }
 
 /// Whether arrays and objects are nested in at most so many levels.
 #[must_use]
 pub fn is_no_deeper(text: &str, levels: usize) -> bool {
-    // There are seldom more brackets than that, and they are counted in no time.
-    let brackets = text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
-    brackets <= levels || depth(text) <= levels
+    // Each level takes two brackets, and there are seldom so many.
+    let brackets = || text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    text.len() <= 2 * levels || brackets() <= levels || depth(text) <= levels
 }
 
 /// How deep arrays and objects are nested in a text.

@@ -5,12 +5,16 @@
 mod customer;
 mod field;
 pub mod json;
+mod layout;
 mod scan;
 mod shown;
+mod slots;
 mod tenant;
 
 pub use customer::Customer;
 pub use field::Field;
+pub use layout::Layout;
 pub use scan::Scan;
 pub use shown::{cut, printable, shown};
-pub use tenant::{Invalid, Managed, Object, Row, Scope, Tenant};
+pub use slots::Slots;
+pub use tenant::{Invalid, Managed, Object, Row, Scope, TakeRows, Tenant, id_of};

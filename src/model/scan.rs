@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::Layout;
+
 /// Arrays and objects nested deeper than this are refused.
 pub const MAX_DEPTH: usize = 64;
 
@@ -21,13 +23,14 @@ pub enum JsonError {
 pub struct Scan<'a> {
     text: &'a str,
     at: usize,
+    has_escapes: bool,
 }
 
 impl<'a> Scan<'a> {
     /// The beginning of a text.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, has_escapes: false }
     }
 
     /// The bytes before it.
@@ -36,7 +39,38 @@ impl<'a> Scan<'a> {
         self.at
     }
 
+    /// The text that was gone past since then.
+    #[must_use]
+    pub fn since(&self, position: usize) -> &'a str {
+        &self.text[position..self.at]
+    }
+
+    /// Goes past this text, if it is what stands here.
+    #[inline]
+    pub fn follow(&mut self, text: &str) -> bool {
+        let is_it = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
+        self.at += if is_it { text.len() } else { 0 };
+        is_it
+    }
+
+    /// Goes past the string here, if it is one without escapes, and gives its characters; else stays.
+    #[inline]
+    pub fn plain(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let (bytes, start) = (self.text.as_bytes(), self.at + 1);
+        if self.peek() != Some(b'"') {
+            return None;
+        }
+        let end = special(bytes, start);
+        if bytes.get(end) != Some(&b'"') {
+            return None;
+        }
+        self.at = end + 1;
+        Some(&self.text[start..end])
+    }
+
     /// The text of the value here, whose arrays and objects are nested in at most so many levels.
+    #[inline]
     pub fn value(&mut self, levels: usize) -> Result<&'a str, JsonError> {
         self.skip_space();
         let start = self.at;
@@ -49,7 +83,22 @@ impl<'a> Scan<'a> {
             b'n' => self.skip_word("null")?,
             _ => self.skip_number()?,
         }
-        Ok(&self.text[start..self.at])
+        Ok(self.since(start))
+    }
+
+    /// The text of the value here, likewise; if it is an object, with keys that may be known.
+    pub fn object(&mut self, levels: usize, layout: &mut Layout<()>) -> Result<&'a str, JsonError> {
+        if self.ahead() != Some(b'{') {
+            return self.value(levels);
+        }
+        let (start, mut place) = (self.at, 0);
+        let levels = levels.checked_sub(1).ok_or(JsonError::TooDeep)?;
+        self.at += 1;
+        while layout.key(self, place, |_| ())?.is_some() {
+            self.value(levels)?;
+            place += 1;
+        }
+        Ok(self.since(start))
     }
 
     /// Goes inside the array or object here, if it is the one that this bracket opens.
@@ -65,13 +114,37 @@ impl<'a> Scan<'a> {
         if !self.goes_on(is_first, b'}')? {
             return Ok(None);
         }
-        let quoted = self.quoted_key()?;
-        unquoted(quoted).map(Some)
+        let key = match self.plain() {
+            Some(plain) => Cow::Borrowed(plain),
+            None => self.escaped()?,
+        };
+        self.skip_colon()?;
+        Ok(Some(key))
+    }
+
+    /// The characters of the string here.
+    #[cold]
+    fn escaped(&mut self) -> Result<Cow<'a, str>, JsonError> {
+        let start = self.at;
+        self.skip_string()?;
+        unquoted(self.since(start))
     }
 
     /// Inside an array: whether an element follows; if not, it is left.
     pub fn has_element(&mut self, is_first: bool) -> Result<bool, JsonError> {
         self.goes_on(is_first, b']')
+    }
+
+    /// The byte that comes next, space aside.
+    pub fn ahead(&mut self) -> Option<u8> {
+        self.skip_space();
+        self.peek()
+    }
+
+    /// Whether a string with an escape in it was gone past; [`plain`](Self::plain) ones have none.
+    #[must_use]
+    pub fn has_escapes(&self) -> bool {
+        self.has_escapes
     }
 
     /// Nothing follows.
@@ -80,6 +153,7 @@ impl<'a> Scan<'a> {
         if self.at == self.text.len() { Ok(()) } else { Err(JsonError::Malformed) }
     }
 
+    #[inline]
     fn goes_on(&mut self, is_first: bool, close: u8) -> Result<bool, JsonError> {
         self.skip_space();
         match self.byte()? {
@@ -95,16 +169,14 @@ impl<'a> Scan<'a> {
         Ok(true)
     }
 
-    fn quoted_key(&mut self) -> Result<&'a str, JsonError> {
-        let start = self.at;
-        self.skip_string()?;
-        let quoted = &self.text[start..self.at];
+    #[inline]
+    fn skip_colon(&mut self) -> Result<(), JsonError> {
         self.skip_space();
         if self.byte()? != b':' {
             return Err(JsonError::Malformed);
         }
         self.at += 1;
-        Ok(quoted)
+        Ok(())
     }
 
     fn skip_members(&mut self, levels: usize) -> Result<(), JsonError> {
@@ -112,7 +184,8 @@ impl<'a> Scan<'a> {
         self.at += 1;
         let mut is_first = true;
         while self.goes_on(is_first, b'}')? {
-            self.quoted_key()?;
+            self.skip_string()?;
+            self.skip_colon()?;
             self.value(levels)?;
             is_first = false;
         }
@@ -130,32 +203,36 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
+    #[inline]
     fn skip_string(&mut self) -> Result<(), JsonError> {
         let bytes = self.text.as_bytes();
         if self.byte()? != b'"' {
             return Err(JsonError::Malformed);
         }
-        self.at += 1;
-        loop {
-            self.at = special(bytes, self.at);
-            match self.byte()? {
-                b'"' => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                b'\\' => self.skip_escape()?,
-                _ => return Err(JsonError::Malformed),
-            }
+        let end = special(bytes, self.at + 1);
+        if bytes.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok(());
         }
+        self.skip_escaped(end)
     }
 
-    fn skip_escape(&mut self) -> Result<(), JsonError> {
-        let escape = self.text.as_bytes().get(self.at + 1..).unwrap_or_default();
-        self.at += match escape {
-            [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => 2,
-            [b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => 6,
-            _ => return Err(JsonError::Malformed),
-        };
+    /// Goes past a string in which there is something special here.
+    #[cold]
+    fn skip_escaped(&mut self, mut at: usize) -> Result<(), JsonError> {
+        let bytes = self.text.as_bytes();
+        loop {
+            match bytes.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    self.has_escapes = true;
+                    at += escape(&bytes[at + 1..])?;
+                }
+                _ => return Err(JsonError::Malformed),
+            }
+            at = special(bytes, at);
+        }
+        self.at = at + 1;
         Ok(())
     }
 
@@ -186,23 +263,34 @@ impl<'a> Scan<'a> {
     }
 
     fn skip_word(&mut self, word: &str) -> Result<(), JsonError> {
-        let is_it = self.text.as_bytes()[self.at..].starts_with(word.as_bytes());
-        self.at += word.len();
-        if is_it { Ok(()) } else { Err(JsonError::Malformed) }
+        if self.follow(word) { Ok(()) } else { Err(JsonError::Malformed) }
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn byte(&self) -> Result<u8, JsonError> {
         self.peek().ok_or(JsonError::Malformed)
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
+    }
+}
+
+/// The bytes of an escape, with its backslash, which stands before these.
+#[cold]
+fn escape(after: &[u8]) -> Result<usize, JsonError> {
+    match after {
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Ok(2),
+        [b'u', digits @ ..] if digits.len() >= 4 && digits[..4].iter().all(u8::is_ascii_hexdigit) => Ok(6),
+        _ => Err(JsonError::Malformed),
     }
 }
 
@@ -216,6 +304,7 @@ pub fn unquoted(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
 }
 
 /// Where the first quote, backslash or control character stands from `at` on; at the end where there is none.
+#[inline]
 pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

@@ -1,46 +1,48 @@
 //! A tenant: one row of the source, and what it manages of its customer.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::json;
 
-/// What the source wants one customer to be. `None` is a field that this row leaves alone.
+/// What the source wants one customer to be, borrowed from its row. `None` is a field that this row leaves alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tenant {
+pub struct Tenant<'a> {
     /// The id that both sides share; never empty.
-    pub provided_id: String,
+    pub provided_id: Cow<'a, str>,
     /// The id under which its customer may still be found; never empty.
-    pub previous_provided_id: Option<String>,
+    pub previous_provided_id: Option<Cow<'a, str>>,
     /// See [`Field::ParentProvidedId`](super::Field::ParentProvidedId); never empty.
     #[serde(default)]
-    pub parent_provided_id: Option<String>,
+    pub parent_provided_id: Option<Cow<'a, str>>,
     /// See [`Field::Name`](super::Field::Name).
-    pub name: Option<String>,
+    pub name: Option<Cow<'a, str>>,
     /// Without repetitions; the order is that of the source.
-    pub emails: Option<Vec<String>>,
+    pub emails: Option<Vec<Cow<'a, str>>>,
     /// Without repetitions; the order is that of the source.
-    pub group_tags: Option<Vec<String>>,
+    pub group_tags: Option<Vec<Cow<'a, str>>>,
     /// Values are any JSON.
-    pub properties: Option<Object>,
+    pub properties: Option<Object<'a>>,
     /// Values are JSON strings.
-    pub mapping: Option<Object>,
+    pub mapping: Option<Object<'a>>,
     /// See [`Field::IsDemoGroup`](super::Field::IsDemoGroup).
     pub is_demo_group: Option<bool>,
     /// See [`Field::HierarchyLevelName`](super::Field::HierarchyLevelName).
-    pub hierarchy_level_name: Option<String>,
+    pub hierarchy_level_name: Option<Cow<'a, str>>,
 }
 
 /// A managed JSON object: the whole of it, or some keys of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Object {
+pub enum Object<'a> {
     /// The text of a JSON object; keys that it lacks are to go.
-    Whole(String),
+    Whole(Cow<'a, str>),
     /// Key → the text of its JSON value, or `None` where the key is to go; all other keys are kept.
-    Keys(Vec<(String, Option<String>)>),
+    Keys(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>),
 }
 
 /// Which fields, and which keys of the two objects, a row manages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each field")]
 pub struct Managed {
     /// The name.
@@ -62,7 +64,7 @@ pub struct Managed {
 }
 
 /// How much of an object is managed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Nothing.
     None,
@@ -72,7 +74,25 @@ pub enum Scope {
     Keys(Vec<String>),
 }
 
-impl Tenant {
+impl Tenant<'_> {
+    /// The same, borrowed from nothing.
+    #[must_use]
+    pub fn into_owned(self) -> Tenant<'static> {
+        let list = |list: Vec<Cow<'_, str>>| list.into_iter().map(own).collect();
+        Tenant {
+            provided_id: own(self.provided_id),
+            previous_provided_id: self.previous_provided_id.map(own),
+            parent_provided_id: self.parent_provided_id.map(own),
+            name: self.name.map(own),
+            emails: self.emails.map(list),
+            group_tags: self.group_tags.map(list),
+            properties: self.properties.map(Object::into_owned),
+            mapping: self.mapping.map(Object::into_owned),
+            is_demo_group: self.is_demo_group,
+            hierarchy_level_name: self.hierarchy_level_name.map(own),
+        }
+    }
+
     /// What this row manages.
     #[must_use]
     pub fn managed(&self) -> Managed {
@@ -102,16 +122,29 @@ impl Tenant {
     }
 }
 
+impl Object<'_> {
+    fn into_owned(self) -> Object<'static> {
+        match self {
+            Self::Whole(object) => Object::Whole(own(object)),
+            Self::Keys(keys) => Object::Keys(keys.into_iter().map(|(key, value)| (own(key), value.map(own))).collect()),
+        }
+    }
+}
+
+fn own(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
+}
+
 impl Scope {
-    fn of(object: Option<&Object>) -> Self {
+    fn of(object: Option<&Object<'_>>) -> Self {
         match object {
             None => Self::None,
             Some(Object::Whole(_)) => Self::Whole,
-            Some(Object::Keys(keys)) => Self::Keys(keys.iter().map(|(key, _)| key.clone()).collect()),
+            Some(Object::Keys(keys)) => Self::Keys(keys.iter().map(|(key, _)| key.clone().into_owned()).collect()),
         }
     }
 
-    fn is_of(&self, object: Option<&Object>) -> bool {
+    fn is_of(&self, object: Option<&Object<'_>>) -> bool {
         match (self, object) {
             (Self::None, None) | (Self::Whole, Some(Object::Whole(_))) => true,
             (Self::Keys(keys), Some(Object::Keys(pairs))) => keys.iter().eq(pairs.iter().map(|(key, _)| key)),
@@ -148,4 +181,16 @@ pub struct Invalid {
 }
 
 /// One row as the source gives it: a tenant, or the reason why it is none.
-pub type Row = Result<Tenant, Invalid>;
+pub type Row<'a> = Result<Tenant<'a>, Invalid>;
+
+/// The id of a row, where it has one.
+#[must_use]
+pub fn id_of<'r>(row: &'r Row<'_>) -> Option<&'r str> {
+    match row {
+        Ok(tenant) => Some(&tenant.provided_id),
+        Err(invalid) => invalid.provided_id.as_deref(),
+    }
+}
+
+/// Is given rows, a few at a time.
+pub type TakeRows<'t> = &'t mut dyn FnMut(&[Row<'_>]);

@@ -146,19 +146,19 @@ impl Update {
 impl Plan {
     /// The id of the tenant that a change is about.
     #[must_use]
-    pub fn provided_id(&self, change: &Change) -> &str {
+    pub fn provided_id(&self, change: &Change) -> Cow<'_, str> {
         self.index.provided_id(change.row())
     }
 
     /// The id under which the customer that a change is about is listed, if it is.
     #[must_use]
-    pub fn listed_id(&self, change: &Change) -> &str {
+    pub fn listed_id(&self, change: &Change) -> Cow<'_, str> {
         self.index.listed_id(change.row())
     }
 
     /// The id that the tenant's customer had before a rename.
     #[must_use]
-    pub fn previous_provided_id(&self, row: RowNumber) -> &str {
+    pub fn previous_provided_id(&self, row: RowNumber) -> Cow<'_, str> {
         self.index.previous_provided_id(row).unwrap_or_default()
     }
 
@@ -169,6 +169,19 @@ impl Plan {
             Change::Rename(_) => Cow::Borrowed(&[]),
             Change::Update(update) => Cow::Borrowed(&update.differences),
             Change::Create(row) => Cow::Owned(compare(&self.index.tenant(*row), &Customer::none(), Rules::default())),
+        }
+    }
+
+    /// The fields of those [`differences`](Self::differences), without looking at the values.
+    #[must_use]
+    pub fn fields_of(&self, change: &Change) -> Vec<Field> {
+        match change {
+            Change::Rename(_) => Vec::new(),
+            Change::Create(row) => {
+                let parent = self.index.parent_provided_id(*row).map(|_| Field::ParentProvidedId);
+                self.index.filled(*row).chain(parent).collect()
+            }
+            Change::Update(update) => update.fields(),
         }
     }
 
@@ -204,6 +217,6 @@ impl Plan {
     /// Whether an update must read the customer first, because it carries others' values.
     #[must_use]
     pub fn carries(&self, update: &Update) -> bool {
-        needs_current(&self.index.tenant(update.row), &update.fields(), self.rules)
+        needs_current(self.index.managed(update.row), &update.fields(), self.rules)
     }
 }

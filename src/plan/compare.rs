@@ -8,11 +8,11 @@
 //! | properties | the same keys and values, numbers by value; of dotted columns their keys alone; where the listing has a style of its own for keys, whatever their style |
 //! | mapping | the same, and `213` is `"213"` |
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Customer, Field, Object, Scope, Tenant, json};
+use crate::model::{Customer, Field, Managed, Object, Scope, Tenant, json};
 
 /// How fields are compared, beyond what the columns say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,12 +81,17 @@ pub struct Difference {
 
 /// The fields that differ, in order.
 #[must_use]
-pub fn compare(tenant: &Tenant, customer: &Customer<'_>, rules: Rules) -> Vec<Difference> {
+pub fn compare(tenant: &Tenant<'_>, customer: &Customer<'_>, rules: Rules) -> Vec<Difference> {
     Field::ALL.into_iter().filter_map(|field| difference(tenant, customer, field, rules)).collect()
 }
 
 /// One field, if it differs.
-pub(super) fn difference(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<Difference> {
+pub(super) fn difference(
+    tenant: &Tenant<'_>,
+    customer: &Customer<'_>,
+    field: Field,
+    rules: Rules,
+) -> Option<Difference> {
     let (new, old) = sides(tenant, customer, field, rules);
     let new = new?;
     (old != new).then_some(Difference { field, old, new })
@@ -94,17 +99,17 @@ pub(super) fn difference(tenant: &Tenant, customer: &Customer<'_>, field: Field,
 
 /// One field in the comparison form: what is wanted, where the tenant has it, and what Explo has of what is managed.
 #[must_use]
-pub fn sides(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> (Option<String>, String) {
+pub fn sides(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> (Option<String>, String) {
     (new_form(tenant, customer, field, rules), old_form(tenant, customer, field, rules))
 }
 
 /// Whether writing these fields carries values that are others', so that the current ones must be read first.
 #[must_use]
-pub fn needs_current(tenant: &Tenant, fields: &[Field], rules: Rules) -> bool {
-    let partial = |object: &Option<Object>| matches!(object, Some(Object::Keys(_)));
+pub fn needs_current(managed: &Managed, fields: &[Field], rules: Rules) -> bool {
+    let partial = |scope: &Scope| matches!(scope, Scope::Keys(_));
     fields.iter().any(|field| match field {
-        Field::Properties => partial(&tenant.properties),
-        Field::Mapping => partial(&tenant.mapping),
+        Field::Properties => partial(&managed.properties),
+        Field::Mapping => partial(&managed.mapping),
         Field::Emails => rules.emails == EmailRule::Add,
         Field::Name | Field::GroupTags | Field::IsDemoGroup | Field::HierarchyLevelName | Field::ParentProvidedId => {
             false
@@ -114,26 +119,30 @@ pub fn needs_current(tenant: &Tenant, fields: &[Field], rules: Rules) -> bool {
 
 /// What to send: the tenant with these fields alone, and with others' keys and addresses carried over from `current`.
 #[must_use]
-pub fn wanted(tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>, rules: Rules) -> Tenant {
+pub fn wanted<'t>(
+    tenant: &'t Tenant<'_>,
+    fields: &[Field],
+    current: Option<&'t Customer<'_>>,
+    rules: Rules,
+) -> Tenant<'t> {
     let sent = |field| fields.contains(&field);
-    let carry = |object: &Option<Object>, held: fn(&Customer<'_>) -> String| {
-        object.as_ref().map(|object| Object::Whole(carried(object, &current.map_or_else(|| "{}".to_owned(), held))))
+    let text = |text: &'t Option<Cow<'_, str>>| text.as_deref().map(Cow::Borrowed);
+    let list = |list: &'t [Cow<'_, str>]| list.iter().map(|element| Cow::Borrowed(&**element));
+    let carry = |object: &'t Option<Object<'_>>, held: fn(&Customer<'_>) -> String| {
+        object.as_ref().map(|object| Object::Whole(carried(object, current.map(held).as_deref().unwrap_or("{}"))))
     };
-    let emails = tenant.emails.clone().map(|mut emails| {
-        if let (EmailRule::Add, Some(current)) = (rules.emails, current) {
-            let others = current.emails.iter().map(|email| email.clone().into_owned());
-            let others: Vec<String> = others.filter(|email| !emails.contains(email)).collect();
-            emails.extend(others);
-        }
-        emails
+    let emails = tenant.emails.as_deref().map(|emails| {
+        let others = current.filter(|_| rules.emails == EmailRule::Add).map_or(&[][..], |current| &current.emails);
+        let others = others.iter().filter(|email| !emails.contains(email)).map(|email| Cow::Borrowed(&**email));
+        list(emails).chain(others).collect()
     });
     Tenant {
-        provided_id: tenant.provided_id.clone(),
+        provided_id: Cow::Borrowed(&tenant.provided_id),
         previous_provided_id: None,
-        parent_provided_id: tenant.parent_provided_id.clone().filter(|_| sent(Field::ParentProvidedId)),
-        name: tenant.name.clone().filter(|_| sent(Field::Name)),
+        parent_provided_id: text(&tenant.parent_provided_id).filter(|_| sent(Field::ParentProvidedId)),
+        name: text(&tenant.name).filter(|_| sent(Field::Name)),
         emails: emails.filter(|_| sent(Field::Emails)),
-        group_tags: tenant.group_tags.clone().filter(|_| sent(Field::GroupTags)),
+        group_tags: tenant.group_tags.as_deref().map(|tags| list(tags).collect()).filter(|_| sent(Field::GroupTags)),
         properties: carry(&tenant.properties, |held| held.properties.clone().into_owned())
             .filter(|_| sent(Field::Properties)),
         mapping: carry(&tenant.mapping, |held| {
@@ -141,7 +150,7 @@ pub fn wanted(tenant: &Tenant, fields: &[Field], current: Option<&Customer<'_>>,
         })
         .filter(|_| sent(Field::Mapping)),
         is_demo_group: tenant.is_demo_group.filter(|_| sent(Field::IsDemoGroup)),
-        hierarchy_level_name: tenant.hierarchy_level_name.clone().filter(|_| sent(Field::HierarchyLevelName)),
+        hierarchy_level_name: text(&tenant.hierarchy_level_name).filter(|_| sent(Field::HierarchyLevelName)),
     }
 }
 
@@ -152,28 +161,28 @@ fn as_sent(value: &str) -> String {
 }
 
 /// The wanted object where `held` is the current one: unmanaged members stay as they are.
-fn carried(object: &Object, held: &str) -> String {
+fn carried<'t>(object: &'t Object<'_>, held: &str) -> Cow<'t, str> {
     match object {
-        Object::Whole(object) => object.clone(),
+        Object::Whole(object) => Cow::Borrowed(object),
         Object::Keys(keys) => {
             let others = json::members(held).filter(|(key, _)| !keys.iter().any(|(managed, _)| managed == key));
-            let others = others.map(|(key, value)| (key.into_owned(), value.to_owned()));
-            let ours = keys.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-            json::object(others.chain(ours))
+            let others = others.map(|(key, value)| (key, value.to_owned()));
+            let ours = keys.iter().filter_map(|(key, value)| Some((key.clone(), value.as_deref()?.to_owned())));
+            Cow::Owned(json::object(others.chain(ours)))
         }
     }
 }
 
 /// What is wanted, in the comparison form; `None` where the tenant leaves the field alone.
-fn new_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<String> {
+fn new_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<String> {
     Some(match field {
         Field::Name => json::quote(tenant.name.as_ref()?),
         Field::Emails => {
             let others = if rules.emails == EmailRule::Add { &*customer.emails } else { &[] };
             let others = others.iter().map(|email| &**email);
-            set_form(tenant.emails.as_ref()?.iter().map(String::as_str).chain(others))
+            set_form(tenant.emails.as_ref()?.iter().map(|email| &**email).chain(others))
         }
-        Field::GroupTags => set_form(tenant.group_tags.as_ref()?.iter().map(String::as_str)),
+        Field::GroupTags => set_form(tenant.group_tags.as_ref()?.iter().map(|tag| &**tag)),
         Field::Properties => wanted_form(tenant.properties.as_ref()?, json::canonical),
         Field::Mapping => wanted_form(tenant.mapping.as_ref()?, |value| json::quote(&json::as_text(value))),
         Field::IsDemoGroup => tenant.is_demo_group?.to_string(),
@@ -185,7 +194,7 @@ fn new_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules
 }
 
 /// What Explo has, in the comparison form, as far as the tenant manages it.
-fn old_form(tenant: &Tenant, customer: &Customer<'_>, field: Field, rules: Rules) -> String {
+fn old_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> String {
     match field {
         Field::Name => json::quote(&customer.name),
         Field::Emails => set_form(customer.emails.iter().map(|email| &**email)),
@@ -209,7 +218,7 @@ fn set_form<'a>(elements: impl Iterator<Item = &'a str>) -> String {
     json::array(elements.collect::<BTreeSet<_>>().into_iter().map(json::quote))
 }
 
-fn wanted_form(object: &Object, value: impl Fn(&str) -> String) -> String {
+fn wanted_form(object: &Object<'_>, value: impl Fn(&str) -> String) -> String {
     match object {
         Object::Whole(object) => held_form(object, &Scope::Whole, value),
         Object::Keys(keys) => json::object(keys.iter().filter_map(|(key, json)| Some((key, value(json.as_deref()?))))),
@@ -217,11 +226,12 @@ fn wanted_form(object: &Object, value: impl Fn(&str) -> String) -> String {
 }
 
 /// Listed properties with their keys in the style of the wanted ones, where they have another.
-fn in_style(listed: &str, wanted: &Object) -> Option<String> {
+fn in_style(listed: &str, wanted: &Object<'_>) -> Option<String> {
     let style = match wanted {
         Object::Whole(object) => json::canonical(object),
         Object::Keys(keys) => {
-            let or_null = |json: &Option<String>| json.as_deref().map_or_else(|| "null".to_owned(), json::canonical);
+            let or_null =
+                |json: &Option<Cow<'_, str>>| json.as_deref().map_or_else(|| "null".to_owned(), json::canonical);
             json::object(keys.iter().map(|(key, json)| (key, or_null(json))))
         }
     };

@@ -2,7 +2,11 @@
 
 mod parents;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashSet},
+    slice,
+};
 
 use super::{
     Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Tags, Token,
@@ -93,21 +97,29 @@ impl<'f> Comparison<'f> {
         }
     }
 
-    /// Takes one listed customer; each is to be given once.
-    pub fn observe(&mut self, customer: &Customer<'_>) {
-        self.customers += 1;
-        let group = customer.access_group.as_deref().unwrap_or_default();
-        if !self.access_groups.contains(group) {
-            self.access_groups.insert(group.to_owned());
+    /// Takes some listed customers; each is to be given once.
+    pub fn observe(&mut self, customers: &[Customer<'_>]) {
+        let probes = self.index.probe(customers);
+        for (customer, probe) in customers.iter().zip(probes) {
+            self.customers += 1;
+            let group = customer.access_group.as_deref().unwrap_or_default();
+            if !self.access_groups.contains(group) {
+                self.access_groups.insert(group.to_owned());
+            }
+            self.tags.see(&customer.group_tags);
+            if let Some(provided_id) = customer.provided_id.as_deref() {
+                self.see(customer, provided_id, probe);
+            }
         }
-        self.tags.see(&customer.group_tags);
-        let Some(provided_id) = customer.provided_id.as_deref() else { return };
+    }
+
+    fn see(&mut self, customer: &Customer<'_>, provided_id: &str, probe: Probe) {
         if self.findings.has_token(customer, provided_id) {
             self.stale.remove(provided_id);
         } else if !self.stale.is_empty() {
             self.strange.insert(token_hash(&customer.token));
         }
-        match self.index.probe(customer) {
+        match probe {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
             Probe::Equal(row) => self.remember(row, customer, provided_id, true),
@@ -144,7 +156,7 @@ impl<'f> Comparison<'f> {
         self.looks += 1;
         self.extent = Extent::Some;
         if let Some(customer) = customer {
-            self.observe(customer);
+            self.observe(slice::from_ref(customer));
         }
     }
 
@@ -165,7 +177,7 @@ impl<'f> Comparison<'f> {
         let previous = std::mem::take(&mut self.previous);
         let judge = |seen: &Seen| {
             // It exists under its new id, though no listing shows it.
-            let is_known = self.findings.is_unlisted(&self.index.tenant(seen.row));
+            let is_known = self.is_known_unlisted(seen.row);
             if is_known { Verdict::Ignored } else { rename::judge(&self.index, seen.row, true) }
         };
         let verdicts: Vec<_> = previous.iter().map(judge).collect();
@@ -183,8 +195,12 @@ impl<'f> Comparison<'f> {
         }
     }
 
+    fn is_known_unlisted(&self, row: RowNumber) -> bool {
+        self.findings.is_unlisted(&self.index.provided_id(row), || self.index.tenant(row))
+    }
+
     fn reject(&mut self, row: RowNumber, reason: &str) {
-        let provided_id = self.index.provided_id(row).to_owned();
+        let provided_id = self.index.provided_id(row).into_owned();
         self.index.reject(Some(provided_id), reason);
     }
 
@@ -208,7 +224,7 @@ impl<'f> Comparison<'f> {
             }
         }
         for row in self.index.unlisted().collect::<Vec<_>>() {
-            if self.findings.is_unlisted(&self.index.tenant(row)) {
+            if self.is_known_unlisted(row) {
                 self.index.hide(row);
                 self.unlisted.push(row);
             } else if !self.index.has_name(row) {
@@ -226,13 +242,13 @@ impl<'f> Comparison<'f> {
 
     /// The tenant with this id.
     #[must_use]
-    pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant> {
+    pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant<'static>> {
         self.index.tenant_of(provided_id)
     }
 
     /// A customer to look at, after all were listed and as long as a doubt is open: the id under which it is listed.
     #[must_use]
-    pub fn doubtful(&mut self) -> Option<&str> {
+    pub fn doubtful(&mut self) -> Option<Cow<'_, str>> {
         self.judge();
         self.doubtful.due().map(|row| self.index.listed_id(row)).min()
     }
@@ -259,19 +275,17 @@ impl<'f> Comparison<'f> {
         self.withdraw_invalid();
         let mut creates: Vec<_> = self.index.unlisted().collect();
         let hierarchy = self.hierarchy.take().unwrap_or_default();
-        let in_order = |row: RowNumber| (hierarchy.depth(row), self.index.provided_id(row));
-        self.renames.sort_unstable_by_key(|row| self.index.provided_id(*row));
-        creates.sort_unstable_by(|&a, &b| in_order(a).cmp(&in_order(b)));
+        self.index.sort(&mut self.renames, |row| (0, *row));
+        self.index.sort(&mut creates, |row| (hierarchy.depth(*row), *row));
         let depth = |update: &Update| if update.moves() { hierarchy.depth(update.row) } else { 0 };
-        let in_order = |update: &Update| (depth(update), self.index.provided_id(update.row));
-        self.updates.sort_unstable_by(|a, b| in_order(a).cmp(&in_order(b)));
-        self.unsettled.sort_by(|(a, _), (b, _)| self.index.provided_id(*a).cmp(self.index.provided_id(*b)));
+        self.index.sort(&mut self.updates, |update| (depth(update), update.row));
+        self.index.sort(&mut self.unsettled, |(row, _)| (0, *row));
         let (unchanged, unsettled_customers) = self.quiet();
         self.listed.sort_unstable_by(|a, b| a.provided_id.cmp(&b.provided_id));
         for update in &self.updates {
             let provided_id = self.index.provided_id(update.row);
             // But for its parent it may be.
-            if let Ok(place) = self.listed.binary_search_by(|listed| listed.provided_id.as_str().cmp(provided_id)) {
+            if let Ok(place) = self.listed.binary_search_by(|listed| listed.provided_id.as_str().cmp(&provided_id)) {
                 self.listed[place].equal = None;
             }
         }
@@ -335,7 +349,7 @@ impl<'f> Comparison<'f> {
         let provided_id = self.index.provided_id(row);
         let mut update = Vec::new();
         for difference in differences {
-            match self.findings.rule(provided_id, &difference) {
+            match self.findings.rule(&provided_id, &difference) {
                 Some(rule) => unsettled.push(Unsettled { difference, rule, known: Known::Before }),
                 None => update.push(difference),
             }

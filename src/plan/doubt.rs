@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Difference, Findings, KeyStyle, Known, RowNumber, Rules, Unsettled, compare, compare::difference};
-use crate::model::{Customer, Field, Tenant};
+use crate::model::{Customer, Field, Object, Tenant};
 
 /// Customers looked at for each doubt.
 const LOOKS: usize = 3;
@@ -41,13 +41,17 @@ pub(super) struct Doubtful(Vec<Seen>);
 impl Seen {
     pub(super) fn new(
         row: RowNumber,
-        tenant: &Tenant,
+        tenant: &Tenant<'_>,
         customer: &Customer<'_>,
         rules: Rules,
         findings: &Findings,
     ) -> Self {
         let listed = compare(tenant, customer, rules);
-        let restyled = difference(tenant, customer, Field::Properties, rules.with(KeyStyle::AsWanted));
+        // A key that is to go may be there in another style; where all keys are managed, that is a difference already.
+        let may_differ =
+            of_field(&listed, Field::Properties).is_some() || matches!(tenant.properties, Some(Object::Keys(_)));
+        let restyled = || difference(tenant, customer, Field::Properties, rules.with(KeyStyle::AsWanted));
+        let restyled = may_differ.then(restyled).flatten();
         let came_back = |one: &&Difference| findings.came_back(&tenant.provided_id, one);
         let came_back = listed.iter().chain(&restyled).filter(came_back);
         let mut doubts: BTreeMap<_, _> = came_back.map(|one| (Doubt::CameBack(one.field), None)).collect();

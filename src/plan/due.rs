@@ -73,6 +73,6 @@ impl Plan {
             return BTreeSet::new();
         }
         let carried = due.changes(self).flat_map(|change| self.sent_tags(change));
-        carried.filter_map(|tag| to_make.get(&tag)).map(String::as_str).collect()
+        carried.filter_map(|tag| to_make.get(&*tag)).map(String::as_str).collect()
     }
 }

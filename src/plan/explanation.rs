@@ -9,7 +9,7 @@ pub struct Explanation {
     /// The id that was asked for.
     pub provided_id: String,
     /// What its row wants, where it has one.
-    pub tenant: Option<Tenant>,
+    pub tenant: Option<Tenant<'static>>,
     /// What Explo has under the id or, if nothing, under the previous one.
     pub customer: Option<Customer<'static>>,
     /// Of this tenant alone.

@@ -79,12 +79,11 @@ impl Findings {
         self.known.get(provided_id).is_some_and(|known| known.seen == Some(Shown::Unlisted))
     }
 
-    /// Whether the tenant's customer exists, unlisted, and was made to hold just this.
+    /// Whether a tenant's customer exists, unlisted, and was made to hold just this.
     #[must_use]
-    pub fn is_unlisted(&self, tenant: &Tenant) -> bool {
-        self.known
-            .get(&tenant.provided_id)
-            .is_some_and(|known| known.is_settled_unlisted() && known.wanted == Some(lasting_fingerprint(tenant)))
+    pub fn is_unlisted<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> bool {
+        let known = self.known.get(provided_id).filter(|known| known.is_settled_unlisted());
+        known.is_some_and(|known| known.wanted == Some(lasting_fingerprint(&tenant())))
     }
 
     /// Whether its last write failed, whatever the row has been since.

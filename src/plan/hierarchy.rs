@@ -99,7 +99,7 @@ impl Hierarchy {
                     at = above;
                     continue;
                 }
-                None if is_customer(parent) => {
+                None if is_customer(&parent) => {
                     self.standings.insert(at, Standing::Below(0));
                     break Standing::Below(1);
                 }
@@ -121,7 +121,7 @@ impl Hierarchy {
             let is_round = self.standings.get(above) == Some(&Standing::At(Fault::Circle)) && *above != row;
             (is_below || is_round).then(|| index.parent(*above)).flatten()
         });
-        let mut ids: Vec<_> = above.take(TOLD + 1).map(|row| shown(index.provided_id(row))).collect();
+        let mut ids: Vec<_> = above.take(TOLD + 1).map(|row| shown(&index.provided_id(row))).collect();
         if ids.len() > TOLD {
             ids.truncate(TOLD);
             ids.push("…".to_owned());
@@ -131,7 +131,7 @@ impl Hierarchy {
 }
 
 fn unknown(index: &Index, row: RowNumber) -> String {
-    let parent = shown(index.parent_provided_id(row).unwrap_or_default());
+    let parent = shown(&index.parent_provided_id(row).unwrap_or_default());
     format!("its parent_provided_id {parent} is neither a tenant's nor that of a customer that is listed")
 }
 
@@ -151,7 +151,7 @@ impl Placed {
         self.asked.insert(parent.to_owned(), children.is_some());
         for child in children.into_iter().flatten().filter_map(|child| index.of_id_or_previous(child)) {
             let place = self.found.entry(child).or_insert_with(|| Some(parent.to_owned()));
-            if index.listed_parent(child) == Some(parent) {
+            if index.listed_parent(child).as_deref() == Some(parent) {
                 *place = None;
             }
         }
@@ -171,7 +171,7 @@ impl Placed {
     /// where it is under it, or nobody asked.
     #[must_use]
     pub fn elsewhere(&self, index: &Index, child: RowNumber) -> Option<&str> {
-        let is_known = index.listed_parent(child).is_none_or(|parent| self.told(parent) == Some(true));
+        let is_known = index.listed_parent(child).is_none_or(|parent| self.told(&parent) == Some(true));
         match self.found.get(&child) {
             Some(Some(other)) if is_known => Some(other),
             None if is_known => Some(""),

@@ -8,7 +8,6 @@
 //!         Comparison → Plan → Guard: held or not
 //! ```
 
-mod arena;
 mod change;
 mod compare;
 mod comparison;
@@ -26,6 +25,7 @@ mod order;
 mod remember;
 mod remembered;
 mod rename;
+mod rows;
 mod saved;
 mod settle;
 mod tags;
@@ -39,11 +39,12 @@ pub use entry::{Acknowledged, Entry, Listed, Token};
 pub use explanation::Explanation;
 pub use failure::Failure;
 pub use findings::Findings;
-pub use fingerprint::Fingerprints;
+pub use fingerprint::{Fingerprints, Layouts};
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
-pub use index::{Index, Probe, RowNumber};
+pub use index::{Index, Probe};
 pub use remembered::{FieldFindings, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash};
+pub use rows::RowNumber;
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};
 pub use tags::Tags;

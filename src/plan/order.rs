@@ -1,6 +1,7 @@
 //! Which changes wait for which: a customer is renamed before it is updated, and is there before another comes under it.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashSet},
     ops::Range,
 };
@@ -32,7 +33,7 @@ impl Plan {
     #[must_use]
     pub fn parents_of_moves(&self) -> BTreeSet<String> {
         let moves = self.updates().filter(|update| update.old_parent().is_some());
-        moves.filter_map(|update| self.index.listed_parent(update.row)).map(str::to_owned).collect()
+        moves.filter_map(|update| self.index.listed_parent(update.row)).map(Cow::into_owned).collect()
     }
 
     /// The changes in parts that are done one after the other: the renames, then as many as wait for none of their part.

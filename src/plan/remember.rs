@@ -1,6 +1,6 @@
 //! What a plan has to remember of each customer: as the listing showed it, and as each change came out.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -18,22 +18,22 @@ impl Plan {
     pub fn entries(&self, findings: &Findings, held: &[Held]) -> Vec<Entry> {
         let is_held = !held.is_empty();
         let stale = if held.iter().any(|held| held.class == Class::Create) { &self.moved } else { &self.stale };
-        let listed = self.listed.iter().map(|listed| &*listed.provided_id);
-        let mut shown: BTreeSet<&str> = listed.chain(stale.iter().map(String::as_str)).collect();
+        let listed = self.listed.iter().map(|listed| &listed.provided_id);
+        let mut shown: BTreeSet<_> = listed.chain(stale).map(|id| Cow::Borrowed(id.as_str())).collect();
         let remembered = |provided_id: &str| {
             if is_held { self.as_listed(findings, provided_id) } else { self.known(findings, provided_id) }
         };
         let mut entries: Vec<_> =
             shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
-        let placed = self.parents.keys().chain(self.children_listed_at.keys()).map(String::as_str);
+        let placed = self.parents.keys().chain(self.children_listed_at.keys()).map(|id| Cow::Borrowed(id.as_str()));
         // What is renamed has no row of its own yet.
         let unsettled = self.unsettled.iter().filter(|(row, _)| !self.index.is_renamed(*row));
         let unsettled = unsettled.map(|(row, _)| self.index.provided_id(*row));
-        let found_out = findings.open().chain(unsettled).filter(|_| !is_held);
-        for provided_id in placed.chain(found_out).filter(|provided_id| shown.insert(provided_id)) {
-            let remembered = remembered(provided_id);
-            if findings.is_news(provided_id, &remembered) {
-                entries.push(Entry::new(provided_id, Token::Kept, remembered));
+        let found_out = findings.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
+        for provided_id in placed.chain(found_out).filter(|provided_id| shown.insert(provided_id.clone())) {
+            let remembered = remembered(&provided_id);
+            if findings.is_news(&provided_id, &remembered) {
+                entries.push(Entry::new(&provided_id, Token::Kept, remembered));
             }
         }
         entries
@@ -71,7 +71,7 @@ impl Plan {
             && change.places()
             && !unsettled.iter().any(|one| one.difference.field == Field::ParentProvidedId)
         {
-            remembered.parent.clone_from(&tenant.parent_provided_id);
+            remembered.parent = tenant.parent_provided_id.clone().map(Cow::into_owned);
         }
         let wanted = lasting_fingerprint(&tenant);
         remembered.seen = match (answer, remembered.seen) {
@@ -82,14 +82,14 @@ impl Plan {
             (None, Some(Shown::Unlisted) | None) => Some(Shown::Listed(wanted)),
         };
         let former = match change {
-            Change::Rename(_) => Some(self.previous_provided_id(row).to_owned()),
+            Change::Rename(_) => Some(self.previous_provided_id(row).into_owned()),
             Change::Create(_) | Change::Update(_) => None,
         };
         if former.is_none() {
             remembered.wanted = Some(wanted);
         }
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
-        Entry { former, is_synced: true, ..Entry::new(provided_id, token, remembered) }
+        Entry { former, is_synced: true, ..Entry::new(&provided_id, token, remembered) }
     }
 
     /// A change failed, by the fault of its tenant.
@@ -107,7 +107,8 @@ impl Plan {
             // Until it has the new id, its row is that of the old one.
             Change::Rename(_) => {
                 let former = self.index.listed_id(row);
-                (former, self.known(findings, former), self.wanted(row))
+                let known = self.known(findings, &former);
+                (former, known, self.wanted(row))
             }
             Change::Create(_) | Change::Update(_) => {
                 (self.provided_id(change), self.inherited(findings, row), lasting_fingerprint(&self.index.tenant(row)))
@@ -120,12 +121,12 @@ impl Plan {
         remembered.wanted = wanted;
         remembered.seen = answer.map(|answer| answer.seen).or(remembered.seen);
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
-        Entry::new(provided_id, token, remembered)
+        Entry::new(&provided_id, token, remembered)
     }
 
     /// Whether the last write of a change's customer failed, whatever the row has been since.
     pub(super) fn has_failed(&self, findings: &Findings, change: &Change) -> bool {
-        findings.has_failed(self.listed_id(change))
+        findings.has_failed(&self.listed_id(change))
     }
 
     /// The failure for which a change is not to be tried yet: its row is the same, and too few runs have passed.
@@ -133,18 +134,18 @@ impl Plan {
         if !self.has_failed(findings, change) {
             return None;
         }
-        findings.waiting(self.listed_id(change), self.wanted(change.row()), now)
+        findings.waiting(&self.listed_id(change), self.wanted(change.row()), now)
     }
 
     /// A run passed, in which a tenant that failed was not tried.
     #[must_use]
     pub fn waited(&self, findings: &Findings, change: &Change) -> Entry {
         let provided_id = self.listed_id(change);
-        let mut remembered = self.known(findings, provided_id);
+        let mut remembered = self.known(findings, &provided_id);
         if let Some(failure) = &mut remembered.failure {
             failure.pass();
         }
-        Entry::new(provided_id, Token::Kept, remembered)
+        Entry::new(&provided_id, Token::Kept, remembered)
     }
 
     /// What a row wants: of a customer that is to be renamed the new id, too.
@@ -156,10 +157,10 @@ impl Plan {
 
     /// What is known of the customer that a row has by now, be it renamed.
     fn inherited(&self, findings: &Findings, row: RowNumber) -> Remembered {
-        let mut remembered = self.known(findings, self.index.provided_id(row));
+        let mut remembered = self.known(findings, &self.index.provided_id(row));
         if self.index.is_renamed(row) {
             let Remembered { token, parent, children_listed_at, wanted, seen, .. } =
-                self.known(findings, self.index.listed_id(row));
+                self.known(findings, &self.index.listed_id(row));
             remembered = Remembered { token, parent, children_listed_at, wanted, seen, ..remembered };
         }
         remembered
@@ -177,7 +178,7 @@ impl Plan {
             }
             Some(_) => {}
         }
-        let begin = self.unsettled.partition_point(|(row, _)| self.index.provided_id(*row) < provided_id);
+        let begin = self.unsettled.partition_point(|(row, _)| *self.index.provided_id(*row) < *provided_id);
         let ours = self.unsettled[begin..].iter().take_while(|(row, _)| self.index.provided_id(*row) == provided_id);
         ours.for_each(|(_, unsettled)| remembered.fields.find(unsettled));
         remembered

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Difference, Failure, Fingerprints, Known, Rule, Unsettled};
+use super::{Difference, Failure, Fingerprints, Known, Layouts, Rule, Unsettled};
 use crate::model::{Customer, Field, Tenant};
 
 /// What is remembered of one customer. Fingerprints are [`lasting_fingerprint`]s.
@@ -115,13 +115,13 @@ pub fn token_hash(token: &str) -> u64 {
 
 /// What a tenant wants, the same in every run.
 #[must_use]
-pub fn lasting_fingerprint(tenant: &Tenant) -> u64 {
+pub fn lasting_fingerprint(tenant: &Tenant<'_>) -> u64 {
     let parent = tenant.parent_provided_id.as_deref().map_or(0, |parent| xxh3_64(parent.as_bytes()));
-    Fingerprints::new(0).of_tenant(tenant) ^ parent
+    Fingerprints::new(0).of_tenant(tenant, &mut Layouts::default()) ^ parent
 }
 
 /// What a customer holds of what its tenant manages, the same in every run.
 #[must_use]
-pub fn lasting_fingerprint_of(customer: &Customer<'_>, tenant: &Tenant) -> u64 {
-    Fingerprints::new(0).of_customer(customer, &tenant.managed())
+pub fn lasting_fingerprint_of(customer: &Customer<'_>, tenant: &Tenant<'_>) -> u64 {
+    Fingerprints::new(0).of_customer(customer, &tenant.managed(), &mut Layouts::default())
 }

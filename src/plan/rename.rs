@@ -35,10 +35,10 @@ pub(super) enum Verdict {
 /// Judges a tenant that has a previous id, after all customers were listed.
 pub(super) fn judge(index: &Index, row: RowNumber, old_is_listed: bool) -> Verdict {
     let Some(old) = index.previous_provided_id(row).filter(|_| index.is_unlisted(row)) else { return Verdict::Ignored };
-    if index.row(old).is_some() {
+    if index.row(&old).is_some() {
         return Verdict::Invalid(TAKEN);
     }
-    let has_rival = || index.claimants(old).any(|rival| rival != row && !index.is_listed(rival));
+    let has_rival = || index.claimants(&old).any(|rival| rival != row && !index.is_listed(rival));
     if !old_is_listed {
         Verdict::Ignored
     } else if has_rival() {

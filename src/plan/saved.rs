@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Change, Difference, Fingerprints, Index, Plan, RowNumber, Rules, Tags, Update};
 use crate::model::{Object, Tenant, json};
@@ -11,10 +11,10 @@ use crate::model::{Object, Tenant, json};
 /// The version of the shape.
 const VERSION: u8 = 1;
 
-/// A plan with its values.
+/// A plan with its values; its changes one by one, or one at a time while it is written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SavedPlan {
+pub struct SavedPlan<C = Vec<SavedChange>> {
     version: u8,
     /// Whose plan it is.
     pub instance: String,
@@ -25,13 +25,14 @@ pub struct SavedPlan {
     /// To be made first.
     #[serde(default)]
     tags: BTreeSet<String>,
-    changes: Vec<SavedChange>,
+    changes: C,
 }
 
+/// One change, with all that its tenant wants.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SavedChange {
-    tenant: Tenant,
+pub struct SavedChange {
+    tenant: Tenant<'static>,
     change: SavedKind,
 }
 
@@ -44,19 +45,27 @@ enum SavedKind {
     Update(Vec<Difference>),
 }
 
-impl SavedPlan {
-    /// Takes what a plan would change.
-    #[must_use]
-    pub fn of(plan: &Plan, instance: &str) -> Self {
-        let saved = |change: &Change| SavedChange {
-            tenant: plan.index.tenant(change.row()),
+/// The changes of a plan, made one at a time while they are written.
+#[derive(Debug)]
+pub struct Changes<'p>(&'p Plan);
+
+impl Serialize for Changes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.changes.iter().map(|change| SavedChange {
+            tenant: self.0.index.tenant(change.row()),
             change: match change {
                 Change::Rename(_) => SavedKind::Rename,
                 Change::Create(_) => SavedKind::Create,
                 Change::Update(update) => SavedKind::Update(update.differences.clone()),
             },
-        };
-        let changes = plan.changes.iter().map(saved).collect();
+        }))
+    }
+}
+
+impl<'p> SavedPlan<Changes<'p>> {
+    /// What a plan would change.
+    #[must_use]
+    pub fn of(plan: &'p Plan, instance: &str) -> Self {
         Self {
             version: VERSION,
             instance: instance.to_owned(),
@@ -64,10 +73,12 @@ impl SavedPlan {
             bases: (plan.customers, plan.with_tenant),
             access_groups: plan.access_groups.clone(),
             tags: plan.tags.to_make.clone(),
-            changes,
+            changes: Changes(plan),
         }
     }
+}
 
+impl SavedPlan {
     /// The plan again; refused where it can't have come from [`SavedPlan::of`].
     pub fn restore(self, fingerprints: Fingerprints) -> Result<Plan, &'static str> {
         if self.version != VERSION {
@@ -135,7 +146,7 @@ impl Restored {
         let row = match (self.index.row(&tenant.provided_id), &change) {
             (None, _) => {
                 let provided_id = tenant.provided_id.clone();
-                self.index.insert(Ok(tenant));
+                self.index.insert(&[Ok(tenant)]);
                 let row = self.index.row(&provided_id).ok_or(twice)?;
                 if matches!(change, SavedKind::Update(_)) {
                     self.index.list(row);

@@ -53,10 +53,10 @@ impl Tags {
 impl Plan {
     /// The tags that a change sends.
     #[must_use]
-    pub fn sent_tags(&self, change: &Change) -> Vec<String> {
+    pub fn sent_tags(&self, change: &Change) -> Vec<Cow<'static, str>> {
         let sends = match change {
             Change::Rename(_) => false,
-            Change::Create(_) => true,
+            Change::Create(row) => self.index.filled(*row).any(|field| field == Field::GroupTags),
             Change::Update(update) => update.fields().contains(&Field::GroupTags),
         };
         let tags = sends.then(|| self.index.tenant(change.row()).group_tags);
@@ -66,8 +66,20 @@ impl Plan {
     /// The tags that changes send and no customer is known to have.
     #[must_use]
     pub fn doubtful_tags(&self) -> BTreeSet<String> {
-        let sent = self.changes.iter().flat_map(|change| self.sent_tags(change));
-        sent.filter(|tag| !self.tags.seen.contains(tag)).collect()
+        if self.index.has_no_tag_beside(&self.tags.seen) {
+            return BTreeSet::new();
+        }
+        // In this order none is unpacked twice.
+        let mut changes: Vec<_> = self.changes.iter().collect();
+        changes.sort_unstable_by_key(|change| change.row());
+        let mut doubtful = BTreeSet::new();
+        for tag in changes.into_iter().flat_map(|change| self.sent_tags(change)) {
+            // Collected, all of them would be sorted first, and a million changes have few.
+            if !self.tags.seen.contains(&*tag) && !doubtful.contains(&*tag) {
+                doubtful.insert(tag.into_owned());
+            }
+        }
+        doubtful
     }
 
     /// Takes the answer to the question which tags there are; `None` where Explo does not tell.
@@ -89,11 +101,11 @@ impl Plan {
     fn reject_wanting(&mut self, missing: &BTreeSet<String>) {
         let (mut rejected, needed) = (BTreeSet::<RowNumber>::new(), self.needed());
         for change in &self.changes {
-            let tags = self.sent_tags(change).into_iter().filter(|tag| missing.contains(tag));
+            let tags = self.sent_tags(change).into_iter().filter(|tag| missing.contains(&**tag)).map(Cow::into_owned);
             let tags: BTreeSet<_> = tags.collect();
             if !tags.is_empty() {
                 rejected.insert(change.row());
-                self.tags.wanting.insert(self.provided_id(change).to_owned(), tags);
+                self.tags.wanting.insert(self.provided_id(change).into_owned(), tags);
             }
         }
         let mut below = Vec::new();
@@ -104,7 +116,7 @@ impl Plan {
                 rejected.insert(change.row());
                 below.push((
                     change.row(),
-                    format!("it is below an invalid one: {}", shown(self.index.provided_id(above))),
+                    format!("it is below an invalid one: {}", shown(&self.index.provided_id(above))),
                 ));
             }
         }
@@ -117,7 +129,7 @@ impl Plan {
             );
         }
         for (row, reason) in below {
-            let provided_id = self.index.provided_id(row).to_owned();
+            let provided_id = self.index.provided_id(row).into_owned();
             self.index.reject(Some(provided_id), &reason);
         }
         self.invalid = invalid_tenants(&self.index);

@@ -29,7 +29,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
         let (kept, moved): (Vec<_>, Vec<_>) =
             changes.partition(|(change, is_unmoved)| *is_unmoved && !renames_that_moved.contains(&change.row()));
-        let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).to_owned()).collect();
+        let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).into_owned()).collect();
         // A tenant may be renamed and updated.
         skipped.sort_unstable();
         skipped.dedup();
@@ -45,7 +45,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let tenant = plan.index.tenant(change.row());
         let renames = matches!(change, Change::Rename(_));
         let is_taken = renames && self.held(&tenant.provided_id).await?.is_some();
-        let current = self.held(plan.listed_id(change)).await?;
+        let current = self.held(&plan.listed_id(change)).await?;
         Ok(match (change, current) {
             _ if is_taken => false,
             (Change::Create(_), current) => current.is_none(),

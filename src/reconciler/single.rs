@@ -1,13 +1,13 @@
 //! Single tenants, by their ids: each is looked up, and nothing is listed.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, slice};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Reconciler, Run};
 use crate::{
     explo::{Listing, Reader, Writer},
-    model::{Customer, Row},
+    model::{Customer, Row, id_of},
     plan::{Comparison, Explanation, Fingerprints, Index},
     progress::Progress,
     source::Source,
@@ -85,9 +85,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let mut customers = self.look(provided_ids).await?;
         let absent = provided_ids.iter().zip(&customers).filter(|(_, customer)| customer.is_none());
         let previous = absent.filter_map(|(provided_id, _)| tenants.tenant_of(provided_id)?.previous_provided_id);
+        let previous = previous.map(Cow::into_owned);
         let previous: BTreeSet<_> = previous.collect();
         if !previous.is_empty() {
-            let mut insert = |row| tenants.insert_aside(row, &previous);
+            let mut insert = |rows: &[Row<'_>]| rows.iter().for_each(|row| tenants.insert_aside(row, &previous));
             self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
             customers.extend(self.look(&previous).await?);
         }
@@ -106,14 +107,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// The rows that are asked for, by their ids.
     async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
         let mut index = Index::new(Fingerprints::new(self.seed));
-        let mut insert = |row: Row| {
-            let provided_id = match &row {
-                Ok(tenant) => Some(&tenant.provided_id),
-                Err(invalid) => invalid.provided_id.as_ref(),
-            };
-            if provided_id.is_some_and(|id| provided_ids.contains(id)) {
-                index.insert(row);
-            }
+        let is_asked_for = |row: &&Row<'_>| id_of(row).is_some_and(|id| provided_ids.contains(id));
+        let mut insert = |rows: &[Row<'_>]| {
+            rows.iter().filter(is_asked_for).for_each(|row| index.insert(slice::from_ref(row)));
         };
         let strays = self.unless_stopped(self.source.read_some(provided_ids, &mut insert)).await?;
         for provided_id in provided_ids {

@@ -27,7 +27,7 @@ pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn 
 }
 
 fn write_field(
-    tenant: &Tenant,
+    tenant: &Tenant<'_>,
     customer: Option<&Customer<'_>>,
     field: Field,
     plan: &Plan,
@@ -72,7 +72,7 @@ fn decision(Explanation { tenant, plan, failure, .. }: &Explanation, style: Styl
 fn calls(plan: &Plan, change: &Change) -> String {
     match change {
         Change::Rename(row) => {
-            let old = shown(plan.previous_provided_id(*row));
+            let old = shown(&plan.previous_provided_id(*row));
             format!(
                 "one call of update_customer that gives {old} the new provided_id (which its JWTs must name from then on)"
             )

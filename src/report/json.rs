@@ -80,7 +80,7 @@ struct InvalidTenant<'a> {
 
 #[derive(Serialize)]
 struct Unsettled<'a> {
-    provided_id: &'a str,
+    provided_id: Cow<'a, str>,
     field: &'static str,
     rule: String,
 }
@@ -94,13 +94,13 @@ struct Changes<'a> {
 #[derive(Serialize)]
 struct OneChange<'a> {
     kind: &'static str,
-    provided_id: &'a str,
+    provided_id: Cow<'a, str>,
     fields: BTreeMap<&'static str, Values<'a>>,
     outcome: Option<&'static str>,
     error: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Values<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     old: Option<&'a RawValue>,
@@ -167,26 +167,26 @@ impl Serialize for Changes<'_> {
         let plan = &self.report.run.plan;
         let mut sequence = serializer.serialize_seq(Some(plan.changes.len()))?;
         for (number, change) in plan.changes.iter().enumerate() {
-            let differences = plan.differences(change);
             let outcome = self.report.outcome(number);
             let error = match outcome {
                 Some(Outcome::Failed(reason) | Outcome::Waiting(reason)) => Some(reason.as_str()),
                 Some(Outcome::Applied | Outcome::Unsettled(_) | Outcome::Deferred) | None => None,
             };
+            let differences = if self.values { plan.differences(change) } else { Cow::Borrowed(&[][..]) };
             let ids = match change {
-                Change::Rename(row) => {
-                    Some((json::quote(plan.previous_provided_id(*row)), json::quote(plan.provided_id(change))))
-                }
+                Change::Rename(row) => Some([plan.previous_provided_id(*row), plan.provided_id(change)]),
                 Change::Create(_) | Change::Update(_) => None,
             };
-            let ids = ids.iter().map(|(old, new)| ("provided_id", self.values(change, old, new)));
-            let fields = differences
+            let ids = ids.map(|ids| ids.map(|id| json::quote(&id)));
+            let ids = ids.iter().map(|[old, new]| ("provided_id", self.values(change, old, new)));
+            let named = plan.fields_of(change).into_iter().map(|field| (field.name(), Values::default()));
+            let shown = differences
                 .iter()
                 .map(|difference| (difference.field.name(), self.values(change, &difference.old, &difference.new)));
             sequence.serialize_element(&OneChange {
                 kind: change.kind(),
                 provided_id: plan.provided_id(change),
-                fields: ids.chain(fields).collect(),
+                fields: ids.chain(named).chain(shown).collect(),
                 outcome: outcome.map(Outcome::name),
                 error,
             })?;

@@ -7,6 +7,7 @@ mod explanation;
 mod json;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::{
@@ -131,7 +132,7 @@ impl Report {
 
     /// What did not settle, in this run or one before, by id and field.
     #[must_use]
-    pub fn unsettled(&self) -> Vec<(&str, &Unsettled)> {
+    pub fn unsettled(&self) -> Vec<(Cow<'_, str>, &Unsettled)> {
         let plan = &self.run.plan;
         let known = plan.unsettled.iter().map(|(row, unsettled)| (plan.index.provided_id(*row), unsettled));
         let mut all: Vec<_> = known.collect();
@@ -140,7 +141,7 @@ impl Report {
                 all.extend(unsettled.iter().map(|unsettled| (plan.provided_id(change), unsettled)));
             }
         }
-        all.sort_by_key(|(id, unsettled)| (*id, unsettled.difference.field));
+        all.sort_by(|(a, one), (b, other)| (a, one.difference.field).cmp(&(b, other.difference.field)));
         all
     }
 

@@ -71,7 +71,7 @@ fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Resu
     let (renames, others) = plan.changes.split_at(plan.renames().count());
     let (creates, updates) = others.split_at(plan.creates());
     write_list('>', YELLOW, renames, style, out, |change| {
-        format!("{} → {}", shown(plan.previous_provided_id(change.row())), shown(plan.provided_id(change)))
+        format!("{} → {}", shown(&plan.previous_provided_id(change.row())), shown(&plan.provided_id(change)))
     })?;
     if !renames.is_empty() {
         writeln!(
@@ -96,13 +96,14 @@ fn write_tags(tags: &BTreeSet<&str>, style: Style, out: &mut dyn Write) -> io::R
 }
 
 fn described(report: &Report, change: &Change, style: Style) -> String {
-    let differences = report.run.plan.differences(change);
-    let mut text = shown(report.run.plan.provided_id(change));
+    let plan = &report.run.plan;
+    let mut text = shown(&plan.provided_id(change));
     if !style.values {
-        let fields: Vec<_> = differences.iter().map(|difference| difference.field.name()).collect();
+        let fields: Vec<_> = plan.fields_of(change).into_iter().map(Field::name).collect();
         let _ = write!(text, "  {}", fields.join(", "));
         return text;
     }
+    let differences = plan.differences(change);
     if Report::is_create(change) {
         let name = differences.iter().find(|difference| difference.field == Field::Name);
         let _ = name.map(|name| write!(text, "  {}", shown(&name.new)));
@@ -214,7 +215,7 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     let failed: Vec<_> = numbered()
         .filter_map(|(change, outcome)| match outcome {
             Some(Outcome::Failed(reason) | Outcome::Waiting(reason)) => {
-                Some(format!("{}  {}", shown(plan.provided_id(change)), printable(reason)))
+                Some(format!("{}  {}", shown(&plan.provided_id(change)), printable(reason)))
             }
             _ => None,
         })
@@ -255,7 +256,7 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
     let samples: Vec<String> = if class == Class::Orphan {
         plan.orphans.iter().take(3).map(|id| shown(id)).collect()
     } else {
-        plan.changes.iter().filter(of_class).take(3).map(|change| shown(plan.provided_id(change))).collect()
+        plan.changes.iter().filter(of_class).take(3).map(|change| shown(&plan.provided_id(change))).collect()
     };
     writeln!(out, "  for example {}", samples.join(", "))?;
     if class == Class::Update {

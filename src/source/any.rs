@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{Columns, Error, Rest, Source, Sql};
-use crate::model::Row;
+use crate::model::TakeRows;
 
 /// What the configuration names.
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
@@ -27,21 +27,17 @@ impl AnySource {
 }
 
 impl Source for AnySource {
-    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
+    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
         match self {
-            Self::Sql(sql) => sql.read(each).await,
-            Self::Rest(rest) => rest.read(each).await,
+            Self::Sql(sql) => sql.read(take).await,
+            Self::Rest(rest) => rest.read(take).await,
         }
     }
 
-    async fn read_some(
-        &self,
-        provided_ids: &BTreeSet<String>,
-        each: &mut dyn FnMut(Row),
-    ) -> Result<BTreeSet<String>, Error> {
+    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
         match self {
-            Self::Sql(sql) => sql.read_some(provided_ids, each).await,
-            Self::Rest(rest) => rest.read_some(provided_ids, each).await,
+            Self::Sql(sql) => sql.read_some(provided_ids, take).await,
+            Self::Rest(rest) => rest.read_some(provided_ids, take).await,
         }
     }
 

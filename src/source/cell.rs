@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr3};
+
 /// A value with the database's own spelling of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell<'r> {
@@ -15,6 +17,8 @@ pub enum Cell<'r> {
     Text(Cow<'r, str>),
     /// The text of a JSON value.
     Json(Cow<'r, str>),
+    /// The same as the database itself printed it: sound, however deep.
+    SoundJson(Cow<'r, str>),
     /// A PostgreSQL array in its literal form: `{a,"b c",NULL}`.
     Array(Cow<'r, str>),
     /// Bytes that are no text.
@@ -30,15 +34,29 @@ pub(super) enum Kind {
     Number,
     /// Bits: a number.
     Bits,
-    /// JSON.
+    /// JSON as somebody wrote it.
     Json,
+    /// JSON as the database prints it.
+    SoundJson,
     /// Array literals.
     Array,
     /// Anything else.
     Text,
 }
 
-impl Cell<'_> {
+impl<'r> Cell<'r> {
+    /// A value that is text, as a database prints it.
+    pub(super) fn of(kind: Kind, text: Cow<'r, str>) -> Self {
+        match kind {
+            Kind::Bool => Self::Bool(text == "t"),
+            Kind::Number | Kind::Bits => Self::Number(text),
+            Kind::Json => Self::Json(text),
+            Kind::SoundJson => Self::SoundJson(text),
+            Kind::Array => Self::Array(text),
+            Kind::Text => Self::Text(text),
+        }
+    }
+
     /// What this is, for a message; never the value.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -46,31 +64,43 @@ impl Cell<'_> {
             Self::Bool(_) => "a boolean",
             Self::Number(_) => "a number",
             Self::Text(_) => "text",
-            Self::Json(_) => "JSON",
+            Self::Json(_) | Self::SoundJson(_) => "JSON",
             Self::Array(_) => "an array",
             Self::Binary => "bytes that are not UTF-8 text",
         }
     }
 
     /// The value as the database prints it.
-    pub(super) fn printed(&self) -> Option<&str> {
+    pub(super) fn into_printed(self) -> Option<Cow<'r, str>> {
         match self {
             Self::Null | Self::Binary => None,
-            Self::Bool(value) => Some(if *value { "t" } else { "f" }),
-            Self::Number(text) | Self::Text(text) | Self::Json(text) | Self::Array(text) => Some(text),
+            Self::Bool(value) => Some(Cow::Borrowed(if value { "t" } else { "f" })),
+            Self::Number(text) | Self::Text(text) | Self::Json(text) | Self::SoundJson(text) | Self::Array(text) => {
+                Some(text)
+            }
         }
     }
 }
 
 /// The elements of a one-dimensional array literal; `None` for more dimensions. NULL elements are left out.
-pub(super) fn array_elements(literal: &str) -> Option<Vec<String>> {
+pub(super) fn array_elements(literal: &str) -> Option<Vec<Cow<'_, str>>> {
     // An array whose first index is not 1 begins with its bounds: [0:1]={a,b}
-    let inside = literal[literal.find('{')?..].strip_prefix('{')?.strip_suffix('}')?;
-    if !inside.bytes().any(|byte| matches!(byte, b'"' | b'\\' | b'{')) {
-        let elements = inside.split(',').filter(|element| !inside.is_empty() && !element.eq_ignore_ascii_case("null"));
-        return Some(elements.map(str::to_owned).collect());
-    }
+    let begin = if literal.starts_with('{') { 0 } else { literal.find('{')? };
+    let inside = literal[begin + 1..].strip_suffix('}')?;
     let mut elements = Vec::new();
+    if memchr3(b'"', b'\\', b'{', inside.as_bytes()).is_none() {
+        let (mut rest, mut is_over) = (inside, inside.is_empty());
+        while !is_over {
+            let end = memchr(b',', rest.as_bytes());
+            is_over = end.is_none();
+            let element = &rest[..end.unwrap_or(rest.len())];
+            rest = rest.get(element.len() + 1..).unwrap_or_default();
+            if !element.eq_ignore_ascii_case("null") {
+                elements.push(Cow::Borrowed(element));
+            }
+        }
+        return Some(elements);
+    }
     let mut characters = inside.chars().peekable();
     while characters.peek().is_some() {
         let (mut element, mut quoted, mut bare) = (String::new(), false, true);
@@ -87,7 +117,7 @@ pub(super) fn array_elements(literal: &str) -> Option<Vec<String>> {
             }
         }
         if !(bare && element.eq_ignore_ascii_case("null")) {
-            elements.push(element);
+            elements.push(Cow::Owned(element));
         }
     }
     Some(elements)

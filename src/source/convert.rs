@@ -17,63 +17,67 @@ use super::{
     cell::{Cell, array_elements},
     columns::{Column, Columns},
 };
-use crate::model::{Field, Invalid, Object, Row, Tenant, json, shown};
+use crate::model::{Field, Invalid, Object, Row, Scan, Tenant, json, shown};
 
 /// So many elements are compared with each other.
 const FEW: usize = 8;
 
 /// Turns the cells of one row, in the order of the columns, into a tenant. `place` names a row that has no id.
 pub fn row<'r>(
-    columns: &Columns,
+    columns: &'r Columns,
     leave_null: &[String],
     cells: impl Iterator<Item = Cell<'r>>,
     place: impl Display,
-) -> Row {
+) -> Row<'r> {
     let mut tenant = Tenant::default();
     let mut reasons = Vec::new();
     for ((name, column), cell) in columns.iter().zip(cells) {
         let cell = if is_null(column, &cell) { Cell::Null } else { cell };
-        let left_alone = cell == Cell::Null && leave_null.contains(name) && *column != Column::ProvidedId;
-        if !left_alone && let Err(reason) = set(&mut tenant, column, &cell) {
+        let left_alone = matches!(cell, Cell::Null) && leave_null.contains(name) && *column != Column::ProvidedId;
+        if !left_alone && let Err(reason) = set(&mut tenant, column, cell) {
             reasons.push(format!("{} {reason}", shown(name)));
         }
     }
     if reasons.is_empty() {
         return Ok(tenant);
     }
-    let provided_id = Some(tenant.provided_id).filter(|id| !id.is_empty());
+    let provided_id = Some(tenant.provided_id.into_owned()).filter(|id| !id.is_empty());
     let row = if provided_id.is_none() { format!("{place}: ") } else { String::new() };
-    let previous_provided_id = tenant.previous_provided_id;
+    let previous_provided_id = tenant.previous_provided_id.map(Cow::into_owned);
     Err(Invalid { provided_id, previous_provided_id, reason: format!("{row}{}", reasons.join("; ")) })
 }
 
 /// JSON's null is NULL for a list or an object; a key of the properties can have it as its value.
 fn is_null(column: &Column, cell: &Cell<'_>) -> bool {
     match (column, cell) {
-        (Column::Field(Field::Emails | Field::GroupTags), Cell::Json(text))
-        | (Column::Field(Field::Properties | Field::Mapping), Cell::Json(text) | Cell::Text(text)) => {
-            text.trim() == "null"
-        }
+        (Column::Field(Field::Emails | Field::GroupTags), Cell::Json(text) | Cell::SoundJson(text))
+        | (
+            Column::Field(Field::Properties | Field::Mapping),
+            Cell::Json(text) | Cell::SoundJson(text) | Cell::Text(text),
+        ) => text.ends_with(['l', ' ', '\t', '\r', '\n']) && text.trim() == "null",
         _ => false,
     }
 }
 
-fn set(tenant: &mut Tenant, column: &Column, cell: &Cell<'_>) -> Result<(), String> {
+fn set<'r>(tenant: &mut Tenant<'r>, column: &'r Column, cell: Cell<'r>) -> Result<(), String> {
     match column {
-        Column::ProvidedId => match cell.printed() {
-            Some("") => return Err("is empty".to_owned()),
-            Some(id) => id.clone_into(&mut tenant.provided_id),
-            None => return Err(format!("is {}", cell.kind())),
-        },
+        Column::ProvidedId => {
+            let kind = cell.kind();
+            match cell.into_printed() {
+                Some(id) if id.is_empty() => return Err("is empty".to_owned()),
+                Some(id) => tenant.provided_id = id,
+                None => return Err(format!("is {kind}")),
+            }
+        }
         Column::PreviousProvidedId => tenant.previous_provided_id = text(cell)?.filter(|id| !id.is_empty()),
         Column::Field(Field::Name) => tenant.name = text(cell)?,
         Column::Field(Field::Emails) => tenant.emails = Some(list(cell)?),
         Column::Field(Field::GroupTags) => tenant.group_tags = Some(list(cell)?),
         Column::Field(Field::Properties) => {
-            tenant.properties = Some(Object::Whole(object(cell)?.map_or_else(|| "{}".to_owned(), str::to_owned)));
+            tenant.properties = Some(Object::Whole(object(cell)?.unwrap_or(Cow::Borrowed("{}"))));
         }
         Column::Field(Field::Mapping) => tenant.mapping = object(cell)?.map(mapping).transpose()?,
-        Column::Field(Field::IsDemoGroup) => tenant.is_demo_group = Some(flag(cell)?),
+        Column::Field(Field::IsDemoGroup) => tenant.is_demo_group = Some(flag(&cell)?),
         Column::Field(Field::HierarchyLevelName) => tenant.hierarchy_level_name = text(cell)?,
         Column::Field(Field::ParentProvidedId) => {
             tenant.parent_provided_id = text(cell)?.filter(|id| !id.is_empty());
@@ -81,41 +85,58 @@ fn set(tenant: &mut Tenant, column: &Column, cell: &Cell<'_>) -> Result<(), Stri
         Column::Property(key) => add_key(&mut tenant.properties, key, value(cell)?),
         Column::Mapped(key) => {
             if let Some(text) = text(cell)? {
-                add_key(&mut tenant.mapping, key, Some(json::quote(&text)));
+                add_key(&mut tenant.mapping, key, Some(json::quote(&text).into()));
             }
         }
     }
     Ok(())
 }
 
-fn text(cell: &Cell<'_>) -> Result<Option<String>, String> {
+fn text(cell: Cell<'_>) -> Result<Option<Cow<'_, str>>, String> {
     match cell {
         Cell::Null => Ok(None),
         Cell::Binary => Err(format!("is {}: text is needed", cell.kind())),
-        Cell::Bool(_) | Cell::Number(_) | Cell::Text(_) | Cell::Json(_) | Cell::Array(_) => {
-            Ok(cell.printed().map(str::to_owned))
+        Cell::Bool(_) | Cell::Number(_) | Cell::Text(_) | Cell::Json(_) | Cell::SoundJson(_) | Cell::Array(_) => {
+            Ok(cell.into_printed())
         }
     }
 }
 
 /// Empty elements and repetitions are dropped: they mean nothing in a set of addresses or tags.
-fn list(cell: &Cell<'_>) -> Result<Vec<String>, String> {
-    let elements = match cell {
+fn list(cell: Cell<'_>) -> Result<Vec<Cow<'_, str>>, String> {
+    let mut list = match cell {
         Cell::Null => Vec::new(),
-        Cell::Array(literal) => array_elements(literal).ok_or("has more than one dimension: a flat array is needed")?,
-        Cell::Json(text) => json_list(text)?,
-        Cell::Text(text) if text.trim_start().starts_with('[') => json_list(text)?,
-        Cell::Text(text) => text.split(',').map(|element| element.trim().to_owned()).collect(),
+        Cell::Array(literal) => parts(literal, |literal| {
+            array_elements(literal).ok_or_else(|| "has more than one dimension: a flat array is needed".to_owned())
+        })?,
+        Cell::Json(text) | Cell::SoundJson(text) => parts(text, json_list)?,
+        Cell::Text(text) if text.trim_start().starts_with('[') => parts(text, json_list)?,
+        Cell::Text(text) => parts(text, |text| Ok(text.split(',').map(|part| Cow::Borrowed(part.trim())).collect()))?,
         Cell::Number(_) | Cell::Bool(_) | Cell::Binary => {
             return Err(format!("is {}: an array, a JSON array or text split at commas is needed", cell.kind()));
         }
     };
-    Ok(distinct(elements.into_iter().filter(|element| !element.is_empty()).collect()))
+    if list.iter().any(|element| element.is_empty()) {
+        list.retain(|element| !element.is_empty());
+    }
+    Ok(distinct(list))
 }
 
-fn distinct(list: Vec<String>) -> Vec<String> {
+/// The parts of a text, borrowed from whatever it is borrowed from.
+fn parts(
+    text: Cow<'_, str>,
+    split: impl Fn(&str) -> Result<Vec<Cow<'_, str>>, String>,
+) -> Result<Vec<Cow<'_, str>>, String> {
+    match text {
+        Cow::Borrowed(text) => split(text),
+        Cow::Owned(text) => Ok(split(&text)?.into_iter().map(|part| Cow::Owned(part.into_owned())).collect()),
+    }
+}
+
+fn distinct(list: Vec<Cow<'_, str>>) -> Vec<Cow<'_, str>> {
     // Most lists are short, and then to look is cheaper than to hash.
-    let is_distinct = |list: &[String]| list.iter().enumerate().all(|(at, element)| !list[..at].contains(element));
+    let is_distinct =
+        |list: &[Cow<'_, str>]| list.iter().enumerate().all(|(at, element)| !list[..at].contains(element));
     if list.len() <= FEW && is_distinct(&list) {
         return list;
     }
@@ -123,64 +144,86 @@ fn distinct(list: Vec<String>) -> Vec<String> {
     list.into_iter().filter(|element| seen.insert(element.clone())).collect()
 }
 
-fn json_list(text: &str) -> Result<Vec<String>, String> {
+fn json_list(text: &str) -> Result<Vec<Cow<'_, str>>, String> {
     let text = json::checked(text).map_err(|error| error.to_string())?;
     if !text.starts_with('[') {
         return Err("is JSON, but not an array".to_owned());
     }
-    let element = |element: &str| match element.as_bytes().first() {
-        Some(b'"') => Ok(json::string(element).into_owned()),
-        Some(b'n') => Ok(String::new()),
-        Some(b'-' | b'0'..=b'9') => Ok(element.to_owned()),
-        _ => Err("is a JSON array with an element that is not a string".to_owned()),
-    };
     json::elements(text).map(element).collect()
 }
 
-fn object<'c>(cell: &'c Cell<'_>) -> Result<Option<&'c str>, String> {
-    match cell {
-        Cell::Null => Ok(None),
-        Cell::Json(text) | Cell::Text(text) => match json::checked(text).map_err(|error| error.to_string())? {
-            object if json::is_object(object) => Ok(Some(object)),
-            _ => Err("is JSON, but not an object".to_owned()),
-        },
-        Cell::Bool(_) | Cell::Number(_) | Cell::Array(_) | Cell::Binary => {
-            Err(format!("is {}: a JSON object is needed", cell.kind()))
-        }
+fn element(element: &str) -> Result<Cow<'_, str>, String> {
+    match element.as_bytes().first() {
+        Some(b'"') => Ok(json::string(element)),
+        Some(b'n') => Ok(Cow::Borrowed("")),
+        Some(b'-' | b'0'..=b'9') => Ok(Cow::Borrowed(element)),
+        _ => Err("is a JSON array with an element that is not a string".to_owned()),
     }
+}
+
+fn object(cell: Cell<'_>) -> Result<Option<Cow<'_, str>>, String> {
+    let json = match cell {
+        Cell::Null => return Ok(None),
+        Cell::SoundJson(text) => sound_json(text)?,
+        Cell::Json(text) | Cell::Text(text) => json(text)?,
+        Cell::Bool(_) | Cell::Number(_) | Cell::Array(_) | Cell::Binary => {
+            return Err(format!("is {}: a JSON object is needed", cell.kind()));
+        }
+    };
+    if json::is_object(&json) { Ok(Some(json)) } else { Err("is JSON, but not an object".to_owned()) }
+}
+
+/// Sound JSON of a bearable depth.
+fn sound_json(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
+    if json::is_no_deeper(&text, json::MAX_DEPTH) { Ok(text) } else { Err(json::JsonError::TooDeep.to_string()) }
+}
+
+/// A text that is JSON, without space around it.
+fn json(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
+    match text {
+        Cow::Borrowed(text) => json::checked(text).map(Cow::Borrowed),
+        Cow::Owned(text) => json::checked(&text).map(|text| Cow::Owned(text.to_owned())),
+    }
+    .map_err(|error| error.to_string())
 }
 
 /// Data sources are named by strings in Explo; a number means the same.
-fn mapping(object: &str) -> Result<Object, String> {
-    if has_texts_alone(object) {
-        return Ok(Object::Whole(object.to_owned()));
+fn mapping(object: Cow<'_, str>) -> Result<Object<'_>, String> {
+    if has_texts_alone(&object) {
+        return Ok(Object::Whole(object));
     }
-    let members = json::members(object).map(|(key, value)| match value.as_bytes().first() {
+    let members = json::members(&object).map(|(key, value)| match value.as_bytes().first() {
         Some(b'"' | b'-' | b'0'..=b'9') => Ok((key, json::quote(&json::as_text(value)))),
         _ => Err(format!("has a value for '{}' that is neither a string nor a number", shown(&key))),
     });
-    Ok(Object::Whole(json::object(members.collect::<Result<Vec<_>, _>>()?.into_iter())))
+    Ok(Object::Whole(json::object(members.collect::<Result<Vec<_>, _>>()?.into_iter()).into()))
 }
 
-/// Whether a few members are all strings, and no key occurs twice: then nothing is to be done.
+/// Whether a few members are all strings without escapes, and no key occurs twice: then nothing is to be done.
 fn has_texts_alone(object: &str) -> bool {
-    let mut keys: [Cow<'_, str>; FEW] = Default::default();
-    for (at, (key, value)) in json::members(object).enumerate() {
-        if at == FEW || !value.starts_with('"') || keys[..at].contains(&key) {
+    let (mut keys, mut scan) = ([""; FEW], Scan::new(object));
+    let Ok(true) = scan.enter(b'{') else { return false };
+    for at in 0.. {
+        match scan.key(at == 0) {
+            Ok(None) => return true,
+            Ok(Some(Cow::Borrowed(key))) if at < FEW && !keys[..at].contains(&key) => keys[at] = key,
+            _ => return false,
+        }
+        if scan.plain().is_none() {
             return false;
         }
-        keys[at] = key;
     }
     true
 }
 
-fn value(cell: &Cell<'_>) -> Result<Option<String>, String> {
+fn value(cell: Cell<'_>) -> Result<Option<Cow<'_, str>>, String> {
     Ok(Some(match cell {
         Cell::Null => return Ok(None),
-        Cell::Bool(value) => value.to_string(),
-        Cell::Number(text) => number(text)?,
-        Cell::Json(text) => json::checked(text).map_err(|error| error.to_string())?.to_owned(),
-        Cell::Text(text) | Cell::Array(text) => json::quote(text),
+        Cell::Bool(value) => Cow::Borrowed(if value { "true" } else { "false" }),
+        Cell::Number(text) => number(&text)?.into(),
+        Cell::SoundJson(text) => sound_json(text)?,
+        Cell::Json(text) => json(text)?,
+        Cell::Text(text) | Cell::Array(text) => json::quote(&text).into(),
         Cell::Binary => return Err(format!("is {}: cast it to text", cell.kind())),
     }))
 }
@@ -201,7 +244,9 @@ fn flag(cell: &Cell<'_>) -> Result<bool, String> {
     let word = match cell {
         Cell::Null => return Ok(false),
         Cell::Bool(value) => return Ok(*value),
-        Cell::Number(text) | Cell::Text(text) | Cell::Json(text) => text.trim().to_ascii_lowercase(),
+        Cell::Number(text) | Cell::Text(text) | Cell::Json(text) | Cell::SoundJson(text) => {
+            text.trim().to_ascii_lowercase()
+        }
         Cell::Array(_) | Cell::Binary => String::new(),
     };
     match word.as_str() {
@@ -211,8 +256,8 @@ fn flag(cell: &Cell<'_>) -> Result<bool, String> {
     }
 }
 
-fn add_key(object: &mut Option<Object>, key: &str, value: Option<String>) {
-    let member = (key.to_owned(), value);
+fn add_key<'r>(object: &mut Option<Object<'r>>, key: &'r str, value: Option<Cow<'r, str>>) {
+    let member = (Cow::Borrowed(key), value);
     match object {
         Some(Object::Keys(keys)) => keys.push(member),
         Some(Object::Whole(_)) | None => *object = Some(Object::Keys(vec![member])),

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use sqlx::{Database, Either, Statement, TypeInfo, database::HasStatementCache};
 use url::Url;
@@ -55,6 +57,18 @@ pub(super) trait Dialect {
         query: &str,
         provided_id: &str,
     ) -> sqlx::Result<Option<Bound<<Self::Db as Database>::Arguments>>>;
+
+    /// Whether it can [`copy`](Self::copy).
+    const COPIES: bool = false;
+
+    /// Begins to send all rows of a query as [`copied`](super::copied) ones, if the server takes it so; if not, the connection
+    /// is of no use any more.
+    async fn copy<'c>(
+        _: &'c mut <Self::Db as Database>::Connection,
+        _: &str,
+    ) -> sqlx::Result<Option<BoxStream<'c, sqlx::Result<Bytes>>>> {
+        Ok(None)
+    }
 
     /// What a column of this type has.
     fn kind(type_info: &<Self::Db as Database>::TypeInfo) -> Kind;

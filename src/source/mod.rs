@@ -7,6 +7,7 @@ mod any;
 mod cell;
 mod columns;
 mod convert;
+mod copied;
 mod dialect;
 mod error;
 mod mysql;
@@ -19,7 +20,7 @@ mod sqlite;
 
 use std::collections::BTreeSet;
 
-use crate::model::Row;
+use crate::model::TakeRows;
 
 pub use any::AnySource;
 pub use cell::Cell;
@@ -35,13 +36,13 @@ pub use sql::{Connection, Sql};
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Source {
-    /// Gives every row once, valid or not, and closes.
-    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error>;
+    /// Gives every row once, valid or not, and closes; a few at a time.
+    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error>;
 
     /// Gives every row that has one of these ids, valid or not, and maybe others; where single ids can't be asked for, all.
     /// The result are ids for which there are only rows of other ids.
-    async fn read_some(&self, _: &BTreeSet<String>, each: &mut dyn FnMut(Row)) -> Result<BTreeSet<String>, Error> {
-        self.read(each).await.map(|()| BTreeSet::new())
+    async fn read_some(&self, _: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
+        self.read(take).await.map(|()| BTreeSet::new())
     }
 
     /// What the rows have, without reading them.

@@ -64,12 +64,7 @@ impl Dialect for MySqlDialect {
         }
         // The type's name does not tell text from bytes: JSON is called a BLOB, a binary collation VARBINARY.
         let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Cell::Binary) };
-        let text = Cow::Borrowed(text);
-        Ok(match kind {
-            Kind::Json => Cell::Json(text),
-            Kind::Number | Kind::Bits => Cell::Number(text),
-            Kind::Bool | Kind::Array | Kind::Text => Cell::Text(text),
-        })
+        Ok(Cell::of(kind, Cow::Borrowed(text)))
     }
 }
 

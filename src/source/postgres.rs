@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use secrecy::ExposeSecret;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Either, Encode, PgConnection, Postgres, Row, Statement, Type, TypeInfo, ValueRef,
@@ -25,6 +27,9 @@ const TEXTS: [&str; 4] = ["TEXT", "VARCHAR", "CHAR", "citext"];
 
 /// Other types that an id can be bound as.
 const IDS: [&str; 4] = ["INT2", "INT4", "INT8", "UUID"];
+
+/// What a server answers that does not copy a query: a syntax error, or that it has no such feature.
+const NO_COPY: [&str; 2] = ["42601", "0A000"];
 
 pub(super) struct PostgresDialect;
 
@@ -69,7 +74,8 @@ impl Dialect for PostgresDialect {
         match type_info.kind() {
             PgTypeKind::Array(_) => Kind::Array,
             _ if is_one_of(type_info, &["BOOL"]) => Kind::Bool,
-            _ if is_one_of(type_info, &["JSON", "JSONB"]) => Kind::Json,
+            _ if is_one_of(type_info, &["JSON"]) => Kind::Json,
+            _ if is_one_of(type_info, &["JSONB"]) => Kind::SoundJson,
             _ if is_one_of(type_info, &numbers) => Kind::Number,
             _ => Kind::Text,
         }
@@ -80,15 +86,22 @@ impl Dialect for PostgresDialect {
         if value.is_null() {
             return Ok(Cell::Null);
         }
-        let Ok(text) = value.as_str() else { return Ok(Cell::Binary) };
-        let text = Cow::Borrowed(text);
-        Ok(match kind {
-            Kind::Bool => Cell::Bool(text == "t"),
-            Kind::Number => Cell::Number(text),
-            Kind::Json => Cell::Json(text),
-            Kind::Array => Cell::Array(text),
-            Kind::Bits | Kind::Text => Cell::Text(text),
-        })
+        Ok(value.as_str().map_or(Cell::Binary, |text| Cell::of(kind, Cow::Borrowed(text))))
+    }
+
+    const COPIES: bool = true;
+
+    /// What can't be copied, such as `SHOW`, and what is no query between brackets, is refused before any row.
+    async fn copy<'c>(
+        connection: &'c mut PgConnection,
+        query: &str,
+    ) -> sqlx::Result<Option<BoxStream<'c, sqlx::Result<Bytes>>>> {
+        let query = query.trim_end().trim_end_matches(';');
+        match connection.copy_out_raw(&format!("COPY ({query}\n) TO STDOUT")).await {
+            Ok(rows) => Ok(Some(rows)),
+            Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| NO_COPY.contains(&&*code)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

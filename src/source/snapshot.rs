@@ -1,19 +1,22 @@
 //! One connection with one read-only snapshot, in which queries are prepared and read, in text form so that every type
 //! arrives as the database prints it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, slice};
 
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
 use super::{
     Error, Sql,
-    cell::Kind,
+    cell::{Cell, Kind},
     columns::Columns,
-    convert,
+    convert, copied,
     dialect::{Bound, Dialect, parameters},
 };
-use crate::model::Row;
+use crate::model::{Row, TakeRows, id_of};
+
+/// Rows that are converted at once, if they are there.
+const BATCH: usize = 32;
 
 /// The connection, in its transaction.
 pub(super) struct Snapshot<'s, D: Dialect> {
@@ -88,9 +91,27 @@ where
         if mistakes.is_empty() { Ok(one) } else { Err(Error::QueryOne(mistakes)) }
     }
 
-    /// Reads every row.
-    pub(super) async fn read(&mut self, query: &Prepared<'_, D>, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
-        self.fetch(query, Bound::Text(query.query.to_owned()), each).await
+    /// Reads every row in the quickest way, if the server takes the query so; if not, nothing was read, and the connection is
+    /// of no use any more.
+    pub(super) async fn copy(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<bool, Error> {
+        let failed = |error| self.sql.failed(query.key, &error);
+        let copying = D::copy(&mut self.connection, query.query);
+        let Some(rows) = self.sql.in_time("sending rows", copying).await?.map_err(failed)? else { return Ok(false) };
+        let (mut rows, mut number) = (rows.try_ready_chunks(BATCH), 0);
+        while let Some(batch) =
+            self.sql.in_time("sending rows", rows.try_next()).await?.map_err(|error| failed(error.1))?
+        {
+            let numbered = (number + 1..).zip(&batch);
+            let rows = numbered.map(|(number, row)| query.convert(copied::cells(row, &query.kinds), self.sql, number));
+            take(&rows.collect::<Vec<_>>());
+            number += batch.len();
+        }
+        Ok(true)
+    }
+
+    /// Reads every row in the way that takes any query.
+    pub(super) async fn read(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<(), Error> {
+        self.fetch(query, Bound::Text(query.query.to_owned()), take).await
     }
 
     /// Reads the rows of each id; the result are ids for which there are only rows of other ids.
@@ -98,7 +119,7 @@ where
         &mut self,
         one: &Prepared<'_, D>,
         provided_ids: &BTreeSet<String>,
-        each: &mut dyn FnMut(Row),
+        take: TakeRows<'_>,
     ) -> Result<BTreeSet<String>, Error> {
         let mut strays = BTreeSet::new();
         for provided_id in provided_ids {
@@ -106,11 +127,13 @@ where
             let bound = self.sql.in_time("binding the id", binding).await?;
             let Some(bound) = bound.map_err(|error| self.sql.failed(one.key, &error))? else { continue };
             let (mut is_found, mut has_others) = (false, false);
-            let mut keep = |row: Row| {
-                let is_it = id_of(&row) == Some(provided_id);
-                (is_found, has_others) = (is_found || is_it, has_others || !is_it);
-                if is_it {
-                    each(row);
+            let mut keep = |rows: &[Row<'_>]| {
+                for row in rows {
+                    let is_it = id_of(row) == Some(provided_id.as_str());
+                    (is_found, has_others) = (is_found || is_it, has_others || !is_it);
+                    if is_it {
+                        take(slice::from_ref(row));
+                    }
                 }
             };
             self.fetch(one, bound, &mut keep).await?;
@@ -125,32 +148,40 @@ where
         &mut self,
         query: &Prepared<'_, D>,
         bound: Bound<<D::Db as Database>::Arguments>,
-        each: &mut dyn FnMut(Row),
+        take: TakeRows<'_>,
     ) -> Result<(), Error> {
         let (sql, key) = (self.sql, query.key);
-        let leave_null = &sql.leave_null;
-        let mut rows = match bound {
+        let rows = match bound {
             Bound::Text(text) => (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(text))),
             Bound::Arguments(arguments) => {
                 let text = AssertSqlSafe(query.query.to_owned());
                 (&mut self.connection).fetch_many(sqlx::query_with(text, arguments).persistent(false))
             }
         };
+        let mut rows = rows.try_ready_chunks(BATCH);
         let (mut number, mut is_over) = (0, false);
         let failed = |error| sql.failed(key, &error);
-        while let Some(result) = sql.in_time("sending rows", rows.try_next()).await?.map_err(failed)? {
-            let row = match result {
-                _ if is_over => return Err(Error::SeveralStatements { key }),
-                Either::Left(_) => {
-                    is_over = true;
-                    continue;
+        while let Some(results) =
+            sql.in_time("sending rows", rows.try_next()).await?.map_err(|error| failed(error.1))?
+        {
+            let mut batch = Vec::with_capacity(results.len());
+            for result in results {
+                match result {
+                    _ if is_over => return Err(Error::SeveralStatements { key }),
+                    Either::Left(_) => is_over = true,
+                    Either::Right(row) => batch.push(row),
                 }
-                Either::Right(row) => row,
-            };
-            number += 1;
-            let cells = query.kinds.iter().enumerate().map(|(position, kind)| D::cell(&row, position, *kind));
-            let cells = cells.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?;
-            each(convert::row(&query.columns, leave_null, cells.into_iter(), format_args!("row {number}")));
+            }
+            let rows = (number + 1..).zip(&batch).map(|(number, row)| {
+                let mut failure = None;
+                let cells = query.kinds.iter().enumerate().map_while(|(position, kind)| {
+                    D::cell(row, position, *kind).map_err(|error| failure = Some(error)).ok()
+                });
+                let row = query.convert(cells, sql, number);
+                failure.map_or(Ok(row), Err)
+            });
+            take(&rows.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?);
+            number += batch.len();
         }
         Ok(())
     }
@@ -161,10 +192,8 @@ where
     }
 }
 
-/// The id of a row, where it has one.
-fn id_of(row: &Row) -> Option<&String> {
-    match row {
-        Ok(tenant) => Some(&tenant.provided_id),
-        Err(invalid) => invalid.provided_id.as_ref(),
+impl<D: Dialect> Prepared<'_, D> {
+    fn convert<'r>(&'r self, cells: impl Iterator<Item = Cell<'r>>, sql: &Sql, number: usize) -> Row<'r> {
+        convert::row(&self.columns, &sql.leave_null, cells, format_args!("row {number}"))
     }
 }

@@ -15,7 +15,7 @@ use super::{
     snapshot::Snapshot,
     sqlite::SqliteDialect,
 };
-use crate::model::Row;
+use crate::model::TakeRows;
 
 /// A database as a source.
 #[derive(Debug)]
@@ -31,9 +31,9 @@ enum Task<'a> {
     /// To see that the queries are understood.
     Columns,
     /// All rows.
-    Whole(&'a mut dyn FnMut(Row)),
+    Whole(TakeRows<'a>),
     /// The rows of these ids.
-    Some { provided_ids: &'a BTreeSet<String>, each: &'a mut dyn FnMut(Row), strays: &'a mut BTreeSet<String> },
+    Some { provided_ids: &'a BTreeSet<String>, take: TakeRows<'a>, strays: &'a mut BTreeSet<String> },
 }
 
 /// A connection for something else than reading tenants.
@@ -90,12 +90,19 @@ impl Sql {
         <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     {
         let mut snapshot = Snapshot::<D>::begin(self).await?;
-        let whole = snapshot.prepare_whole().await?;
+        let mut whole = snapshot.prepare_whole().await?;
         match (task, self.query_one.as_deref()) {
-            (Task::Whole(each), _) | (Task::Some { each, .. }, None) => snapshot.read(&whole, each).await?,
-            (Task::Some { provided_ids, each, strays }, Some(query)) => {
+            (Task::Whole(take), _) | (Task::Some { take, .. }, None) if D::COPIES => {
+                if !snapshot.copy(&whole, take).await? {
+                    snapshot = Snapshot::begin(self).await?;
+                    whole = snapshot.prepare_whole().await?;
+                    snapshot.read(&whole, take).await?;
+                }
+            }
+            (Task::Whole(take), _) | (Task::Some { take, .. }, None) => snapshot.read(&whole, take).await?,
+            (Task::Some { provided_ids, take, strays }, Some(query)) => {
                 let one = snapshot.prepare_one(query, &whole).await?;
-                *strays = snapshot.read_some(&one, provided_ids, each).await?;
+                *strays = snapshot.read_some(&one, provided_ids, take).await?;
             }
             (Task::Columns, Some(query)) => drop(snapshot.prepare_one(query, &whole).await?),
             (Task::Columns, None) => {}
@@ -121,17 +128,13 @@ impl Sql {
 }
 
 impl Source for Sql {
-    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
-        self.dispatch(Task::Whole(each)).await.map(drop)
+    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
+        self.dispatch(Task::Whole(take)).await.map(drop)
     }
 
-    async fn read_some(
-        &self,
-        provided_ids: &BTreeSet<String>,
-        each: &mut dyn FnMut(Row),
-    ) -> Result<BTreeSet<String>, Error> {
+    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
         let mut strays = BTreeSet::new();
-        self.dispatch(Task::Some { provided_ids, each, strays: &mut strays }).await?;
+        self.dispatch(Task::Some { provided_ids, take, strays: &mut strays }).await?;
         Ok(strays)
     }
 

@@ -4,26 +4,24 @@
 //! `cargo bench --bench pacing` (with `--profile dev` it need not be optimized).
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it fails by panicking, and its result is printed")]
-#![allow(unreachable_pub, reason = "the limiter is shared with the tests")]
+#![allow(unreachable_pub, dead_code, reason = "the modules are shared with tests and other benches")]
 
 #[path = "../suite/support/limiter.rs"]
 mod limiter;
+mod loopback;
 
 use std::{
-    net::Ipv4Addr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use axum::{Router, http::StatusCode, response::IntoResponse};
-use explo_sync::explo::{Client, ListingRules, ListingVersion, Pacer, Reader, Settings, Stop};
+use explo_sync::explo::Reader;
 use futures_util::{StreamExt, future::join_all, stream};
-use tokio::{
-    net::TcpListener,
-    time::{Instant, sleep_until},
-};
+use tokio::time::{Instant, sleep_until};
 
 use limiter::{LIMIT, Limiter};
+use loopback::IN_FLIGHT;
 
 /// Calls a second that the clients are configured for.
 const CONFIGURED: u32 = 100;
@@ -82,8 +80,6 @@ async fn measure(limiter_name: &str, caller_name: &str, limiter: Limiter, caller
 
 /// A server of its own with a limit, counted from the first call on.
 async fn serve(mut limiter: Limiter, calls: Calls) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
     let began = Instant::now();
     let answer = move || {
         let at = began.elapsed();
@@ -95,25 +91,18 @@ async fn serve(mut limiter: Limiter, calls: Calls) -> String {
         (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")]).into_response()
     };
     let answer = Arc::new(Mutex::new(answer));
-    let app = Router::new().fallback(move || async move { (answer.lock().unwrap())() });
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    url
+    loopback::serve(Router::new().fallback(move || async move { (answer.lock().unwrap())() })).await
 }
 
 async fn call_adapting(url: &str) {
-    let settings = Settings {
-        base_url: url.parse().unwrap(),
-        token: "t".to_owned().into(),
-        timeout: Duration::from_secs(10),
-        max_attempts: 3,
-        pause_on_429: Duration::from_mins(1),
-        ca: None,
-        listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
-    };
-    let client = Client::new(settings, Pacer::new(60 * CONFIGURED, 8), Stop::default(), 7).unwrap();
+    let client = loopback::client(url, 60 * CONFIGURED);
     let end = Instant::now() + END;
     let calls = stream::repeat(()).take_while(|()| async { Instant::now() < end });
-    calls.map(|()| client.customer("a")).buffer_unordered(8).for_each(|done| async { drop(done.unwrap()) }).await;
+    calls
+        .map(|()| client.customer("a"))
+        .buffer_unordered(IN_FLIGHT)
+        .for_each(|done| async { drop(done.unwrap()) })
+        .await;
 }
 
 async fn call_at_a_fixed_rate(url: &str) {
@@ -133,5 +122,5 @@ async fn call_at_a_fixed_rate(url: &str) {
         }
     };
     let calls = stream::repeat(()).take_while(|()| async { Instant::now() < end });
-    calls.map(|()| call()).buffer_unordered(8).for_each(|()| async {}).await;
+    calls.map(|()| call()).buffer_unordered(IN_FLIGHT).for_each(|()| async {}).await;
 }

@@ -1,15 +1,15 @@
-//! Whether a run waits for anything but the server and the pacer, on the real clock over loopback. Prints a table; takes 40 s.
+//! Whether a run waits for anything but the server and the pacer, on the real clock over loopback. Prints a table; takes 45 s.
 //!
 //! `cargo bench --bench waiting` (with `--profile dev` it need not be optimized).
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "it fails by panicking, and its result is printed")]
-#![allow(unreachable_pub, dead_code, reason = "the limiter is shared with the tests")]
+#![allow(unreachable_pub, dead_code, reason = "the modules are shared with tests and other benches")]
 
 #[path = "../suite/support/limiter.rs"]
 mod limiter;
+mod loopback;
 
 use std::{
-    net::Ipv4Addr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -19,21 +19,19 @@ use axum::{
     extract::Request,
     http::StatusCode,
     response::{IntoResponse, Response},
+    routing::{get, post},
 };
-use explo_sync::explo::{Client, ListingRules, ListingVersion, Pacer, Reader, Settings, Stop};
+use explo_sync::explo::Reader;
 use futures_util::{StreamExt, stream};
-use tokio::{
-    net::TcpListener,
-    time::{Instant, sleep},
-};
+use tokio::time::{Instant, sleep};
 
 use limiter::{LIMIT, Limiter};
+use loopback::{IN_FLIGHT, client, serve, sync};
 
-/// What the server takes for each answer, and how many calls are in flight.
+/// What the server takes for each answer.
 const LATENCY: Duration = Duration::from_millis(50);
-const IN_FLIGHT: usize = 8;
 
-/// Calls to one customer each, and pages.
+/// Single calls, pages, and changes.
 const CALLS: u32 = 400;
 
 /// How long the paced calls go on.
@@ -46,19 +44,21 @@ async fn main() {
     }
     explo_sync::install_crypto();
     println!("{CALLS} calls of {LATENCY:?}, {IN_FLIGHT} in flight: the time, over the least");
-    let unpaced = client(&serve(None).await, 6_000_000);
+    let slow = serve(Router::new().fallback(answer_slowly)).await;
+    let unpaced = client(&slow, 6_000_000);
     let began = Instant::now();
     let calls = stream::iter(0..CALLS).map(|_| unpaced.customer("a")).buffer_unordered(IN_FLIGHT);
     calls.for_each(|done| async { drop(done.unwrap()) }).await;
-    println!("one customer each  {:.3}", over_the_least(began));
+    println!("single calls  {:.3}", over_the_least(began.elapsed()));
     let began = Instant::now();
     unpaced.list(&mut |_| {}, &|_, _| {}).await.unwrap();
-    println!("pages              {:.3}", over_the_least(began));
+    println!("pages         {:.3}", over_the_least(began.elapsed()));
+    println!("changes       {:.3}", over_the_least(applying().await));
 
     let refused = Arc::new(Mutex::new(0));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small whole number")]
     let rate = LIMIT as u32;
-    let paced = client(&serve(Some((Limiter::bucket(2.0), Arc::clone(&refused)))).await, 60 * rate);
+    let paced = client(&serve(limited(Arc::clone(&refused))).await, 60 * rate);
     let (began, mut made) = (Instant::now(), 0.0);
     let mut calls = stream::repeat(()).map(|()| paced.customer("a")).buffer_unordered(IN_FLIGHT);
     while began.elapsed() < PACED {
@@ -69,36 +69,54 @@ async fn main() {
     println!("at the rate that a server allows, burst 2: {used:.1} % of it, {} refused", refused.lock().unwrap());
 }
 
-fn over_the_least(began: Instant) -> f64 {
+fn over_the_least(took: Duration) -> f64 {
     let least = LATENCY * CALLS / u32::try_from(IN_FLIGHT).unwrap();
-    began.elapsed().div_duration_f64(least)
+    took.div_duration_f64(least)
 }
 
-/// A server that takes its time, or one with a limit that counts what it refuses.
-async fn serve(limit: Option<(Limiter, Arc<Mutex<usize>>)>) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("http://{}/", listener.local_addr().unwrap());
-    let (began, limit) = (Instant::now(), Arc::new(Mutex::new(limit)));
-    let app = Router::new().fallback(move |request: Request| {
-        let limit = Arc::clone(&limit);
-        async move {
-            let refused = limit.lock().unwrap().as_mut().map(|(limiter, refused)| {
-                let is_refused = !limiter.bears(began.elapsed());
-                *refused.lock().unwrap() += usize::from(is_refused);
-                is_refused
-            });
-            match refused {
-                Some(true) => (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")]).into_response(),
-                Some(false) => answer(&request),
-                None => {
-                    sleep(LATENCY).await;
-                    answer(&request)
-                }
-            }
+/// What the program takes to carry out its plan: beyond a dry run, which reads, lists and compares the same.
+async fn applying() -> Duration {
+    let directory = tempfile::tempdir().unwrap();
+    let query = format!(
+        "with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < {CALLS}) \
+         select n as provided_id, 'Tenant ' || n as name from numbers"
+    );
+    let list = || async {
+        sleep(LATENCY).await;
+        r#"{"total_count": 0, "results": {"customers": []}}"#
+    };
+    let create = |customer: String| async move {
+        sleep(LATENCY).await;
+        format!(r#"{{"success": 1, "new_customer": true, "customer": {customer}}}"#)
+    };
+    let app = Router::new().route("/v2/api/customers/", get(list)).route("/api/create_customer/", post(create));
+    let url = serve(app).await;
+    let took = async |further: &[&str]| {
+        let began = Instant::now();
+        let mut sync = sync(directory.path(), &query, &url);
+        let status = sync.args(["--allow", &format!("create={CALLS}")]).args(further).status().await.unwrap();
+        assert!(status.success(), "{status}");
+        began.elapsed()
+    };
+    let planning = took(&["--dry-run"]).await;
+    took(&[]).await.saturating_sub(planning)
+}
+
+async fn answer_slowly(request: Request) -> Response {
+    sleep(LATENCY).await;
+    answer(&request)
+}
+
+/// A server with a limit, which counts what it refuses.
+fn limited(refused: Arc<Mutex<usize>>) -> Router {
+    let (began, limiter) = (Instant::now(), Arc::new(Mutex::new(Limiter::bucket(2.0))));
+    Router::new().fallback(async move |request: Request| {
+        if limiter.lock().unwrap().bears(began.elapsed()) {
+            return answer(&request);
         }
-    });
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    url
+        *refused.lock().unwrap() += 1;
+        (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "1")]).into_response()
+    })
 }
 
 /// One customer, on a page of its own in a listing.
@@ -111,17 +129,4 @@ fn answer(request: &Request) -> Response {
         .into_response(),
         None => r#"{"success": 1, "customer": {"provided_id": "a"}}"#.into_response(),
     }
-}
-
-fn client(url: &str, requests_per_minute: u32) -> Client {
-    let settings = Settings {
-        base_url: url.parse().unwrap(),
-        token: "t".to_owned().into(),
-        timeout: Duration::from_secs(10),
-        max_attempts: 3,
-        pause_on_429: Duration::from_mins(1),
-        ca: None,
-        listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: IN_FLIGHT, trust_total: true },
-    };
-    Client::new(settings, Pacer::new(requests_per_minute, IN_FLIGHT), Stop::default(), 7).unwrap()
 }

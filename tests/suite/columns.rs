@@ -15,25 +15,29 @@ use explo_sync::{
 use crate::support::{Database, Kind, settings};
 
 /// All rows, or why there are none.
-async fn rows(settings: SqlSettings) -> Result<Vec<Row>, Error> {
+async fn rows(settings: SqlSettings) -> Result<Vec<Row<'static>>, Error> {
     let mut rows = Vec::new();
-    Sql::new(settings).unwrap().read(&mut |row| rows.push(row)).await.map(|()| rows)
+    Sql::new(settings).unwrap().read(&mut |read| rows.extend(read.iter().cloned().map(owned))).await.map(|()| rows)
+}
+
+pub(super) fn owned(row: Row<'_>) -> Row<'static> {
+    row.map(Tenant::into_owned)
 }
 
 /// The rows of a query that has to work.
-async fn read(database: &Database, query: &str) -> Vec<Row> {
+async fn read(database: &Database, query: &str) -> Vec<Row<'static>> {
     read_leaving(database, query, &[]).await
 }
 
 /// The rows, where the NULL of some columns means: leave alone.
-async fn read_leaving(database: &Database, query: &str, leave_null: &[&str]) -> Vec<Row> {
+async fn read_leaving(database: &Database, query: &str, leave_null: &[&str]) -> Vec<Row<'static>> {
     let leave_null = leave_null.iter().map(|&name| name.to_owned()).collect();
     let read = rows(SqlSettings { leave_null, ..settings(&database.url, query) }).await;
     read.unwrap_or_else(|error| panic!("{error}, of {query}"))
 }
 
 /// What one column makes of an expression: a tenant with the id `x`, or the reason why it is none.
-async fn column(database: &Database, name: &str, expression: &str) -> Result<Tenant, String> {
+async fn column(database: &Database, name: &str, expression: &str) -> Result<Tenant<'static>, String> {
     let query = format!("select 'x' as provided_id, {expression} as {}", database.quoted(name));
     read(database, &query).await.remove(0).map_err(|invalid| invalid.reason)
 }

@@ -35,19 +35,19 @@ impl Sides {
         let tenants = self.created + self.equal + self.renamed + self.remapped + self.moved;
         let has_previous = |n: usize| n < tenants && n + self.moved >= tenants;
         let tenant = |n: usize| Tenant {
-            provided_id: format!("t{n}"),
-            previous_provided_id: has_previous(n).then(|| format!("p{n}")),
-            name: Some("right".to_owned()),
-            mapping: Some(Object::Whole(r#"{"40":"1"}"#.to_owned())),
+            provided_id: format!("t{n}").into(),
+            previous_provided_id: has_previous(n).then(|| format!("p{n}").into()),
+            name: Some("right".into()),
+            mapping: Some(Object::Whole(r#"{"40":"1"}"#.into())),
             ..Tenant::default()
         };
-        (0..tenants).for_each(|n| index.insert(Ok(tenant(n))));
+        (0..tenants).for_each(|n| index.insert(&[Ok(tenant(n))]));
         let findings = Findings::default();
         let mut comparison = Comparison::new(index, Rules::default(), &findings);
         for n in self.created..tenants + self.strangers {
             let is_renamed = n - self.created < self.renamed;
             let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;
-            comparison.observe(&Customer {
+            comparison.observe(&[Customer {
                 token: Cow::Owned(format!("token {n}")),
                 provided_id: Some(Cow::Owned(match n {
                     _ if has_previous(n) => format!("p{n}"),
@@ -57,7 +57,7 @@ impl Sides {
                 name: Cow::Borrowed(if is_renamed { "wrong" } else { "right" }),
                 mapping: Cow::Borrowed(if is_remapped { r#"{"40":"2"}"# } else { r#"{"40":1}"# }),
                 ..Customer::default()
-            });
+            }]);
         }
         comparison.finish()
     }

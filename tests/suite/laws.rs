@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use explo_sync::{
-    model::{Customer, Field, Object, Tenant, json},
+    model::{Customer, Field, Invalid, Object, Row, Tenant, json},
     plan::{
-        Allowances, Change, Comparison, EmailRule, Findings, Fingerprints, Guard, Index, Plan, Rules, compare,
-        needs_current, wanted,
+        Allowances, Change, Comparison, EmailRule, Findings, Fingerprints, Guard, Index, KeyStyle, Layouts, Plan,
+        Rules, compare, needs_current, wanted,
     },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -72,13 +72,13 @@ fn managed_object(
     whole: impl Strategy<Value = String> + 'static,
     value: impl Strategy<Value = String> + 'static,
     keys: Vec<&'static str>,
-) -> impl Strategy<Value = Object> {
+) -> impl Strategy<Value = Object<'static>> {
     let single = vec((select(keys), option::of(value)), 1..3).prop_map(|keys| {
         let keys: std::collections::BTreeMap<_, _> =
-            keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+            keys.into_iter().map(|(key, value)| (key.into(), value.map(Cow::Owned))).collect();
         Object::Keys(keys.into_iter().collect())
     });
-    prop_oneof![whole.prop_map(Object::Whole), single]
+    prop_oneof![whole.prop_map(|whole| Object::Whole(whole.into())), single]
 }
 
 prop_compose! {
@@ -93,13 +93,26 @@ prop_compose! {
         mapping in option::of(managed_object(mapping_object(), mapping_value(), vec!["40", "134"])),
         is_demo_group in option::of(any::<bool>()),
         hierarchy_level_name in option::of(text()),
-    ) -> Tenant {
-        let (provided_id, previous_provided_id) = (provided_id.to_owned(), previous.map(str::to_owned));
-        let parent_provided_id = parent.map(str::to_owned);
+    ) -> Tenant<'static> {
+        let (provided_id, previous_provided_id) = (provided_id.into(), previous.map(Cow::Borrowed));
+        let parent_provided_id = parent.map(Cow::Borrowed);
+        let (name, hierarchy_level_name) = (name.map(Cow::Owned), hierarchy_level_name.map(Cow::Owned));
+        let own = |list: Vec<String>| list.into_iter().map(Cow::Owned).collect();
+        let (emails, group_tags) = (emails.map(own), group_tags.map(own));
         Tenant {
             provided_id, previous_provided_id, parent_provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name,
         }
     }
+}
+
+/// Most are tenants.
+fn row() -> impl Strategy<Value = Row<'static>> {
+    let invalid = |tenant: Tenant<'_>, has_id: bool| Invalid {
+        provided_id: has_id.then(|| tenant.provided_id.into_owned()),
+        previous_provided_id: tenant.previous_provided_id.filter(|_| has_id).map(Cow::into_owned),
+        reason: "no good".to_owned(),
+    };
+    prop_oneof![6 => tenant().prop_map(Ok), 1 => (tenant(), any::<bool>()).prop_map(move |(tenant, has_id)| Err(invalid(tenant, has_id)))]
 }
 
 prop_compose! {
@@ -132,16 +145,16 @@ prop_compose! {
 
 /// The customer after the fields that a tenant has were written to it, by a server that replaces.
 fn written(mut customer: Customer<'static>, sent: &Tenant) -> Customer<'static> {
-    let list = |list: &Vec<String>| list.iter().cloned().map(Cow::Owned).collect();
+    let list = |list: &Vec<Cow<'_, str>>| list.iter().map(|element| element.to_string().into()).collect();
     let whole = |object: &Object| match object {
-        Object::Whole(text) => Cow::Owned(text.clone()),
+        Object::Whole(text) => Cow::Owned(text.to_string()),
         Object::Keys(_) => panic!("only whole objects are sent"),
     };
     if let Some(name) = &sent.name {
-        customer.name = name.clone().into();
+        customer.name = name.to_string().into();
     }
     if let Some(level) = &sent.hierarchy_level_name {
-        customer.hierarchy_level = level.clone().into();
+        customer.hierarchy_level = level.to_string().into();
     }
     customer.is_demo_group = sent.is_demo_group.unwrap_or(customer.is_demo_group);
     customer.emails = sent.emails.as_ref().map_or(customer.emails, list);
@@ -151,17 +164,48 @@ fn written(mut customer: Customer<'static>, sent: &Tenant) -> Customer<'static> 
     customer
 }
 
+/// Whether both have the same fingerprint, after the keys of others were seen.
+fn are_alike(
+    fingerprints: Fingerprints,
+    tenant: &Tenant,
+    customer: &Customer<'_>,
+    before: &(Tenant<'_>, Customer<'_>),
+) -> bool {
+    let (mut wanted, mut held) = (Layouts::default(), Layouts::default());
+    let mut both = |tenant: &Tenant<'_>, customer: &Customer<'_>| {
+        let of_customer = fingerprints.of_customer(customer, &tenant.managed(), &mut held);
+        fingerprints.of_tenant(tenant, &mut wanted) == of_customer
+    };
+    both(&before.0, &before.1);
+    both(tenant, customer)
+}
+
 fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
     let mut index = Index::new(Fingerprints::new(7));
     for tenant in tenants {
-        index.insert(Ok(tenant.clone()));
+        index.insert(&[Ok(tenant.clone())]);
     }
     let findings = Findings::default();
     let mut comparison = Comparison::new(index, rules, &findings);
-    for customer in customers {
-        comparison.observe(customer);
-    }
+    comparison.observe(customers);
     comparison.finish()
+}
+
+/// The same of rows and customers that come in batches of these sizes, over and over.
+fn plan_of_batches(rows: &[Row<'_>], customers: &[Customer<'_>], sizes: &[usize]) -> Plan {
+    let mut index = Index::new(Fingerprints::new(7));
+    batches(rows, sizes).for_each(|rows| index.insert(rows));
+    let findings = Findings::default();
+    let mut comparison = Comparison::new(index, Rules::default(), &findings);
+    batches(customers, sizes).for_each(|customers| comparison.observe(customers));
+    comparison.finish()
+}
+
+fn batches<'a, T>(mut rest: &'a [T], sizes: &'a [usize]) -> impl Iterator<Item = &'a [T]> {
+    sizes.iter().cycle().map_while(move |size| {
+        let batch = rest.split_off(..(*size).min(rest.len()))?;
+        (!batch.is_empty()).then_some(batch)
+    })
 }
 
 /// What a plan says, without the numbers of rows, which depend on the order of reading.
@@ -181,17 +225,19 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     #[test]
-    fn fingerprints_are_equal_exactly_when_comparing_finds_nothing(tenant in tenant(), customer in customer(), seed in any::<u64>()) {
-        let fingerprints = Fingerprints::new(seed);
-        let equal = fingerprints.of_tenant(&tenant) == fingerprints.of_customer(&customer, &tenant.managed());
+    fn fingerprints_are_equal_exactly_when_comparing_finds_nothing(
+        tenant in tenant(), customer in customer(), before in (tenant(), customer()), seed in any::<u64>(),
+    ) {
+        let equal = are_alike(Fingerprints::new(seed), &tenant, &customer, &before);
         let differences = compare(&tenant, &customer, Rules::default());
         prop_assert_eq!(equal, differences.is_empty(), "{:?}", differences);
     }
 
     #[test]
-    fn with_added_emails_an_equal_fingerprint_still_means_equal(tenant in tenant(), customer in customer()) {
-        let fingerprints = Fingerprints::new(1);
-        if fingerprints.of_tenant(&tenant) == fingerprints.of_customer(&customer, &tenant.managed()) {
+    fn with_added_emails_an_equal_fingerprint_still_means_equal(
+        tenant in tenant(), customer in customer(), before in (tenant(), customer()),
+    ) {
+        if are_alike(Fingerprints::new(1), &tenant, &customer, &before) {
             prop_assert_eq!(compare(&tenant, &customer, Rules { emails: EmailRule::Add, ..Rules::default() }), vec![]);
         }
     }
@@ -200,7 +246,7 @@ proptest! {
     fn a_customer_that_was_written_equals_its_tenant(tenant in tenant(), customer in customer(), add in any::<bool>()) {
         let rules = Rules { emails: if add { EmailRule::Add } else { EmailRule::Replace }, ..Rules::default() };
         let fields: Vec<Field> = compare(&tenant, &customer, rules).iter().map(|difference| difference.field).collect();
-        let current = needs_current(&tenant, &fields, rules).then_some(&customer);
+        let current = needs_current(&tenant.managed(), &fields, rules).then_some(&customer);
         let sent = wanted(&tenant, &fields, current, rules);
         let after = written(customer.clone(), &sent);
         prop_assert_eq!(compare(&tenant, &after, rules), vec![]);
@@ -235,8 +281,17 @@ proptest! {
     }
 
     #[test]
+    fn the_fields_of_a_change_are_those_that_differ(tenants in vec(tenant(), 0..5), customers in vec(customer(), 0..5)) {
+        let plan = plan(&tenants, &customers, Rules::default());
+        for change in &plan.changes {
+            let fields: Vec<_> = plan.differences(change).iter().map(|difference| difference.field).collect();
+            prop_assert_eq!(plan.fields_of(change), fields, "{:?}", plan.index.tenant(change.row()));
+        }
+    }
+
+    #[test]
     fn applying_a_plan_and_planning_again_gives_nothing(tenants in vec(tenant(), 0..5), customers in vec(customer(), 0..5)) {
-        let tenants = distinct(tenants, |tenant| tenant.provided_id.clone());
+        let tenants = distinct(tenants, |tenant| tenant.provided_id.to_string());
         let mut customers = distinct(customers, |customer| customer.token.to_string());
         let rules = Rules::default();
         let first = plan(&tenants, &customers, rules);
@@ -244,24 +299,24 @@ proptest! {
             let tenant = first.index.tenant(change.row());
             match change {
                 Change::Rename(row) => {
-                    let (old, new) = (first.previous_provided_id(*row), &tenant.provided_id);
+                    let (old, new) = (first.previous_provided_id(*row), &*tenant.provided_id);
                     prop_assert!(customers.iter().all(|customer| customer.provided_id.as_deref() != Some(new)));
-                    let held = customers.iter_mut().find(|customer| customer.provided_id.as_deref() == Some(old)).unwrap();
-                    held.provided_id = Some(Cow::Owned(new.clone()));
+                    let held = customers.iter_mut().find(|customer| customer.provided_id.as_deref() == Some(&*old)).unwrap();
+                    held.provided_id = Some(Cow::Owned(new.to_owned()));
                 }
                 Change::Create(_) => {
                     let new = Customer {
                         token: Cow::Owned(format!("token of {}", tenant.provided_id)),
-                        provided_id: Some(Cow::Owned(tenant.provided_id.clone())),
+                        provided_id: Some(tenant.provided_id.clone()),
                         ..Customer::default()
                     };
                     customers.push(written(new, &wanted(&tenant, &Field::ALL, None, rules)));
                 }
                 Change::Update(update) => {
-                    let id = Some(tenant.provided_id.as_str());
+                    let id = Some(&*tenant.provided_id);
                     let held = customers.iter_mut().find(|customer| customer.provided_id.as_deref() == id).unwrap();
-                    let sent = wanted(&tenant, &update.fields(), Some(&held.clone()), rules);
-                    *held = written(held.clone(), &sent);
+                    let current = held.clone();
+                    *held = written(held.clone(), &wanted(&tenant, &update.fields(), Some(&current), rules));
                 }
             }
         }
@@ -270,5 +325,35 @@ proptest! {
         prop_assert_eq!(&second.orphans, &first.orphans);
         let guard = Guard { floor: 0, create_floor: 0, percent: 0, max_orphan_percent: 100 };
         prop_assert_eq!(guard.held(&second, &Allowances::default()), vec![]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_does_not_depend_on_the_batches_of_its_inputs(
+        rows in vec(row(), 0..12), customers in vec(customer(), 0..12), sizes in vec(1..9_usize, 1..4),
+    ) {
+        let one_by_one = told(&plan_of_batches(&rows, &customers, &[1]));
+        prop_assert_eq!(&told(&plan_of_batches(&rows, &customers, &sizes)), &one_by_one);
+        prop_assert_eq!(&told(&plan_of_batches(&rows, &customers, &[usize::MAX])), &one_by_one);
+    }
+
+    #[test]
+    fn a_customer_is_doubtful_if_it_matters_whose_the_style_of_its_keys_is(
+        tenant in tenant(), customer in customer(), held in vec((select(vec!["a", "A", "b", "B"]), json_value()), 0..4),
+    ) {
+        let tenant = Tenant { previous_provided_id: None, parent_provided_id: None, ..tenant };
+        let (provided_id, properties) = (Some(tenant.provided_id.clone()), object(&held).into());
+        let customer = Customer { provided_id, properties, ..customer };
+        let compared = |keys| compare(&tenant, &customer, Rules::default().with(keys));
+        let mut index = Index::new(Fingerprints::new(7));
+        index.insert(&[Ok(tenant.clone())]);
+        let findings = Findings::default();
+        let mut comparison = Comparison::new(index, Rules::default(), &findings);
+        comparison.observe(std::slice::from_ref(&customer));
+        let is_doubtful = comparison.doubtful().is_some();
+        prop_assert_eq!(is_doubtful, compared(KeyStyle::AsListed) != compared(KeyStyle::AsWanted));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use explo_sync::{
-    model::Row,
+    model::{Row, id_of},
     sandbox::Sandbox,
     source::{Error, Source, Sql, SqlSettings},
 };
@@ -73,7 +73,7 @@ fn by_id(kind: Kind) -> String {
 /// The ids of the rows that are there for some ids, and those for which there are only others.
 async fn found(source: &Sql, ids: &[&str]) -> Result<(Vec<String>, Vec<String>), Error> {
     let mut found = Vec::new();
-    let mut keep = |row: Row| found.push(row.unwrap().provided_id);
+    let mut keep = |rows: &[Row<'_>]| found.extend(rows.iter().map(|row| id_of(row).unwrap().to_owned()));
     let ids: BTreeSet<_> = ids.iter().map(|id| (*id).to_owned()).collect();
     let strays = source.read_some(&ids, &mut keep).await?;
     Ok((found, strays.into_iter().collect()))

@@ -1,6 +1,9 @@
 //! Under whom customers are: asked for parent by parent, for no record names one, or known from a ledger.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashMap},
+};
 
 use super::{Comparison, Difference, Known, RowNumber, Token, Unsettled, Update};
 use crate::{
@@ -24,10 +27,10 @@ impl Comparison<'_> {
         };
         let parent = |row| Some((row, self.index.listed_parent(row)?));
         let parents = self.seen_with_parent().filter_map(parent);
-        let due = parents.filter(|(row, parent)| is_due(*row, parent)).map(|(_, parent)| parent.to_owned());
+        let due = parents.filter(|(row, parent)| is_due(*row, parent)).map(|(_, parent)| parent.into_owned());
         let mut below: BTreeMap<String, Vec<RowNumber>> = due.map(|parent| (parent, Vec::new())).collect();
         for row in self.seen_with_parent() {
-            if let Some(children) = self.index.listed_parent(row).and_then(|parent| below.get_mut(parent)) {
+            if let Some(children) = self.index.listed_parent(row).and_then(|parent| below.get_mut(&*parent)) {
                 children.push(row);
             }
         }
@@ -63,12 +66,12 @@ impl Comparison<'_> {
     }
 
     /// Under whom a tenant's customer is, as far as that is known; nothing where it is not under the one that is wanted.
-    fn parent_of(&self, row: RowNumber) -> Option<&str> {
+    fn parent_of(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         let wanted = self.index.wanted_parent(row)?;
         if let Some(other) = self.placed.elsewhere(&self.index, row) {
-            return Some(other);
+            return Some(Cow::Borrowed(other));
         }
-        match self.index.listed_parent(row).and_then(|parent| self.placed.told(parent)) {
+        match self.index.listed_parent(row).and_then(|parent| self.placed.told(&parent)) {
             Some(true) => Some(wanted),
             // Nobody is blamed for that.
             Some(false) => self.remembered_parent(row).or(Some(wanted)),
@@ -78,15 +81,15 @@ impl Comparison<'_> {
 
     /// The parent that a ledger knows, if that is still somebody: an id that nobody has any more may have been the wanted
     /// parent's own, for a rename takes the children along.
-    fn remembered_parent(&self, row: RowNumber) -> Option<&str> {
-        let remembered = self.findings.parent(self.index.listed_id(row))?;
-        let is_wanted = Some(remembered) == self.index.listed_parent(row);
+    fn remembered_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
+        let remembered = self.findings.parent(&self.index.listed_id(row))?;
+        let is_wanted = Some(remembered) == self.index.listed_parent(row).as_deref();
         let is_somebody = remembered.is_empty() || self.index.has(remembered) || self.may_be_orphan(remembered);
         match (is_wanted, is_somebody) {
             (true, _) => self.index.wanted_parent(row),
-            (false, true) => Some(remembered),
+            (false, true) => Some(Cow::Borrowed(remembered)),
             (false, false) => {
-                self.index.wanted_parent(row).filter(|_| Some(remembered) == self.index.former_parent(row))
+                self.index.wanted_parent(row).filter(|_| Some(remembered) == self.index.former_parent(row).as_deref())
             }
         }
     }
@@ -94,7 +97,8 @@ impl Comparison<'_> {
     /// How a customer's parent differs, as far as that is known.
     fn parent_difference(&self, row: RowNumber) -> Option<Difference> {
         let (old, new) = (self.parent_of(row)?, self.index.wanted_parent(row)?);
-        let difference = || Difference { field: Field::ParentProvidedId, old: json::quote(old), new: json::quote(new) };
+        let difference =
+            || Difference { field: Field::ParentProvidedId, old: json::quote(&old), new: json::quote(&new) };
         (old != new).then(difference)
     }
 
@@ -112,8 +116,8 @@ impl Comparison<'_> {
     fn news_of_parent(&self, row: RowNumber) -> Option<(String, String)> {
         let (provided_id, parent) = (self.index.provided_id(row), self.parent_of(row)?);
         let is_renamed = self.index.parent(row).is_some_and(|parent| self.index.is_renamed(parent));
-        let is_news = self.index.is_listed(row) && !is_renamed && self.findings.parent(provided_id) != Some(parent);
-        is_news.then(|| (provided_id.to_owned(), parent.to_owned()))
+        let is_news = self.index.is_listed(row) && !is_renamed && self.findings.parent(&provided_id) != Some(&*parent);
+        is_news.then(|| (provided_id.into_owned(), parent.into_owned()))
     }
 
     /// What differs in the parents, beside all other differences.
@@ -124,10 +128,10 @@ impl Comparison<'_> {
         let updates: HashMap<_, _> = updates.filter(|_| !differences.is_empty()).collect();
         for (row, difference) in differences {
             let provided_id = self.index.provided_id(row);
-            if self.findings.came_back(provided_id, &difference) {
+            if self.findings.came_back(&provided_id, &difference) {
                 self.moved_again.insert(row);
             }
-            match (self.findings.rule(provided_id, &difference), updates.get(&row)) {
+            match (self.findings.rule(&provided_id, &difference), updates.get(&row)) {
                 (Some(rule), _) => self.unsettled.push((row, Unsettled { difference, rule, known: Known::Before })),
                 (None, Some(place)) => self.updates[*place].differences.push(difference),
                 (None, None) => self.updates.push(Update { row, differences: vec![difference] }),

@@ -1,46 +1,46 @@
 //! Who stands under whom, by the rows: a parent goes by its old id too while it is to be renamed.
 
-use super::{Entry, Index, RowNumber, State};
+use std::borrow::Cow;
+
+use super::{Index, RowNumber, State};
 
 impl Index {
     /// The id of the tenant's parent, as the row has it.
-    pub(in crate::plan) fn parent_provided_id(&self, row: RowNumber) -> Option<&str> {
-        self.ids(row).2
+    pub(in crate::plan) fn parent_provided_id(&self, row: RowNumber) -> Option<Cow<'_, str>> {
+        self.ids(row).parent
     }
 
     /// The tenant's parent, where it is a tenant; by its old id too, if it is to be renamed.
     #[must_use]
     pub fn parent(&self, row: RowNumber) -> Option<RowNumber> {
-        self.of_id_or_previous(self.parent_provided_id(row)?)
+        self.of_id_or_previous(&self.parent_provided_id(row)?)
     }
 
     /// The id that the tenant's parent is to have.
-    pub(in crate::plan) fn wanted_parent(&self, row: RowNumber) -> Option<&str> {
+    pub(in crate::plan) fn wanted_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         let parent = self.parent(row).map(|parent| self.provided_id(parent));
         parent.or_else(|| self.parent_provided_id(row))
     }
 
     /// The id that the tenant's parent had before it was renamed.
-    pub(in crate::plan) fn former_parent(&self, row: RowNumber) -> Option<&str> {
+    pub(in crate::plan) fn former_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         self.previous_provided_id(self.parent(row)?)
     }
 
     /// The id under which the tenant's parent is a customer by now, if it may be one.
     #[must_use]
-    pub fn listed_parent(&self, row: RowNumber) -> Option<&str> {
+    pub fn listed_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         let Some(parent) = self.parent(row) else { return self.parent_provided_id(row) };
-        (self.entries[parent.0 as usize].state != State::Unlisted).then(|| self.listed_id(parent))
+        (!self.is(parent, State::Unlisted)).then(|| self.listed_id(parent))
     }
 
     /// The tenants that have a parent, in the order of reading.
     pub(in crate::plan) fn with_parent(&self) -> impl Iterator<Item = RowNumber> {
-        let numbered = (0..).zip(&self.entries);
-        let has_parent = |entry: &Entry| self.shapes[entry.shape as usize].parent_provided_id;
-        numbered.filter(move |(_, entry)| has_parent(entry)).map(|(number, _)| RowNumber(number))
+        self.numbers().filter(|row| self.managed(*row).parent_provided_id)
     }
 
     /// The row says on which level the tenant is.
     pub(in crate::plan) fn has_level(&self, row: RowNumber) -> bool {
-        self.shapes[self.entries[row.0 as usize].shape as usize].hierarchy_level_name
+        self.managed(row).hierarchy_level_name
     }
 }

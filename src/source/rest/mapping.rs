@@ -52,7 +52,7 @@ impl Mapping {
     }
 
     /// A record as a row; `place` names it where it has no id.
-    pub(super) fn row(&self, record: &str, place: impl Display) -> Row {
+    pub(super) fn row<'r>(&'r self, record: &'r str, place: impl Display) -> Row<'r> {
         let columns = self.columns.iter().zip(&self.expressions);
         let cells = columns.map(|((_, column), expressions)| match column {
             Column::Field(Field::Emails | Field::GroupTags) if expressions.len() > 1 => all(expressions, record),
@@ -84,7 +84,7 @@ fn first<'j>(expressions: &[Expression], record: &'j str) -> Cell<'j> {
 
 /// An object or a list is no text, and may hold anything.
 fn plain(cell: Cell<'_>) -> Cell<'_> {
-    if matches!(cell, Cell::Json(_)) { Cell::Null } else { cell }
+    if matches!(cell, Cell::Json(_) | Cell::SoundJson(_)) { Cell::Null } else { cell }
 }
 
 /// The elements of all, as one list.
@@ -93,7 +93,7 @@ fn all<'j>(expressions: &[Expression], record: &'j str) -> Cell<'j> {
     let elements = cells.flat_map(|cell| match cell {
         Cell::Json(list) if list.starts_with('[') => json::elements(&list).map(str::to_owned).collect(),
         Cell::Text(text) => vec![json::quote(&text)],
-        other => other.printed().map(str::to_owned).into_iter().collect(),
+        other => other.into_printed().map(Cow::into_owned).into_iter().collect(),
     });
     Cell::Json(Cow::Owned(json::array(elements)))
 }

@@ -20,7 +20,7 @@ use secrecy::SecretString;
 use super::{Columns, Error, Source};
 use crate::{
     http::{Caller, Failure, Header, Https, Pacer, Passes, Patience, Stop, read_all},
-    model::{Row, shown},
+    model::{TakeRows, shown},
 };
 
 pub use mapping::Mapping;
@@ -143,8 +143,8 @@ impl Rest {
 }
 
 impl Source for Rest {
-    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), Error> {
-        let mut parents = Parents::new(self.settings.parent_by, each);
+    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
+        let mut parents = Parents::new(self.settings.parent_by, take);
         let mut take = |id: Option<&str>, record: &str| {
             let place = id.map_or("a record without an id".to_owned(), |id| format!("record {}", shown(id)));
             parents.add(id, self.settings.mapping.row(record, place));

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Row, Tenant};
+use crate::model::{Row, TakeRows, Tenant, id_of};
 
 /// What `parent_provided_id` of a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,41 +16,37 @@ pub enum ParentBy {
 /// Gives rows on, those that have a parent to look up at the end.
 pub(super) struct Parents<'e> {
     by: ParentBy,
-    each: &'e mut dyn FnMut(Row),
+    take: TakeRows<'e>,
     /// By the records' own ids.
     provided_ids: HashMap<String, String>,
-    waiting: Vec<Tenant>,
+    waiting: Vec<Tenant<'static>>,
 }
 
 impl<'e> Parents<'e> {
-    pub(super) fn new(by: ParentBy, each: &'e mut dyn FnMut(Row)) -> Self {
-        Self { by, each, provided_ids: HashMap::new(), waiting: Vec::new() }
+    pub(super) fn new(by: ParentBy, take: TakeRows<'e>) -> Self {
+        Self { by, take, provided_ids: HashMap::new(), waiting: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, record_id: Option<&str>, row: Row) {
+    pub(super) fn add(&mut self, record_id: Option<&str>, row: Row<'_>) {
         if self.by == ParentBy::ProvidedId {
-            return (self.each)(row);
+            return (self.take)(&[row]);
         }
-        let provided_id = match &row {
-            Ok(tenant) => Some(&tenant.provided_id),
-            Err(invalid) => invalid.provided_id.as_ref(),
-        };
-        if let (Some(record_id), Some(provided_id)) = (record_id, provided_id) {
-            self.provided_ids.insert(record_id.to_owned(), provided_id.clone());
+        if let (Some(record_id), Some(provided_id)) = (record_id, id_of(&row)) {
+            self.provided_ids.insert(record_id.to_owned(), provided_id.to_owned());
         }
         match row {
-            Ok(tenant) if tenant.parent_provided_id.is_some() => self.waiting.push(tenant),
-            row => (self.each)(row),
+            Ok(tenant) if tenant.parent_provided_id.is_some() => self.waiting.push(tenant.into_owned()),
+            row => (self.take)(&[row]),
         }
     }
 
     pub(super) fn end(self) {
         for mut tenant in self.waiting {
-            let parent = tenant.parent_provided_id.as_ref().and_then(|parent| self.provided_ids.get(parent));
+            let parent = tenant.parent_provided_id.as_ref().and_then(|parent| self.provided_ids.get(&**parent));
             if let Some(parent) = parent {
-                tenant.parent_provided_id = Some(parent.clone());
+                tenant.parent_provided_id = Some(parent.clone().into());
             }
-            (self.each)(Ok(tenant));
+            (self.take)(&[Ok(tenant)]);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! An answer of Explo: a page of the listing, or one customer.
 
+use std::borrow::Cow;
+
 use explo_sync::{
     explo::{ListingVersion, Page, Unusable, wire::read_answer},
     model::{Customer, Object, Tenant, json},
@@ -26,7 +28,7 @@ pub fn target(data: &[u8]) {
 
 fn customers(page: &[u8], version: ListingVersion) -> Result<Vec<Customer<'static>>, Unusable> {
     let mut customers = Vec::new();
-    Page::read(page, version, &mut |customer| customers.push(customer.clone().into_owned()))?;
+    Page::read(page, version, &mut |shown| customers.extend(shown.iter().cloned().map(Customer::into_owned)))?;
     Ok(customers)
 }
 
@@ -39,22 +41,24 @@ fn assert_sound(customer: &Customer<'_>) {
     let Some(tenant) = tenant(customer) else { return };
     assert_eq!(compare(&tenant, customer, Rules::default()), []);
     let mut index = Index::new(Fingerprints::new(0));
-    index.insert(Ok(tenant));
-    assert!(matches!(index.probe(customer), Probe::Equal(_)));
+    index.insert(&[Ok(tenant)]);
+    assert!(matches!(index.probe(std::slice::from_ref(customer))[..], [Probe::Equal(_)]));
 }
 
-fn tenant(customer: &Customer<'_>) -> Option<Tenant> {
+fn tenant<'c>(customer: &'c Customer<'_>) -> Option<Tenant<'c>> {
+    let text = |text: &'c str| Cow::Borrowed(text);
+    let list = |list: &'c [Cow<'_, str>]| list.iter().map(|element| text(element)).collect();
     Some(Tenant {
-        provided_id: customer.provided_id.clone()?.into_owned(),
+        provided_id: text(customer.provided_id.as_deref()?),
         previous_provided_id: None,
         parent_provided_id: None,
-        name: Some(customer.name.clone().into_owned()),
-        emails: Some(customer.emails.iter().map(ToString::to_string).collect()),
-        group_tags: Some(customer.group_tags.iter().map(ToString::to_string).collect()),
-        properties: Some(Object::Whole(customer.properties.clone().into_owned())),
-        mapping: Some(Object::Whole(customer.mapping.clone().into_owned())),
+        name: Some(text(&customer.name)),
+        emails: Some(list(&customer.emails)),
+        group_tags: Some(list(&customer.group_tags)),
+        properties: Some(Object::Whole(text(&customer.properties))),
+        mapping: Some(Object::Whole(text(&customer.mapping))),
         is_demo_group: Some(customer.is_demo_group),
-        hierarchy_level_name: Some(customer.hierarchy_level.clone().into_owned()),
+        hierarchy_level_name: Some(text(&customer.hierarchy_level)),
     })
 }
 

@@ -18,12 +18,13 @@ pub fn target(data: &[u8]) {
 fn assert_can_be_sent(plan: &Plan, change: &Change) {
     let fields = match change {
         Change::Rename(row) => {
-            return assert!(!["", plan.provided_id(change)].contains(&plan.previous_provided_id(*row)));
+            return assert!(!["", &*plan.provided_id(change)].contains(&&*plan.previous_provided_id(*row)));
         }
         Change::Create(_) => Field::ALL.to_vec(),
         Change::Update(update) => update.fields(),
     };
-    let tenant = wanted(&plan.index.tenant(change.row()), &fields, Some(&Customer::default()), plan.rules);
+    let (tenant, current) = (plan.index.tenant(change.row()), Customer::default());
+    let tenant = wanted(&tenant, &fields, Some(&current), plan.rules);
     let body = serde_json::to_string(&Body::from(&tenant)).unwrap();
     let sent: Vec<_> = json::members(json::checked(&body).unwrap()).map(|(name, _)| name).collect();
     for (field, is_wanted) in [(Field::Properties, tenant.properties), (Field::Mapping, tenant.mapping)] {

@@ -2,7 +2,10 @@
 
 use std::{net::TcpListener, time::Duration};
 
-use explo_sync::source::{Error, Source, Sql, SqlSettings};
+use explo_sync::{
+    model::{Row, Tenant},
+    source::{Error, Source, Sql, SqlSettings},
+};
 use rstest::rstest;
 use url::Url;
 
@@ -66,6 +69,16 @@ async fn comments_and_a_semicolon_at_the_end_are_no_second_statement(#[case] kin
     }
 }
 
+#[tokio::test]
+async fn what_postgresql_does_not_copy_is_read_all_the_same() {
+    let database = Database::new(Kind::Postgres).await;
+    let procedure = "create procedure tenant(inout provided_id text, inout name text) language sql \
+                     as $$ select 'a\tb', null::text $$";
+    database.execute(procedure).await;
+    let tenant = Tenant { provided_id: "a\tb".into(), ..Tenant::default() };
+    assert_eq!(read(&database, "call tenant(null, null)").await, [Ok(tenant)]);
+}
+
 const WRITES: &[&str] = &[
     "delete from tenants returning id as provided_id",
     "insert into tenants values (4) returning id as provided_id",
@@ -114,13 +127,13 @@ async fn rows_written_meanwhile_neither_show_nor_wait(#[case] kind: Kind) {
         runtime.block_on(database.execute("insert into tenants values (5001); delete from tenants where id > 4000"));
     };
     let mut count = 0;
-    let each = &mut |_| {
-        count += 1;
-        if count == 1 {
+    let take = &mut |rows: &[Row<'_>]| {
+        if count == 0 {
             std::thread::scope(|scope| scope.spawn(write).join()).unwrap();
         }
+        count += rows.len();
     };
-    Sql::new(settings(&database.url, SELECT)).unwrap().read(each).await.unwrap();
+    Sql::new(settings(&database.url, SELECT)).unwrap().read(take).await.unwrap();
     assert_eq!(count, 5000);
     assert_eq!(read(&database, SELECT).await.len(), 4000);
 }

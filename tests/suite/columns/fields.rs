@@ -57,7 +57,7 @@ async fn lists_keep_every_element_once(#[case] kind: Kind, #[case] own: &str, #[
     let database = Database::new(kind).await;
     database.execute(own).await;
     for (expression, elements) in LISTS.iter().chain(lists) {
-        let expected = Some(elements.iter().map(|&element| element.to_owned()).collect::<Vec<_>>());
+        let expected = Some(elements.iter().map(|&element| element.into()).collect::<Vec<_>>());
         let quoted = [database.quoted("emails"), database.quoted("group_tags")];
         let query = format!("select 'x' as provided_id, {expression} as {}, {expression} as {}", quoted[0], quoted[1]);
         let tenant = read(&database, &query).await.remove(0).unwrap();
@@ -124,18 +124,18 @@ async fn whole_objects_keep_their_digits(#[case] kind: Kind, #[case] column_type
     ];
     for object in objects {
         let tenant = column(&database, "properties", &typed(kind, column_type, object)).await.unwrap();
-        assert_eq!(tenant.properties, Some(Object::Whole(object.to_owned())), "{kind:?} {column_type}");
+        assert_eq!(tenant.properties, Some(Object::Whole(object.into())), "{kind:?} {column_type}");
     }
     let spaced = column(&database, "properties", &typed(kind, column_type, " \n{\"a\": 1}\t")).await.unwrap();
-    assert_eq!(spaced.properties, Some(Object::Whole("{\"a\": 1}".to_owned())));
+    assert_eq!(spaced.properties, Some(Object::Whole("{\"a\": 1}".into())));
 
     let mapping = r#"{"41": "a\"b", "40": 213, "7": 1.50, "8": -3, "9": 12345678901234567890}"#;
     let tenant = column(&database, "mapping", &typed(kind, column_type, mapping)).await.unwrap();
     let expected = r#"{"40":"213","41":"a\"b","7":"1.5","8":"-3","9":"12345678901234567890"}"#;
-    assert_eq!(tenant.mapping, Some(Object::Whole(expected.to_owned())), "{kind:?} {column_type}");
+    assert_eq!(tenant.mapping, Some(Object::Whole(expected.into())), "{kind:?} {column_type}");
 
     let null = typed(kind, column_type, "null");
-    let empty = Some(Object::Whole("{}".to_owned()));
+    let empty = Some(Object::Whole("{}".into()));
     assert_eq!(column(&database, "properties", &null).await.unwrap().properties, empty, "JSON's null is NULL");
     assert_eq!(column(&database, "mapping", &null).await.unwrap().mapping, None, "JSON's null is NULL");
 }
@@ -181,7 +181,7 @@ async fn a_dotted_column_is_the_rest_of_its_name(#[case] kind: Kind) {
         |field: &str| keys.map(|key| format!("'v' as {}", database.quoted(&format!("{field}.{key}")))).join(", ");
     let query = format!("select 'x' as provided_id, {}, {}", columns("properties"), columns("mapping"));
     let tenant = read(&database, &query).await.remove(0).unwrap();
-    let expected = Some(Object::Keys(keys.map(|key| (key.to_owned(), Some(json::quote("v")))).to_vec()));
+    let expected = Some(Object::Keys(keys.map(|key| (key.into(), Some(json::quote("v").into()))).to_vec()));
     assert_eq!((&tenant.properties, &tenant.mapping), (&expected, &expected));
 }
 
@@ -191,7 +191,7 @@ async fn json_as_a_property_is_as_it_is() {
     let texts = ["null", "true", "\"\\u00e9\"", "[1,  2]", "1e400", "\"\""];
     for text in texts {
         let tenant = column(&database, "properties.k", &format!("'{text}'::json")).await.unwrap();
-        assert_eq!(tenant.properties, Some(Object::Keys(vec![("k".to_owned(), Some(text.to_owned()))])));
+        assert_eq!(tenant.properties, Some(Object::Keys(vec![("k".into(), Some(text.into()))])));
     }
     let deep = format!("'{}{}'::json", "[".repeat(65), "]".repeat(65));
     let reason = column(&database, "properties.k", &deep).await.unwrap_err();

@@ -21,8 +21,8 @@ const FIELDS: [&str; 8] = [
     "parent_provided_id",
 ];
 
-fn x(tenant: Tenant) -> [Row; 1] {
-    [Ok(Tenant { provided_id: "x".to_owned(), ..tenant })]
+fn x(tenant: Tenant<'_>) -> [Row<'_>; 1] {
+    [Ok(Tenant { provided_id: "x".into(), ..tenant })]
 }
 
 /// A query that gives NULL, of each of these types, for every column.
@@ -43,13 +43,13 @@ async fn null_means_what_the_table_says(#[case] kind: Kind, #[case] types: &[&st
         let whole = Tenant {
             emails: Some(Vec::new()),
             group_tags: Some(Vec::new()),
-            properties: Some(Object::Whole("{}".to_owned())),
+            properties: Some(Object::Whole("{}".into())),
             is_demo_group: Some(false),
             ..Tenant::default()
         };
         assert_eq!(read(&database, &nulls(&database, &FIELDS, null)).await, x(whole), "{null}");
 
-        let goes = ["plan", "a.b"].map(|key| (key.to_owned(), None)).to_vec();
+        let goes = ["plan", "a.b"].map(|key| (key.into(), None)).to_vec();
         let keys = Tenant { properties: Some(Object::Keys(goes)), ..Tenant::default() };
         assert_eq!(read(&database, &nulls(&database, &dotted, null)).await, x(keys), "{null}");
 
@@ -81,7 +81,7 @@ async fn null_is_left_alone_in_the_columns_that_leave_null_names(#[case] kind: K
     }
 
     let query = nulls(&database, &["properties.a", "properties.a.b", "mapping.40"], "null");
-    let goes = Some(Object::Keys(vec![("a".to_owned(), None)]));
+    let goes = Some(Object::Keys(vec![("a".into(), None)]));
     let left = read_leaving(&database, &query, &["properties.a.b"]).await;
     assert_eq!(left, x(Tenant { properties: goes, ..Tenant::default() }), "that key, and not the one it begins with");
     let left = read_leaving(&database, &query, &["properties.a", "properties.a.b", "mapping.40"]).await;
@@ -101,10 +101,8 @@ async fn the_null_of_json_is_left_alone_too(#[case] kind: Kind, #[case] null: &s
         let fields = ["emails", "group_tags"];
         assert_eq!(read_leaving(&database, &nulls(&database, &fields, null), &fields).await, x(Tenant::default()));
     }
-    let key = Some(Object::Keys(vec![(
-        "k".to_owned(),
-        Some(if kind == Kind::Postgres { "null" } else { "\"null\"" }.to_owned()),
-    )]));
+    let key =
+        Some(Object::Keys(vec![("k".into(), Some(if kind == Kind::Postgres { "null" } else { "\"null\"" }.into()))]));
     let query = nulls(&database, &["properties.k"], null);
     let kept = read_leaving(&database, &query, &["properties.k"]).await;
     assert_eq!(kept, x(Tenant { properties: key, ..Tenant::default() }), "as a property it is a value");

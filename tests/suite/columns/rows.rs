@@ -35,7 +35,7 @@ const NOT_JSON: &str = "is not valid JSON";
 const NO_FLAG: &str = "is_demo_group is text that is none of true, false, t, f, 1, 0";
 const TWICE: &str = "more than one row has this provided_id: make the query return it once";
 
-async fn tenants(kind: Kind) -> Vec<Row> {
+async fn tenants(kind: Kind) -> Vec<Row<'static>> {
     let database = Database::new(kind).await;
     let field = |value: Option<&str>| value.map_or("null".to_owned(), |value| literal(kind, value));
     let row = |row: &[Option<&str>; 5]| row.iter().copied().map(field).collect::<Vec<_>>().join(", ");
@@ -83,7 +83,7 @@ async fn an_invalid_row_is_named_with_its_reason_and_the_others_stay(#[case] kin
 #[tokio::test]
 async fn rows_that_share_an_id_are_all_invalid(#[case] kind: Kind) {
     let mut index = Index::new(Fingerprints::new(1));
-    tenants(kind).await.into_iter().for_each(|row| index.insert(row));
+    tenants(kind).await.into_iter().for_each(|row| index.insert(&[row]));
     assert_eq!(index.rows(), ROWS.len());
     let planned: Vec<_> = index.unlisted().map(|row| index.provided_id(row)).collect();
     assert_eq!(planned, ["good 1", "Twice", "good 2"], "ids that differ in case are different");
@@ -95,7 +95,7 @@ async fn rows_that_share_an_id_are_all_invalid(#[case] kind: Kind) {
 
     for id in ["twice", "good then bad", "bad then good", "list"] {
         let customer = Customer { provided_id: Some(id.into()), ..Customer::default() };
-        assert_eq!(index.probe(&customer), Probe::Ignored, "a customer of an invalid row is no orphan: {id}");
+        assert_eq!(index.probe(&[customer]), [Probe::Ignored], "a customer of an invalid row is no orphan: {id}");
     }
 }
 

@@ -1,6 +1,8 @@
 //! Every column type: printed as the database prints it, as an id, a name, a level and a data source; a number, a boolean,
 //! JSON or text as a property.
 
+use std::borrow::Cow;
+
 use explo_sync::model::{Object, Tenant, json};
 use futures_util::{StreamExt, stream};
 use rstest::rstest;
@@ -170,13 +172,13 @@ async fn every_type_is_exact_to_the_digit_and_byte(#[case] kind: Kind, #[case] o
             "select c{n} as provided_id, c{n} as name, c{n} as {property}, c{n} as {mapped}, \
              c{n} as hierarchy_level_name from types"
         );
-        let printed = || seen.printed.to_owned();
-        let property = if seen.property.is_empty() { json::quote(seen.printed) } else { seen.property.to_owned() };
+        let printed = || Cow::Borrowed(seen.printed);
+        let property = if seen.property.is_empty() { json::quote(seen.printed).into() } else { seen.property.into() };
         let expected = Tenant {
             provided_id: printed(),
             name: Some(printed()),
-            properties: Some(Object::Keys(vec![("k".to_owned(), Some(property))])),
-            mapping: Some(Object::Keys(vec![("40".to_owned(), Some(json::quote(seen.printed)))])),
+            properties: Some(Object::Keys(vec![("k".into(), Some(property))])),
+            mapping: Some(Object::Keys(vec![("40".into(), Some(json::quote(seen.printed).into()))])),
             hierarchy_level_name: Some(printed()),
             ..Tenant::default()
         };
@@ -199,7 +201,7 @@ async fn text_arrives_byte_by_byte_also_when_long(#[case] kind: Kind) {
         let tenant = column(&database, "name", &expression).await.unwrap();
         assert_eq!(tenant.name.as_deref(), Some(text));
         let tenant = column(&database, "properties.k", &expression).await.unwrap();
-        assert_eq!(tenant.properties, Some(Object::Keys(vec![("k".to_owned(), Some(json::quote(text)))])));
+        assert_eq!(tenant.properties, Some(Object::Keys(vec![("k".into(), Some(json::quote(text).into()))])));
     }
 }
 
@@ -251,6 +253,6 @@ async fn bits_are_a_number_also_where_mariadb_computes_them() {
         // `distinct` stands first.
         let (distinct, rest) = query.strip_prefix("distinct ").map_or(("", &*query), |rest| ("distinct", rest));
         let tenant = read(&database, &format!("select {distinct} 'x' as provided_id, {rest}")).await.remove(0).unwrap();
-        assert_eq!(tenant.properties, Some(Object::Keys(vec![("k".to_owned(), Some(number.to_owned()))])), "{query}");
+        assert_eq!(tenant.properties, Some(Object::Keys(vec![("k".into(), Some(number.into()))])), "{query}");
     }
 }

@@ -76,7 +76,8 @@ fn strangers(world: &World) -> String {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
     let is_tenant = |id: &Option<String>| {
         tenants.iter().any(|tenant| {
-            [Some(&tenant.provided_id), tenant.previous_provided_id.as_ref()].contains(&id.as_ref()) && id.is_some()
+            [Some(&*tenant.provided_id), tenant.previous_provided_id.as_deref()].contains(&id.as_deref())
+                && id.is_some()
         })
     };
     let strangers = api.store().customers().iter().filter(|customer| !is_tenant(&customer.provided_id));
@@ -90,15 +91,15 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
     let unsettled = report.unsettled();
     let failed: Vec<_> = (report.run.plan.changes.iter().enumerate())
         .filter(|(number, _)| matches!(report.outcome(*number), Some(Outcome::Failed(_))))
-        .map(|(_, change)| report.run.plan.provided_id(change).to_owned())
+        .map(|(_, change)| report.run.plan.provided_id(change).into_owned())
         .collect();
     let deferred: Vec<_> = (report.run.plan.changes.iter().enumerate())
         .filter(|(number, _)| matches!(report.outcome(*number), Some(Outcome::Deferred)))
-        .map(|(_, change)| report.run.plan.provided_id(change))
+        .map(|(_, change)| report.run.plan.provided_id(change).into_owned())
         .collect();
     let lies = lies(&api.behaviour);
     for tenant in tenants.iter() {
-        let id = &tenant.provided_id;
+        let id = &tenant.provided_id.to_string();
         let writes: Vec<_> = calls.iter().filter(|call| call.is_write() && call.tenant_id() == id).collect();
         let customer = stored(&api, id);
         let is_told = |field| unsettled.iter().any(|(told, one)| told == id && one.difference.field == field);
@@ -115,8 +116,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
                 // Three of a kind that nobody understands, and the field is not sent any more.
                 let of_field = unsettled.iter().filter(|(_, one)| one.difference.field == field);
                 let is_spared = of_field.filter(|(_, one)| one.rule == Rule::Changed).count() >= 3;
-                let is_excused =
-                    failed.contains(id) || deferred.contains(&id.as_str()) || is_invalid || lies.contains(&field);
+                let is_excused = failed.contains(id) || deferred.contains(id) || is_invalid || lies.contains(&field);
                 assert!(
                     is_excused || is_told(field),
                     "{field:?} of {tenant:?} is not held by {customer:?}, and nobody says so"

@@ -1,5 +1,7 @@
 //! What a ledger knows of parents is good for a day, by a clock that the test turns.
 
+use std::borrow::Cow;
+
 use explo_sync::{
     explo::ListingVersion,
     model::Tenant,
@@ -15,12 +17,12 @@ use super::{
 
 const HOUR: u64 = 3600;
 
-fn tenant(provided_id: &str, parent: Option<&str>) -> Tenant {
+fn tenant(provided_id: &'static str, parent: Option<&'static str>) -> Tenant<'static> {
     Tenant {
-        provided_id: provided_id.to_owned(),
-        parent_provided_id: parent.map(str::to_owned),
-        name: Some("Ann".to_owned()),
-        hierarchy_level_name: Some("a level".to_owned()),
+        provided_id: provided_id.into(),
+        parent_provided_id: parent.map(Cow::Borrowed),
+        name: Some("Ann".into()),
+        hierarchy_level_name: Some("a level".into()),
         ..Tenant::default()
     }
 }
@@ -41,10 +43,10 @@ fn world() -> World {
     };
     let tenants = [tenant("q", None), tenant("r", None), tenant("c", Some("q"))];
     let customer = |tenant: &Tenant| StoredCustomer {
-        provided_id: Some(tenant.provided_id.clone()),
+        provided_id: Some(tenant.provided_id.to_string()),
         name: "Ann".to_owned(),
-        hierarchy_level: tenant.hierarchy_level_name.clone(),
-        parent_provided_id: tenant.parent_provided_id.clone(),
+        hierarchy_level: tenant.hierarchy_level_name.as_deref().map(str::to_owned),
+        parent_provided_id: tenant.parent_provided_id.as_deref().map(str::to_owned),
         ..StoredCustomer::default()
     };
     let customers: Vec<_> = tenants.iter().map(customer).collect();

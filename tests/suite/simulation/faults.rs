@@ -92,7 +92,7 @@ fn meddle(world: &World, random: &mut SmallRng) {
             }
         }
         1 => tenants.retain(|one| one.provided_id != tenant.provided_id),
-        2 => tenants.iter_mut().for_each(|one| one.name = Some("Another name".to_owned())),
+        2 => tenants.iter_mut().for_each(|one| one.name = Some("Another name".into())),
         3 => {
             let id = format!("stranger-{}", random.random::<u32>());
             api.store_mut().add(StoredCustomer {
@@ -115,7 +115,7 @@ fn meddle(world: &World, random: &mut SmallRng) {
         6 => {
             let new = format!("new-{}", random.random::<u32>());
             if let Some(one) = tenants.iter_mut().find(|one| one.provided_id == tenant.provided_id) {
-                one.previous_provided_id = Some(std::mem::replace(&mut one.provided_id, new));
+                one.previous_provided_id = Some(std::mem::replace(&mut one.provided_id, new.into()));
             }
         }
         7 => {

@@ -1,6 +1,7 @@
 //! What must hold whatever happens, told from the wire and from what Explo holds: none of it asks the program.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
@@ -46,7 +47,8 @@ pub fn holds(customer: &Value, tenant: &Tenant, field: Field, emails: EmailRule)
     let set = |value: &Value| -> BTreeSet<String> {
         value.as_array().into_iter().flatten().map(|element| element.as_str().unwrap().to_owned()).collect()
     };
-    let wanted = |list: &Option<Vec<String>>| list.clone().unwrap_or_default().into_iter().collect::<BTreeSet<_>>();
+    let wanted =
+        |list: &Option<Vec<Cow<'_, str>>>| list.iter().flatten().map(ToString::to_string).collect::<BTreeSet<_>>();
     match field {
         Field::Name => customer["name"].as_str() == tenant.name.as_deref(),
         Field::Emails if emails == EmailRule::Add => set(&customer["emails"]).is_superset(&wanted(&tenant.emails)),
@@ -70,7 +72,7 @@ fn object_holds(held: &Value, wanted: Option<&Object>) -> bool {
         None => true,
         Some(Object::Whole(text)) => held == members(&serde_json::from_str(text).unwrap()),
         Some(Object::Keys(keys)) => keys.iter().all(|(key, value)| {
-            held.get(key) == value.as_ref().map(|value| serde_json::from_str(value).unwrap()).as_ref()
+            held.get(&**key) == value.as_ref().map(|value| serde_json::from_str(value).unwrap()).as_ref()
         }),
     }
 }
@@ -81,8 +83,8 @@ fn body(customer: &Value, tenant: &Tenant, field: Field, emails: EmailRule) -> V
         Some(Object::Keys(keys)) => {
             let mut held = members(held);
             for (key, value) in keys {
-                held.remove(key);
-                held.extend(value.iter().map(|value| (key.clone(), serde_json::from_str(value).unwrap())));
+                held.remove(&**key);
+                held.extend(value.iter().map(|value| (key.to_string(), serde_json::from_str(value).unwrap())));
             }
             Value::Object(held)
         }
@@ -176,13 +178,17 @@ pub fn lies(behaviour: &Behaviour) -> Vec<Field> {
 fn found_under(world: &World, api: &Api, tenant: &Tenant) -> String {
     let tenants = world.tenants.borrow();
     let may_be_missed = !world.scenario.trust_total && api.behaviour.order == Order::Shuffled;
-    let is_ours = |previous: &&String| {
+    let is_ours = |previous: &&Cow<'_, str>| {
         let is_a_tenants = tenants.iter().any(|one| one.provided_id == **previous);
         let is_hidden = api.store().get(previous).is_some_and(|customer| api.store().is_hidden(customer));
         !is_a_tenants && !is_hidden && !may_be_missed && api.behaviour.churn.is_empty()
     };
     let previous = tenant.previous_provided_id.as_ref().filter(|_| stored(api, &tenant.provided_id).is_none());
-    previous.filter(is_ours).filter(|previous| stored(api, previous).is_some()).unwrap_or(&tenant.provided_id).clone()
+    previous
+        .filter(is_ours)
+        .filter(|previous| stored(api, previous).is_some())
+        .unwrap_or(&tenant.provided_id)
+        .to_string()
 }
 
 /// What nobody asked to be changed of each tenant's customer, its token first of all: renamed or not, it is the same one.
@@ -190,7 +196,7 @@ pub fn unmanaged(world: &World) -> BTreeMap<String, Value> {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
     let rest = |tenant: &Tenant| {
         let customer = stored(&api, &found_under(world, &api, tenant))?;
-        Some((tenant.provided_id.clone(), rest(&customer, tenant, world.scenario.emails)))
+        Some((tenant.provided_id.to_string(), rest(&customer, tenant, world.scenario.emails)))
     };
     tenants.iter().filter_map(rest).collect()
 }
@@ -275,7 +281,7 @@ fn check_tags(world: &World, calls: &[Call], is_planned: bool) {
     let tenants = world.tenants.borrow();
     for create in creates {
         let is_carried =
-            tenants.iter().any(|tenant| tenant.group_tags.iter().flatten().any(|tag| create.body["name"] == *tag));
+            tenants.iter().any(|tenant| tenant.group_tags.iter().flatten().any(|tag| create.body["name"] == **tag));
         assert!(is_carried, "nobody has this tag: {create:?}");
     }
 }
@@ -372,7 +378,8 @@ pub fn check_missing_tags(world: &World, before: &Api, report: &Report, calls: &
     let tenants = world.tenants.borrow();
     for invalid in &report.run.plan.invalid {
         let is_wanting = report.run.plan.reason(invalid, true).starts_with("Explo has no group tag");
-        let tenant = tenants.iter().find(|tenant| Some(&tenant.provided_id) == invalid.provided_id.as_ref()).unwrap();
+        let tenant =
+            tenants.iter().find(|tenant| Some(&*tenant.provided_id) == invalid.provided_id.as_deref()).unwrap();
         let has_all = tenant.group_tags.iter().flatten().all(|tag| has_tag(before, tag));
         assert!(!is_wanting || (is_refused && !has_all), "{invalid:?} of {tenant:?}");
     }
@@ -393,9 +400,10 @@ pub fn check_needed(world: &World, before: &Api, calls: &[Call]) {
         let lies = lies(&before.behaviour);
         for field in managed(tenant).into_iter().filter(|field| write.fields().any(|name| name == field.name())) {
             let was_held = holds(&customer, tenant, field, world.scenario.emails);
-            let is_hidden = |id: &String| world.scenario.hidden.contains(id);
+            let is_hidden = |id: &str| world.scenario.hidden.iter().any(|hidden| hidden == id);
             // Of whom no listing shows, nobody sees the place.
-            let is_hidden = is_hidden(&tenant.provided_id) || tenant.parent_provided_id.as_ref().is_some_and(is_hidden);
+            let is_hidden =
+                is_hidden(&tenant.provided_id) || tenant.parent_provided_id.as_deref().is_some_and(is_hidden);
             assert!(
                 !was_held || is_hidden && field == Field::ParentProvidedId || lies.contains(&field),
                 "{field:?} was as wanted in {customer}, and is sent: {write:?}"
@@ -433,8 +441,10 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
         let is_its = |call: &&Call| call.is_write() && call.tenant_id() == id && call.new_id().is_some() == is_rename;
         let writes = calls.iter().filter(is_its);
         let writes: Vec<_> = writes.filter(is_heard).collect();
-        planned
-            .insert(id, plan.differences(change).iter().map(|difference| difference.field.name()).collect::<Vec<_>>());
+        planned.insert(
+            id.clone(),
+            plan.differences(change).iter().map(|difference| difference.field.name()).collect::<Vec<_>>(),
+        );
         match report.outcome(number) {
             // A create that found the customer there did nothing; the update that was to follow is deferred.
             Some(Outcome::Deferred | Outcome::Waiting(_)) | None => {
@@ -444,10 +454,10 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
                 let looked = calls.iter().filter(|call| call.endpoint == "get_customer" && call.provided_id() == id);
                 let acknowledged = looked.chain(writes.iter().copied()).any(|call| is_acknowledged(&call));
                 assert!(acknowledged, "{id} is applied without an answer");
-                let customer = stored(&world.api.borrow(), id).unwrap();
+                let customer = stored(&world.api.borrow(), &id).unwrap();
                 let lies = lies(&world.api.borrow().behaviour);
                 for field in
-                    planned[id].iter().filter_map(|name| managed(&tenant).into_iter().find(|f| f.name() == *name))
+                    planned[&id].iter().filter_map(|name| managed(&tenant).into_iter().find(|f| f.name() == *name))
                 {
                     let is_held = holds(&customer, &tenant, field, world.scenario.emails);
                     assert!(

@@ -1,5 +1,7 @@
 //! What a seed stands for: tenants, customers, and an Explo with its habits.
 
+use std::borrow::Cow;
+
 use explo_sync::{
     explo::ListingVersion,
     model::{Object, Tenant},
@@ -185,47 +187,53 @@ fn shape(random: &mut SmallRng, behaviour: &Behaviour) -> Shape {
     }
 }
 
-fn some(random: &mut SmallRng, pool: &[&str]) -> Vec<String> {
-    pool.iter().filter(|_| random.random_bool(0.35)).map(|&text| text.to_owned()).collect()
+fn some(random: &mut SmallRng, pool: &[&'static str]) -> Vec<Cow<'static, str>> {
+    pool.iter().filter(|_| random.random_bool(0.35)).map(|&text| text.into()).collect()
 }
 
-fn members(random: &mut SmallRng, keys: &[&str], values: &[&str]) -> Value {
+fn members(random: &mut SmallRng, keys: &[&'static str], values: &[&str]) -> Value {
     let keys = some(random, keys);
-    let value = |key: String| (key, serde_json::from_str(values.choose(random).unwrap()).unwrap());
+    let value = |key: Cow<'_, str>| (key.into_owned(), serde_json::from_str(values.choose(random).unwrap()).unwrap());
     Value::Object(keys.into_iter().map(value).collect())
 }
 
-fn object(random: &mut SmallRng, managed: Managed, keys: &[&str], values: &[&str], drops: bool) -> Option<Object> {
-    let mut value = |key: &str| {
-        let value = (!drops || random.random_bool(0.8)).then(|| (*values.choose(random).unwrap()).to_owned());
-        (key.to_owned(), value)
+fn object(
+    random: &mut SmallRng,
+    managed: Managed,
+    keys: &[&'static str],
+    values: &[&'static str],
+    drops: bool,
+) -> Option<Object<'static>> {
+    let mut value = |key: &'static str| {
+        let value = (!drops || random.random_bool(0.8)).then(|| Cow::Borrowed(*values.choose(random).unwrap()));
+        (key.into(), value)
     };
     match managed {
         Managed::Nothing => None,
         Managed::Keys => Some(Object::Keys(keys[..2].iter().map(|key| value(key)).collect())),
-        Managed::Whole => Some(Object::Whole(members(random, keys, values).to_string())),
+        Managed::Whole => Some(Object::Whole(members(random, keys, values).to_string().into())),
     }
 }
 
-fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant {
+fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant<'static> {
     let decoration = if random.random_bool(0.2) { *IDS.choose(random).unwrap() } else { "" };
     let mut tags = some(random, &TAGS);
     for missing in NO_TAGS {
         if random.random_bool(0.08) {
-            tags.push(missing.to_owned());
+            tags.push(missing.into());
         }
     }
     Tenant {
-        provided_id: format!("t{number}{decoration}"),
-        parent_provided_id: shape.parents.then(|| parent_id(random, number)).flatten(),
-        previous_provided_id: shape.renames.then(|| previous_id(random, number)).flatten(),
-        name: random.random_bool(0.95).then(|| (*NAMES.choose(random).unwrap()).to_owned()),
+        provided_id: format!("t{number}{decoration}").into(),
+        parent_provided_id: shape.parents.then(|| parent_id(random, number)).flatten().map(Cow::Owned),
+        previous_provided_id: shape.renames.then(|| previous_id(random, number)).flatten().map(Cow::Owned),
+        name: random.random_bool(0.95).then(|| Cow::Borrowed(*NAMES.choose(random).unwrap())),
         emails: shape.emails.then(|| some(random, &EMAILS)),
         group_tags: shape.group_tags.then_some(tags),
         properties: object(random, shape.properties, &KEYS, &VALUES, true),
         mapping: object(random, shape.mapping, &["40", "134"], &["\"213\"", "\"386\"", "\"x\""], false),
         is_demo_group: shape.is_demo_group.then(|| random.random_bool(0.5)),
-        hierarchy_level_name: shape.level.then(|| "Level 2".to_owned()),
+        hierarchy_level_name: shape.level.then(|| "Level 2".into()),
     }
 }
 
@@ -252,11 +260,11 @@ fn previous_id(random: &mut SmallRng, number: usize) -> Option<String> {
 
 /// The customer may still have the id that its tenant had before.
 fn rename(random: &mut SmallRng, tenants: &[Tenant], customers: &mut [StoredCustomer], number: usize) {
-    let tenant = tenants.iter().find(|tenant| Some(&tenant.provided_id) == customers[number].provided_id.as_ref());
+    let tenant = tenants.iter().find(|tenant| Some(&*tenant.provided_id) == customers[number].provided_id.as_deref());
     let previous = tenant.and_then(|tenant| tenant.previous_provided_id.clone());
-    let is_free = |id: &String| customers.iter().all(|customer| customer.provided_id.as_ref() != Some(id));
+    let is_free = |id: &str| customers.iter().all(|customer| customer.provided_id.as_deref() != Some(id));
     if let Some(previous) = previous.filter(|previous| is_free(previous) && random.random_bool(0.7)) {
-        customers[number].provided_id = Some(previous);
+        customers[number].provided_id = Some(previous.into_owned());
     }
 }
 
@@ -272,10 +280,9 @@ fn customer(random: &mut SmallRng, tenant: &Tenant) -> StoredCustomer {
     }
     let emails = tenant.emails.clone().filter(|_| random.random_bool(0.5)).unwrap_or_else(|| some(random, &EMAILS));
     let tags = tenant.group_tags.clone().filter(|_| random.random_bool(0.5));
-    let tags = tags
-        .filter(|tags| !tags.iter().any(|tag| NO_TAGS.contains(&tag.as_str())))
-        .unwrap_or_else(|| some(random, &TAGS));
-    let name = tenant.name.clone().filter(|_| random.random_bool(0.6)).unwrap_or_else(|| "Old name".to_owned());
+    let tags =
+        tags.filter(|tags| !tags.iter().any(|tag| NO_TAGS.contains(&&**tag))).unwrap_or_else(|| some(random, &TAGS));
+    let name = tenant.name.clone().filter(|_| random.random_bool(0.6)).unwrap_or_else(|| "Old name".into());
     let group = if random.random_bool(0.97) { "Production" } else { "Elsewhere" };
     serde_json::from_value(json!({
         "provided_id": tenant.provided_id,
@@ -295,7 +302,7 @@ fn customer(random: &mut SmallRng, tenant: &Tenant) -> StoredCustomer {
 /// The wanted one where that can't go round, another, or none.
 fn parent_of(random: &mut SmallRng, tenant: &Tenant) -> Value {
     let number = |id: &str| id.strip_prefix('t').and_then(|number| number.parse::<usize>().ok());
-    let is_before = |parent: &&String| parent.as_str() == "the parent" || number(parent) < number(&tenant.provided_id);
+    let is_before = |parent: &&Cow<'_, str>| *parent == "the parent" || number(parent) < number(&tenant.provided_id);
     let wanted = tenant.parent_provided_id.as_ref().filter(is_before);
     match (random.random_range(0..5), wanted) {
         (0, _) => json!("the parent"),

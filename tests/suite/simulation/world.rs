@@ -11,7 +11,7 @@ use std::{
 use explo_sync::{
     explo::{Client, Error, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Stop, Transport},
     ledger::{Ledger, record_all},
-    model::{Row, Tenant},
+    model::{Row, TakeRows, Tenant},
     plan::{Allowances, Guard, Rules},
     reconciler::{self, Reconciler, Run},
     report::Report,
@@ -31,7 +31,7 @@ use super::scenario::Scenario;
 /// Both sides, what lies between them, and what was said.
 pub struct World {
     pub scenario: Scenario,
-    pub tenants: RefCell<Vec<Tenant>>,
+    pub tenants: RefCell<Vec<Tenant<'static>>>,
     pub api: RefCell<Api>,
     /// Of a thousand calls, so many go wrong.
     pub trouble: Cell<u32>,
@@ -122,7 +122,7 @@ impl Course {
 }
 
 impl World {
-    pub fn new(scenario: Scenario, api: Api, tenants: Vec<Tenant>) -> Self {
+    pub fn new(scenario: Scenario, api: Api, tenants: Vec<Tenant<'static>>) -> Self {
         let random = RefCell::new(SmallRng::seed_from_u64(scenario.seed));
         let (tenants, api) = (RefCell::new(tenants), RefCell::new(api));
         Self { scenario, tenants, api, trouble: Cell::new(0), calls: RefCell::default(), random }
@@ -329,9 +329,10 @@ impl World {
 }
 
 impl Source for World {
-    async fn read(&self, each: &mut dyn FnMut(Row)) -> Result<(), source::Error> {
+    async fn read(&self, take: TakeRows<'_>) -> Result<(), source::Error> {
         sleep(self.latency()).await;
-        self.tenants.borrow().iter().for_each(|tenant| each(Ok(tenant.clone())));
+        let rows: Vec<Row<'_>> = self.tenants.borrow().iter().cloned().map(Ok).collect();
+        rows.chunks(3).for_each(take);
         Ok(())
     }
 

@@ -1,0 +1,55 @@
+//! The keys of objects that follow one another, most of them alike: then one comparison finds each key, and nothing is
+//! scanned.
+
+use super::{Scan, scan::JsonError};
+
+/// Keys that are remembered.
+const MOST: usize = 64;
+
+/// What stood before each value of the object before, from the end of the value before that to the colon, and what the key
+/// means. Whatever begins with the same bytes has the same key.
+#[derive(Debug)]
+pub struct Layout<K>(Vec<(String, K)>);
+
+impl<K> Default for Layout<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Copy> Layout<K> {
+    /// Inside an object, after so many members: goes past the next key and says what it means; `None` once it is left.
+    #[inline]
+    pub fn key(
+        &mut self,
+        scan: &mut Scan<'_>,
+        place: usize,
+        meaning: impl FnOnce(&str) -> K,
+    ) -> Result<Option<K>, JsonError> {
+        match self.0.get(place) {
+            Some((before, key)) if scan.follow(before) => Ok(Some(*key)),
+            Some(_) | None => self.learn(scan, place, meaning),
+        }
+    }
+
+    fn learn(
+        &mut self,
+        scan: &mut Scan<'_>,
+        place: usize,
+        meaning: impl FnOnce(&str) -> K,
+    ) -> Result<Option<K>, JsonError> {
+        let start = scan.position();
+        let Some(name) = scan.key(place == 0)? else { return Ok(None) };
+        let key = meaning(&name);
+        let before = scan.since(start);
+        match self.0.get_mut(place) {
+            Some(known) => {
+                before.clone_into(&mut known.0);
+                known.1 = key;
+            }
+            None if place < MOST => self.0.push((before.to_owned(), key)),
+            None => {}
+        }
+        Ok(Some(key))
+    }
+}

@@ -1,0 +1,120 @@
+//! The tenants, the customers and the parts of a run that the benches of its cost share: of the tenants one in fifty differs.
+
+use std::{collections::BTreeMap, hint::black_box, io};
+
+use explo_sync::{
+    explo::{Listing, ListingVersion, Page},
+    model::{Object, Row, Tenant},
+    plan::{Comparison, Findings, Fingerprints, Index, Layouts, Plan, Rules},
+    reconciler::Run,
+    report::{Exit, Report, Style, write_json, write_text},
+};
+
+const PER_PAGE: usize = 1000;
+
+/// Rows given at once.
+const AT_ONCE: usize = 32;
+
+/// The properties of a tenant; `seats` tells it from another version of itself.
+fn properties(n: usize, seats: usize) -> String {
+    format!(r#"{{"account_id": {}, "plan": "enterprise", "region": "eu-west-1", "seats": {seats}}}"#, 100_000 + n)
+}
+
+fn tenant(n: usize) -> Tenant<'static> {
+    Tenant {
+        provided_id: format!("{n:08x}-5f2c-4a7e-9a31-0123456789ab").into(),
+        name: Some(format!("Northwind Analytics {n}").into()),
+        emails: Some(vec![format!("ops{n}@tenant.example").into(), format!("billing{n}@tenant.example").into()]),
+        group_tags: Some(vec!["sales".into(), "eu".into()]),
+        properties: Some(Object::Whole(properties(n, n % 500).into())),
+        mapping: Some(Object::Whole(r#"{"40":"212","134":"313"}"#.into())),
+        is_demo_group: Some(n.is_multiple_of(20)),
+        hierarchy_level_name: Some("Customer".into()),
+        ..Tenant::default()
+    }
+}
+
+/// A page of the listing. Of a hundred tenants one is not there, and one has another number of seats.
+fn page(first: usize, of: usize) -> String {
+    let record = |n: usize| {
+        let Tenant { provided_id, name, is_demo_group, .. } = tenant(n);
+        let properties = properties(n, if n % 100 == 37 { 999 } else { n % 500 });
+        format!(
+            r#"{{"token":"0a7b1c2d-{n:08x}","name":"{}","provided_id":"{provided_id}","is_demo_group":{},"emails":["billing{n}@tenant.example","ops{n}@tenant.example"],"group_tags":["eu","sales"],"properties":{properties},"computed_properties":{properties},"access_group":"Production","parent_schema_datasource_mapping":{{"134":"313","40":"212"}},"computed_parent_schema_datasource_mapping":{{"134":"313","40":"212"}},"hierarchy_level":"Customer"}}"#,
+            name.unwrap(),
+            is_demo_group.unwrap(),
+        )
+    };
+    let records: Vec<_> = (first..of.min(first + PER_PAGE)).filter(|n| n % 100 != 73).map(record).collect();
+    format!(r#"{{"total_count":{of},"results":{{"customers":[{}]}}}}"#, records.join(","))
+}
+
+/// Rows as a source gives them.
+pub fn rows(n: usize) -> Vec<Row<'static>> {
+    (0..n).map(tenant).map(Ok).collect()
+}
+
+pub fn pages(of: usize) -> Vec<String> {
+    (0..of).step_by(PER_PAGE).map(|first| page(first, of)).collect()
+}
+
+pub fn index(rows: &[Row<'_>]) -> Index {
+    let mut index = Index::new(Fingerprints::new(7));
+    rows.chunks(AT_ONCE).for_each(|rows| index.insert(rows));
+    index
+}
+
+/// A report in which every tenant is to be made.
+pub fn report(n: usize) -> Report {
+    let plan = compare(index(&rows(n)), &[]);
+    Report {
+        instance: "default".to_owned(),
+        run_id: String::new(),
+        dry_run: true,
+        source: "postgres://db.internal/app".to_owned(),
+        base_url: "https://api.example/".to_owned(),
+        requests_per_minute: 120,
+        calls_made: BTreeMap::new(),
+        page_sizes_refused: 0,
+        run: Run {
+            due: plan.due(&Findings::default(), 0, false, usize::MAX),
+            plan,
+            listing: Listing::default(),
+            skipped: Vec::new(),
+            held: Vec::new(),
+            applied: None,
+        },
+        unrecorded: None,
+    }
+}
+
+pub fn fingerprint(rows: &[Row<'_>]) -> u64 {
+    let (fingerprints, mut layouts) = (Fingerprints::new(7), Layouts::default());
+    rows.iter().flatten().map(|tenant| fingerprints.of_tenant(tenant, &mut layouts)).fold(0, u64::wrapping_add)
+}
+
+pub fn decode(pages: &[String]) {
+    for page in pages {
+        let read = Page::read(page.as_bytes(), ListingVersion::V2, &mut |customers| {
+            black_box(customers);
+        });
+        black_box(read).unwrap();
+    }
+}
+
+pub fn compare(index: Index, pages: &[String]) -> Plan {
+    let findings = Findings::default();
+    let mut comparison = Comparison::new(index, Rules::default(), &findings);
+    for page in pages {
+        Page::read(page.as_bytes(), ListingVersion::V2, &mut |customers| comparison.observe(customers)).unwrap();
+    }
+    comparison.finish()
+}
+
+pub fn render_text(report: &Report) -> io::Result<()> {
+    write_text(report, Style { values: true, all: true }, &mut io::sink())
+}
+
+pub fn render_json(report: &Report) -> io::Result<()> {
+    write_json(report, Exit::Success, true, &mut io::sink())
+}
