@@ -18,9 +18,23 @@ pub fn checked(text: &str) -> Result<&str, JsonError> {
     scan.value(MAX_DEPTH)?;
     let has_escapes = scan.has_escapes();
     scan.end()?;
-    // Half a surrogate pair only shows where strings are decoded, which is seldom worth its time.
-    let is_sound = !has_escapes || serde_json::from_str::<serde_json::Value>(text).is_ok();
-    if is_sound { Ok(text) } else { Err(JsonError::Malformed) }
+    if has_escapes && !has_whole_pairs(text) { Err(JsonError::Malformed) } else { Ok(text) }
+}
+
+/// Whether no escape is half a surrogate pair, in a text that is sound but for that.
+fn has_whole_pairs(mut text: &str) -> bool {
+    let unit = |escape: &str| u16::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok();
+    while let Some(at) = text.find('\\') {
+        let escape = &text[at..];
+        let length = match unit(escape) {
+            None => 2,
+            Some(0xD800..0xDC00) if matches!(unit(&escape[6..]), Some(0xDC00..0xE000)) => 12,
+            Some(0xD800..0xE000) => return false,
+            Some(_) => 6,
+        };
+        text = &escape[length..];
+    }
+    true
 }
 
 /// Whether arrays and objects are nested in at most so many levels.
@@ -340,5 +354,12 @@ mod tests {
         assert_eq!(checked("{"), Err(JsonError::Malformed));
         assert_eq!(checked(r#"{"a":"\ud800"}"#), Err(JsonError::Malformed), "half a surrogate pair");
         assert!(checked(r#"{"a":"\ud83d\ude00"}"#).is_ok());
+        for halves in [r#""\ude00""#, r#""\ud83d\n""#, r#""\ud83d\ud83d\ude00""#, r#""\\\ud83dx""#, r#""\ud83d\u00e9""#]
+        {
+            assert_eq!(checked(halves), Err(JsonError::Malformed), "{halves}");
+        }
+        for whole in [r#"["\n\\ud83d",1e400]"#, r#"["\ud83d\ude00\u00e9\"",1e400]"#] {
+            assert_eq!(checked(whole), Ok(whole), "whatever the number");
+        }
     }
 }
