@@ -49,7 +49,7 @@ impl Recording<'_> {
             Outcome::Applied => (self.record)(acknowledged(&[])),
             Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled)),
             Outcome::Failed(error) if is_own_fault => {
-                (self.record)(plan.failed(self.findings, change, answer, error, self.now));
+                (self.record)(plan.failed(self.findings, change, answer, error));
             }
             Outcome::Failed(_) | Outcome::Deferred | Outcome::Waiting(_) => {}
         }
@@ -57,25 +57,25 @@ impl Recording<'_> {
 }
 
 impl Answers {
-    /// Takes what the answer to a write showed.
-    pub(super) fn show(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
-        let is_unlisted = self.lock().get(&*tenant.provided_id).is_some_and(|known| known.seen == Shown::Unlisted);
-        let seen = if is_unlisted { Shown::Unlisted } else { Shown::Listed(lasting_fingerprint_of(customer, tenant)) };
-        self.insert(tenant, customer, seen);
-    }
-
-    /// Takes what the answer to a create showed of a customer that exists, though the listing did not show it.
-    pub(super) fn show_unlisted(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
-        self.insert(tenant, customer, Shown::Unlisted);
-    }
-
-    pub(super) fn take(&self, tenant: &Tenant<'_>) -> Option<Acknowledged> {
-        self.lock().remove(&*tenant.provided_id)
-    }
-
-    fn insert(&self, tenant: &Tenant<'_>, customer: &Customer<'_>, seen: Shown) {
+    /// Takes what the answer to a write showed of a customer; of a hidden one also when that was.
+    pub(super) fn show(&self, tenant: &Tenant<'_>, customer: &Customer<'_>, hidden: Option<u64>) {
+        let known = self.lock().get(&*tenant.provided_id).map(|known| known.seen);
+        let seen = match (known, hidden) {
+            (Some(seen @ Shown::Hidden(_)), _) => seen,
+            (_, Some(asked_at)) => Shown::Hidden(asked_at),
+            (_, None) => Shown::Listed(lasting_fingerprint_of(customer, tenant)),
+        };
         let answer = Acknowledged { token: Token::shown(&customer.token), seen };
         self.lock().insert(tenant.provided_id.clone().into_owned(), answer);
+    }
+
+    /// Whether an answer showed anything of a tenant's customer.
+    pub(super) fn has(&self, tenant: &Tenant<'_>) -> bool {
+        self.lock().contains_key(&*tenant.provided_id)
+    }
+
+    pub(super) fn take(&self, provided_id: &str) -> Option<Acknowledged> {
+        self.lock().remove(provided_id)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Acknowledged>> {

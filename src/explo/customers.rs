@@ -11,7 +11,7 @@ use super::{
     wire::{self, ListingVersion},
 };
 use crate::{
-    http::Transport,
+    http::{Attempts, Transport},
     model::{Customer, Tenant},
 };
 
@@ -38,7 +38,7 @@ impl<T: Transport> Client<T> {
                 // Its page calls the filters a body.
                 let body = parent.map(|parent| serde_json::json!({ PARENT: parent }).to_string());
                 let request = Request { endpoint, path: "api/customers/", query: &query, body, sent: None };
-                self.call(&request, read).await.map(|(page, _)| Some(page))
+                self.call(&request, Attempts::ALL, read).await.map(|(page, _)| Some(page))
             }
             ListingVersion::V2 if number == 1 => self.page_1(parent, &mut read).await.map(Some),
             ListingVersion::V2 => {
@@ -96,14 +96,19 @@ impl<T: Transport> Client<T> {
         let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).chain(filter(parent)).collect();
         let endpoint = Endpoint::Customers;
         let request = Request { endpoint, path: endpoint.path(), query: &query, body: None, sent: None };
-        Ok(self.call(&request, read).await?.0)
+        Ok(self.call(&request, Attempts::ALL, read).await?.0)
     }
 
     /// Sends a tenant; the answer must be about its customer.
-    pub(super) async fn post(&self, endpoint: Endpoint, tenant: &Tenant<'_>) -> Result<Created, Error> {
+    pub(super) async fn post(
+        &self,
+        endpoint: Endpoint,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+    ) -> Result<Created, Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
-        let (answer, failed_attempts) = self.call(&request, read_answer).await?;
+        let (answer, failed_attempts) = self.call(&request, attempts, read_answer).await?;
         let (is_new, customer) = about(&tenant.provided_id, endpoint, answer)?;
         Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer })
     }
@@ -151,28 +156,36 @@ impl<T: Transport> Reader for Client<T> {
 
     async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error> {
         let tenant = Tenant { provided_id: provided_id.into(), ..Tenant::default() };
-        Ok(self.post(Endpoint::GetCustomer, &tenant).await?.customer)
+        Ok(self.post(Endpoint::GetCustomer, &tenant, Attempts::ALL).await?.customer)
     }
 
     async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error> {
         tags::list(self).await
     }
+
+    async fn ping(&self) -> Result<(), Error> {
+        tags::ping(self).await
+    }
 }
 
 impl<T: Transport> Writer for Client<T> {
-    async fn create(&self, tenant: &Tenant<'_>) -> Result<Created, Error> {
-        self.post(Endpoint::CreateCustomer, tenant).await
+    fn max_attempts(&self) -> u32 {
+        self.settings.max_attempts
     }
 
-    async fn update(&self, tenant: &Tenant<'_>) -> Result<Customer<'static>, Error> {
-        Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.customer)
+    async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error> {
+        self.post(Endpoint::CreateCustomer, tenant, attempts).await
     }
 
-    async fn rename(&self, old: &str, new: &str) -> Result<Customer<'static>, Error> {
-        rename::rename(self, old, new).await
+    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Customer<'static>, Error> {
+        Ok(self.post(Endpoint::UpdateCustomer, tenant, attempts).await?.customer)
     }
 
-    async fn create_tag(&self, name: &str) -> Result<(), Error> {
-        tags::create(self, name).await
+    async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Customer<'static>, Error> {
+        rename::rename(self, old, new, attempts).await
+    }
+
+    async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error> {
+        tags::create(self, name, attempts).await
     }
 }

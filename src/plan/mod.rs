@@ -34,7 +34,7 @@ mod written;
 
 pub use change::{Change, Plan, Update};
 pub use compare::{Difference, EmailRule, KeyStyle, Rules, TagRule, compare, needs_current, sides, wanted};
-pub use comparison::Comparison;
+pub use comparison::{Comparison, Found};
 pub use due::Due;
 pub use entry::{Acknowledged, Entry, Listed, Token};
 pub use explanation::Explanation;
@@ -44,7 +44,9 @@ pub use fingerprint::{Fingerprints, Layouts};
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use index::{Index, Probe};
-pub use remembered::{FieldFindings, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash};
+pub use remembered::{
+    FieldFindings, Finding, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+};
 pub use rows::RowNumber;
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};

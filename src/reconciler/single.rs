@@ -26,10 +26,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         writer: Option<&W>,
         progress: &dyn Progress,
     ) -> Result<Run, Error> {
-        let (comparison, _) = self.look_up(provided_ids).await?;
-        let plan = self.check_tags(comparison.finish()).await?;
         // Whoever names a tenant wants it now.
-        let due = Self { retry_failed: true, ..*self }.due(&plan);
+        let eager = Self { retry_failed: true, ..*self };
+        let (comparison, _) = eager.look_up(provided_ids).await?;
+        let plan = self.check_tags(comparison.finish()).await?;
+        let due = eager.due(&plan);
         let applied = match writer {
             None => None,
             Some(writer) => {
@@ -92,7 +93,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
             customers.extend(self.look(&previous).await?);
         }
-        let mut comparison = Comparison::new(tenants, self.rules, self.findings);
+        let mut comparison = self.comparison(tenants);
         for customer in &customers {
             comparison.observe_alone(customer.as_ref());
         }
