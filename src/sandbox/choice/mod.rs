@@ -1,0 +1,13 @@
+//! The ways in which the sandbox can behave, one set for each question that the documents leave open.
+
+mod answer;
+mod listing;
+mod write;
+
+pub use answer::{
+    EmptyObjects, FailureShape, KeyStyle, LevelShown, MappingValues, MissingSlash, PropertyKeys, Shown, Success,
+};
+pub use listing::{
+    Churn, Order, PageSizeName, ParentFilter, PastEnd, Total, TotalOf, UnknownParameters, UpstreamCount, V1Filters, V2,
+};
+pub use write::{Existing, Hidden, Ids, Nulls, OnUpdate, Spaces, TagCalls, UnknownTags};
