@@ -182,16 +182,18 @@ pub struct InitArgs {
 const FAULTS: &str = "\
 The first choice of a switch is what it does without it.
 
-A fault is KIND[,endpoint=NAME][,times=N][,after=N], such as status=503,times=2 or
-throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; times: so often
-and no more; after: so many calls are let through first.
+A fault is KIND[,endpoint=NAME][,id=ID]...[,times=N][,after=N], such as status=503,times=2 or
+throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; ID: it concerns
+only calls that name this provided_id (a comma in it is %2C); times: so often and no more;
+after: so many calls are let through first.
 
   The call is not applied:  throttle (429), throttle=SECONDS, throttle-until=SECONDS (a date),
                             status=CODE, unauthorized, forbidden, redirect, html,
                             drop-before (the connection ends), hang-before (never an answer)
   The call is applied:      status-after=CODE, drop-after, hang-after, drip (a byte now and then),
                             empty, cut (the connection ends midway), half (it does not), huge,
-                            gzip-bomb, nested";
+                            gzip-bomb, nested, other-token (that of another customer)
+  A listing is wrong:       nobody (a total of 0), fewer=N (without the last N customers)";
 
 /// Options of `sandbox`.
 #[derive(Debug, Clone, Args)]

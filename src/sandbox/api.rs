@@ -5,7 +5,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
-    Behaviour, Endpoint, Fault, Hint, Limit, Store, StoreError, Upstream,
+    Behaviour, Endpoint, Fault, FaultKind, Hint, Limit, Store, StoreError, StoredCustomer, Upstream,
     choice::{FailureShape, MissingSlash, TagCalls, V2},
     churn::churn,
     endpoint::Version,
@@ -55,6 +55,15 @@ pub struct Call {
     pub status: u16,
     /// When it came.
     pub at: Instant,
+}
+
+/// How a body names its customer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Names {
+    provided_id: Option<String>,
+    new_provided_id: Option<String>,
+    current_token: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -132,7 +141,8 @@ impl Api {
         }
         let (path, query) = request.parts();
         let endpoint = Endpoint::of_path(path);
-        let kind = due(&mut self.faults, endpoint.map(|(endpoint, _)| endpoint));
+        let named = || named(&self.store, request.body);
+        let kind = due(&mut self.faults, endpoint.map(|(endpoint, _)| endpoint), named);
         if let Some(reply) = kind.and_then(|kind| Reply::instead(kind, now - began)) {
             return reply;
         }
@@ -161,7 +171,7 @@ impl Api {
                 Reply::html(301, "Moved").with("location", format!("{path}/{mark}{query}"))
             }
             Some((endpoint, version)) if path.ends_with('/') && request.method == endpoint.method() => {
-                self.serve(endpoint, version, query, request.body)
+                self.serve(endpoint, version, (query, request.body), kind)
             }
             None | Some(_) => Reply::detail(405, "Method not allowed"),
         };
@@ -171,20 +181,26 @@ impl Api {
         }
     }
 
-    fn serve(&mut self, endpoint: Endpoint, version: Version, query: &str, body: &[u8]) -> Reply {
+    fn serve(
+        &mut self,
+        endpoint: Endpoint,
+        version: Version,
+        (query, body): (&str, &[u8]),
+        fault: Option<FaultKind>,
+    ) -> Reply {
         let served = match endpoint {
-            Endpoint::Customers => Ok(self.list(version, query, body)),
+            Endpoint::Customers => Ok(self.list(version, (query, body), fault)),
             Endpoint::CreateCustomer => parse(body).and_then(|fields: Fields| {
                 let written = self.store.create(fields, &self.behaviour)?;
-                Ok(self.shown(written, true))
+                Ok(self.shown(written, true, fault))
             }),
             Endpoint::UpdateCustomer => parse(body).and_then(|fields: Fields| {
                 let written = self.store.update(fields, &self.behaviour)?;
-                Ok(self.shown(written, false))
+                Ok(self.shown(written, false, fault))
             }),
             Endpoint::GetCustomer => parse(body).and_then(|fields: Fields| {
                 let position = self.store.known(&fields.provided_id.unwrap_or_default(), &self.behaviour)?;
-                Ok(self.shown(Written { position, is_new: false }, false))
+                Ok(self.shown(Written { position, is_new: false }, false, fault))
             }),
             Endpoint::DeleteCustomer => parse(body).and_then(|removal: Removal| {
                 self.store.delete(&removal.current_token)?;
@@ -202,19 +218,22 @@ impl Api {
         served.unwrap_or_else(|error| self.refusal(&error))
     }
 
-    fn list(&mut self, version: Version, query: &str, body: &[u8]) -> Reply {
+    fn list(&mut self, version: Version, request: (&str, &[u8]), fault: Option<FaultKind>) -> Reply {
         self.listings += 1;
         let kinds = &self.behaviour.churn;
         if !kinds.is_empty() && self.listings.is_multiple_of(self.behaviour.churn_every.unwrap_or(1).max(1)) {
             let kind = *kinds.choose(&mut self.random).unwrap_or(&kinds[0]);
             churn(&mut self.store, kind, &mut self.random);
         }
-        list(&self.store, &self.behaviour, version, (query, body), &mut self.random)
+        list(&self.store, &self.behaviour, version, request, fault, &mut self.random)
     }
 
     /// The answer that shows a customer.
-    fn shown(&self, written: Written, tells_new: bool) -> Reply {
+    fn shown(&self, written: Written, tells_new: bool, fault: Option<FaultKind>) -> Reply {
         let customer = self.store.at(written.position);
+        let other = (fault == Some(FaultKind::OtherToken)).then(|| self.store.next_listed(written.position)).flatten();
+        let mixed = other.map(|other| StoredCustomer { token: other.token.clone(), ..customer.clone() });
+        let customer = mixed.as_ref().unwrap_or(customer);
         let view = View { customer, store: &self.store, behaviour: &self.behaviour, is_listed: false };
         self.succeeded(|answer| {
             let answer = if tells_new {
@@ -254,6 +273,14 @@ impl Api {
             FailureShape::Unknown => Reply::json(status, &serde_json::json!({"errors": [{"message": error}]})),
         }
     }
+}
+
+/// The `provided_id`s that a body names; a token stands for its customer's.
+fn named(store: &Store, body: &[u8]) -> Vec<String> {
+    let names: Names = serde_json::from_slice(body).unwrap_or_default();
+    let of_token =
+        |token: String| store.customers().iter().find(|customer| customer.token == token)?.provided_id.clone();
+    [names.provided_id, names.new_provided_id, names.current_token.and_then(of_token)].into_iter().flatten().collect()
 }
 
 fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, StoreError> {

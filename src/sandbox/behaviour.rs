@@ -33,6 +33,9 @@ pub struct Behaviour {
     /// Customers that the total counts: visible, all
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = LISTING)]
     pub total_of: TotalOf,
+    /// Added to the total, which stays 0 or more: 0
+    #[arg(long, default_value_t, value_name = "N", allow_negative_numbers = true, help_heading = LISTING)]
+    pub total_plus: isize,
     /// A page past the end: 404, empty
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
     pub past_end: PastEnd,

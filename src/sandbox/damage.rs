@@ -62,7 +62,10 @@ impl Reply {
             | FaultKind::Nested
             | FaultKind::Drip
             | FaultKind::DropAfter
-            | FaultKind::HangAfter => return None,
+            | FaultKind::HangAfter
+            | FaultKind::Nobody
+            | FaultKind::Fewer(_)
+            | FaultKind::OtherToken => return None,
         })
     }
 
@@ -97,7 +100,10 @@ impl Reply {
             | FaultKind::Redirect
             | FaultKind::Html
             | FaultKind::DropBefore
-            | FaultKind::HangBefore => self,
+            | FaultKind::HangBefore
+            | FaultKind::Nobody
+            | FaultKind::Fewer(_)
+            | FaultKind::OtherToken => self,
         }
     }
 

@@ -139,6 +139,12 @@ impl Store {
         &mut self.customers[position]
     }
 
+    /// The next customer after a position, in a circle, that listings show.
+    pub(super) fn next_listed(&self, position: usize) -> Option<&StoredCustomer> {
+        let (before, rest) = self.customers.split_at(position);
+        rest.iter().skip(1).chain(before).find(|customer| !self.is_hidden(customer))
+    }
+
     /// The parents above a customer, the nearest first.
     pub(super) fn ancestors<'s>(&'s self, customer: &'s StoredCustomer) -> impl Iterator<Item = &'s StoredCustomer> {
         let parent = |customer: &&'s StoredCustomer| {

@@ -1,9 +1,11 @@
 //! The sandbox: every switch changes what it says, every fault and limit does what its name says.
 
 mod faults;
+mod lies;
 mod limits;
 mod program;
 mod switches;
+mod tenants;
 mod upstream;
 
 use clap::Parser;

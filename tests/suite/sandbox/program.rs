@@ -54,7 +54,7 @@ fn the_help_of_a_switch_names_its_choices_and_the_default_first() {
         }
         switches += 1;
     }
-    assert_eq!(switches, 38);
+    assert_eq!(switches, 39);
 }
 
 #[tokio::test]
