@@ -5,9 +5,9 @@
 use clap::Args;
 
 use super::choice::{
-    Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
-    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, TagCalls, Total,
-    TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
+    Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown, MappingValues,
+    MissingSlash, Nulls, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success,
+    TagCalls, Total, TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
 
 const LISTING: &str = "How customers are listed";
@@ -42,7 +42,7 @@ pub struct Behaviour {
     /// Order: created, newest, shuffled (anew for each call)
     #[arg(long, value_enum, default_value_t, value_name = "ORDER", help_heading = LISTING)]
     pub order: Order,
-    /// Others do (to "stranger-…"): add, delete, rename, touch, reorder
+    /// Others do (to "stranger-…"): add, delete, rename, touch, reorder, token
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', help_heading = LISTING)]
     pub churn: Vec<Churn>,
     /// One of them before every Nth listing call: 1
@@ -79,6 +79,9 @@ pub struct Behaviour {
     /// hierarchy_level: stored, null, missing
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
     pub level_shown: LevelShown,
+    /// access_group: shown, null
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub access_group: GroupShown,
     /// Success is: 1, true
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
     pub success: Success,

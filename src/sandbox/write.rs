@@ -5,6 +5,7 @@ use super::{
     choice::{Existing, Hidden, Ids, Nulls, OnUpdate, UnknownTags},
     customer::{ACCESS_GROUP, Members},
     fields::{Fields, Given, Values},
+    odd::OddField,
 };
 
 /// Where the customer is, and whether it is new.
@@ -134,6 +135,11 @@ impl StoredCustomer {
                 *old = new;
             }
         }
+        self.odd = self.odd.filter(|odd| match odd.field() {
+            OddField::Name => values.name.is_none(),
+            OddField::Emails => values.emails.is_none(),
+            OddField::Properties => values.properties.is_none(),
+        });
         replace(&mut self.name, values.name);
         match (values.emails, behaviour.emails) {
             (Some(emails), OnUpdate::Merge) => {

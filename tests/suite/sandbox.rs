@@ -3,9 +3,11 @@
 mod faults;
 mod lies;
 mod limits;
+mod odd;
 mod program;
 mod switches;
 mod tenants;
+mod twins;
 mod upstream;
 
 use clap::Parser;

@@ -74,6 +74,16 @@ pub enum LevelShown {
     Missing,
 }
 
+/// How the data visibility group is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum GroupShown {
+    /// As it is.
+    #[default]
+    Shown,
+    /// Always `null`.
+    Null,
+}
+
 /// How an answer says that it is one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Success {

@@ -89,6 +89,18 @@ pub enum Churn {
     Touch,
     /// Any customer moves to another place in the order of making.
     Reorder,
+    /// A stranger gets another token.
+    Token,
+}
+
+/// Where the second customer of a `provided_id` is listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Second {
+    /// Right after the one that was there.
+    #[default]
+    After,
+    /// Right before it; calls about the id reach the second then.
+    Before,
 }
 
 /// Whom `parent_provided_id` finds.

@@ -5,9 +5,11 @@ mod listing;
 mod write;
 
 pub use answer::{
-    EmptyObjects, FailureShape, KeyStyle, LevelShown, MappingValues, MissingSlash, PropertyKeys, Shown, Success,
+    EmptyObjects, FailureShape, GroupShown, KeyStyle, LevelShown, MappingValues, MissingSlash, PropertyKeys, Shown,
+    Success,
 };
 pub use listing::{
-    Churn, Order, PageSizeName, ParentFilter, PastEnd, Total, TotalOf, UnknownParameters, UpstreamCount, V1Filters, V2,
+    Churn, Order, PageSizeName, ParentFilter, PastEnd, Second, Total, TotalOf, UnknownParameters, UpstreamCount,
+    V1Filters, V2,
 };
 pub use write::{Existing, Hidden, Ids, Nulls, OnUpdate, Spaces, TagCalls, UnknownTags};
