@@ -5,9 +5,10 @@
 use clap::Args;
 
 use super::choice::{
-    Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown, MappingValues,
-    MissingSlash, Nulls, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success,
-    TagCalls, Total, TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
+    AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
+    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
+    PropertyKeys, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownParameters, UnknownTags,
+    UpstreamCount, V1Filters, V2,
 };
 
 const LISTING: &str = "How customers are listed";
@@ -42,7 +43,7 @@ pub struct Behaviour {
     /// Order: created, newest, shuffled (anew for each call)
     #[arg(long, value_enum, default_value_t, value_name = "ORDER", help_heading = LISTING)]
     pub order: Order,
-    /// Others do (to "stranger-…"): add, delete, rename, touch, reorder, token
+    /// Done to "stranger-…": add, delete, rename, touch, reorder, token
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', help_heading = LISTING)]
     pub churn: Vec<Churn>,
     /// One of them before every Nth listing call: 1
@@ -101,12 +102,27 @@ pub struct Behaviour {
     /// Mapping of an update: replace, merge
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub mapping: OnUpdate,
-    /// Spaces around names, e-mails, tags and property values: kept, trimmed
+    /// Spaces in names, e-mails, tags, property values: kept, trimmed, collapsed
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub spaces: Spaces,
     /// Cut names, e-mails, tags and property values after N characters
     #[arg(long, value_name = "N", help_heading = WRITES)]
     pub cut_at: Option<usize>,
+    /// Letters of e-mails: kept, lower
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub address_case: AddressCase,
+    /// Unicode of the same texts: kept, nfc
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub unicode: UnicodeForm,
+    /// &, < and > in the same texts: kept, escaped
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub markup: Markup,
+    /// Numbers in properties: kept, doubles
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub numbers: Numbers,
+    /// Refuse names of more than N characters (400)
+    #[arg(long, value_name = "N", help_heading = WRITES)]
+    pub longest_name: Option<usize>,
     /// Comparison of provided_id: exact, folded (no regard to case), trimmed
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub ids: Ids,

@@ -17,10 +17,12 @@ mod damage;
 mod endpoint;
 mod fault;
 mod fields;
+mod kept;
 mod limit;
 mod listing;
 mod odd;
 mod reply;
+mod scalars;
 mod server;
 mod store;
 mod upstream;
@@ -31,9 +33,10 @@ pub use api::{Api, Call};
 pub use beginning::{Beginning, BeginningError};
 pub use behaviour::Behaviour;
 pub use choice::{
-    Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown, MappingValues,
-    MissingSlash, Nulls, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Second, Shown, Spaces,
-    Success, TagCalls, Total, TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
+    AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
+    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
+    PropertyKeys, Second, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownParameters,
+    UnknownTags, UpstreamCount, V1Filters, V2,
 };
 pub use churn::STRANGER;
 pub use customer::StoredCustomer;

@@ -22,7 +22,7 @@ impl Store {
         if id.is_empty() {
             return Err(refused("provided_id is required"));
         }
-        let values = fields.values(behaviour);
+        let values = fields.values(behaviour)?;
         if let Some(position) = self.position(&id, behaviour.ids) {
             if behaviour.existing == Existing::Updated {
                 self.write(position, values, behaviour)?;
@@ -57,7 +57,7 @@ impl Store {
                 return Err(refused("a customer with the new provided_id exists"));
             }
         }
-        self.write(position, fields.values(behaviour), behaviour)?;
+        self.write(position, fields.values(behaviour)?, behaviour)?;
         if let Some(new_id) = new_id {
             self.rename(position, new_id);
         }

@@ -7,6 +7,7 @@ mod odd;
 mod program;
 mod switches;
 mod tenants;
+mod texts;
 mod twins;
 mod upstream;
 

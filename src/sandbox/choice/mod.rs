@@ -12,4 +12,6 @@ pub use listing::{
     Churn, Order, PageSizeName, ParentFilter, PastEnd, Second, Total, TotalOf, UnknownParameters, UpstreamCount,
     V1Filters, V2,
 };
-pub use write::{Existing, Hidden, Ids, Nulls, OnUpdate, Spaces, TagCalls, UnknownTags};
+pub use write::{
+    AddressCase, Existing, Hidden, Ids, Markup, Nulls, Numbers, OnUpdate, Spaces, TagCalls, UnicodeForm, UnknownTags,
+};

@@ -20,6 +20,48 @@ pub enum Spaces {
     Kept,
     /// They go.
     Trimmed,
+    /// They go, and within the text one space stays of several, or of a tab or line end.
+    Collapsed,
+}
+
+/// What becomes of the letters of an e-mail address.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AddressCase {
+    /// They stay.
+    #[default]
+    Kept,
+    /// They become lower case.
+    Lower,
+}
+
+/// What becomes of characters that Unicode can write in two ways, in names, e-mails, tags and property values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum UnicodeForm {
+    /// They stay.
+    #[default]
+    Kept,
+    /// They are composed: normal form C.
+    Nfc,
+}
+
+/// What becomes of `&`, `<` and `>` in names, e-mails, tags and property values.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Markup {
+    /// They stay.
+    #[default]
+    Kept,
+    /// `&amp;`, `&lt;` and `&gt;`.
+    Escaped,
+}
+
+/// What becomes of numbers in properties.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Numbers {
+    /// They stay as they were sent.
+    #[default]
+    Kept,
+    /// They are read as doubles and printed again; one that is too large becomes `null`.
+    Doubles,
 }
 
 /// How a `provided_id` is compared.
