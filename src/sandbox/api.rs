@@ -1,12 +1,14 @@
 //! The API as a state machine: a call and the time in, an answer out. The same seed and calls give the same answers.
 
+use std::time::Duration;
+
 use rand::{SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
     Behaviour, Endpoint, Fault, FaultKind, Hint, Limit, Store, StoreError, StoredCustomer, Upstream,
-    choice::{FailureShape, MissingSlash, TagCalls, V2},
+    choice::{MissingSlash, TagCalls, V2},
     churn::churn,
     endpoint::Version,
     fault::due,
@@ -14,6 +16,7 @@ use super::{
     kept::text,
     limit::Meter,
     listing::list,
+    refusal::{marked, refusal},
     reply::{Delivery, Reply, Request},
     view::{Object, Value, View},
     write::Written,
@@ -133,32 +136,55 @@ impl Api {
     }
 
     fn reply(&mut self, request: &Request<'_>, now: Instant) -> Reply {
-        let began = *self.began.get_or_insert(now);
+        let elapsed = now - *self.began.get_or_insert(now);
         if let Err(wait) = self.meter.pass(self.limit, now) {
-            return match self.limit.hint {
+            let reply = match self.limit.hint {
                 Hint::Seconds => Reply::throttled().retried_after(wait),
                 Hint::Nothing => Reply::throttled(),
             };
+            return self.marked(reply, elapsed);
         }
-        let (path, query) = request.parts();
-        let endpoint = Endpoint::of_path(path);
+        let endpoint = Endpoint::of_path(request.parts().0);
         let named = || named(&self.store, request.body);
-        let kind = due(&mut self.faults, endpoint.map(|(endpoint, _)| endpoint), named);
-        if let Some(reply) = kind.and_then(|kind| Reply::instead(kind, now - began)) {
-            return reply;
+        let fault = due(&mut self.faults, endpoint.map(|(endpoint, _)| endpoint), named);
+        if let Some(reply) = fault.and_then(|kind| Reply::instead(kind, elapsed)) {
+            return self.marked(reply, elapsed);
+        }
+        let reply = self.served(request, endpoint, fault);
+        let reply = match fault {
+            Some(FaultKind::StatusAfter(status)) => Reply::status(status),
+            Some(_) | None => reply,
+        };
+        let reply = self.marked(reply, elapsed);
+        match fault {
+            Some(kind) => reply.damaged(kind),
+            None => reply,
+        }
+    }
+
+    fn marked(&mut self, reply: Reply, elapsed: Duration) -> Reply {
+        marked(reply, &self.behaviour, elapsed, &mut self.random)
+    }
+
+    /// Answers a call that no fault keeps from being served.
+    fn served(
+        &mut self,
+        request: &Request<'_>,
+        endpoint: Option<(Endpoint, Version)>,
+        fault: Option<FaultKind>,
+    ) -> Reply {
+        let (path, query) = request.parts();
+        if self.behaviour.largest_body.is_some_and(|largest| request.body.len() > largest) {
+            return Reply::html(413, "Request Entity Too Large");
         }
         let given = request.token.unwrap_or_default();
         if let (Some((Endpoint::Upstream, _)), Some(upstream)) = (endpoint, &mut self.upstream) {
-            let reply = upstream.list(query, given, &self.behaviour, &mut self.random);
-            return match kind {
-                Some(kind) => reply.damaged(kind),
-                None => reply,
-            };
+            return upstream.list(query, given, &self.behaviour, &mut self.random);
         }
         if self.token.as_ref().map_or(given.is_empty(), |token| token != given) {
             return Reply::unauthorized();
         }
-        let reply = match endpoint {
+        match endpoint {
             None if path.ends_with('/') => Reply::detail(404, "Not found."),
             Some((Endpoint::Upstream, _)) => Reply::detail(404, "Not found."),
             Some((_, Version::V2)) if self.behaviour.v2 == V2::Missing => Reply::detail(404, "Not found."),
@@ -172,13 +198,9 @@ impl Api {
                 Reply::html(301, "Moved").with("location", format!("{path}/{mark}{query}"))
             }
             Some((endpoint, version)) if path.ends_with('/') && request.method == endpoint.method() => {
-                self.serve(endpoint, version, (query, request.body), kind)
+                self.serve(endpoint, version, (query, request.body), fault)
             }
             None | Some(_) => Reply::detail(405, "Method not allowed"),
-        };
-        match kind {
-            Some(kind) => reply.damaged(kind),
-            None => reply,
         }
     }
 
@@ -216,7 +238,7 @@ impl Api {
                 Ok(self.succeeded(|answer| answer.with(["group_tag", "groupTag"], Value::Object(tag))))
             }),
         };
-        served.unwrap_or_else(|error| self.refusal(&error))
+        served.unwrap_or_else(|error| refusal(&error, &self.behaviour))
     }
 
     fn list(&mut self, version: Version, request: (&str, &[u8]), fault: Option<FaultKind>) -> Reply {
@@ -255,24 +277,6 @@ impl Api {
 
     fn succeeded<'a>(&self, fill: impl FnOnce(Object<'a>) -> Object<'a>) -> Reply {
         Reply::json(200, &fill(Object::new(&self.behaviour).succeeded(true, &self.behaviour)))
-    }
-
-    fn refusal(&self, error: &StoreError) -> Reply {
-        let status = match error {
-            StoreError::Unknown(_) => 404,
-            StoreError::Refused(_) => 400,
-        };
-        let error = error.to_string();
-        let documented = |status| {
-            let answer = Object::new(&self.behaviour).succeeded(false, &self.behaviour);
-            Reply::json(status, &answer.with(["error"; 2], Value::Text(error.as_str().into())))
-        };
-        match self.behaviour.failure_shape {
-            FailureShape::Status => documented(status),
-            FailureShape::Ok => documented(200),
-            FailureShape::Html => Reply::html(status, &error),
-            FailureShape::Unknown => Reply::json(status, &serde_json::json!({"errors": [{"message": error}]})),
-        }
     }
 }
 

@@ -4,25 +4,26 @@ use clap::Args;
 
 use super::{OddCustomer, Store, StoreError, choice::Second};
 
-const BEGINNING: &str = "The customers to begin with";
+const CUSTOMERS: &str = "The customers to begin with";
 
 /// What others did to the customers before the first call.
+#[expect(clippy::doc_markdown, reason = "a terminal shows these lines as they are")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Beginning {
     /// Hide this customer from listings, as a visibility group does (repeatable)
-    #[arg(long, value_name = "ID", help_heading = BEGINNING)]
+    #[arg(long, value_name = "ID", help_heading = CUSTOMERS)]
     pub hide: Vec<String>,
     /// Hide the customers of this access_group from listings (repeatable)
-    #[arg(long, value_name = "NAME", help_heading = BEGINNING)]
+    #[arg(long, value_name = "NAME", help_heading = CUSTOMERS)]
     pub hide_group: Vec<String>,
     /// Make this customer hard to read, in a way named below (repeatable)
-    #[arg(long, value_name = "ID=KIND", help_heading = BEGINNING)]
+    #[arg(long, value_name = "ID=KIND", help_heading = CUSTOMERS)]
     pub odd: Vec<OddCustomer>,
     /// Have a second customer with this provided_id (repeatable)
-    #[arg(long, value_name = "ID", help_heading = BEGINNING)]
+    #[arg(long, value_name = "ID", help_heading = CUSTOMERS)]
     pub twice: Vec<String>,
     /// Where the second is listed: after, before (the first)
-    #[arg(long, value_enum, default_value_t, value_name = "WHERE", requires = "twice", help_heading = BEGINNING)]
+    #[arg(long, value_enum, default_value_t, value_name = "WHERE", requires = "twice", help_heading = CUSTOMERS)]
     pub second: Second,
 }
 

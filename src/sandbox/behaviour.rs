@@ -7,8 +7,8 @@ use clap::Args;
 use super::choice::{
     AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
     MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
-    PropertyKeys, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownParameters, UnknownTags,
-    UpstreamCount, V1Filters, V2,
+    PropertyKeys, RefusalMark, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownId,
+    UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
 
 const LISTING: &str = "How customers are listed";
@@ -89,6 +89,12 @@ pub struct Behaviour {
     /// A refusal: status (400, 404), ok (200, success 0), html, unknown
     #[arg(long, value_enum, default_value_t, value_name = "SHAPE", help_heading = ANSWERS)]
     pub failure_shape: FailureShape,
+    /// An unknown id gets: refused, 404, 400, 200 (success 0), 500
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub unknown_id: UnknownId,
+    /// Each refusal also has: nothing, request-id (at random), timestamp
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", help_heading = ANSWERS)]
+    pub refusal_mark: RefusalMark,
     /// A path without its last slash gets: 405, 301
     #[arg(long, value_enum, default_value_t, value_name = "STATUS", help_heading = ANSWERS)]
     pub missing_slash: MissingSlash,
@@ -120,6 +126,9 @@ pub struct Behaviour {
     /// Numbers in properties: kept, doubles
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub numbers: Numbers,
+    /// Refuse bodies of more than N bytes (413)
+    #[arg(long, value_name = "N", help_heading = WRITES)]
+    pub largest_body: Option<usize>,
     /// Refuse names of more than N characters (400)
     #[arg(long, value_name = "N", help_heading = WRITES)]
     pub longest_name: Option<usize>,

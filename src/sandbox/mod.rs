@@ -21,6 +21,7 @@ mod kept;
 mod limit;
 mod listing;
 mod odd;
+mod refusal;
 mod reply;
 mod scalars;
 mod server;
@@ -35,8 +36,8 @@ pub use behaviour::Behaviour;
 pub use choice::{
     AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
     MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
-    PropertyKeys, Second, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownParameters,
-    UnknownTags, UpstreamCount, V1Filters, V2,
+    PropertyKeys, RefusalMark, Second, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownId,
+    UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
 pub use churn::STRANGER;
 pub use customer::StoredCustomer;

@@ -236,13 +236,13 @@ impl Store {
             if self.hidden.contains(&old) {
                 self.hidden.insert(id.clone());
             }
-            match self.customers.iter().position(|customer| customer.provided_id.as_ref() == Some(&old)) {
-                Some(second) => self.by_id.insert(old.clone(), second),
-                None => {
-                    self.hidden.remove(&old);
-                    self.by_id.remove(&old)
-                }
-            };
+            let second = self.customers.iter().position(|customer| customer.provided_id.as_ref() == Some(&old));
+            if let Some(second) = second {
+                self.by_id.insert(old.clone(), second);
+            } else {
+                self.hidden.remove(&old);
+                self.by_id.remove(&old);
+            }
             let is_parent = |parent: &&mut String| **parent == old;
             let parents = self.customers.iter_mut().filter_map(|customer| customer.parent_provided_id.as_mut());
             parents.filter(is_parent).for_each(|parent| parent.clone_from(&id));

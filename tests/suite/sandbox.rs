@@ -5,6 +5,7 @@ mod lies;
 mod limits;
 mod odd;
 mod program;
+mod refusals;
 mod switches;
 mod tenants;
 mod texts;

@@ -109,6 +109,38 @@ pub enum FailureShape {
     Unknown,
 }
 
+/// What get, update and delete answer where there is no such customer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum UnknownId {
+    /// 404, in the shape of a refusal, which may be 200.
+    #[default]
+    Refused,
+    /// 404, whatever other refusals are.
+    #[value(name = "404")]
+    NotFound,
+    /// 400.
+    #[value(name = "400")]
+    BadRequest,
+    /// 200 with `success` and `error`.
+    #[value(name = "200")]
+    Ok,
+    /// 500.
+    #[value(name = "500")]
+    ServerError,
+}
+
+/// What every refusal also tells, another one each time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum RefusalMark {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A `request_id`, at random.
+    RequestId,
+    /// A `timestamp`.
+    Timestamp,
+}
+
 /// What a path without its last slash gets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum MissingSlash {

@@ -5,8 +5,8 @@ mod listing;
 mod write;
 
 pub use answer::{
-    EmptyObjects, FailureShape, GroupShown, KeyStyle, LevelShown, MappingValues, MissingSlash, PropertyKeys, Shown,
-    Success,
+    EmptyObjects, FailureShape, GroupShown, KeyStyle, LevelShown, MappingValues, MissingSlash, PropertyKeys,
+    RefusalMark, Shown, Success, UnknownId,
 };
 pub use listing::{
     Churn, Order, PageSizeName, ParentFilter, PastEnd, Second, Total, TotalOf, UnknownParameters, UpstreamCount,
