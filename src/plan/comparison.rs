@@ -70,6 +70,8 @@ pub struct Comparison<'f> {
     stale: HashSet<&'f str>,
     /// How many there were at the beginning.
     remembered: usize,
+    /// Customers that were seen to have the token that is remembered.
+    recognised: usize,
     /// Hashes of tokens that are not remembered under their customers' ids.
     strange: HashSet<u64>,
     looks: usize,
@@ -123,6 +125,7 @@ impl<'f> Comparison<'f> {
             listed: Vec::new(),
             stale: findings.listed_tokens().collect(),
             remembered: findings.listed_tokens().count(),
+            recognised: 0,
             strange: HashSet::new(),
             looks: 0,
             orphans: Vec::new(),
@@ -163,6 +166,7 @@ impl<'f> Comparison<'f> {
 
     fn see(&mut self, customer: &Customer<'_>, provided_id: &str, probe: Probe) {
         if self.findings.has_token(customer, provided_id) {
+            self.recognised += 1;
             self.stale.remove(provided_id);
         } else if !self.stale.is_empty() {
             self.strange.insert(token_hash(&customer.token));
