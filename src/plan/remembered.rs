@@ -17,6 +17,8 @@ pub struct Remembered {
     pub parent: Option<String>,
     /// When its children were listed last, in seconds since 1970.
     pub children_listed_at: Option<u64>,
+    /// Since when no complete listing shows it, in seconds since 1970.
+    pub customer_gone_since: Option<u64>,
     /// What its tenant wanted when it was written last, or when that failed.
     pub wanted: Option<u64>,
     /// What Explo showed last.
