@@ -92,7 +92,7 @@ impl Instance {
             let ledger = self.config.ledger.as_ref().map_or("memory".to_owned(), ledger::Sql::place);
             let dry_run = task.dry_run;
             tracing::info!(source, base_url, ledger, dry_run, "run begins");
-            let run = Box::pin(self.remembered_somewhere(task, memory, progress)).await;
+            let run = self.remembered_somewhere(task, memory, progress).await;
             let (run, unrecorded) = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),
@@ -119,9 +119,11 @@ impl Instance {
         memory: &Memory,
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
-        let Some(ledger) = &self.config.ledger else { return self.remembered(task, memory, progress).await };
-        let pair = self.unless_stopped(pair::of(&self.config)).await?;
-        self.remembered(task, &ledger.of(pair), progress).await
+        let Some(ledger) = &self.config.ledger else {
+            return Box::pin(self.remembered(task, memory, progress)).await;
+        };
+        let pair = Box::pin(self.unless_stopped(pair::of(&self.config))).await?;
+        Box::pin(self.remembered(task, &ledger.of(pair), progress)).await
     }
 
     /// Runs with what the ledger knows and, unless it is a dry run, has it record while the run goes on.

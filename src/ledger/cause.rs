@@ -1,7 +1,5 @@
 //! What a database says of a failure, without what it may quote: a row has a token in it, and messages end up in logs.
 
-use sqlx::error::DatabaseError;
-
 use super::dialect::Dialect;
 use crate::{
     model::{cut, printable},
@@ -25,15 +23,8 @@ pub(super) fn cause<D: Dialect>(error: &sqlx::Error) -> String {
     if !D::may_quote(error) {
         return cut(printable(&masked(database.message())), LONGEST) + &code;
     }
-    let constraint = constraint(database).map_or(String::new(), |name| format!(" of {}", printable(name)));
-    format!(
-        "it refuses the values of a row{constraint}, and what it says is not told here, for it may quote them{code}"
-    )
-}
-
-/// The name of a constraint, which is no value.
-fn constraint(error: &dyn DatabaseError) -> Option<&str> {
-    error.constraint().filter(|name| !name.is_empty())
+    let constraint = D::constraint(error).map_or(String::new(), |name| format!(" by constraint {}", printable(name)));
+    format!("it refuses a row{constraint}, and what it says of it is not told here, for it may quote its values{code}")
 }
 
 /// On one line, without what stands between quotes or brackets, from the first to the last: values may hold some themselves.

@@ -96,6 +96,11 @@ pub(super) trait Dialect {
 
     /// Whether the words of an error are those of a trigger, or may quote what a row holds.
     fn may_quote(error: &sqlx::Error) -> bool;
+
+    /// The name of the constraint that refuses a row, where the database itself names it.
+    fn constraint(_: &sqlx::Error) -> Option<&str> {
+        None
+    }
 }
 
 /// The columns where a text needs no length, with the type of a time.

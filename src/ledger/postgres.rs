@@ -87,10 +87,17 @@ impl Dialect for PostgresDialect {
 
     /// Data, constraints, and whatever was raised within a function, under whatever code.
     fn may_quote(error: &sqlx::Error) -> bool {
-        let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
-        error.is_some_and(|error| {
+        told(error).is_some_and(|error| {
             let is_theirs = ["22", "23", "P0"].iter().any(|class| error.code().starts_with(class));
             is_theirs || error.r#where().is_some()
         })
     }
+
+    fn constraint(error: &sqlx::Error) -> Option<&str> {
+        told(error).filter(|error| error.r#where().is_none())?.constraint()
+    }
+}
+
+fn told(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref()
 }

@@ -78,7 +78,7 @@ impl Dialect for SqliteDialect {
         number(error).is_some_and(|number| [18, 19, 20].contains(&number))
     }
 
-    /// CONSTRAINT_TRIGGER: what a trigger raises.
+    /// `CONSTRAINT_TRIGGER`: what a trigger raises.
     fn may_quote(error: &sqlx::Error) -> bool {
         code(error).as_deref() == Some("1811")
     }

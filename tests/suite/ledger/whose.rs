@@ -303,21 +303,10 @@ async fn adopting_what_is_ones_own_forgets_the_tokens_too_and_a_missing_table_is
 
 #[tokio::test]
 async fn an_api_is_told_by_its_address() {
-    let sandbox = crate::rest::upstream([json!({"id": 1, "name": "One"})]).await;
-    let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("token"), crate::rest::TOKEN).unwrap();
+    let sandbox = crate::rest::upstream([]).await;
+    let (program, _directory) = crate::rest::between(&sandbox);
     let ledger = Database::new(Kind::Sqlite).await;
-    let program = Program::default()
-        .within(directory.path())
-        .with("EXPLO_TOKEN", "test-team-token-0123456789")
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url())
-        .with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
-        .with("EXPLO_SYNC__SOURCE__KIND", "rest")
-        .with("EXPLO_SYNC__SOURCE__URL", &format!("{}/v2/customers", sandbox.url()))
-        .with("EXPLO_SYNC__SOURCE__TOKEN_FILE", "token")
-        .with("EXPLO_SYNC__SOURCE__RECORDS", "/data")
-        .with("EXPLO_SYNC__SOURCE__COLUMNS", r#"{"provided_id": "/id", "name": "/name"}"#)
-        .with("EXPLO_SYNC__LEDGER__URL", &ledger.url);
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", &ledger.url);
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(
         said(&ledger).await["source"],
