@@ -11,9 +11,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     applier::{Applied, Applier, Recording},
-    explo::{self, Children, Listing, Reader, Stop, Writer},
+    explo::{self, Children, Listing, Look, Reader, Shown, Stop, Writer},
     ledger,
-    model::Customer,
     plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, Token},
     progress::Progress,
     source::{self, Source},
@@ -117,7 +116,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {
         let mut comparison = Comparison::new(tenants, self.rules, self.findings);
-        let mut observe = |customers: &[Customer<'_>]| comparison.observe(customers);
+        let mut observe = |shown: Shown<'_, '_>| match shown {
+            Shown::Customers(customers) => comparison.observe(customers),
+            Shown::Partial(..) => {}
+        };
         let listing = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
         Ok((comparison, listing))
@@ -179,11 +181,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Looks at customers whose differences may be the listing's alone.
     async fn verify<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
         while let Some(provided_id) = comparison.doubtful().map(Cow::into_owned) {
-            let customer = match self.held(&provided_id).await {
-                Ok(customer) => customer,
+            let customer = match self.reader.customer(&provided_id).await {
+                Ok(look) => look.found(),
                 // Another one may answer.
-                Err(Error::Explo(error)) if !error.ends_run() => None,
-                Err(error) => return Err(error),
+                Err(error) if !error.ends_run() => None,
+                Err(error) => return Err(error.into()),
             };
             comparison.look(&provided_id, customer.as_ref());
         }
@@ -201,12 +203,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(plan.with_tags(existing.as_ref()))
     }
 
-    /// What Explo holds under an id; `None` where it has no such customer.
-    async fn held(&self, provided_id: &str) -> Result<Option<Customer<'static>>, Error> {
-        match self.reader.customer(provided_id).await {
-            Ok(customer) => Ok(Some(customer)),
-            Err(explo::Error::Rejected { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+    /// A look at one customer; `None` where nobody has the id.
+    async fn proven(&self, provided_id: &str) -> Result<Option<Look>, Error> {
+        match self.reader.customer(provided_id).await? {
+            Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => Ok(None),
+            look => Ok(Some(look)),
         }
     }
 

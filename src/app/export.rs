@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
     cli::ExportArgs,
-    explo::{Reader, Stop},
-    model::Customer,
+    explo::{Reader, Shown, Stop},
     progress::Progress,
     reconciler,
     report::{self, Exit},
@@ -28,7 +27,8 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
     let mut out = io::BufWriter::new(io::stdout().lock());
     let mut written = Ok(());
     let progress = context.terminal.progress();
-    let mut write = |customers: &[Customer<'_>]| {
+    let mut write = |shown: Shown<'_, '_>| {
+        let Shown::Customers(customers) = shown else { return };
         if written.is_ok() {
             let write = |customer| report::write_customer(customer, args.with_tokens, &mut out);
             written = customers.iter().try_for_each(write);

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     explo::{Created, Error, Reader, Writer},
-    model::{Customer, Field, Tenant},
+    model::{Customer, Field, Record, Tenant},
     plan::{Change, Difference, Due, KeyStyle, Plan, RowNumber, Spare, Unsettled, compare, needs_current, wanted},
     progress::Progress,
 };
@@ -179,7 +179,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
 
     async fn rename(&self, row: RowNumber, tenant: &Tenant<'_>) -> Result<Outcome, Error> {
         let customer = self.writer.rename(&self.plan.previous_provided_id(row), &tenant.provided_id).await?;
-        self.answers.show(tenant, &customer);
+        self.answers.show_record(tenant, &customer);
         Ok(Outcome::Applied)
     }
 
@@ -227,7 +227,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     async fn update(&self, row: RowNumber, tenant: &Tenant<'_>, differences: &[Difference]) -> Result<Outcome, Error> {
         let (mut unsettled, mut fields) = self.settling.spare(differences);
         if needs_current(&tenant.managed(), &fields, self.plan.rules) {
-            let current = self.reader.customer(&tenant.provided_id).await?;
+            let current = self.reader.customer(&tenant.provided_id).await?.needed()?;
             let differences = compare(tenant, &current, self.plan.rules.with(KeyStyle::AsListed));
             let still_differs = |field| differences.iter().any(|difference| difference.field == field);
             fields.retain(|field| *field == Field::ParentProvidedId || still_differs(*field));
@@ -252,8 +252,12 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(Vec::new());
         }
         let answer = self.writer.update(&wanted(tenant, fields, current, self.plan.rules)).await?;
-        self.answers.show(tenant, &answer);
-        Ok(self.settling.unsettled(tenant, &answer, fields).await)
+        self.answers.show_record(tenant, &answer);
+        match answer {
+            Record::Whole(answer) => Ok(self.settling.unsettled(tenant, &answer, fields).await),
+            // Too large to be compared.
+            Record::Partial(_) => Ok(Vec::new()),
+        }
     }
 
     fn failed(&self, error: Error) -> Outcome {

@@ -7,8 +7,8 @@ use std::{
 
 use super::Outcome;
 use crate::{
-    model::{Customer, Tenant},
-    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token, lasting_fingerprint_of},
+    model::{Customer, Record, Tenant},
+    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, TOO_LARGE, Token, lasting_fingerprint_of},
 };
 
 /// What earlier runs found out, and where this one's entries go.
@@ -61,20 +61,28 @@ impl Answers {
     pub(super) fn show(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
         let is_unlisted = self.lock().get(&*tenant.provided_id).is_some_and(|known| known.seen == Shown::Unlisted);
         let seen = if is_unlisted { Shown::Unlisted } else { Shown::Listed(lasting_fingerprint_of(customer, tenant)) };
-        self.insert(tenant, customer, seen);
+        self.insert(tenant, &customer.token, seen);
+    }
+
+    /// The same of a record that may be too large to be read.
+    pub(super) fn show_record(&self, tenant: &Tenant<'_>, record: &Record<'_>) {
+        match record {
+            Record::Whole(customer) => self.show(tenant, customer),
+            Record::Partial(partial) => self.insert(tenant, &partial.token, Shown::Listed(TOO_LARGE)),
+        }
     }
 
     /// Takes what the answer to a create showed of a customer that exists, though the listing did not show it.
     pub(super) fn show_unlisted(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
-        self.insert(tenant, customer, Shown::Unlisted);
+        self.insert(tenant, &customer.token, Shown::Unlisted);
     }
 
     pub(super) fn take(&self, tenant: &Tenant<'_>) -> Option<Acknowledged> {
         self.lock().remove(&*tenant.provided_id)
     }
 
-    fn insert(&self, tenant: &Tenant<'_>, customer: &Customer<'_>, seen: Shown) {
-        let answer = Acknowledged { token: Token::shown(&customer.token), seen };
+    fn insert(&self, tenant: &Tenant<'_>, token: &str, seen: Shown) {
+        let answer = Acknowledged { token: Token::shown(token), seen };
         self.lock().insert(tenant.provided_id.clone().into_owned(), answer);
     }
 

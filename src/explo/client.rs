@@ -13,7 +13,7 @@ use std::{
 use reqwest::{Method, StatusCode, Url, header::HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Error, endpoint::Endpoint, observed::Observed, wire::ListingVersion};
+use super::{Error, endpoint::Endpoint, look::Nobody, observed::Observed, refusal::Refusal, wire::ListingVersion};
 use crate::{
     http::{Answer, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable, excerpt},
     model::Tenant,
@@ -62,6 +62,7 @@ pub struct Client<T = Https> {
     pub(super) page_size_names: OnceLock<&'static [&'static str]>,
     /// Listings that were refused for what they call it.
     pub(super) page_sizes_refused: AtomicUsize,
+    pub(super) nobody: Nobody,
 }
 
 /// One request, to be sent as often as it takes.
@@ -80,6 +81,8 @@ pub(super) struct Request<'a> {
 struct Counted<'a, T> {
     client: &'a Client<T>,
     request: &'a Request<'a>,
+    /// What was answered last to a look at one customer that was refused.
+    heard: Mutex<Vec<u8>>,
 }
 
 impl Client {
@@ -108,6 +111,7 @@ impl<T: Transport> Client<T> {
             observed: Arc::default(),
             page_size_names: OnceLock::new(),
             page_sizes_refused: AtomicUsize::new(0),
+            nobody: Nobody::new(seed),
         }
     }
 
@@ -136,8 +140,27 @@ impl<T: Transport> Client<T> {
         request: &Request<'_>,
         read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<(A, u32), Error> {
-        let called = self.caller.call(&Counted { client: self, request }, read).await;
+        let called = self.caller.call(&Counted::new(self, request), read).await;
         called.map_err(|failure| Error::of(request.endpoint, failure))
+    }
+
+    /// Makes one call as often as it takes, with the beginning of an answer that `read` made nothing of, or that is a refusal.
+    pub(super) async fn call_heard<A>(
+        &self,
+        request: &Request<'_>,
+        mut read: impl FnMut(&[u8]) -> Result<Option<A>, Unusable>,
+    ) -> (Result<Option<A>, Error>, Vec<u8>) {
+        let counted = Counted::new(self, request);
+        let read = |body: &[u8]| {
+            let read = read(body);
+            if matches!(read, Ok(None) | Err(Unusable::Shape)) {
+                counted.hear(body);
+            }
+            read
+        };
+        let called = self.caller.call(&counted, read).await;
+        let answered = called.map(|(answer, _)| answer).map_err(|failure| Error::of(request.endpoint, failure));
+        (answered, counted.heard.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Makes one call that must not be repeated: where the answer is lost it may have been applied.
@@ -146,7 +169,7 @@ impl<T: Transport> Client<T> {
         request: &Request<'_>,
         read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<A, Error> {
-        let called = self.caller.call_once(&Counted { client: self, request }, read).await;
+        let called = self.caller.call_once(&Counted::new(self, request), read).await;
         called.map_err(|failure| Error::of(request.endpoint, failure))
     }
 
@@ -154,6 +177,17 @@ impl<T: Transport> Client<T> {
     pub(super) async fn back_off(&self, endpoint: Endpoint, attempts: u32, fault: &Fault) -> Result<(), Error> {
         let waited = self.caller.back_off(endpoint.name(), attempts, fault).await;
         waited.map_err(|failure| Error::of(endpoint, failure))
+    }
+}
+
+impl<'a, T> Counted<'a, T> {
+    fn new(client: &'a Client<T>, request: &'a Request<'a>) -> Self {
+        Self { client, request, heard: Mutex::default() }
+    }
+
+    fn hear(&self, body: &[u8]) {
+        let kept = &body[..body.len().min(Refusal::KEPT)];
+        kept.clone_into(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -170,6 +204,9 @@ impl<T> Call for Counted<'_, T> {
     }
 
     fn excerpt(&self, _: StatusCode, body: &[u8]) -> String {
+        if self.request.endpoint == Endpoint::GetCustomer {
+            self.hear(body);
+        }
         excerpt(body, self.request.sent, self.client.settings.token.expose_secret())
     }
 

@@ -34,7 +34,7 @@ pub enum Error {
     #[error("the answer to the rename was lost, and now {found}")]
     Unclear {
         /// What a look at both ids found.
-        found: &'static str,
+        found: String,
     },
     /// Tried as often as is allowed.
     #[error("{endpoint} failed {attempts} times, the last time because {fault}")]

@@ -4,12 +4,12 @@
 //! The children of one customer end with what their first page promised, or with a short page: `total_count` may be that of
 //! all customers.
 
-use std::sync::Mutex;
+use std::{borrow::Cow, sync::Mutex};
 
 use super::{
     Error, PageProgress, Unusable,
     client::{Client, ListingRules},
-    page::Page,
+    page::{Page, Shown},
     wire::ListingVersion,
 };
 use crate::{
@@ -47,13 +47,13 @@ struct Customers<'c, 'o, T> {
 /// Shows every distinct customer once, as its page arrives; they are told apart by their tokens.
 struct Union<'o> {
     tokens: Distinct,
-    observe: &'o mut dyn FnMut(&[Customer<'_>]),
+    observe: &'o mut dyn FnMut(Shown<'_, '_>),
 }
 
 pub(super) async fn list(
     client: &Client<impl Transport>,
     rules: &ListingRules,
-    observe: &mut dyn FnMut(&[Customer<'_>]),
+    observe: &mut dyn FnMut(Shown<'_, '_>),
     progress: PageProgress<'_>,
 ) -> Result<Listing, Error> {
     let customers = Customers::new(client, None, observe);
@@ -78,7 +78,10 @@ pub(super) async fn children(
 ) -> Result<Children, Error> {
     let (mut provided_ids, mut seen) = (Vec::new(), Vec::<Seen>::new());
     let id = |child: &Customer<'_>| child.provided_id.as_deref().map(str::to_owned);
-    let mut observe = |children: &[Customer<'_>]| provided_ids.extend(children.iter().filter_map(id));
+    let mut observe = |shown: Shown<'_, '_>| match shown {
+        Shown::Customers(children) => provided_ids.extend(children.iter().filter_map(id)),
+        Shown::Partial(child, _) => provided_ids.extend(child.provided_id.map(Cow::into_owned)),
+    };
     let customers = Customers::new(client, Some(parent), &mut observe);
     loop {
         let before = customers.distinct();
@@ -96,14 +99,14 @@ pub(super) async fn children(
 impl<T: Transport> Client<T> {
     /// The first page alone: how many customers it has, and how many it promises.
     pub async fn first_page(&self) -> Result<(usize, Option<u64>), Error> {
-        let mut nobody = |_: &[Customer<'_>]| {};
+        let mut nobody = |_: Shown<'_, '_>| {};
         let seen = Customers::new(self, None, &mut nobody).number(1).await?;
         Ok((seen.records, seen.total))
     }
 }
 
 impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
-    fn new(client: &'c Client<T>, parent: Option<&'c str>, observe: &'o mut dyn FnMut(&[Customer<'_>])) -> Self {
+    fn new(client: &'c Client<T>, parent: Option<&'c str>, observe: &'o mut dyn FnMut(Shown<'_, '_>)) -> Self {
         Self { client, parent, union: Mutex::new(Union { tokens: Distinct::default(), observe }) }
     }
 
@@ -111,7 +114,7 @@ impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
         let version = self.client.settings.listing.version;
         let read = |body: &[u8]| {
             let mut union = self.union.lock().map_err(|_| Unusable::Shape)?;
-            let Page { total, customers } = Page::read(body, version, &mut |customers| union.add(customers))?;
+            let Page { total, customers } = Page::read(body, version, &mut |shown| union.take(shown))?;
             union.tokens.expect(total.unwrap_or_default());
             let all = (version == ListingVersion::V1).then_some(customers as u64);
             Ok(Seen { records: customers, total: all.or(total), next: None })
@@ -133,6 +136,13 @@ impl<T: Transport> Pages for Customers<'_, '_, T> {
 }
 
 impl Union<'_> {
+    fn take(&mut self, shown: Shown<'_, '_>) {
+        match shown {
+            Shown::Customers(customers) => self.add(customers),
+            Shown::Partial(..) => {}
+        }
+    }
+
     fn add(&mut self, customers: &mut [Customer<'_>]) {
         let are_new = self.tokens.insert_all(customers.iter().map(|customer| {
             let token = Some(&*customer.token).filter(|token| !token.is_empty());
@@ -145,6 +155,6 @@ impl Union<'_> {
                 new += 1;
             }
         }
-        (self.observe)(&customers[..new]);
+        (self.observe)(Shown::Customers(&mut customers[..new]));
     }
 }

@@ -36,14 +36,16 @@ pub use compare::{Difference, EmailRule, KeyStyle, Rules, TagRule, compare, need
 pub use comparison::Comparison;
 pub use due::Due;
 pub use entry::{Acknowledged, Entry, Listed, Token};
-pub use explanation::Explanation;
+pub use explanation::{Explanation, Unseen};
 pub use failure::Failure;
 pub use findings::Findings;
 pub use fingerprint::{Fingerprints, Layouts};
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use index::{Index, Probe};
-pub use remembered::{FieldFindings, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash};
+pub use remembered::{
+    FieldFindings, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+};
 pub use rows::RowNumber;
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};

@@ -107,6 +107,9 @@ impl Sides {
     }
 }
 
+/// Stands for what a customer holds whose record is too large to be read.
+pub const TOO_LARGE: u64 = u64::from_be_bytes(*b"toolarge");
+
 /// A hash that tells tokens apart without holding one.
 #[must_use]
 pub fn token_hash(token: &str) -> u64 {
