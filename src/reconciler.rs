@@ -13,7 +13,7 @@ use crate::{
     applier::{Applied, Applier, Recording},
     explo::{self, Children, Listing, Look, Reader, Shown, Stop, Writer},
     ledger,
-    plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Guard, Held, Index, Plan, Rules, Token},
+    plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Found, Guard, Held, Index, Plan, Rules, Token},
     progress::Progress,
     source::{self, Source},
 };
@@ -78,6 +78,18 @@ pub enum Error {
     /// What is known can't be had, or nothing could be kept.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
+    /// The listing shows another team's customers, or is broken: nothing may be written on it.
+    #[error(
+        "{customers} customers are listed, and none of them has one of the {remembered} tokens that are remembered: these \
+         are another team's customers, or the listing is broken. Nothing was written. If they are yours by now, let the \
+         ledger take them over: explo-sync ledger --adopt"
+    )]
+    Strangers {
+        /// Listed.
+        customers: usize,
+        /// Tokens in the ledger.
+        remembered: usize,
+    },
 }
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
@@ -85,14 +97,19 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
         let (comparison, mut listing) = self.compare(tenants, progress).await?;
+        let comparison = self.ask_hidden(comparison).await?;
         let comparison = self.place(comparison, &mut listing, writer.map(|_| self.record)).await?;
         let comparison = self.verify(comparison).await?;
-        let plan = self.check_tags(comparison.finish()).await?;
-        let (held, due) = (self.guard.held(&plan, self.allowances), self.due(&plan));
+        let mut plan = self.check_tags(comparison.finish()).await?;
+        let held = self.guard.held(&plan, self.allowances);
+        if !held.is_empty() {
+            plan.hold();
+        }
+        let due = self.due(&plan);
         let applied = match writer {
             None => None,
             Some(writer) => {
-                self.remember(&plan, &held);
+                self.remember(&plan, !held.is_empty());
                 if held.is_empty() { Some(self.apply(&plan, &due, writer, progress).await) } else { None }
             }
         };
@@ -115,14 +132,44 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {
-        let mut comparison = Comparison::new(tenants, self.rules, self.findings);
+        let mut comparison = self.comparison(tenants);
         let mut observe = |shown: Shown<'_, '_>| match shown {
             Shown::Customers(customers) => comparison.observe(customers),
             Shown::Partial(..) => {}
         };
         let listing = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
-        Ok((comparison, listing))
+        match comparison.strangers() {
+            Some(remembered) => Err(Error::Strangers { customers: comparison.customers(), remembered }),
+            None => Ok((comparison, listing)),
+        }
+    }
+
+    fn comparison(&self, tenants: Index) -> Comparison<'_> {
+        Comparison::new(tenants, self.rules, self.findings).at(self.now, self.retry_failed)
+    }
+
+    /// Asks for customers that no listing shows, those that were not asked for longest.
+    async fn ask_hidden<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
+        let unasked = comparison.unasked();
+        let asked = unasked.iter().map(|id| async move { Ok::<_, Error>((id, self.proven(id).await)) });
+        let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
+        let mut is_refused = false;
+        while let Some((provided_id, answer)) = answers.try_next().await? {
+            is_refused |= matches!(answer, Ok(None | Some(Look::Refused(_))));
+            match answer {
+                Ok(Some(Look::Found(customer))) => comparison.asked(provided_id, &Found::Customer(&customer)),
+                Ok(None) => comparison.asked(provided_id, &Found::Nobody),
+                Ok(Some(Look::Unreadable(_) | Look::Refused(_))) => comparison.asked(provided_id, &Found::Nothing),
+                Err(Error::Explo(error)) if !error.ends_run() => comparison.asked(provided_id, &Found::Nothing),
+                Err(error) => return Err(error),
+            }
+        }
+        // What a refusal means was asked for as well.
+        if is_refused {
+            comparison.looked();
+        }
+        Ok(comparison)
     }
 
     /// Finds out under whom customers are: no record of a customer names its parent. What is found out is remembered at
@@ -133,7 +180,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         listing: &mut Listing,
         record: Option<&dyn Fn(Entry)>,
     ) -> Result<Comparison<'f>, Error> {
-        let parents = comparison.parents(self.now);
+        let parents = comparison.parents();
         let take = |parent: &str, children: Option<&[String]>| {
             comparison.place(parent, children);
             if let Some(record) = record {
@@ -212,8 +259,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     /// What is to be remembered before anything is written.
-    fn remember(&self, plan: &Plan, held: &[Held]) {
-        let entries = plan.entries(self.findings, held);
+    fn remember(&self, plan: &Plan, is_held: bool) {
+        let entries = plan.entries(self.findings, is_held);
         let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
         if forgotten > 0 {
             tracing::info!(forgotten, "tokens are forgotten that no customer has under their ids any more");
@@ -228,6 +275,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     async fn apply<W: Writer>(&self, plan: &Plan, due: &Due, writer: &W, progress: &dyn Progress) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
         let recording = Recording { findings: self.findings, now: self.now, record: self.record };
-        Applier::new(plan, due, self.reader, writer, spare, recording).apply(self.side_by_side, progress).await
+        let is_listed = |_: &str| false;
+        let applier = Applier::new(plan, due, (self.reader, writer), spare, &is_listed, recording);
+        applier.apply(self.side_by_side, progress).await
     }
 }

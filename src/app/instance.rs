@@ -76,7 +76,7 @@ impl Instance {
         if saved.instance != self.config.name {
             return Err(format!("it is the plan of instance {}, and this is {}", saved.instance, self.config.name));
         }
-        saved.restore(Fingerprints::new(rand::random())).map_err(str::to_owned)
+        saved.restore(Fingerprints::new(rand::random()), seconds_now()).map_err(str::to_owned)
     }
 
     /// Runs once, and logs the beginning and the end. `memory` is the ledger where none is configured.
@@ -210,13 +210,18 @@ impl Instance {
             findings,
             record,
             retry_failed: task.retry_failed,
-            now: now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+            now: seconds_now(),
             side_by_side: config.max_in_flight,
             max_changes: task.max_changes.unwrap_or(usize::MAX),
             stop: &self.stop,
             seed: rand::random(),
         }
     }
+}
+
+/// Since 1970.
+fn seconds_now() -> u64 {
+    now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn log_end(report: &Report) {

@@ -1,30 +1,38 @@
 //! Carries out a plan and decides nothing: each change is one outcome, and the answer to each write is compared with what
 //! was wanted.
+//!
+//! Promises: every change that is due is begun, however many others fail: one whose first attempt fails goes behind all
+//! others. Only an [`outage`] and a stop end that.
 
+mod outage;
 mod recording;
 mod settling;
 mod tags;
+mod tokens;
+mod writing;
 
 use std::{
-    collections::HashSet,
-    sync::{Mutex, OnceLock, PoisonError},
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    explo::{Created, Error, Reader, Writer},
-    model::{Customer, Field, Record, Tenant},
-    plan::{Change, Difference, Due, KeyStyle, Plan, RowNumber, Spare, Unsettled, compare, needs_current, wanted},
+    explo::{Attempts, Endpoint, Error, Fault, Reader, Writer},
+    model::Tenant,
+    plan::{Change, Due, Plan, RowNumber, Spare, Unsettled},
     progress::Progress,
 };
 
+use outage::Outage;
 use recording::Answers;
 pub(crate) use recording::Recording;
 use settling::Settling;
 use tags::Unmade;
+use tokens::Tokens;
 
-/// So many tenants answered 403 end the run: the token may not write.
+/// So many tenants answered 403 end the run, if no write has succeeded: the token may not write.
 const FORBIDDEN: usize = 3;
 
 /// What became of one change.
@@ -60,7 +68,7 @@ impl Outcome {
 pub struct Applied {
     /// One outcome for each change, in the order of the plan.
     pub outcomes: Vec<Outcome>,
-    /// Ids that were to be created but existed, unlisted.
+    /// Ids that were to be created but existed, hidden.
     pub existing: Vec<String>,
     /// Why it ended before the end.
     pub end: Option<Error>,
@@ -75,22 +83,34 @@ pub(crate) struct Applier<'a, R, W> {
     spare: Mutex<Spare>,
     existing: Mutex<Vec<String>>,
     settling: Settling<'a, R>,
+    tokens: Tokens<'a>,
     answers: Answers,
     recording: Recording<'a>,
-    forbidden: Mutex<usize>,
+    outage: Outage,
+    /// Tenants answered 403; nothing once a write has succeeded.
+    forbidden: Mutex<Option<usize>>,
     unmade_tags: Mutex<Unmade>,
     /// To be renamed or made, and not done: whatever needs these customers waits.
     not_there: Mutex<HashSet<RowNumber>>,
     end: OnceLock<Error>,
 }
 
+/// Changes that are put behind all others, by their numbers.
+#[derive(Debug, Default)]
+struct Postponed {
+    /// With the failure of the first attempt, where there was one.
+    changes: HashMap<usize, Option<Error>>,
+    /// The tenants that are to be renamed or made by them.
+    rows: HashSet<RowNumber>,
+}
+
 impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     pub(crate) fn new(
         plan: &'a Plan,
         due: &'a Due,
-        reader: &'a R,
-        writer: &'a W,
+        (reader, writer): (&'a R, &'a W),
         spare: Spare,
+        is_listed: &'a dyn Fn(&str) -> bool,
         recording: Recording<'a>,
     ) -> Self {
         Self {
@@ -101,34 +121,54 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             spare: Mutex::new(spare),
             existing: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
+            tokens: Tokens::new(recording.findings, is_listed),
             answers: Answers::default(),
             recording,
-            forbidden: Mutex::new(0),
+            outage: Outage::default(),
+            forbidden: Mutex::new(Some(0)),
             unmade_tags: Mutex::default(),
             not_there: Mutex::new(plan.needed()),
             end: OnceLock::new(),
         }
     }
 
-    /// Makes the missing tags, then what is due of the changes, part by part: so many side by side.
+    /// Makes the missing tags, then what is due of the changes, part by part, so many side by side; then the same of those
+    /// that failed at first.
     pub(crate) async fn apply(self, side_by_side: usize, progress: &dyn Progress) -> Applied {
-        let (changes, due) = (&self.plan.changes, self.due);
+        let changes = &self.plan.changes;
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
-        for (number, failure) in &due.waiting {
+        for (number, failure) in &self.due.waiting {
             outcomes[*number] = self.recording.passed(self.plan, &changes[*number], failure);
         }
-        self.make_tags(side_by_side).await;
-        let numbered = |number: &usize| {
-            let (number, outcome) = (*number, self.outcome(&changes[*number]));
-            async move { (number, outcome.await) }
+        let (mut arrived, begun) = (0, self.due.count());
+        let mut arrive = |number: usize, outcome| {
+            outcomes[number] = outcome;
+            arrived += 1;
+            progress.applied(arrived, begun);
         };
-        let (mut arrived, begun) = (0, due.count());
-        for part in &due.parts {
-            let mut arriving = stream::iter(part).map(numbered).buffer_unordered(side_by_side.max(1));
+        self.make_tags(Attempts::FIRST, side_by_side).await;
+        let postponed = Mutex::new(Postponed::default());
+        for part in &self.due.parts {
+            let begun = part.iter().map(|number| async { (*number, self.begin(*number, &postponed).await) });
+            let mut arriving = stream::iter(begun).buffer_unordered(side_by_side.max(1));
             while let Some((number, outcome)) = arriving.next().await {
-                outcomes[number] = outcome;
-                arrived += 1;
-                progress.applied(arrived, begun);
+                if let Some(outcome) = outcome {
+                    arrive(number, outcome);
+                }
+            }
+        }
+        let mut postponed = postponed.into_inner().unwrap_or_else(PoisonError::into_inner).changes;
+        if !postponed.is_empty() {
+            self.make_tags(Attempts::REST, side_by_side).await;
+        }
+        for part in &self.due.parts {
+            let again: Vec<_> = part.iter().filter_map(|number| Some((*number, postponed.remove(number)?))).collect();
+            let applier = &self;
+            let again =
+                again.into_iter().map(|(number, first)| async move { (number, applier.go_on(number, first).await) });
+            let mut arriving = stream::iter(again).buffer_unordered(side_by_side.max(1));
+            while let Some((number, outcome)) = arriving.next().await {
+                arrive(number, outcome);
             }
         }
         let mut existing = self.existing.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -136,31 +176,100 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         Applied { outcomes, existing, end: self.end.into_inner() }
     }
 
-    async fn outcome(&self, change: &Change) -> Outcome {
+    /// One attempt at a change; nothing where it is put behind all others.
+    async fn begin(&self, number: usize, postponed: &Mutex<Postponed>) -> Option<Outcome> {
+        let change = &self.plan.changes[number];
+        let later = || postponed.lock().unwrap_or_else(PoisonError::into_inner);
+        let postpone = |first: Option<Error>| {
+            let mut later = later();
+            later.changes.insert(number, first);
+            later.rows.extend((!matches!(change, Change::Update(_))).then(|| change.row()));
+        };
+        self.outage.passed().await;
+        let needs_later = self.plan.waits_for(change).any(|row| later().rows.contains(&row));
+        if self.end.get().is_none() && (needs_later || self.lacks_tag_yet(change)) {
+            postpone(None);
+            return None;
+        }
+        match self.attempt(change, Attempts::FIRST).await {
+            Ok(outcome) => Some(outcome),
+            Err(error) if self.may_go_on(change, &error) => {
+                tracing::warn!(
+                    tenant.id = &*self.plan.provided_id(change),
+                    change = change.kind(),
+                    "put behind all others: {error}"
+                );
+                postpone(Some(error));
+                None
+            }
+            Err(error) => Some(self.failed(change, error)),
+        }
+    }
+
+    /// The other attempts at a change that was put behind all others.
+    async fn go_on(&self, number: usize, first: Option<Error>) -> Outcome {
+        let change = &self.plan.changes[number];
+        self.outage.passed().await;
+        let attempts = match &first {
+            // Its first attempt was one.
+            Some(error) if self.end.get().is_some() => {
+                return self.told(change, Outcome::Failed(error.to_string()), true);
+            }
+            Some(_) => Attempts::REST,
+            None => Attempts::ALL,
+        };
+        match self.attempt(change, self.outage.bounded(attempts)).await {
+            Ok(Outcome::Deferred) if first.is_some() => {
+                let reason = first.map_or(String::new(), |error| error.to_string());
+                self.told(change, Outcome::Failed(reason), true)
+            }
+            Ok(outcome) => outcome,
+            Err(error) => self.failed(change, error),
+        }
+    }
+
+    /// Whether a change whose first attempt failed so gets more of them.
+    fn may_go_on(&self, change: &Change, error: &Error) -> bool {
+        let own = match change {
+            Change::Create(_) => Endpoint::CreateCustomer,
+            Change::Rename(_) | Change::Update(_) => Endpoint::UpdateCustomer,
+        };
+        let is_first = |endpoint: Endpoint, fault: &Fault| endpoint == own && *fault != Fault::Throttled;
+        let is_own = matches!(error, Error::GaveUp { endpoint, fault, .. } if is_first(*endpoint, fault));
+        is_own && self.writer.max_attempts() > 1 && self.end.get().is_none()
+    }
+
+    /// What becomes of a change that is tried so often; an error is the failure of a call.
+    async fn attempt(&self, change: &Change, attempts: Attempts) -> Result<Outcome, Error> {
         if self.end.get().is_some() || self.must_wait(change) {
-            return Outcome::Deferred;
+            return Ok(Outcome::Deferred);
+        }
+        if let Some((reason, is_refused)) = self.unmade_tag(change) {
+            return Ok(self.told(change, Outcome::Failed(reason), is_refused));
         }
         let tenant = self.plan.index.tenant(change.row());
-        let unmade_tag = self.unmade_tag(change);
-        let is_tag_refused = unmade_tag.as_ref().map(|(_, is_refused)| *is_refused);
-        let outcome = match (change, unmade_tag) {
-            (_, Some((reason, _))) => Ok(Outcome::Failed(reason)),
-            (Change::Rename(row), None) => self.rename(*row, &tenant).await,
-            (Change::Create(_), None) => self.create(&tenant).await,
-            (Change::Update(update), None) => self.update(update.row, &tenant, &update.differences).await,
-        };
-        let answer = self.answers.take(&tenant);
-        let is_own_fault = match &outcome {
-            Err(error) => matches!(error, Error::Rejected { .. }),
-            // That the guard has no room for an existing customer is nobody's fault.
-            Ok(_) => is_tag_refused.unwrap_or(answer.is_none()),
-        };
-        let outcome = outcome.unwrap_or_else(|error| self.failed(error));
+        let outcome = match change {
+            Change::Rename(row) => self.rename(change, *row, &tenant, attempts).await,
+            Change::Create(_) => self.create(change, &tenant, attempts).await,
+            Change::Update(update) => self.update(change, update, &tenant, attempts).await,
+        }?;
+        // That the guard has no room for an existing customer is nobody's fault.
+        let is_own_fault = !self.answers.has(&tenant);
+        Ok(self.told(change, outcome, is_own_fault))
+    }
+
+    /// Has an outcome remembered, and logged where it is a failure.
+    fn told(&self, change: &Change, outcome: Outcome, is_own_fault: bool) -> Outcome {
+        let tenant_id = self.plan.provided_id(change);
+        let answer = self.answers.take(&tenant_id);
         self.recording.ended(self.plan, change, &outcome, is_own_fault, answer.as_ref());
         match &outcome {
-            Outcome::Applied | Outcome::Unsettled(_) => self.is_there(change.row()),
+            Outcome::Applied | Outcome::Unsettled(_) => {
+                self.is_there(change.row());
+                *self.forbidden() = None;
+            }
             Outcome::Failed(reason) => {
-                tracing::error!(tenant.id = &*tenant.provided_id, change = change.kind(), "{reason}");
+                tracing::error!(tenant.id = &*tenant_id, change = change.kind(), "{reason}");
             }
             Outcome::Deferred | Outcome::Waiting(_) => {}
         }
@@ -177,116 +286,36 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         self.not_there.lock().unwrap_or_else(PoisonError::into_inner).remove(&row);
     }
 
-    async fn rename(&self, row: RowNumber, tenant: &Tenant<'_>) -> Result<Outcome, Error> {
-        let customer = self.writer.rename(&self.plan.previous_provided_id(row), &tenant.provided_id).await?;
-        self.answers.show_record(tenant, &customer);
-        Ok(Outcome::Applied)
+    fn forbidden(&self) -> MutexGuard<'_, Option<usize>> {
+        self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn create(&self, tenant: &Tenant<'_>) -> Result<Outcome, Error> {
-        let created = self.writer.create(&wanted(tenant, &Field::ALL, None, self.plan.rules)).await?;
-        if created.is_new {
-            self.answers.show(tenant, &created.customer);
-            let unsettled = self.settling.differences(tenant, &created.customer).await.into_iter().map(Unsettled::new);
-            return Ok(settled(unsettled.collect()));
-        }
-        self.adopt(tenant, &created).await
-    }
-
-    /// A customer that existed though the listing did not show it: ours only if it is in a data visibility group that the
-    /// listing shows.
-    async fn adopt(&self, tenant: &Tenant<'_>, found: &Created) -> Result<Outcome, Error> {
-        let (groups, customer) = (&self.plan.access_groups, &found.customer);
-        let group = customer.access_group.as_deref().unwrap_or_default();
-        if !groups.is_empty() && !groups.contains(group) {
-            let reason = "it exists already, in a data visibility group that the listing does not show: left alone";
-            return Ok(Outcome::Failed(reason.to_owned()));
-        }
-        if found.may_be_ours {
-            self.answers.show(tenant, customer);
-        } else {
-            self.answers.show_unlisted(tenant, customer);
-            self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone().into_owned());
-        }
-        let differences = self.settling.differences(tenant, customer).await;
-        let mut fields = fields(&differences);
-        // No answer shows it, and no listing will.
-        fields.extend((!found.may_be_ours && tenant.parent_provided_id.is_some()).then_some(Field::ParentProvidedId));
-        if fields.is_empty() {
-            return Ok(Outcome::Applied);
-        }
-        if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(&fields) {
-            let reason = "it exists already and differs, and the guard has no room for a further update";
-            return Ok(Outcome::Failed(reason.to_owned()));
-        }
-        Ok(settled(self.write(tenant, &fields, Some(customer)).await?))
-    }
-
-    /// What three updates could not settle is spared, and the rest is written. Where others' values are carried they are
-    /// read just before, and what no longer differs is not sent.
-    async fn update(&self, row: RowNumber, tenant: &Tenant<'_>, differences: &[Difference]) -> Result<Outcome, Error> {
-        let (mut unsettled, mut fields) = self.settling.spare(differences);
-        if needs_current(&tenant.managed(), &fields, self.plan.rules) {
-            let current = self.reader.customer(&tenant.provided_id).await?.needed()?;
-            let differences = compare(tenant, &current, self.plan.rules.with(KeyStyle::AsListed));
-            let still_differs = |field| differences.iter().any(|difference| difference.field == field);
-            fields.retain(|field| *field == Field::ParentProvidedId || still_differs(*field));
-            unsettled.extend(self.write(tenant, &fields, Some(&current)).await?);
-        } else {
-            unsettled.extend(self.write(tenant, &fields, None).await?);
-        }
-        if fields.contains(&Field::ParentProvidedId) && self.plan.moved_again.contains(&row) {
-            unsettled.extend(self.settling.look_after(tenant, differences).await);
-        }
-        Ok(settled(unsettled))
-    }
-
-    /// Writes these fields, if any; gives those that the answer still shows otherwise.
-    async fn write(
-        &self,
-        tenant: &Tenant<'_>,
-        fields: &[Field],
-        current: Option<&Customer<'_>>,
-    ) -> Result<Vec<Unsettled>, Error> {
-        if fields.is_empty() {
-            return Ok(Vec::new());
-        }
-        let answer = self.writer.update(&wanted(tenant, fields, current, self.plan.rules)).await?;
-        self.answers.show_record(tenant, &answer);
-        match answer {
-            Record::Whole(answer) => Ok(self.settling.unsettled(tenant, &answer, fields).await),
-            // Too large to be compared.
-            Record::Partial(_) => Ok(Vec::new()),
-        }
-    }
-
-    fn failed(&self, error: Error) -> Outcome {
+    /// What a call that failed for good makes of a change.
+    fn failed(&self, change: &Change, error: Error) -> Outcome {
+        let is_own_fault = match &error {
+            Error::Rejected { .. } | Error::Forbidden { .. } | Error::GaveUp { .. } | Error::Unclear { .. } => true,
+            Error::Stopped { .. } => {
+                let _ = self.end.set(error);
+                return self.told(change, Outcome::Deferred, false);
+            }
+            Error::Unauthorized { .. } | Error::Outage { .. } | Error::Incomplete { .. } | Error::Cut { .. } => false,
+        };
         let reason = error.to_string();
         let ends = match &error {
-            Error::Stopped { .. } => return self.deferred(error),
-            Error::Forbidden { .. } => {
-                let mut forbidden = self.forbidden.lock().unwrap_or_else(PoisonError::into_inner);
+            Error::Forbidden { .. } => self.forbidden().as_mut().is_some_and(|forbidden| {
                 *forbidden += 1;
                 *forbidden >= FORBIDDEN
-            }
+            }),
             _ => error.ends_run(),
         };
         if ends {
             let _ = self.end.set(error);
         }
-        Outcome::Failed(reason)
-    }
-
-    fn deferred(&self, stopped: Error) -> Outcome {
-        let _ = self.end.set(stopped);
-        Outcome::Deferred
+        self.told(change, Outcome::Failed(reason), is_own_fault)
     }
 }
 
-fn fields(differences: &[Difference]) -> Vec<Field> {
-    differences.iter().map(|difference| difference.field).collect()
-}
-
-fn settled(unsettled: Vec<Unsettled>) -> Outcome {
-    if unsettled.is_empty() { Outcome::Applied } else { Outcome::Unsettled(unsettled) }
+/// The parent of a tenant, for what is inherited from it.
+fn parent<'t>(tenant: &'t Tenant<'_>) -> Option<&'t str> {
+    tenant.parent_provided_id.as_deref()
 }

@@ -7,8 +7,8 @@ use std::{
 
 use super::Outcome;
 use crate::{
-    model::{Customer, Record, Tenant},
-    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, TOO_LARGE, Token, lasting_fingerprint_of},
+    model::Tenant,
+    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token},
 };
 
 /// What earlier runs found out, and where this one's entries go.
@@ -49,7 +49,7 @@ impl Recording<'_> {
             Outcome::Applied => (self.record)(acknowledged(&[])),
             Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled)),
             Outcome::Failed(error) if is_own_fault => {
-                (self.record)(plan.failed(self.findings, change, answer, error, self.now));
+                (self.record)(plan.failed(self.findings, change, answer, error));
             }
             Outcome::Failed(_) | Outcome::Deferred | Outcome::Waiting(_) => {}
         }
@@ -57,33 +57,21 @@ impl Recording<'_> {
 }
 
 impl Answers {
-    /// Takes what the answer to a write showed.
-    pub(super) fn show(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
-        let is_unlisted = self.lock().get(&*tenant.provided_id).is_some_and(|known| known.seen == Shown::Unlisted);
-        let seen = if is_unlisted { Shown::Unlisted } else { Shown::Listed(lasting_fingerprint_of(customer, tenant)) };
-        self.insert(tenant, &customer.token, seen);
-    }
-
-    /// The same of a record that may be too large to be read.
-    pub(super) fn show_record(&self, tenant: &Tenant<'_>, record: &Record<'_>) {
-        match record {
-            Record::Whole(customer) => self.show(tenant, customer),
-            Record::Partial(partial) => self.insert(tenant, &partial.token, Shown::Listed(TOO_LARGE)),
-        }
-    }
-
-    /// Takes what the answer to a create showed of a customer that exists, though the listing did not show it.
-    pub(super) fn show_unlisted(&self, tenant: &Tenant<'_>, customer: &Customer<'_>) {
-        self.insert(tenant, &customer.token, Shown::Unlisted);
-    }
-
-    pub(super) fn take(&self, tenant: &Tenant<'_>) -> Option<Acknowledged> {
-        self.lock().remove(&*tenant.provided_id)
-    }
-
-    fn insert(&self, tenant: &Tenant<'_>, token: &str, seen: Shown) {
+    /// Takes what the answer to a write showed of a customer; a hidden one stays hidden.
+    pub(super) fn show(&self, tenant: &Tenant<'_>, token: &str, seen: Shown) {
+        let known = self.lock().get(&*tenant.provided_id).map(|known| known.seen);
+        let seen = known.filter(|known| matches!(known, Shown::Hidden(_))).unwrap_or(seen);
         let answer = Acknowledged { token: Token::shown(token), seen };
         self.lock().insert(tenant.provided_id.clone().into_owned(), answer);
+    }
+
+    /// Whether an answer showed anything of a tenant's customer.
+    pub(super) fn has(&self, tenant: &Tenant<'_>) -> bool {
+        self.lock().contains_key(&*tenant.provided_id)
+    }
+
+    pub(super) fn take(&self, provided_id: &str) -> Option<Acknowledged> {
+        self.lock().remove(provided_id)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Acknowledged>> {

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
+use super::parent;
 use crate::{
     explo::{Children, Error, Reader},
     model::{Customer, Field, Tenant},
@@ -24,13 +25,18 @@ impl<'a, R: Reader> Settling<'a, R> {
         Self { reader, rules, strikes: Mutex::default(), keys: OnceCell::new() }
     }
 
-    /// What would run into a rule that three updates showed, and the fields that remain.
-    pub(super) fn spare(&self, differences: &[Difference]) -> (Vec<Unsettled>, Vec<Field>) {
+    /// What sending would not change, as three updates showed, and the fields that remain. What is sent as a check is sent.
+    pub(super) fn spare(
+        &self,
+        parent: Option<&str>,
+        differences: &[Difference],
+        is_check: impl Fn(&Difference) -> bool,
+    ) -> (Vec<Unsettled>, Vec<Field>) {
         let strikes = self.strikes();
         let (mut spared, mut fields) = (Vec::new(), Vec::new());
         for difference in differences {
-            match strikes.rule(difference) {
-                Some(rule) => spared.push(Unsettled { difference: difference.clone(), rule, known: Known::Now }),
+            match strikes.rule(parent, difference).filter(|_| !is_check(difference)) {
+                Some(rule) => spared.push(Unsettled { difference: difference.clone(), rule, known: Known::Predicted }),
                 None => fields.push(difference.field),
             }
         }
@@ -47,20 +53,20 @@ impl<'a, R: Reader> Settling<'a, R> {
         let differences = self.differences(tenant, answer).await.into_iter();
         let differences = differences.filter(|difference| updated.contains(&difference.field));
         let unsettled: Vec<_> = differences.map(Unsettled::new).collect();
-        self.strikes().count(&unsettled);
+        self.strikes().count(parent(tenant), &unsettled);
         unsettled
     }
 
     /// Whether a customer that was moved again is there now: no answer to a write shows it.
     pub(super) async fn look_after(&self, tenant: &Tenant<'_>, differences: &[Difference]) -> Vec<Unsettled> {
-        let Some(parent) = &tenant.parent_provided_id else { return Vec::new() };
-        let Ok(Children { provided_ids, .. }) = self.reader.children(parent).await else { return Vec::new() };
+        let Some(above) = parent(tenant) else { return Vec::new() };
+        let Ok(Children { provided_ids, .. }) = self.reader.children(above).await else { return Vec::new() };
         if provided_ids.iter().any(|child| *child == tenant.provided_id) {
             return Vec::new();
         }
         let moves = differences.iter().filter(|difference| difference.field == Field::ParentProvidedId);
         let unsettled: Vec<_> = moves.cloned().map(Unsettled::new).collect();
-        self.strikes().count(&unsettled);
+        self.strikes().count(parent(tenant), &unsettled);
         unsettled
     }
 

@@ -15,7 +15,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Error, endpoint::Endpoint, look::Nobody, observed::Observed, refusal::Refusal, wire::ListingVersion};
 use crate::{
-    http::{Answer, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable, excerpt},
+    http::{
+        Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable,
+        excerpt,
+    },
     model::Tenant,
 };
 
@@ -133,14 +136,15 @@ impl<T: Transport> Client<T> {
         self.page_sizes_refused.load(Ordering::Relaxed)
     }
 
-    /// Makes one call as often as it takes; `read` checks the answer, which comes with the number of attempts that
+    /// Makes one call as often as these attempts allow; `read` checks the answer, which comes with the number of attempts that
     /// failed before and yet may have been applied.
     pub(super) async fn call<A>(
         &self,
         request: &Request<'_>,
+        attempts: Attempts,
         read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<(A, u32), Error> {
-        let called = self.caller.call(&Counted::new(self, request), read).await;
+        let called = self.caller.call(&Counted::new(self, request), attempts, read).await;
         called.map_err(|failure| Error::of(request.endpoint, failure))
     }
 
@@ -158,24 +162,14 @@ impl<T: Transport> Client<T> {
             }
             read
         };
-        let called = self.caller.call(&counted, read).await;
+        let called = self.caller.call(&counted, Attempts::ALL, read).await;
         let answered = called.map(|(answer, _)| answer).map_err(|failure| Error::of(request.endpoint, failure));
         (answered, counted.heard.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes one call that must not be repeated: where the answer is lost it may have been applied.
-    pub(super) async fn call_once<A>(
-        &self,
-        request: &Request<'_>,
-        read: impl FnMut(&[u8]) -> Result<A, Unusable>,
-    ) -> Result<A, Error> {
-        let called = self.caller.call_once(&Counted::new(self, request), read).await;
-        called.map_err(|failure| Error::of(request.endpoint, failure))
-    }
-
-    /// Waits before the next attempt at a call that may have been applied.
-    pub(super) async fn back_off(&self, endpoint: Endpoint, attempts: u32, fault: &Fault) -> Result<(), Error> {
-        let waited = self.caller.back_off(endpoint.name(), attempts, fault).await;
+    /// Waits before the next attempt at a call of which so many failed, and which may have been applied.
+    pub(super) async fn back_off(&self, endpoint: Endpoint, failed: u32, fault: Option<&Fault>) -> Result<(), Error> {
+        let waited = self.caller.back_off(endpoint.name(), failed, fault).await;
         waited.map_err(|failure| Error::of(endpoint, failure))
     }
 }

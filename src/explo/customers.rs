@@ -11,7 +11,7 @@ use super::{
     wire::{self, ListingVersion},
 };
 use crate::{
-    http::Transport,
+    http::{Attempts, Transport},
     model::{Gap, Partial, Record, Tenant},
 };
 
@@ -38,7 +38,7 @@ impl<T: Transport> Client<T> {
                 // Its page calls the filters a body.
                 let body = parent.map(|parent| serde_json::json!({ PARENT: parent }).to_string());
                 let request = Request { endpoint, path: "api/customers/", query: &query, body, sent: None };
-                self.call(&request, read).await.map(|(page, _)| Some(page))
+                self.call(&request, Attempts::ALL, read).await.map(|(page, _)| Some(page))
             }
             ListingVersion::V2 if number == 1 => self.page_1(parent, &mut read).await.map(Some),
             ListingVersion::V2 => {
@@ -96,15 +96,20 @@ impl<T: Transport> Client<T> {
         let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).chain(filter(parent)).collect();
         let endpoint = Endpoint::Customers;
         let request = Request { endpoint, path: endpoint.path(), query: &query, body: None, sent: None };
-        Ok(self.call(&request, read).await?.0)
+        Ok(self.call(&request, Attempts::ALL, read).await?.0)
     }
 
     /// Sends a tenant; the answer must be about its customer. With what it says of newness, and the attempts that failed
     /// before and yet may have been applied.
-    async fn post(&self, endpoint: Endpoint, tenant: &Tenant<'_>) -> Result<(Record<'static>, bool, u32), Error> {
+    async fn post(
+        &self,
+        endpoint: Endpoint,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+    ) -> Result<(Record<'static>, bool, u32), Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
-        let ((is_new, record), failed_attempts) = self.call(&request, read_answer).await?;
+        let ((is_new, record), failed_attempts) = self.call(&request, attempts, read_answer).await?;
         Ok((about(&tenant.provided_id, endpoint, record)?, is_new, failed_attempts))
     }
 }
@@ -154,12 +159,20 @@ impl<T: Transport> Reader for Client<T> {
     async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error> {
         tags::list(self).await
     }
+
+    async fn ping(&self) -> Result<(), Error> {
+        tags::ping(self).await
+    }
 }
 
 impl<T: Transport> Writer for Client<T> {
-    async fn create(&self, tenant: &Tenant<'_>) -> Result<Created, Error> {
+    fn max_attempts(&self) -> u32 {
+        self.settings.max_attempts
+    }
+
+    async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error> {
         let endpoint = Endpoint::CreateCustomer;
-        let (record, is_new, failed_attempts) = self.post(endpoint, tenant).await?;
+        let (record, is_new, failed_attempts) = self.post(endpoint, tenant, attempts).await?;
         match record {
             Record::Whole(customer) => Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer }),
             Record::Partial(_) => {
@@ -169,15 +182,15 @@ impl<T: Transport> Writer for Client<T> {
         }
     }
 
-    async fn update(&self, tenant: &Tenant<'_>) -> Result<Record<'static>, Error> {
-        Ok(self.post(Endpoint::UpdateCustomer, tenant).await?.0)
+    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error> {
+        Ok(self.post(Endpoint::UpdateCustomer, tenant, attempts).await?.0)
     }
 
-    async fn rename(&self, old: &str, new: &str) -> Result<Record<'static>, Error> {
-        rename::rename(self, old, new).await
+    async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error> {
+        rename::rename(self, old, new, attempts).await
     }
 
-    async fn create_tag(&self, name: &str) -> Result<(), Error> {
-        tags::create(self, name).await
+    async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error> {
+        tags::create(self, name, attempts).await
     }
 }

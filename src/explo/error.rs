@@ -47,12 +47,12 @@ pub enum Error {
         fault: Fault,
     },
     /// So many calls in a row were given up that Explo must be down.
-    #[error("{calls} calls in a row were given up, so the run ends; the last: {fault}")]
+    #[error("{calls} calls in a row were given up, so the run ends; the last: {last}")]
     Outage {
         /// How many.
         calls: u32,
         /// What went wrong last.
-        fault: Fault,
+        last: Box<Error>,
     },
     /// The listing can't be shown to be complete, so nothing may be planned on it.
     #[error(
@@ -95,7 +95,6 @@ impl Error {
             Failure::Status { status: 403, excerpt } => Self::Forbidden { endpoint, excerpt },
             Failure::Status { status, excerpt } => Self::Rejected { endpoint, status, excerpt },
             Failure::GaveUp { attempts, fault } => Self::GaveUp { endpoint, attempts, fault },
-            Failure::Outage { calls, fault } => Self::Outage { calls, fault },
             Failure::Stopped { reason } => Self::Stopped { reason },
             Failure::Cut => Self::Cut { endpoint },
         }

@@ -19,7 +19,9 @@ pub mod wire;
 
 use std::collections::BTreeSet;
 
-pub use crate::http::{Answer, Fault, Incoming, Outgoing, Pacer, PageProgress, Stop, Transport, Unusable, retry_after};
+pub use crate::http::{
+    Answer, Attempts, Fault, Incoming, Outgoing, Pacer, PageProgress, Stop, Transport, Unusable, retry_after,
+};
 use crate::model::{Customer, Record, Tenant};
 
 pub use client::{Client, ListingRules, Settings};
@@ -50,24 +52,30 @@ pub trait Reader {
 
     /// The names of all tags; `None` where Explo does not tell.
     async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error>;
+
+    /// Whether Explo answers at all: one cheap call, whatever the answer says.
+    async fn ping(&self) -> Result<(), Error>;
 }
 
-/// Writes customers.
+/// Writes customers. Repeating a write does no harm; which attempts at it are made now is said each time.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Writer {
-    /// Makes the customer of a tenant, or finds that it exists; repeating it does no harm.
-    async fn create(&self, tenant: &Tenant<'_>) -> Result<Created, Error>;
+    /// Attempts that a write may have in all.
+    fn max_attempts(&self) -> u32;
 
-    /// Changes the fields that the tenant has; repeating it does no harm. The answer is the customer as it is now, which may
-    /// be too large to be read whole.
-    async fn update(&self, tenant: &Tenant<'_>) -> Result<Record<'static>, Error>;
+    /// Makes the customer of a tenant, or finds that it exists.
+    async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error>;
 
-    /// Gives the customer with the old id the new one; it keeps its token. Once: an answer that is lost is found out. The
-    /// customer as it is now, which may be too large to be read whole.
-    async fn rename(&self, old: &str, new: &str) -> Result<Record<'static>, Error>;
+    /// Changes the fields that the tenant has. The answer is the customer as it is now, which may be too large
+    /// to be read whole.
+    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error>;
+
+    /// Gives the customer with the old id the new one; it keeps its token. An answer that is lost is found out before the call
+    /// is repeated. The customer as it is now, which may be too large to be read whole.
+    async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error>;
 
     /// Makes a tag; one that is there by now is as good.
-    async fn create_tag(&self, name: &str) -> Result<(), Error>;
+    async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error>;
 }
 
 /// The answer to a create.
@@ -75,7 +83,7 @@ pub trait Writer {
 pub struct Created {
     /// False: it existed before and may differ from what was asked.
     pub is_new: bool,
-    /// False: nobody but others can have made it; no attempt of ours was lost.
+    /// False: no earlier attempt of ours can have created it.
     pub may_be_ours: bool,
     /// The customer as it is now.
     pub customer: Customer<'static>,

@@ -20,34 +20,36 @@ use super::{
     wire::RenameBody,
 };
 use crate::{
-    http::Transport,
+    http::{Attempts, Transport},
     model::{Gap, Record},
 };
 
 const ENDPOINT: Endpoint = Endpoint::UpdateCustomer;
 
-pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Record<'static>, Error> {
-    let mut attempts = 0;
+pub(super) async fn rename(
+    client: &Client<impl Transport>,
+    old: &str,
+    new: &str,
+    attempts: Attempts,
+) -> Result<Record<'static>, Error> {
+    let (mut failed, last) = (attempts.before, attempts.last(client.settings.max_attempts));
+    if failed > 0 {
+        client.back_off(ENDPOINT, failed, None).await?;
+    }
     loop {
-        attempts += 1;
-        let fault = match (call(client, old, new).await, attempts) {
+        let fault = match (call(client, old, new).await, failed) {
             (Ok(customer), _) => return Ok(customer),
             (Err(Error::GaveUp { fault, .. }), _) if fault != Fault::Throttled => fault,
             // A call before this one may come to effect after the look.
-            (Err(error @ Error::Rejected { .. }), 2..) => {
-                return renamed(client, old, new).await?.ok_or(error);
-            }
-            (Err(Error::Stopped { .. }), 2..) => return Err(Error::Cut { endpoint: ENDPOINT }),
+            (Err(error @ Error::Rejected { .. }), 1..) => return renamed(client, old, new).await?.ok_or(error),
+            (Err(Error::Stopped { .. }), 1..) => return Err(Error::Cut { endpoint: ENDPOINT }),
             (Err(error), _) => return Err(error),
         };
-        let looked = renamed(client, old, new).await;
-        match looked {
-            Ok(Some(customer)) => return Ok(customer),
-            Ok(None) if attempts >= client.settings.max_attempts => {
-                return Err(Error::GaveUp { endpoint: ENDPOINT, attempts, fault });
-            }
-            Ok(None) => client.back_off(ENDPOINT, attempts, &fault).await?,
-            Err(error) => return Err(error),
+        failed += 1;
+        match renamed(client, old, new).await? {
+            Some(customer) => return Ok(customer),
+            None if failed >= last => return Err(Error::GaveUp { endpoint: ENDPOINT, attempts: failed, fault }),
+            None => client.back_off(ENDPOINT, failed, Some(&fault)).await?,
         }
     }
 }
@@ -56,7 +58,7 @@ pub(super) async fn rename(client: &Client<impl Transport>, old: &str, new: &str
 async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Record<'static>, Error> {
     let body = serde_json::to_string(&RenameBody { provided_id: old, new_provided_id: new }).unwrap_or_default();
     let request = Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body), sent: None };
-    let (_, record) = client.call_once(&request, read_answer).await?;
+    let ((_, record), _) = client.call(&request, Attempts::FIRST, read_answer).await?;
     about(new, ENDPOINT, record)
 }
 

@@ -9,13 +9,16 @@ use super::{
     endpoint::Endpoint,
     wire::{self, TagBody},
 };
-use crate::{http::Transport, model::Tenant};
+use crate::{
+    http::{Attempts, Transport},
+    model::Tenant,
+};
 
 /// Every tag; `None` where the call is not there (404, 405, 501), not allowed, or fails for good.
 pub(super) async fn list(client: &Client<impl Transport>) -> Result<Option<BTreeSet<String>>, Error> {
     let endpoint = Endpoint::GroupTags;
     let request = Request { endpoint, path: endpoint.path(), query: &[], body: None, sent: None };
-    match client.call(&request, wire::read_tags).await {
+    match client.call(&request, Attempts::ALL, wire::read_tags).await {
         Ok((tags, _)) => Ok(Some(tags)),
         Err(error) if error.ends_run() => Err(error),
         Err(error) => {
@@ -25,15 +28,25 @@ pub(super) async fn list(client: &Client<impl Transport>) -> Result<Option<BTree
     }
 }
 
+/// Whether the server answers at all, whatever it says: the list is asked for, and not looked at.
+pub(super) async fn ping(client: &Client<impl Transport>) -> Result<(), Error> {
+    let endpoint = Endpoint::GroupTags;
+    let request = Request { endpoint, path: endpoint.path(), query: &[], body: None, sent: None };
+    match client.call(&request, Attempts::ALL, |_| Ok(())).await {
+        Ok(_) | Err(Error::Rejected { .. } | Error::Forbidden { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// Makes a tag. One that exists is refused, be it somebody's or made by an attempt whose answer was lost: a look tells.
-pub(super) async fn create(client: &Client<impl Transport>, name: &str) -> Result<(), Error> {
+pub(super) async fn create(client: &Client<impl Transport>, name: &str, attempts: Attempts) -> Result<(), Error> {
     let endpoint = Endpoint::CreateGroupTag;
     let body = serde_json::to_string(&TagBody { name }).unwrap_or_default();
     let sent = Tenant { group_tags: Some(vec![name.into()]), ..Tenant::default() };
     let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(&sent) };
-    match client.call(&request, wire::read_success).await {
+    match client.call(&request, attempts, wire::read_success).await {
         Ok(_) => Ok(()),
-        Err(error) if error.ends_run() => Err(error),
+        Err(error) if error.ends_run() || matches!(error, Error::GaveUp { .. }) => Err(error),
         Err(error) => {
             let is_there = list(client).await?.is_some_and(|tags| tags.contains(name));
             if is_there { Ok(()) } else { Err(error) }

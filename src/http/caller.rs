@@ -2,17 +2,13 @@
 //!
 //! | answer | then |
 //! |---|---|
-//! | no connection, timeout, 5xx, unreadable | again after a backoff, up to `max_attempts` |
+//! | no connection, timeout, 5xx, 408, 421, 425, unreadable | again after a backoff, and not before a `Retry-After`, up to `max_attempts` |
 //! | 429 | every call pauses; not an attempt; given up after ten minutes |
 //! | any other that is no success | a failure for whoever called |
-//! | ten calls in a row given up | the server is down |
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -31,8 +27,8 @@ use super::{
 /// A call that is answered 429 for so long is given up.
 const THROTTLED_TOO_LONG: Duration = Duration::from_mins(10);
 
-/// So many different calls given up in a row are an outage.
-const OUTAGE: u32 = 10;
+/// Statuses that tell of the moment and not of the request, beside 5xx: timeout, misdirected, too early.
+const TRANSIENT: [u16; 3] = [408, 421, 425];
 
 /// A call: what is sent, what may be told of its answer, and who is told how it went.
 pub trait Call {
@@ -79,6 +75,32 @@ pub struct Patience {
     pub pause_on_429: Duration,
 }
 
+/// Which attempts at a call are made now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempts {
+    /// Made before, failed, and yet perhaps applied.
+    pub before: u32,
+    /// To be made now at the most; the patience is the most of all of them together.
+    pub most: u32,
+}
+
+impl Attempts {
+    /// All that there may be.
+    pub const ALL: Self = Self { before: 0, most: u32::MAX };
+    /// The first alone.
+    pub const FIRST: Self = Self { before: 0, most: 1 };
+    /// All after the first.
+    pub const REST: Self = Self { before: 1, most: u32::MAX };
+    /// One after the first.
+    pub const SECOND: Self = Self { before: 1, most: 1 };
+
+    /// The number of the last one.
+    #[must_use]
+    pub fn last(self, patience: u32) -> u32 {
+        self.before.saturating_add(self.most).min(patience)
+    }
+}
+
 /// Makes the calls to one server.
 #[derive(Debug)]
 pub struct Caller<T> {
@@ -87,7 +109,6 @@ pub struct Caller<T> {
     pacer: Arc<Pacer>,
     stop: Stop,
     random: Mutex<SmallRng>,
-    given_up_in_a_row: AtomicU32,
 }
 
 /// What became of one attempt.
@@ -102,50 +123,28 @@ impl<T: Transport> Caller<T> {
     /// Callers that share a pacer are paced together. `seed` is for the jitter.
     pub fn new(transport: T, patience: Patience, pacer: Arc<Pacer>, stop: Stop, seed: u64) -> Self {
         let random = Mutex::new(SmallRng::seed_from_u64(seed));
-        Self { transport, patience, pacer, stop, random, given_up_in_a_row: AtomicU32::new(0) }
+        Self { transport, patience, pacer, stop, random }
     }
 
-    /// Makes one call as often as it takes; `read` checks the answer, which comes with the number of attempts that
+    /// Makes one call as often as these attempts allow; `read` checks the answer, which comes with the number of attempts that
     /// failed before and yet may have been applied.
     pub async fn call<A>(
         &self,
         call: &impl Call,
-        read: impl FnMut(&[u8]) -> Result<A, Unusable>,
-    ) -> Result<(A, u32), Failure> {
-        self.attempts(call, self.patience.max_attempts, read).await
-    }
-
-    /// Makes one call that must not be repeated: where the answer is lost it may have been applied.
-    pub async fn call_once<A>(
-        &self,
-        call: &impl Call,
-        read: impl FnMut(&[u8]) -> Result<A, Unusable>,
-    ) -> Result<A, Failure> {
-        Ok(self.attempts(call, 1, read).await?.0)
-    }
-
-    async fn attempts<A>(
-        &self,
-        call: &impl Call,
-        most: u32,
+        attempts: Attempts,
         mut read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<(A, u32), Failure> {
-        let mut attempts = 0;
+        let (mut failed, last) = (attempts.before, attempts.last(self.patience.max_attempts));
         let mut throttled_since = None;
+        if failed > 0 {
+            self.back_off(call.name(), failed, None).await?;
+        }
         loop {
             let fault = match self.attempt(call, &mut read).await {
-                Attempt::Answer(answer) => {
-                    self.given_up_in_a_row.store(0, Ordering::Relaxed);
-                    return Ok((answer, attempts));
-                }
+                Attempt::Answer(answer) => return Ok((answer, failed)),
                 // An attempt before this one may have been applied.
-                Attempt::Final(Failure::Stopped { .. }) if attempts > 0 => return Err(Failure::Cut),
-                Attempt::Final(failure) => {
-                    if matches!(failure, Failure::Status { .. }) {
-                        self.given_up_in_a_row.store(0, Ordering::Relaxed);
-                    }
-                    return Err(failure);
-                }
+                Attempt::Final(Failure::Stopped { .. }) if failed > 0 => return Err(Failure::Cut),
+                Attempt::Final(failure) => return Err(failure),
                 Attempt::Throttled { began, pause } => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);
                     let pause_s = pause.as_secs();
@@ -156,33 +155,30 @@ impl<T: Transport> Caller<T> {
                     if since.elapsed() < THROTTLED_TOO_LONG {
                         continue;
                     }
-                    return Err(self.give_up(attempts + 1, Fault::Throttled));
+                    return Err(Failure::GaveUp { attempts: failed + 1, fault: Fault::Throttled });
                 }
-                Attempt::Failed(fault) => {
-                    attempts += 1;
-                    fault
-                }
+                Attempt::Failed(fault) => fault,
             };
-            if attempts >= most {
-                return Err(self.give_up(attempts, fault));
+            failed += 1;
+            if failed >= last {
+                return Err(Failure::GaveUp { attempts: failed, fault });
             }
-            self.back_off(call.name(), attempts, &fault).await?;
+            self.back_off(call.name(), failed, Some(&fault)).await?;
         }
     }
 
-    /// Waits before the next attempt at a call that may have been applied.
-    pub async fn back_off(&self, endpoint: &str, attempts: u32, fault: &Fault) -> Result<(), Failure> {
-        let wait = retry::backoff(attempts, self.random.lock().unwrap_or_else(PoisonError::into_inner).random());
-        tracing::warn!(endpoint, attempt = attempts, wait_ms = wait.as_millis(), "retrying, because {fault}");
+    /// Waits before the next attempt at a call of which so many failed, and which may have been applied.
+    pub async fn back_off(&self, endpoint: &str, failed: u32, fault: Option<&Fault>) -> Result<(), Failure> {
+        let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
+        let asked = fault.and_then(Fault::retry_after).unwrap_or_default();
+        let wait = retry::backoff(failed, random).max(asked);
+        if let Some(fault) = fault {
+            tracing::warn!(endpoint, attempt = failed, wait_ms = wait.as_millis(), "retrying, because {fault}");
+        }
         tokio::select! {
             () = tokio::time::sleep(wait) => Ok(()),
             () = self.stop.requested() => Err(Failure::Cut),
         }
-    }
-
-    fn give_up(&self, attempts: u32, fault: Fault) -> Failure {
-        let calls = self.given_up_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
-        if calls >= OUTAGE { Failure::Outage { calls, fault } } else { Failure::GaveUp { attempts, fault } }
     }
 
     async fn attempt<A>(&self, call: &impl Call, read: &mut impl FnMut(&[u8]) -> Result<A, Unusable>) -> Attempt<A> {
@@ -218,8 +214,12 @@ impl<T: Transport> Caller<T> {
                 let pause = retry::retry_after(&headers).unwrap_or(self.patience.pause_on_429);
                 Attempt::Throttled { began, pause }
             }
-            status if status.is_server_error() => {
-                Attempt::Failed(Fault::Server { status: status.as_u16(), excerpt: excerpt() })
+            status if status.is_server_error() || TRANSIENT.contains(&status.as_u16()) => {
+                Attempt::Failed(Fault::Server {
+                    status: status.as_u16(),
+                    excerpt: excerpt(),
+                    retry_after: retry::retry_after(&headers),
+                })
             }
             status if !status.is_success() => refused(excerpt()),
             _ => match read(&body) {

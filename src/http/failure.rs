@@ -1,5 +1,7 @@
 //! What can go wrong with a call, whoever is called.
 
+use std::time::Duration;
+
 /// A call that gave no usable answer; what that means is for the caller to say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -16,14 +18,6 @@ pub enum Failure {
     GaveUp {
         /// How often the call was made.
         attempts: u32,
-        /// What went wrong last.
-        fault: Fault,
-    },
-    /// So many calls in a row were given up that the server must be down.
-    #[error("{calls} calls in a row were given up; the last: {fault}")]
-    Outage {
-        /// How many.
-        calls: u32,
         /// What went wrong last.
         fault: Fault,
     },
@@ -54,6 +48,8 @@ pub enum Fault {
         status: u16,
         /// What may be told of the answer.
         excerpt: String,
+        /// For how long it asks to be left alone.
+        retry_after: Option<Duration>,
     },
     /// The answer can't be read: cut, empty, HTML, too large.
     #[error("its answer {0}")]
@@ -61,6 +57,17 @@ pub enum Fault {
     /// Too many calls for too long.
     #[error("it was throttled (429) for ten minutes")]
     Throttled,
+}
+
+impl Fault {
+    /// For how long the server asks to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Server { retry_after, .. } => *retry_after,
+            Self::Connection(_) | Self::Timeout | Self::Unreadable(_) | Self::Throttled => None,
+        }
+    }
 }
 
 /// Why an answer can't be used.

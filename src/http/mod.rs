@@ -12,7 +12,7 @@ mod retry;
 mod stop;
 mod transport;
 
-pub use caller::{Answer, Call, Caller, Patience};
+pub use caller::{Answer, Attempts, Call, Caller, Patience};
 pub use excerpt::excerpt;
 pub use failure::{Failure, Fault, Unusable};
 pub use pacer::Pacer;

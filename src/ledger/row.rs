@@ -50,9 +50,10 @@ pub(super) fn read(
     let Some(provided_id) = next()? else { return Ok(None) };
     let token = next()?.filter(|token| !token.is_empty()).map(|token| token_hash(&token));
     let (parent, wanted) = (next()?, next()?.as_deref().and_then(hash));
-    let seen = next()?.and_then(|text| match &*text {
-        UNLISTED => Some(Shown::Unlisted),
-        text => hash(text).map(Shown::Listed),
+    let seen = next()?.and_then(|text| match text.strip_prefix(UNLISTED) {
+        // An earlier version did not keep the time.
+        Some(asked_at) => Some(Shown::Hidden(asked_at.trim().parse().unwrap_or(0))),
+        None => hash(&text).map(Shown::Listed),
     });
     let fields = next()?.map(|text| FieldFindings::parse(&text)).unwrap_or_default();
     let error = next()?.unwrap_or_default();
@@ -61,7 +62,10 @@ pub(super) fn read(
     let failure = Failure { times: count(times), runs_to_wait: count(runs_to_wait), next_try, error };
     let failure = Some(failure).filter(|failure| failure.times > 0);
     let children_listed_at = number(next()?);
-    Ok(Some((provided_id, Remembered { token, parent, children_listed_at, wanted, seen, fields, failure })))
+    Ok(Some((
+        provided_id,
+        Remembered { token, parent, children_listed_at, wanted, seen, fields, failure, customer_gone_since: None },
+    )))
 }
 
 /// The statement that writes entries.
@@ -78,7 +82,7 @@ where
         let failure = remembered.failure.as_ref();
         let seen = remembered.seen.map(|seen| match seen {
             Shown::Listed(fingerprint) => hex(fingerprint),
-            Shown::Unlisted => UNLISTED.to_owned(),
+            Shown::Hidden(asked_at) => format!("{UNLISTED} {asked_at}"),
         });
         row.push_bind(Some(ledger.instance.clone()));
         row.push_bind(Some(provided_id.clone()));

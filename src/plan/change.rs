@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, Listed, RowNumber, Rules, Tags, Unsettled, compare, needs_current};
+use super::{Difference, Index, Listed, RowNumber, Rule, Rules, Tags, Unsettled, compare, needs_current};
 use crate::model::{Customer, Field, Invalid, json};
 
 /// One change of one customer.
@@ -45,8 +45,12 @@ pub struct Plan {
     pub unsettled: Vec<(RowNumber, Unsettled)>,
     /// Customers that have no other differences than those.
     pub unsettled_customers: usize,
-    /// Tenants whose customer is known to exist though it was not listed: counted as unchanged.
-    pub unlisted: Vec<RowNumber>,
+    /// Tenants whose customer exists though no listing shows it: counted as unchanged.
+    pub hidden: Vec<RowNumber>,
+    /// The ids of hidden customers that were asked for, and when, in seconds since 1970.
+    pub asked_at: BTreeMap<String, u64>,
+    /// What is sent although it did not settle before, to see whether it does by now.
+    pub checks: BTreeMap<RowNumber, BTreeSet<(Field, Rule)>>,
     /// Tenants whose customer an earlier run moved, and that is not there: looked after once it is moved again.
     pub moved_again: BTreeSet<RowNumber>,
     /// The parents of customers, where they are another than is remembered; nothing for one that is not the wanted one.
@@ -55,9 +59,11 @@ pub struct Plan {
     pub children_listed_at: BTreeMap<String, u64>,
     /// Customers of which the listing showed something to remember, by id.
     pub listed: Vec<Listed>,
-    /// Ids whose remembered token no customer has under that id: nobody else is to get it.
-    pub stale: BTreeSet<String>,
-    /// Those of them whose token another customer has by now.
+    /// Ids whose remembered token the listing lacks, and since when listings do, in seconds since 1970.
+    pub lacking: BTreeMap<String, u64>,
+    /// Those of them that are lacking for so long that they are forgotten.
+    pub gone: BTreeSet<String>,
+    /// Ids whose remembered token another customer has by now: forgotten at once.
     pub moved: BTreeSet<String>,
     /// Customers looked at one by one, to see whether the listing tells the truth.
     pub looks: usize,
@@ -71,6 +77,8 @@ pub struct Plan {
     pub tags: Tags,
     /// How fields were compared.
     pub rules: Rules,
+    /// When the run began, in seconds since 1970.
+    pub now: u64,
 }
 
 impl Change {
@@ -202,6 +210,13 @@ impl Plan {
     #[must_use]
     pub fn creates(&self) -> usize {
         self.changes.iter().filter(|change| matches!(change, Change::Create(_))).count()
+    }
+
+    /// How many of them are remembered, and were not listed.
+    #[must_use]
+    pub fn creates_of_lacking(&self) -> usize {
+        let is_created = |id: &&String| self.index.row(id).is_some_and(|row| self.index.is_unlisted(row));
+        self.lacking.keys().filter(is_created).count()
     }
 
     /// How many updates touch each field.

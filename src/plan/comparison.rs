@@ -1,5 +1,8 @@
 //! The comparison while it lasts: tenants first, then customers one by one, in any order; the plan at the end.
 
+mod checks;
+mod hidden;
+mod lacking;
 mod parents;
 
 use std::{
@@ -9,15 +12,25 @@ use std::{
 };
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Known, Listed, Plan, Probe, RowNumber, Rules, Tags, Token,
-    Unsettled, Update, compare,
-    doubt::{Doubt, Doubtful, Seen},
+    Change, Difference, Findings, Index, KeyStyle, Listed, Plan, Probe, RowNumber, Rule, Rules, Tags, Token, Unsettled,
+    Update, compare,
+    doubt::{Doubt, Doubtful, Faults, Seen},
     hierarchy::{Hierarchy, Placed},
     lasting_fingerprint, lasting_fingerprint_of,
     rename::{self, Verdict},
     token_hash,
 };
-use crate::model::{Customer, Invalid, Tenant};
+use crate::model::{Customer, Field, Invalid, Tenant};
+
+pub use hidden::Found;
+use lacking::Lacking;
+
+const NAMELESS: &str = "name is NULL or not in the query, and a new customer needs one";
+
+const DOUBLED: &str = "Explo lists more than one customer with this provided_id: delete the wrong one there";
+
+const PREVIOUS_DOUBLED: &str =
+    "Explo lists more than one customer with this previous_provided_id: delete the wrong one there";
 
 /// Both sides, half compared.
 #[derive(Debug)]
@@ -28,8 +41,10 @@ pub struct Comparison<'f> {
     updates: Vec<Update>,
     unsettled: Vec<(RowNumber, Unsettled)>,
     doubtful: Doubtful,
-    /// Seen under the previous id of a tenant: what that means shows at the end of the listing.
-    previous: Vec<Seen>,
+    /// Seen under the previous id of tenants: what that means shows at the end of the listing.
+    former: Vec<Former>,
+    /// More than one customer was seen for these.
+    doubled: BTreeSet<RowNumber>,
     renames: Vec<RowNumber>,
     /// Once all customers were given.
     hierarchy: Option<Hierarchy>,
@@ -39,13 +54,22 @@ pub struct Comparison<'f> {
     extent: Extent,
     /// Parents that were looked for in vain.
     lacking: BTreeSet<String>,
-    unlisted: Vec<RowNumber>,
+    /// Tenants whose customer is known to be hidden, in the order of reading.
+    hidden: Vec<RowNumber>,
+    /// When hidden customers were asked for in this run.
+    asked_at: BTreeMap<String, u64>,
+    /// Sent to see whether they settle by now.
+    checks: BTreeMap<RowNumber, BTreeSet<(Field, Rule)>>,
     moved_again: BTreeSet<RowNumber>,
-    /// When children are listed, in seconds since 1970.
+    /// When the run began, in seconds since 1970.
     now: u64,
+    /// Nobody waits, and what was only predicted is sent.
+    retry_failed: bool,
     listed: Vec<Listed>,
     /// Ids with a remembered token that no customer was seen to have yet.
     stale: HashSet<&'f str>,
+    /// How many there were at the beginning.
+    remembered: usize,
     /// Hashes of tokens that are not remembered under their customers' ids.
     strange: HashSet<u64>,
     looks: usize,
@@ -54,6 +78,13 @@ pub struct Comparison<'f> {
     tags: Tags,
     customers: usize,
     with_tenant: usize,
+}
+
+/// A customer that was seen under the previous id of tenants.
+#[derive(Debug)]
+struct Former {
+    provided_id: String,
+    seen: Vec<Seen>,
 }
 
 /// Which customers were given.
@@ -75,18 +106,23 @@ impl<'f> Comparison<'f> {
             updates: Vec::new(),
             unsettled: Vec::new(),
             doubtful: Doubtful::default(),
-            previous: Vec::new(),
+            former: Vec::new(),
+            doubled: BTreeSet::new(),
             renames: Vec::new(),
             hierarchy: None,
             placed: Placed::default(),
             below: BTreeMap::new(),
             extent: Extent::All,
             lacking: BTreeSet::new(),
-            unlisted: Vec::new(),
+            hidden: Vec::new(),
+            asked_at: BTreeMap::new(),
+            checks: BTreeMap::new(),
             moved_again: BTreeSet::new(),
             now: 0,
+            retry_failed: false,
             listed: Vec::new(),
             stale: findings.listed_tokens().collect(),
+            remembered: findings.listed_tokens().count(),
             strange: HashSet::new(),
             looks: 0,
             orphans: Vec::new(),
@@ -95,6 +131,18 @@ impl<'f> Comparison<'f> {
             customers: 0,
             with_tenant: 0,
         }
+    }
+
+    /// How many customers were given.
+    #[must_use]
+    pub fn customers(&self) -> usize {
+        self.customers
+    }
+
+    /// When the run begins, in seconds since 1970, and whether nobody waits in it.
+    #[must_use]
+    pub fn at(self, now: u64, retry_failed: bool) -> Self {
+        Self { now, retry_failed, ..self }
     }
 
     /// Takes some listed customers; each is to be given once.
@@ -128,9 +176,13 @@ impl<'f> Comparison<'f> {
                 let seen = self.seen(row, customer);
                 self.take(seen);
             }
+            Probe::Doubled(row) => {
+                self.stale.remove(provided_id);
+                self.doubled.insert(row);
+            }
             Probe::Previous(rows) => {
-                let seen: Vec<_> = rows.into_iter().map(|row| self.seen(row, customer)).collect();
-                self.previous.extend(seen);
+                let seen = rows.into_iter().map(|row| self.seen(row, customer)).collect();
+                return self.former.push(Former { provided_id: provided_id.to_owned(), seen });
             }
         }
         self.with_tenant += 1;
@@ -166,7 +218,7 @@ impl<'f> Comparison<'f> {
 
     fn take(&mut self, seen: Seen) {
         if seen.is_certain() {
-            self.conclude(seen, &BTreeSet::new());
+            self.conclude(seen, &Faults::new());
         } else {
             self.doubtful.push(seen);
         }
@@ -174,29 +226,36 @@ impl<'f> Comparison<'f> {
 
     /// All customers were given: decides which of them get another id.
     fn judge_renames(&mut self) {
-        let previous = std::mem::take(&mut self.previous);
-        let judge = |seen: &Seen| {
-            // It exists under its new id, though no listing shows it.
-            let is_known = self.is_known_unlisted(seen.row);
-            if is_known { Verdict::Ignored } else { rename::judge(&self.index, seen.row, true) }
+        let formers = std::mem::take(&mut self.former);
+        // It exists under its new id, though no listing shows it.
+        let is_known = |row| self.extent == Extent::All && self.hidden_since(row).is_some();
+        let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&self.index, row, true) };
+        let judged = |former: Former| {
+            let verdicts = former.seen.into_iter().map(|seen| (judge(seen.row), seen));
+            (former.provided_id, verdicts.collect::<Vec<_>>())
         };
-        let verdicts: Vec<_> = previous.iter().map(judge).collect();
-        for (seen, verdict) in previous.into_iter().zip(verdicts) {
-            match verdict {
-                Verdict::Rename if self.index.is_unlisted(seen.row) => {
-                    self.index.rename(seen.row);
-                    self.renames.push(seen.row);
-                    self.take(seen);
+        let judged: Vec<_> = formers.into_iter().map(judged).collect();
+        for (provided_id, verdicts) in judged {
+            let has_tenant =
+                verdicts.iter().any(|(verdict, seen)| *verdict != Verdict::Ignored || self.index.is_invalid(seen.row));
+            if !has_tenant {
+                self.orphans.push(provided_id);
+                continue;
+            }
+            self.with_tenant += 1;
+            for (verdict, seen) in verdicts {
+                match verdict {
+                    Verdict::Rename if self.index.is_unlisted(seen.row) => {
+                        self.index.rename(seen.row);
+                        self.renames.push(seen.row);
+                        self.take(seen);
+                    }
+                    Verdict::Rename => self.reject(seen.row, PREVIOUS_DOUBLED),
+                    Verdict::Ignored => {}
+                    Verdict::Invalid(reason) => self.reject(seen.row, reason),
                 }
-                // Another customer was seen under the same id.
-                Verdict::Rename | Verdict::Ignored => {}
-                Verdict::Invalid(reason) => self.reject(seen.row, reason),
             }
         }
-    }
-
-    fn is_known_unlisted(&self, row: RowNumber) -> bool {
-        self.findings.is_unlisted(&self.index.provided_id(row), || self.index.tenant(row))
     }
 
     fn reject(&mut self, row: RowNumber, reason: &str) {
@@ -217,6 +276,7 @@ impl<'f> Comparison<'f> {
         if self.hierarchy.is_some() {
             return;
         }
+        self.reject_doubled();
         self.judge_renames();
         for row in self.index.with_previous_id().collect::<Vec<_>>() {
             if let Verdict::Invalid(reason) = rename::judge(&self.index, row, false) {
@@ -224,11 +284,12 @@ impl<'f> Comparison<'f> {
             }
         }
         for row in self.index.unlisted().collect::<Vec<_>>() {
-            if self.is_known_unlisted(row) {
+            // One that was looked for in vain is not hidden any more.
+            if self.extent == Extent::All && self.hidden_since(row).is_some() {
                 self.index.hide(row);
-                self.unlisted.push(row);
-            } else if !self.index.has_name(row) {
-                self.reject(row, "name is NULL or not in the query, and a new customer needs one");
+                self.hidden.push(row);
+            } else {
+                self.require_name(row);
             }
         }
         self.orphans.sort_unstable();
@@ -238,6 +299,21 @@ impl<'f> Comparison<'f> {
         }
         self.doubtful.retain(|row| !self.index.is_invalid(row));
         self.hierarchy = Some(hierarchy);
+    }
+
+    /// Whose customer is whose can't be told, and what was remembered stays.
+    fn reject_doubled(&mut self) {
+        let doubled: HashSet<_> = self.doubled.iter().map(|row| self.index.provided_id(*row).into_owned()).collect();
+        self.listed.retain(|listed| !doubled.contains(&listed.provided_id));
+        for row in std::mem::take(&mut self.doubled) {
+            self.reject(row, DOUBLED);
+        }
+    }
+
+    fn require_name(&mut self, row: RowNumber) {
+        if !self.index.has_name(row) {
+            self.reject(row, NAMELESS);
+        }
     }
 
     /// The tenant with this id.
@@ -259,7 +335,7 @@ impl<'f> Comparison<'f> {
         let Some(row) = self.doubtful.due().find(|row| self.index.listed_id(*row) == provided_id) else { return };
         let (tenant, findings) = (self.index.tenant(row), self.findings);
         let held = customer.map(|customer| compare(&tenant, customer, self.rules));
-        let is_unsettled = |difference: &Difference| findings.rule(&tenant.provided_id, difference).is_some();
+        let is_unsettled = |difference: &Difference| findings.of(&tenant.provided_id, difference).is_some();
         self.doubtful.look(row, held.as_deref(), is_unsettled);
     }
 
@@ -267,12 +343,13 @@ impl<'f> Comparison<'f> {
     #[must_use]
     pub fn finish(mut self) -> Plan {
         self.judge();
-        let listing = self.doubtful.listing();
+        let faults = self.doubtful.faults();
         for seen in std::mem::take(&mut self.doubtful) {
-            self.conclude(seen, &listing);
+            self.conclude(seen, &faults);
         }
         self.compare_parents();
         self.withdraw_invalid();
+        self.send_checks();
         let mut creates: Vec<_> = self.index.unlisted().collect();
         let hierarchy = self.hierarchy.take().unwrap_or_default();
         self.index.sort(&mut self.renames, |row| (0, *row));
@@ -289,15 +366,14 @@ impl<'f> Comparison<'f> {
                 self.listed[place].equal = None;
             }
         }
+        let Lacking { since: lacking, gone, moved } = self.lacking();
         let parents = self.news_of_parents();
         let keeps_rows = self.findings.keeps_rows();
         let asked = self.placed.asked().filter(|_| keeps_rows).map(|parent| (parent.to_owned(), self.now));
         let (renames, creates) =
             (self.renames.into_iter().map(Change::Rename), creates.into_iter().map(Change::Create));
         let changes = renames.chain(creates).chain(self.updates.into_iter().map(Change::Update));
-        let is_moved = |id: &&&str| self.findings.token(id).is_some_and(|token| self.strange.contains(&token));
-        let moved = self.stale.iter().filter(is_moved).map(|id| (*id).to_owned()).collect();
-        let keys = if listing.contains(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
+        let keys = if faults.contains_key(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
             invalid: invalid_tenants(&self.index),
@@ -305,12 +381,15 @@ impl<'f> Comparison<'f> {
             unchanged,
             unsettled: self.unsettled,
             unsettled_customers,
-            unlisted: self.unlisted,
+            hidden: self.hidden,
+            asked_at: self.asked_at,
+            checks: self.checks,
             moved_again: self.moved_again,
             parents,
             children_listed_at: asked.collect(),
             listed: self.listed,
-            stale: self.stale.into_iter().map(str::to_owned).collect(),
+            lacking,
+            gone,
             moved,
             looks: self.looks,
             customers: self.customers,
@@ -318,6 +397,7 @@ impl<'f> Comparison<'f> {
             access_groups: self.access_groups,
             tags: self.tags,
             rules: self.rules.with(keys),
+            now: self.now,
             index: self.index,
         }
     }
@@ -339,18 +419,21 @@ impl<'f> Comparison<'f> {
         let is_quiet = |row: &&RowNumber| self.index.is_listed(**row);
         let unsettled = unsettled.difference(&updated).filter(is_quiet).count();
         let updated = updated.iter().filter(is_quiet).count();
-        (self.index.listed() - updated - unsettled + self.unlisted.len(), unsettled)
+        (self.index.listed() - updated - unsettled + self.hidden.len(), unsettled)
+    }
+
+    fn conclude(&mut self, seen: Seen, faults: &Faults) {
+        let row = seen.row;
+        let (differences, unsettled) = seen.decide(faults);
+        self.decide(row, differences, unsettled);
     }
 
     /// What is known not to settle is left out; what remains is an update.
-    fn conclude(&mut self, seen: Seen, listing: &BTreeSet<Doubt>) {
-        let row = seen.row;
-        let (differences, mut unsettled) = seen.decide(listing);
-        let provided_id = self.index.provided_id(row);
+    fn decide(&mut self, row: RowNumber, differences: Vec<Difference>, mut unsettled: Vec<Unsettled>) {
         let mut update = Vec::new();
         for difference in differences {
-            match self.findings.rule(&provided_id, &difference) {
-                Some(rule) => unsettled.push(Unsettled { difference, rule, known: Known::Before }),
+            match self.known(row, &difference) {
+                Some(known) => unsettled.push(known),
                 None => update.push(difference),
             }
         }
@@ -358,6 +441,14 @@ impl<'f> Comparison<'f> {
             self.updates.push(Update { row, differences: update });
         }
         self.unsettled.extend(unsettled.into_iter().map(|unsettled| (row, unsettled)));
+    }
+
+    /// What is known of this difference of a tenant, where that keeps it from being sent.
+    fn known(&self, row: RowNumber, difference: &Difference) -> Option<Unsettled> {
+        let finding = self.findings.of(&self.index.provided_id(row), difference)?;
+        let is_sent = finding.is_predicted && self.retry_failed;
+        let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
+        (!is_sent).then(known)
     }
 }
 

@@ -1,11 +1,14 @@
 //! Differences that may be the listing's alone: keys in another style, or what the last run wrote and Explo acknowledged.
 //!
 //! A few looks at single customers decide. That keys are restyled is proved by one; what came back is decided for the
-//! customers looked at, and the others follow them if they agree.
+//! customers looked at, and the others follow those of the same rule if these agree, and if the rule does not predict another
+//! value than is shown.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Difference, Findings, KeyStyle, Known, RowNumber, Rules, Unsettled, compare, compare::difference};
+use super::{
+    Difference, Findings, KeyStyle, Known, RowNumber, Rule, Rules, Unsettled, compare, compare::difference, likely_rule,
+};
 use crate::model::{Customer, Field, Object, Tenant};
 
 /// Customers looked at for each doubt.
@@ -37,6 +40,9 @@ pub(super) struct Seen {
 /// The customers whose differences may not all be there.
 #[derive(Debug, Default)]
 pub(super) struct Doubtful(Vec<Seen>);
+
+/// In what the listing is at fault, with what it showed of customers that hold something else.
+pub(super) type Faults = BTreeMap<Doubt, Vec<Difference>>;
 
 impl Seen {
     pub(super) fn new(
@@ -76,9 +82,9 @@ impl Seen {
     }
 
     /// What differs, and what does not settle, where the listing is at fault in this.
-    pub(super) fn decide(self, listing: &BTreeSet<Doubt>) -> (Vec<Difference>, Vec<Unsettled>) {
+    pub(super) fn decide(self, listing: &Faults) -> (Vec<Difference>, Vec<Unsettled>) {
         let Self { listed: mut differences, restyled, doubts, .. } = self;
-        if doubts.contains_key(&Doubt::KeyStyle) && listing.contains(&Doubt::KeyStyle) {
+        if doubts.contains_key(&Doubt::KeyStyle) && listing.contains_key(&Doubt::KeyStyle) {
             differences.retain(|difference| difference.field != Field::Properties);
             differences.extend(restyled);
             differences.sort_by_key(|difference| difference.field);
@@ -88,7 +94,7 @@ impl Seen {
             let doubt = Doubt::CameBack(difference.field);
             let known = match doubts.get(&doubt) {
                 Some(Some(true)) => Known::Now,
-                Some(None) if listing.contains(&doubt) => Known::Presumably,
+                Some(None) if listing.get(&doubt).is_some_and(|met| is_alike(met, difference)) => Known::Presumably,
                 Some(Some(false) | None) | None => return true,
             };
             unsettled.push(Unsettled { known, ..Unsettled::new(difference.clone()) });
@@ -131,8 +137,15 @@ impl Doubtful {
     }
 
     /// In what the listing is at fault.
-    pub(super) fn listing(&self) -> BTreeSet<Doubt> {
-        self.doubts().into_iter().filter(|doubt| self.is_listing(*doubt)).collect()
+    pub(super) fn faults(&self) -> Faults {
+        let at_fault = self.doubts().into_iter().filter(|doubt| self.is_listing(*doubt));
+        at_fault.map(|doubt| (doubt, self.met(doubt))).collect()
+    }
+
+    fn met(&self, doubt: Doubt) -> Vec<Difference> {
+        let Doubt::CameBack(field) = doubt else { return Vec::new() };
+        let met = self.0.iter().filter(|one| one.doubts.get(&doubt) == Some(&Some(true)));
+        met.filter_map(|one| of_field(&one.listed, field).cloned()).collect()
     }
 
     fn doubts(&self) -> BTreeSet<Doubt> {
@@ -164,4 +177,14 @@ impl IntoIterator for Doubtful {
 
 fn of_field(differences: &[Difference], field: Field) -> Option<&Difference> {
     differences.iter().find(|difference| difference.field == field)
+}
+
+/// Whether a difference may be what the listing made of these.
+fn is_alike(met: &[Difference], difference: &Difference) -> bool {
+    let rule = likely_rule(difference);
+    let met: Vec<_> = met.iter().filter(|one| likely_rule(one) == rule).cloned().collect();
+    match rule {
+        Rule::Added | Rule::Recased | Rule::Trimmed | Rule::Cut => !met.is_empty() && rule.predicts(&met, difference),
+        Rule::Inherited | Rule::Changed => !met.is_empty(),
+    }
 }

@@ -1,7 +1,7 @@
 //! That a write failed by its tenant's own fault. It is tried again at the next run, then after 2, 4, 8 … runs.
 
-/// A tenant that failed is tried again after so long at the latest: a run that comes daily tries it each time.
-const LONGEST_WAIT_SECONDS: u64 = 23 * 3600;
+/// Nothing that is remembered makes anybody wait longer than this: what is due once a day is due in each daily run.
+pub(super) const A_DAY: u64 = 23 * 3600;
 
 /// Runs that a tenant waits for at the most.
 const MOST_RUNS: u32 = 1 << 16;
@@ -29,7 +29,7 @@ impl Failure {
         let times = before.map_or(0, |before| before.times).saturating_add(1);
         let runs = 1_u32.checked_shl(times - 1).unwrap_or(MOST_RUNS).min(MOST_RUNS);
         let error = error.chars().take(LONGEST_ERROR).collect();
-        Self { times, runs_to_wait: runs - 1, next_try: now + LONGEST_WAIT_SECONDS, error }
+        Self { times, runs_to_wait: runs - 1, next_try: now.saturating_add(A_DAY), error }
     }
 
     /// One run has passed.
@@ -39,6 +39,16 @@ impl Failure {
 
     /// Whether it is time for another try.
     pub(super) fn is_over(&self, now: u64) -> bool {
-        self.runs_to_wait == 0 || self.next_try <= now
+        self.runs_to_wait == 0 || is_due(self.next_try, now)
     }
+}
+
+/// Whether a remembered time has come. One that is further away than anybody waits was written by a clock that was ahead.
+pub(super) fn is_due(at: u64, now: u64) -> bool {
+    at <= now || at - now > A_DAY
+}
+
+/// Whether what was done then is to be done again, once a day.
+pub(super) fn is_daily_due(done_at: u64, now: u64) -> bool {
+    is_due(done_at.saturating_add(A_DAY), now)
 }

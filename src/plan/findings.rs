@@ -3,15 +3,21 @@
 //!
 //! A finding holds until either side changes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::{Difference, Entry, Failure, Remembered, Rule, Shown, lasting_fingerprint, remembered::Sides, token_hash};
-use crate::model::{Customer, Tenant};
+use super::{
+    Difference, Entry, Failure, Remembered, Rule, Shown, lasting_fingerprint,
+    remembered::{Finding, Sides},
+    token_hash,
+};
+use crate::model::{Customer, Field, Tenant};
 
 /// What is remembered of each customer, by its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
     known: HashMap<String, Remembered>,
+    /// Since when a rule does not hold any more for a field, in seconds since 1970.
+    settled: BTreeMap<(Field, Rule), u64>,
     /// Whether there is to be a row for each customer, with its token.
     keeps_rows: bool,
 }
@@ -20,7 +26,16 @@ impl Findings {
     /// Findings of a ledger that has a row for every customer.
     #[must_use]
     pub fn with_tokens(known: HashMap<String, Remembered>) -> Self {
-        Self { known, keeps_rows: true }
+        let mut findings = Self { keeps_rows: true, ..Self::default() };
+        known.values().for_each(|known| findings.settle(known));
+        Self { known, ..findings }
+    }
+
+    fn settle(&mut self, known: &Remembered) {
+        for (field, (rule, at)) in &known.fields.settled {
+            let since = self.settled.entry((*field, *rule)).or_insert(*at);
+            *since = at.max(since).to_owned();
+        }
     }
 
     /// Whether there is to be a row for each customer, which outlives the process.
@@ -32,6 +47,7 @@ impl Findings {
     /// Takes what is to be remembered.
     pub fn take(&mut self, entry: Entry) {
         let Entry { provided_id, former, token, mut remembered, .. } = entry;
+        self.settle(&remembered);
         let former = former.and_then(|former| self.known.remove(&former));
         let before = self.known.get(&provided_id).or(former.as_ref());
         remembered.token = token.hash(before.and_then(|before| before.token)).filter(|_| self.keeps_rows);
@@ -48,6 +64,11 @@ impl Findings {
         self.known.get(provided_id)?.token
     }
 
+    /// The hashes of all tokens that are known.
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = u64> {
+        self.known.values().filter_map(|known| known.token)
+    }
+
     /// The parent of a customer that Explo acknowledged last.
     #[must_use]
     pub fn parent(&self, provided_id: &str) -> Option<&str> {
@@ -60,30 +81,34 @@ impl Findings {
         self.known.get(provided_id)?.children_listed_at
     }
 
-    /// Why writing this difference is of no use, where that is known.
+    /// What was found out about this very difference, and still holds.
     #[must_use]
-    pub fn rule(&self, provided_id: &str, difference: &Difference) -> Option<Rule> {
-        let (sides, rule) = self.known.get(provided_id)?.fields.unsettled.get(&difference.field)?;
-        (*sides == Sides::of(difference)).then_some(*rule)
+    pub fn of(&self, provided_id: &str, difference: &Difference) -> Option<&Finding> {
+        let finding = self.known.get(provided_id)?.fields.unsettled.get(&difference.field)?;
+        let settled_at = self.settled.get(&(difference.field, finding.rule));
+        let is_over = settled_at.is_some_and(|settled| finding.at.is_none_or(|at| at <= *settled));
+        (!is_over && finding.holds(difference)).then_some(finding)
     }
 
     /// Whether the last write wrote just this difference, and Explo acknowledged it: nothing is known of it yet.
     #[must_use]
     pub fn came_back(&self, provided_id: &str, difference: &Difference) -> bool {
         let written = self.known.get(provided_id).and_then(|known| known.fields.acknowledged.get(&difference.field));
-        written == Some(&Sides::of(difference)) && self.rule(provided_id, difference).is_none()
+        written == Some(&Sides::of(difference)) && self.of(provided_id, difference).is_none()
     }
 
-    /// Whether no listing showed the customer, though it exists.
+    /// Whether the customer exists, and no listing showed it.
     pub(super) fn is_hidden(&self, provided_id: &str) -> bool {
-        self.known.get(provided_id).is_some_and(|known| known.seen == Some(Shown::Unlisted))
+        self.known.get(provided_id).is_some_and(Remembered::is_hidden)
     }
 
-    /// Whether a tenant's customer exists, unlisted, and was made to hold just this.
+    /// When a tenant's customer, which is hidden and was made to hold just this, was asked for last; `None` where it is no such
+    /// customer.
     #[must_use]
-    pub fn is_unlisted<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> bool {
-        let known = self.known.get(provided_id).filter(|known| known.is_settled_unlisted());
-        known.is_some_and(|known| known.wanted == Some(lasting_fingerprint(&tenant())))
+    pub fn hidden<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> Option<u64> {
+        let known = self.known.get(provided_id).filter(|known| known.is_settled_hidden())?;
+        let Some(Shown::Hidden(asked_at)) = known.seen else { return None };
+        (known.wanted == Some(lasting_fingerprint(&tenant()))).then_some(asked_at)
     }
 
     /// Whether its last write failed, whatever the row has been since.
@@ -100,9 +125,13 @@ impl Findings {
 
     /// The customers whose token is known from a listing: it is nobody's once a listing does not show them any more.
     pub(super) fn listed_tokens(&self) -> impl Iterator<Item = &str> {
-        let listed =
-            self.known.iter().filter(|(_, known)| known.token.is_some() && known.seen != Some(Shown::Unlisted));
+        let listed = self.known.iter().filter(|(_, known)| known.token.is_some() && !known.is_hidden());
         listed.map(|(provided_id, _)| provided_id.as_str())
+    }
+
+    /// Since when listings lack a customer, in seconds since 1970.
+    pub(super) fn customer_gone_since(&self, provided_id: &str) -> Option<u64> {
+        self.known.get(provided_id)?.customer_gone_since
     }
 
     /// Whether a listed customer has the token that is known; so it has where the listing shows none.
@@ -114,7 +143,8 @@ impl Findings {
     pub(super) fn lacks(&self, customer: &Customer<'_>, provided_id: &str, is_equal: bool) -> bool {
         let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
         let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
-        lacks_token || !matches!(known.seen, Some(Shown::Listed(_))) || is_equal && known.failure.is_some()
+        let is_back = known.customer_gone_since.is_some();
+        lacks_token || is_back || !matches!(known.seen, Some(Shown::Listed(_))) || is_equal && known.failure.is_some()
     }
 
     /// What is remembered of a customer until now.

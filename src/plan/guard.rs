@@ -7,6 +7,9 @@
 //! | rename | customers that get another id | customers that have a tenant | the lower of 3 and `floor` |
 //! | mapping | updates that touch the mapping | customers that have a tenant | the lower of 3 and `floor` |
 //! | orphan | customers without a tenant | customers listed, by `max_orphan_percent` | none |
+//!
+//! Creates of customers that are remembered, and that the listing lacks, have the lower floor as well: it may be the listing
+//! that is wrong.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -153,8 +156,20 @@ impl Guard {
     /// The classes for which the plan is held; none: it may be carried out.
     #[must_use]
     pub fn held(&self, plan: &Plan, allowances: &Allowances) -> Vec<Held> {
-        let judge = |class: Class| Held { class, count: class.count(plan), limit: self.limit(class, plan, allowances) };
-        Class::ALL.into_iter().map(judge).filter(|held| held.count > held.limit).collect()
+        let is_over = |held: &Held| held.count > held.limit;
+        let judge = |class: Class| {
+            let held = Held { class, count: class.count(plan), limit: self.limit(class, plan, allowances) };
+            let lacking = || Some(self.lacking(plan, allowances)).filter(|_| class == Class::Create);
+            Some(held).filter(is_over).or_else(|| lacking().filter(is_over))
+        };
+        Class::ALL.into_iter().filter_map(judge).collect()
+    }
+
+    /// Creates of customers that the listing lacks.
+    fn lacking(&self, plan: &Plan, allowances: &Allowances) -> Held {
+        let low = Self { create_floor: self.floor.min(LOW_FLOOR), ..*self };
+        let limit = low.limit(Class::Create, plan, allowances);
+        Held { class: Class::Create, count: plan.creates_of_lacking(), limit }
     }
 
     /// What is left below the limits.

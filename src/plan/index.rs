@@ -259,6 +259,11 @@ impl Index {
         self.mark(row, State::Hidden);
     }
 
+    /// There is no such customer after all.
+    pub(super) fn unhide(&mut self, row: RowNumber) {
+        self.mark(row, State::Unlisted);
+    }
+
     /// The tenant can't be planned.
     pub(super) fn is_invalid(&self, row: RowNumber) -> bool {
         self.is(row, State::Invalid)

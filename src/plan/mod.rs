@@ -22,6 +22,7 @@ mod guard;
 mod hierarchy;
 mod index;
 mod order;
+pub mod predict;
 mod remember;
 mod remembered;
 mod rename;
@@ -33,7 +34,7 @@ mod written;
 
 pub use change::{Change, Plan, Update};
 pub use compare::{Difference, EmailRule, KeyStyle, Rules, TagRule, compare, needs_current, sides, wanted};
-pub use comparison::Comparison;
+pub use comparison::{Comparison, Found};
 pub use due::Due;
 pub use entry::{Acknowledged, Entry, Listed, Token};
 pub use explanation::{Explanation, Unseen};
@@ -44,7 +45,7 @@ pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use index::{Index, Probe};
 pub use remembered::{
-    FieldFindings, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+    FieldFindings, Finding, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
 };
 pub use rows::RowNumber;
 pub use saved::SavedPlan;

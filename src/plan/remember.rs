@@ -5,32 +5,37 @@ use std::{borrow::Cow, collections::BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Acknowledged, Change, Class, Entry, Failure, Findings, Held, Listed, Plan, Remembered, RowNumber, Shown, Token,
-    Unsettled, lasting_fingerprint,
+    Acknowledged, Change, Entry, Failure, Findings, Listed, Plan, Remembered, RowNumber, Shown, Token, Unsettled,
+    lasting_fingerprint,
 };
 use crate::model::Field;
 
 impl Plan {
+    /// The guard holds the plan: it may be the listing that is wrong, and no token goes but those that are another's.
+    pub fn hold(&mut self) {
+        self.gone.clear();
+    }
+
     /// What is to be remembered before anything is written: what the listing showed and, unless the guard holds, what was
-    /// found out about earlier writes. Where so many customers are missing that the guard holds their creates, it may be the
-    /// listing that is wrong, and no token goes but those that are another's.
+    /// found out about earlier writes.
     #[must_use]
-    pub fn entries(&self, findings: &Findings, held: &[Held]) -> Vec<Entry> {
-        let is_held = !held.is_empty();
-        let stale = if held.iter().any(|held| held.class == Class::Create) { &self.moved } else { &self.stale };
+    pub fn entries(&self, findings: &Findings, is_held: bool) -> Vec<Entry> {
         let listed = self.listed.iter().map(|listed| &listed.provided_id);
-        let mut shown: BTreeSet<_> = listed.chain(stale).map(|id| Cow::Borrowed(id.as_str())).collect();
+        let mut shown: BTreeSet<_> =
+            listed.chain(&self.gone).chain(&self.moved).map(|id| Cow::Borrowed(id.as_str())).collect();
         let remembered = |provided_id: &str| {
             if is_held { self.as_listed(findings, provided_id) } else { self.known(findings, provided_id) }
         };
         let mut entries: Vec<_> =
             shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
-        let placed = self.parents.keys().chain(self.children_listed_at.keys()).map(|id| Cow::Borrowed(id.as_str()));
+        let placed = self.parents.keys().chain(self.children_listed_at.keys());
+        let looked_for = self.lacking.keys().chain(self.asked_at.keys());
+        let met = placed.chain(looked_for).map(|id| Cow::Borrowed(id.as_str()));
         // What is renamed has no row of its own yet.
         let unsettled = self.unsettled.iter().filter(|(row, _)| !self.index.is_renamed(*row));
         let unsettled = unsettled.map(|(row, _)| self.index.provided_id(*row));
         let found_out = findings.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
-        for provided_id in placed.chain(found_out).filter(|provided_id| shown.insert(provided_id.clone())) {
+        for provided_id in met.chain(found_out).filter(|provided_id| shown.insert(provided_id.clone())) {
             let remembered = remembered(&provided_id);
             if findings.is_news(&provided_id, &remembered) {
                 entries.push(Entry::new(&provided_id, Token::Kept, remembered));
@@ -64,8 +69,16 @@ impl Plan {
     ) -> Entry {
         let (provided_id, row) = (self.provided_id(change), change.row());
         let mut remembered = self.inherited(findings, row);
-        remembered.fields.learn(&self.differences(change), unsettled);
+        remembered.fields.learn(&self.differences(change), unsettled, self.now);
         remembered.failure = None;
+        for (field, rule) in self.checks.get(&row).into_iter().flatten() {
+            if !unsettled.iter().any(|one| one.difference.field == *field) {
+                remembered.fields.settled.insert(*field, (*rule, self.now));
+            }
+        }
+        if answer.is_some() {
+            remembered.customer_gone_since = None;
+        }
         let tenant = self.index.tenant(row);
         if findings.keeps_rows()
             && change.places()
@@ -76,10 +89,10 @@ impl Plan {
         let wanted = lasting_fingerprint(&tenant);
         remembered.seen = match (answer, remembered.seen) {
             // An update does not make it listed.
-            (Some(_), Some(Shown::Unlisted)) if matches!(change, Change::Update(_)) => Some(Shown::Unlisted),
+            (Some(_), Some(Shown::Hidden(_))) if matches!(change, Change::Update(_)) => Some(Shown::Hidden(self.now)),
             (Some(answer), _) => Some(answer.seen),
             (None, seen @ Some(Shown::Listed(_))) => seen,
-            (None, Some(Shown::Unlisted) | None) => Some(Shown::Listed(wanted)),
+            (None, Some(Shown::Hidden(_)) | None) => Some(Shown::Listed(wanted)),
         };
         let former = match change {
             Change::Rename(_) => Some(self.previous_provided_id(row).into_owned()),
@@ -94,14 +107,7 @@ impl Plan {
 
     /// A change failed, by the fault of its tenant.
     #[must_use]
-    pub fn failed(
-        &self,
-        findings: &Findings,
-        change: &Change,
-        answer: Option<&Acknowledged>,
-        error: &str,
-        now: u64,
-    ) -> Entry {
+    pub fn failed(&self, findings: &Findings, change: &Change, answer: Option<&Acknowledged>, error: &str) -> Entry {
         let row = change.row();
         let (provided_id, mut remembered, wanted) = match change {
             // Until it has the new id, its row is that of the old one.
@@ -117,11 +123,18 @@ impl Plan {
         let wanted = Some(wanted);
         // Another row is another try: it begins anew.
         let before = remembered.failure.as_ref().filter(|_| remembered.wanted == wanted);
-        remembered.failure = Some(Failure::after(before, error, now));
+        remembered.failure = Some(Failure::after(before, error, self.now));
         remembered.wanted = wanted;
         remembered.seen = answer.map(|answer| answer.seen).or(remembered.seen);
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
         Entry::new(&provided_id, token, remembered)
+    }
+
+    /// The hash of the token that the customer of a change is known to have: listed or, where no listing was to show it,
+    /// remembered.
+    #[must_use]
+    pub fn own_token(&self, findings: &Findings, change: &Change) -> Option<u64> {
+        self.as_listed(findings, &self.listed_id(change)).token
     }
 
     /// Whether the last write of a change's customer failed, whatever the row has been since.
@@ -173,28 +186,33 @@ impl Plan {
         match self.index.of_id_or_previous(provided_id) {
             None => remembered.forget_tenant(),
             // It is asked for again: what it holds after that is not what it was made to hold.
-            Some(row) if remembered.is_settled_unlisted() && self.unlisted.binary_search(&row).is_err() => {
+            Some(row) if remembered.is_settled_hidden() && self.hidden.binary_search(&row).is_err() => {
                 remembered.wanted = None;
             }
             Some(_) => {}
         }
         let begin = self.unsettled.partition_point(|(row, _)| *self.index.provided_id(*row) < *provided_id);
         let ours = self.unsettled[begin..].iter().take_while(|(row, _)| self.index.provided_id(*row) == provided_id);
-        ours.for_each(|(_, unsettled)| remembered.fields.find(unsettled));
+        ours.for_each(|(_, unsettled)| remembered.fields.find(unsettled, self.now));
         remembered
     }
 
     /// What was known before this run, as far as the listing agrees.
     fn as_listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
-        if self.stale.contains(provided_id) {
+        if self.gone.contains(provided_id) || self.moved.contains(provided_id) {
             return Remembered::default();
         }
         let mut remembered = findings.known(provided_id);
+        remembered.customer_gone_since = self.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
+        if let Some(asked_at) = self.asked_at.get(provided_id) {
+            remembered.seen = Some(Shown::Hidden(*asked_at));
+        }
         remembered.parent = self.parents.get(provided_id).cloned().or(remembered.parent);
         remembered.children_listed_at =
             self.children_listed_at.get(provided_id).copied().or(remembered.children_listed_at);
         if let Some(listed) = self.find_listed(provided_id) {
             remembered.seen = Some(Shown::Listed(listed.seen));
+            remembered.customer_gone_since = None;
             remembered.token = listed.token.hash(remembered.token);
             if listed.equal.is_some() {
                 remembered.wanted = listed.equal;

@@ -21,6 +21,8 @@ pub struct Remembered {
     pub wanted: Option<u64>,
     /// What Explo showed last.
     pub seen: Option<Shown>,
+    /// When a complete listing of a run lacked it first, in seconds since 1970; each that shows it forgets that.
+    pub customer_gone_since: Option<u64>,
     /// What was found out about its fields.
     pub fields: FieldFindings,
     /// That its last write failed.
@@ -32,16 +34,32 @@ pub struct Remembered {
 pub enum Shown {
     /// In a listing, or in the answer to a write: the fingerprint of what it held.
     Listed(u64),
-    /// In the answer to a create alone: it existed, and no listing showed it.
-    Unlisted,
+    /// In the answer to a create or to a look alone: it exists, and no listing shows it. With the time at which it was asked
+    /// for last, in seconds since 1970.
+    Hidden(u64),
 }
 
 /// What was found out about the fields of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldFindings {
-    pub(super) unsettled: BTreeMap<Field, (Sides, Rule)>,
+    pub(super) unsettled: BTreeMap<Field, Finding>,
     /// Of its last write: a difference that is there again was not written for good, or came back.
     pub(super) acknowledged: BTreeMap<Field, Sides>,
+    /// What did not settle before and does by now, and since when: what was found out by the same rule before, of anybody,
+    /// does not hold any more.
+    pub(super) settled: BTreeMap<Field, (Rule, u64)>,
+}
+
+/// That a difference does not settle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finding {
+    pub(super) sides: Sides,
+    /// Why, probably.
+    pub rule: Rule,
+    /// It was never sent: others were, and showed the rule.
+    pub is_predicted: bool,
+    /// When it was sent, or spared, in seconds since 1970; an earlier version did not keep it.
+    pub at: Option<u64>,
 }
 
 /// Hashes of what is wanted and what was seen.
@@ -54,50 +72,74 @@ pub(super) struct Sides {
 impl Remembered {
     /// Whether a run that does not meet it may have to change it all the same.
     pub(super) fn is_open(&self) -> bool {
-        self.seen == Some(Shown::Unlisted) || self.failure.is_some() || !self.fields.unsettled.is_empty()
+        self.is_hidden() || self.failure.is_some() || !self.fields.unsettled.is_empty()
+    }
+
+    /// Whether its customer exists, and no listing shows it.
+    pub(super) fn is_hidden(&self) -> bool {
+        matches!(self.seen, Some(Shown::Hidden(_)))
     }
 
     /// Whether it is worth remembering where tokens are not.
     pub(super) fn is_remarkable(&self) -> bool {
-        let exists_unlisted = self.seen == Some(Shown::Unlisted) && self.wanted.is_some();
+        let is_known_hidden = self.is_hidden() && self.wanted.is_some();
         let is_settled = self.failure.is_none() && self.fields == FieldFindings::default();
-        exists_unlisted || !is_settled || self.parent.is_some() || self.children_listed_at.is_some()
+        is_known_hidden || !is_settled || self.parent.is_some() || self.children_listed_at.is_some()
     }
 
-    /// Whether its customer exists unlisted, and nothing is wrong with it.
-    pub(super) fn is_settled_unlisted(&self) -> bool {
-        self.seen == Some(Shown::Unlisted) && self.failure.is_none()
+    /// Whether its customer is hidden, and nothing is wrong with it.
+    pub(super) fn is_settled_hidden(&self) -> bool {
+        self.is_hidden() && self.failure.is_none()
     }
 
     /// Its tenant is gone: what was found out about it does not matter any more.
     pub(super) fn forget_tenant(&mut self) {
         self.fields = FieldFindings::default();
         self.failure = None;
-        if self.seen == Some(Shown::Unlisted) {
+        if self.is_hidden() {
             (self.seen, self.wanted) = (None, None);
         }
     }
 }
 
 impl FieldFindings {
-    /// These differences were written, and all but the unsettled ones settled.
-    pub(super) fn learn(&mut self, written: &[Difference], unsettled: &[Unsettled]) {
+    /// These differences were written at this time, and all but the unsettled ones settled.
+    pub(super) fn learn(&mut self, written: &[Difference], unsettled: &[Unsettled], at: u64) {
         for difference in written {
             self.unsettled.remove(&difference.field);
             self.acknowledged.insert(difference.field, Sides::of(difference));
         }
         for one in unsettled {
-            self.find(one);
+            self.find(one, at);
         }
     }
 
     /// A difference does not settle; what only presumably does not is neither looked at nor written: the next run may look.
-    pub(super) fn find(&mut self, Unsettled { difference, rule, known }: &Unsettled) {
-        let sides = Sides::of(difference);
+    pub(super) fn find(&mut self, Unsettled { difference, rule, known }: &Unsettled, at: u64) {
+        let (field, sides) = (difference.field, Sides::of(difference));
+        let found = |is_predicted| Finding { sides, rule: *rule, is_predicted, at: Some(at) };
         match known {
-            Known::Presumably => drop(self.acknowledged.insert(difference.field, sides)),
-            Known::Now | Known::Before => drop(self.unsettled.insert(difference.field, (sides, *rule))),
+            Known::Presumably => drop(self.acknowledged.insert(field, sides)),
+            Known::Now => drop(self.unsettled.insert(field, found(false))),
+            Known::Predicted => drop(self.unsettled.insert(field, found(true))),
+            // It is there, with its time.
+            Known::Before | Known::PredictedBefore => {}
         }
+    }
+}
+
+impl Finding {
+    /// How it is known.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        if self.is_predicted { Known::PredictedBefore } else { Known::Before }
+    }
+
+    /// Whether it holds for this difference. One without a time may have been a guess: it holds only where the rule predicts
+    /// just that.
+    pub(super) fn holds(&self, difference: &Difference) -> bool {
+        let is_predicted = || self.rule.predicts(std::slice::from_ref(difference), difference);
+        self.sides == Sides::of(difference) && (self.at.is_some() || self.rule != Rule::Inherited && is_predicted())
     }
 }
 

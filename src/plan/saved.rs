@@ -79,8 +79,9 @@ impl<'p> SavedPlan<Changes<'p>> {
 }
 
 impl SavedPlan {
-    /// The plan again; refused where it can't have come from [`SavedPlan::of`].
-    pub fn restore(self, fingerprints: Fingerprints) -> Result<Plan, &'static str> {
+    /// The plan again, to be carried out at this time, in seconds since 1970; refused where it can't have come from
+    /// [`SavedPlan::of`].
+    pub fn restore(self, fingerprints: Fingerprints, now: u64) -> Result<Plan, &'static str> {
         if self.version != VERSION {
             return Err("it was written by another version of explo-sync");
         }
@@ -97,17 +98,21 @@ impl SavedPlan {
             changes: restored.changes,
             index: restored.index,
             rules: self.rules,
+            now,
             orphans: Vec::new(),
             invalid: Vec::new(),
             unchanged: 0,
             unsettled: Vec::new(),
             unsettled_customers: 0,
-            unlisted: Vec::new(),
+            hidden: Vec::new(),
+            asked_at: BTreeMap::new(),
+            checks: BTreeMap::new(),
             moved_again: BTreeSet::new(),
             parents: BTreeMap::new(),
             children_listed_at: BTreeMap::new(),
             listed: Vec::new(),
-            stale: BTreeSet::new(),
+            lacking: BTreeMap::new(),
+            gone: BTreeSet::new(),
             moved: BTreeSet::new(),
             looks: 0,
             customers: self.bases.0,

@@ -1,14 +1,26 @@
-//! Naming what a server probably did to a value that it acknowledged and then showed differently, and when to stop sending it.
+//! Naming what a server probably did to a value that it acknowledged and then showed differently, and when not to send another.
+//!
+//! | rule | predicts that Explo shows of another value |
+//! |---|---|
+//! | added | what it shows now, and the value beside it |
+//! | inherited | the value, and beside it what it showed of others below the same parent |
+//! | re-cased | the value in lower case, or its keys in the style of those that are shown |
+//! | trimmed | the value without space at the ends of its texts |
+//! | cut | the value with its texts cut where others were cut |
+//! | changed | nothing |
+//!
+//! An update is spared only where the prediction for its own value is what Explo shows already: sending it would change
+//! nothing.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-use super::Difference;
+use super::{Difference, predict};
 use crate::model::{Field, json};
 
-/// So many updates that show the same rule for a field end the sending of that field.
+/// So many updates that show the same rule for a field make a prediction of it.
 const STRIKES: usize = 3;
 
 /// The likely rule behind a write that did not settle.
@@ -42,18 +54,22 @@ pub struct Unsettled {
 /// How it is known that a difference does not settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// It was found out in this run.
+    /// This run wrote it, or looked at the customer.
     Now,
-    /// An earlier run found it out.
+    /// An earlier run wrote it.
     Before,
-    /// It came back after it was acknowledged, and others that did were the listing's alone: looked at in a later run.
+    /// It came back after it was acknowledged, and is what the listing shows of others that came back: looked at in a later
+    /// run.
     Presumably,
+    /// It was not sent: it is predicted by what three updates of this run showed.
+    Predicted,
+    /// The same of an earlier run.
+    PredictedBefore,
 }
 
-/// What the updates of one run showed so far: after three of a kind, a field is not sent any more where it would go the same
-/// way.
+/// What the updates of one run showed so far, by field, rule and, for what is inherited, the parent.
 #[derive(Debug, Default)]
-pub struct Strikes(BTreeMap<(Field, Rule), Vec<Unsettled>>);
+pub struct Strikes(BTreeMap<(Field, Rule, Option<String>), Vec<Difference>>);
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,38 +106,64 @@ impl Unsettled {
     }
 }
 
+impl Known {
+    /// Whether this is news of this run.
+    #[must_use]
+    pub fn is_news(self) -> bool {
+        matches!(self, Self::Now | Self::Predicted)
+    }
+}
+
 impl Strikes {
-    /// Takes what an answer still showed.
-    pub fn count(&mut self, unsettled: &[Unsettled]) {
-        for one in unsettled {
-            let met = self.0.entry((one.difference.field, one.rule)).or_default();
+    /// Takes what an answer still showed of a customer below this parent.
+    pub fn count(&mut self, parent: Option<&str>, unsettled: &[Unsettled]) {
+        for Unsettled { difference, rule, .. } in unsettled {
+            let parent = parent.filter(|_| *rule == Rule::Inherited).map(str::to_owned);
+            let met = self.0.entry((difference.field, *rule, parent)).or_default();
             if met.len() < STRIKES {
-                met.push(one.clone());
+                met.push(difference.clone());
             }
         }
     }
 
-    /// The rule that a difference would run into, if enough updates showed it.
+    /// The rule by which sending this would change nothing, if enough updates showed it.
     #[must_use]
-    pub fn rule(&self, difference: &Difference) -> Option<Rule> {
-        let struck = self.0.iter().filter(|((field, _), met)| *field == difference.field && met.len() == STRIKES);
-        let mut met = struck.flat_map(|(_, met)| met);
-        met.find(|met| met.would_meet(difference)).map(|met| met.rule)
+    pub fn rule(&self, parent: Option<&str>, difference: &Difference) -> Option<Rule> {
+        let rules = self.0.range((difference.field, Rule::Added, None)..);
+        let of_field = rules.take_while(|((field, ..), _)| *field == difference.field);
+        let is_of = |known: Option<&str>| known.is_none_or(|known| Some(known) == parent);
+        let mut struck = of_field.filter(|((.., known), met)| met.len() == STRIKES && is_of(known.as_deref()));
+        struck.find(|((_, rule, _), met)| rule.predicts(met, difference)).map(|((_, rule, _), _)| *rule)
     }
 }
 
-impl Unsettled {
-    /// Whether the server that did this would do it to another value too. Where it adds, only what must go is lost; where it
-    /// trims or cuts, only what is so long or has such space.
-    fn would_meet(&self, other: &Difference) -> bool {
-        match self.rule {
-            Rule::Added | Rule::Inherited => has_more(other),
-            Rule::Recased => likely_rule(other) == Rule::Recased,
-            Rule::Trimmed => texts(&other.new).iter().any(|text| text.trim() != text),
-            Rule::Cut => longest(&other.new) > longest(&self.difference.old),
-            Rule::Changed => true,
+impl Rule {
+    /// Whether a server that did this to others would, sent this value, show what it shows already.
+    #[must_use]
+    pub fn predicts(self, others: &[Difference], difference: &Difference) -> bool {
+        let Difference { old: shown, new: wanted, field } = difference;
+        match self {
+            Self::Added => predict::union(shown, wanted) == *shown,
+            Self::Inherited => beside(difference)
+                .is_some_and(|inherited| others.iter().all(|other| beside(other).as_ref() == Some(&inherited))),
+            Self::Recased => {
+                predict::lower_case(wanted) == *shown || *field == Field::Properties && json::is_alike(shown, wanted)
+            }
+            Self::Trimmed => predict::trimmed(wanted) == *shown,
+            Self::Cut => others
+                .iter()
+                .map(|other| longest(&other.old))
+                .max()
+                .is_some_and(|end| predict::cut_to(wanted, end) == *shown),
+            Self::Changed => false,
         }
     }
+}
+
+/// The elements that are shown beside the wanted ones; nothing where a wanted one is not shown.
+fn beside(Difference { old: shown, new: wanted, .. }: &Difference) -> Option<BTreeSet<String>> {
+    let (shown, wanted) = (parts(shown, str::to_owned), parts(wanted, str::to_owned));
+    wanted.is_subset(&shown).then(|| shown.difference(&wanted).cloned().collect())
 }
 
 /// Guesses the rule from a difference that an answer still shows.
@@ -134,7 +176,7 @@ pub fn likely_rule(difference: &Difference) -> Rule {
     let begins = |part: &String| shown.iter().any(|known| !known.is_empty() && part.starts_with(known.as_str()));
     match field {
         Field::Properties if json::is_alike(seen, wanted) => Rule::Recased,
-        _ if seen.to_lowercase() == wanted.to_lowercase() => Rule::Recased,
+        _ if predict::lower_case(seen) == predict::lower_case(wanted) => Rule::Recased,
         Field::GroupTags if shown.is_superset(&sent) => Rule::Inherited,
         Field::Emails | Field::Properties | Field::Mapping if shown.is_superset(&sent) => Rule::Added,
         Field::IsDemoGroup | Field::ParentProvidedId => Rule::Changed,
@@ -206,20 +248,49 @@ mod tests {
     }
 
     #[test]
-    fn after_three_strikes_a_field_is_spared_where_it_would_go_the_same_way() {
-        let added = difference(Field::Emails, r#"["a@x","b@x"]"#, r#"["b@x"]"#);
-        let trimmed = difference(Field::Name, r#""Ann""#, r#"" Ann""#);
+    fn after_three_strikes_a_value_is_spared_where_the_prediction_is_what_is_shown() {
+        let strike = |field, old: &str, new: &str| [Unsettled::new(difference(field, old, new))];
         let mut strikes = Strikes::default();
+        let leaver = difference(Field::Emails, r#"["a@x","leaver@x"]"#, r#"["a@x"]"#);
         for _ in 0..3 {
-            assert_eq!((strikes.rule(&added), strikes.rule(&trimmed)), (None, None));
-            strikes.count(&[Unsettled::new(added.clone()), Unsettled::new(trimmed.clone())]);
+            assert_eq!(strikes.rule(None, &leaver), None);
+            strikes.count(None, &strike(Field::Emails, r#"["a@x","b@x"]"#, r#"["b@x"]"#));
+            strikes.count(None, &strike(Field::Name, r#""Ann""#, r#"" Ann""#));
+            strikes
+                .count(None, &strike(Field::Properties, r#"{"a":0.3333333333333333}"#, r#"{"a":0.33333333333333331}"#));
         }
-        assert_eq!(strikes.rule(&difference(Field::Emails, r#"["old@x"]"#, r#"["new@x"]"#)), Some(Rule::Added));
-        assert_eq!(strikes.rule(&difference(Field::Emails, "[]", r#"["new@x"]"#)), None, "nothing has to go");
-        let merged = difference(Field::Properties, r#"{"a":1}"#, r#"{"b":1}"#);
-        (0..3).for_each(|_| strikes.count(&[Unsettled { rule: Rule::Added, ..Unsettled::new(merged.clone()) }]));
-        assert_eq!(strikes.rule(&difference(Field::Properties, r#"{"a":1}"#, r#"{"a":2}"#)), None, "no key has to go");
-        assert_eq!(strikes.rule(&difference(Field::Name, r#""Bob""#, r#""Bob ""#)), Some(Rule::Trimmed));
-        assert_eq!(strikes.rule(&difference(Field::Name, r#""Bob""#, r#""Rob""#)), None, "no space to lose");
+        let rule = |field, old: &str, new: &str| strikes.rule(None, &difference(field, old, new));
+        assert_eq!(strikes.rule(None, &leaver), Some(Rule::Added));
+        assert_eq!(rule(Field::Emails, r#"["old@x"]"#, r#"["new@x"]"#), None, "the new address would come");
+        assert_eq!(rule(Field::Name, r#""Bob""#, r#""Bob ""#), Some(Rule::Trimmed));
+        assert_eq!(rule(Field::Name, r#""Rob""#, r#""Bob ""#), None, "the name would change");
+        assert_eq!(
+            rule(Field::Properties, r#"{"a":0.2}"#, r#"{"a":0.20000000000000001}"#),
+            None,
+            "nobody understands it"
+        );
+    }
+
+    #[test]
+    fn letters_of_some_addresses_say_nothing_of_those_that_must_go() {
+        let mut strikes = Strikes::default();
+        let lowered = difference(Field::Emails, r#"["adam1@x","zoe1@x"]"#, r#"["Zoe1@X","adam1@x"]"#);
+        assert_eq!(likely_rule(&lowered), Rule::Recased);
+        (0..3).for_each(|_| strikes.count(None, &[Unsettled::new(lowered.clone())]));
+        assert_eq!(strikes.rule(None, &lowered), Some(Rule::Recased));
+        let leaver = difference(Field::Emails, r#"["a@x","leaver@x"]"#, r#"["a@x"]"#);
+        assert_eq!(strikes.rule(None, &leaver), None);
+    }
+
+    #[test]
+    fn what_is_inherited_is_predicted_below_the_same_parent_alone() {
+        let mut strikes = Strikes::default();
+        let red = difference(Field::GroupTags, r#"["own","red"]"#, r#"["own"]"#);
+        (0..3).for_each(|_| strikes.count(Some("p"), &[Unsettled::new(red.clone())]));
+        let rule = |parent, old: &str, new: &str| strikes.rule(parent, &difference(Field::GroupTags, old, new));
+        assert_eq!(rule(Some("p"), r#"["red","x"]"#, r#"["x"]"#), Some(Rule::Inherited));
+        assert_eq!(rule(Some("p"), r#"["blue","red","x"]"#, r#"["x"]"#), None, "blue would go");
+        assert_eq!(rule(Some("q"), r#"["red","x"]"#, r#"["x"]"#), None);
+        assert_eq!(rule(None, r#"["red","x"]"#, r#"["x"]"#), None);
     }
 }

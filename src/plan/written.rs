@@ -1,12 +1,20 @@
-//! [`FieldFindings`] as text, for a ledger: `emails 00c5…:9f31… added; name 1b07…:4410… acknowledged`.
+//! [`FieldFindings`] as text, for a ledger: `emails 00c5…:9f31… added 1796000000; name 1b07…:4410… acknowledged`.
 //!
-//! Each part is a field, the hashes of what is wanted and of what Explo shows, and the rule, or that the last run's write
-//! was acknowledged. What a later version adds is skipped by an earlier one: a finding that is lost costs a call.
+//! Each part is a field, the hashes of what is wanted and of what Explo shows, and the rule with the time at which it was
+//! found (an earlier version wrote none), or that the last run's write was acknowledged. Before the rule of what was not sent
+//! stands `predicted-`, before one that does not hold any more `settled-`. What a later version adds is skipped by an earlier one: a finding that is lost costs a call.
 
 use std::fmt;
 
-use super::{FieldFindings, Rule, remembered::Sides};
+use super::{
+    FieldFindings, Rule,
+    remembered::{Finding, Sides},
+};
 use crate::model::Field;
+
+const PREDICTED: &str = "predicted-";
+
+const SETTLED: &str = "settled-";
 
 const ACKNOWLEDGED: &str = "acknowledged";
 
@@ -22,9 +30,18 @@ const RULES: [(&str, Rule); 6] = [
 impl fmt::Display for FieldFindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = |rule: Rule| RULES.iter().find(|(_, known)| *known == rule).map_or("changed", |(word, _)| word);
-        let unsettled = self.unsettled.iter().map(|(field, (sides, rule))| (field, sides, word(*rule)));
-        let acknowledged = self.acknowledged.iter().map(|(field, sides)| (field, sides, ACKNOWLEDGED));
-        for (number, (field, Sides { wanted, seen }, word)) in unsettled.chain(acknowledged).enumerate() {
+        let found = |finding: &Finding| {
+            let prefix = if finding.is_predicted { PREDICTED } else { "" };
+            let at = finding.at.map_or(String::new(), |at| format!(" {at}"));
+            format!("{prefix}{}{at}", word(finding.rule))
+        };
+        let unsettled = self.unsettled.iter().map(|(field, finding)| (field, finding.sides, found(finding)));
+        let acknowledged = self.acknowledged.iter().map(|(field, sides)| (field, *sides, ACKNOWLEDGED.to_owned()));
+        let nothing = Sides { wanted: 0, seen: 0 };
+        let settled =
+            self.settled.iter().map(|(field, (rule, at))| (field, nothing, format!("{SETTLED}{} {at}", word(*rule))));
+        let all = unsettled.chain(acknowledged).chain(settled);
+        for (number, (field, Sides { wanted, seen }, word)) in all.enumerate() {
             let separator = if number == 0 { "" } else { "; " };
             write!(f, "{separator}{} {wanted:016x}:{seen:016x} {word}", field.name())?;
         }
@@ -38,24 +55,31 @@ impl FieldFindings {
     pub fn parse(text: &str) -> Self {
         let mut findings = Self::default();
         for part in text.split(';') {
-            let Some((field, sides, word)) = read(part) else { continue };
+            let Some((field, sides, word, at)) = read(part) else { continue };
+            let rule = |name: &str| RULES.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
+            let found = |name, is_predicted| Some(Finding { sides, rule: rule(name)?, is_predicted, at });
             if word == ACKNOWLEDGED {
                 findings.acknowledged.insert(field, sides);
-            } else if let Some((_, rule)) = RULES.iter().find(|(known, _)| *known == word) {
-                findings.unsettled.insert(field, (sides, *rule));
+            } else if let Some(name) = word.strip_prefix(SETTLED) {
+                findings.settled.extend(rule(name).zip(at).map(|settled| (field, settled)));
+            } else if let Some(name) = word.strip_prefix(PREDICTED) {
+                findings.unsettled.extend(found(name, true).map(|finding| (field, finding)));
+            } else {
+                findings.unsettled.extend(found(word, false).map(|finding| (field, finding)));
             }
         }
         findings
     }
 }
 
-fn read(part: &str) -> Option<(Field, Sides, &str)> {
+fn read(part: &str) -> Option<(Field, Sides, &str, Option<u64>)> {
     let mut words = part.split_whitespace();
     let (name, sides, word) = (words.next()?, words.next()?, words.next()?);
     let field = Field::ALL.into_iter().find(|field| field.name() == name)?;
     let hash = |text| u64::from_str_radix(text, 16).ok();
     let (wanted, seen) = sides.split_once(':')?;
-    Some((field, Sides { wanted: hash(wanted)?, seen: hash(seen)? }, word))
+    let at = words.next().and_then(|at| at.parse().ok());
+    Some((field, Sides { wanted: hash(wanted)?, seen: hash(seen)? }, word, at))
 }
 
 #[cfg(test)]
@@ -67,13 +91,27 @@ mod tests {
         let sides = |wanted, seen| Sides { wanted, seen };
         let mut findings = FieldFindings::default();
         for (number, (_, rule)) in (0..).zip(RULES) {
-            findings.unsettled.insert(Field::ALL[number], (sides(u64::MAX, number as u64), rule));
+            let sides = sides(u64::MAX, number as u64);
+            findings
+                .unsettled
+                .insert(Field::ALL[number], Finding { sides, rule, is_predicted: number % 2 == 1, at: Some(7) });
         }
         findings.acknowledged.insert(Field::Name, sides(7, 8));
+        findings.settled.insert(Field::Emails, (Rule::Cut, 9));
         let text = findings.to_string();
-        assert!(text.starts_with("name ffffffffffffffff:0000000000000000 added; emails "), "{text}");
+        assert!(
+            text.starts_with(
+                "name ffffffffffffffff:0000000000000000 added 7; emails ffffffffffffffff:0000000000000001 predicted-"
+            ),
+            "{text}"
+        );
         assert_eq!(FieldFindings::parse(&text), findings);
         assert_eq!(FieldFindings::parse(&format!("colour 1:2 added; name 1:x cut;; {text}; name 1:2 lost")), findings);
         assert_eq!(FieldFindings::parse(""), FieldFindings::default());
+        assert_eq!(
+            FieldFindings::parse("name 1:2 cut").unsettled[&Field::Name].at,
+            None,
+            "as an earlier version wrote it"
+        );
     }
 }

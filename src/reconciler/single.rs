@@ -37,10 +37,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         writer: Option<&W>,
         progress: &dyn Progress,
     ) -> Result<Run, Error> {
-        let (comparison, _) = self.look_up(provided_ids, Refusals::Absence).await?;
-        let plan = self.check_tags(comparison.finish()).await?;
         // Whoever names a tenant wants it now.
-        let due = Self { retry_failed: true, ..*self }.due(&plan);
+        let eager = Self { retry_failed: true, ..*self };
+        let (comparison, _) = eager.look_up(provided_ids, Refusals::Absence).await?;
+        let plan = self.check_tags(comparison.finish()).await?;
+        let due = eager.due(&plan);
         let applied = match writer {
             None => None,
             Some(writer) => {
@@ -120,7 +121,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 tenants.reject(Some(provided_id.clone()), UNREADABLE);
             }
         }
-        let mut comparison = Comparison::new(tenants, self.rules, self.findings);
+        let mut comparison = self.comparison(tenants);
         for look in &looks {
             let found = if let Some(Look::Found(customer)) = look { Some(&**customer) } else { None };
             comparison.observe_alone(found);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::Style;
 use crate::{
     model::{Customer, Field, Gap, Tenant, json, printable, shown},
-    plan::{Change, Explanation, Plan, Unseen, sides},
+    plan::{Change, Explanation, Known, Plan, Rule, Unseen, Unsettled, sides},
 };
 
 /// Writes it; without values the fields are named and marked, and that is all.
@@ -63,10 +63,7 @@ fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, sty
     if let Some(invalid) = plan.invalid.first() {
         return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));
     }
-    let spared = plan.unsettled.iter().map(|(_, unsettled)| {
-        let (field, rule) = (unsettled.difference.field.name(), unsettled.rule);
-        format!("Not sent: {field}, which was, and does not settle ({rule}).")
-    });
+    let spared = plan.unsettled.iter().map(|(_, unsettled)| not_sent(unsettled));
     if plan.changes.is_empty() && plan.unsettled.is_empty() {
         return if tenant.is_some() { "Unchanged: nothing is sent." } else { "Nothing to do." }.to_owned();
     }
@@ -81,6 +78,38 @@ fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, sty
     };
     let tags = plan.tags.to_make.iter().map(tag);
     tags.chain(plan.changes.iter().map(to)).chain(spared).chain(waits).collect::<Vec<_>>().join("\n")
+}
+
+/// Why a difference is left as it is.
+fn not_sent(Unsettled { difference, rule, known }: &Unsettled) -> String {
+    let field = difference.field.name();
+    match known {
+        Known::Predicted | Known::PredictedBefore => {
+            format!(
+                "Not sent: {field}. Explo {}, as seen on three others, so sending it would change nothing.",
+                habit(*rule)
+            )
+        }
+        Known::Now | Known::Before => {
+            format!("Not sent again: {field}. It was sent, and Explo showed something else ({rule}).")
+        }
+        Known::Presumably => {
+            format!(
+                "Not sent: {field}. Only the listing seems to show something else ({rule}), as it does of three others."
+            )
+        }
+    }
+}
+
+fn habit(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Added => "keeps old values",
+        Rule::Inherited => "shows the parent's values as well",
+        Rule::Recased => "changes upper and lower case",
+        Rule::Trimmed => "removes space at the ends",
+        Rule::Cut => "cuts long texts",
+        Rule::Changed => "changes values",
+    }
 }
 
 fn calls(plan: &Plan, change: &Change) -> String {

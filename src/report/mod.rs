@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use crate::{
     applier::Outcome,
     explo::{self, Endpoint, Listing},
-    plan::{Change, Class, Known, Unsettled},
+    plan::{Change, Class, Unsettled},
     reconciler::{self, Run},
 };
 
@@ -200,8 +200,7 @@ impl Report {
             };
         }
         let (failed, waiting) = (self.outcomes().failed, due.waiting.len());
-        let unsettled =
-            self.unsettled().into_iter().filter(|(_, one)| one.known == Known::Now || one.holds_more()).count();
+        let unsettled = self.unsettled().into_iter().filter(|(_, one)| one.known.is_news() || one.holds_more()).count();
         match self.end().map(exit_of) {
             Some(exit @ (Exit::Credentials | Exit::Failed)) => exit,
             _ if self.unrecorded.is_some() => Exit::Failed,
@@ -252,6 +251,7 @@ impl Report {
 pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
     match error {
         reconciler::Error::Source(error) if error.is_about_config() => Exit::Config,
+        reconciler::Error::Strangers { .. } => Exit::Config,
         reconciler::Error::Source(_) | reconciler::Error::Ledger(_) => Exit::Failed,
         reconciler::Error::Explo(error) => exit_of(error),
     }

@@ -5,25 +5,21 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
-use super::{Comparison, Difference, Known, RowNumber, Token, Unsettled, Update};
+use super::{Comparison, Difference, RowNumber, Token, Update};
 use crate::{
     model::{Field, json},
-    plan::{Entry, Remembered},
+    plan::{Entry, Remembered, failure::is_daily_due},
 };
-
-/// What a ledger knows of parents is good for so many seconds; a run that comes daily asks each time.
-const A_DAY: u64 = 23 * 3600;
 
 impl Comparison<'_> {
     /// The customers whose children are to be listed, after all were given, for no record names the parent. What a ledger
-    /// knows of a parent is good for a day. `now` is in seconds since 1970.
+    /// knows of a parent is good for a day.
     #[must_use]
-    pub fn parents(&mut self, now: u64) -> BTreeSet<String> {
+    pub fn parents(&mut self) -> BTreeSet<String> {
         self.judge();
-        self.now = now;
         let is_due = |row: RowNumber, parent: &str| {
-            let listed_at = self.findings.children_listed_at(parent).filter(|at| *at <= now);
-            self.remembered_parent(row).is_none() || listed_at.is_none_or(|at| now - at >= A_DAY)
+            let listed_at = self.findings.children_listed_at(parent).filter(|at| *at <= self.now);
+            self.remembered_parent(row).is_none() || listed_at.is_none_or(|at| is_daily_due(at, self.now))
         };
         let parent = |row| Some((row, self.index.listed_parent(row)?));
         let parents = self.seen_with_parent().filter_map(parent);
@@ -131,8 +127,8 @@ impl Comparison<'_> {
             if self.findings.came_back(&provided_id, &difference) {
                 self.moved_again.insert(row);
             }
-            match (self.findings.rule(&provided_id, &difference), updates.get(&row)) {
-                (Some(rule), _) => self.unsettled.push((row, Unsettled { difference, rule, known: Known::Before })),
+            match (self.known(row, &difference), updates.get(&row)) {
+                (Some(known), _) => self.unsettled.push((row, known)),
                 (None, Some(place)) => self.updates[*place].differences.push(difference),
                 (None, None) => self.updates.push(Update { row, differences: vec![difference] }),
             }

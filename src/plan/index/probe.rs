@@ -12,7 +12,9 @@ pub enum Probe {
     Equal(RowNumber),
     /// It may differ from this tenant: compare.
     Differs(RowNumber),
-    /// Its tenant is invalid, or another customer was seen under the same id.
+    /// Another customer was seen under the same id before.
+    Doubled(RowNumber),
+    /// Its tenant is invalid, or it has no id.
     Ignored,
     /// It has the previous id of these tenants, and no row has this id.
     Previous(Vec<RowNumber>),
@@ -48,8 +50,10 @@ impl Index {
             let claimants: Vec<_> = self.claimants(provided_id).collect();
             return if claimants.is_empty() { Probe::Orphan } else { Probe::Previous(claimants) };
         };
-        if !self.is(row, State::Unlisted) {
-            return Probe::Ignored;
+        match self.marks[row.0 as usize] {
+            mark if mark.is(State::Listed) => return Probe::Doubled(row),
+            mark if !mark.is(State::Unlisted) => return Probe::Ignored,
+            _ => {}
         }
         self.mark(row, State::Listed);
         if likely != Some(row) && self.holds(customer, id, row) { Probe::Equal(row) } else { Probe::Differs(row) }

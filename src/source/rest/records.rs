@@ -11,7 +11,7 @@ use super::{
     pointer::{Pointer, characters},
 };
 use crate::{
-    http::{Call, Distinct, Failure, Outgoing, Pages, Position, Seen, Unusable},
+    http::{Attempts, Call, Distinct, Failure, Outgoing, Pages, Position, Seen, Unusable},
     model::json,
     source::Error,
 };
@@ -70,7 +70,7 @@ impl Pages for Records<'_, '_> {
         let settings = &self.rest.settings;
         let own = settings.parameters.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let call = PageCall { rest: self.rest, query: own.chain(settings.paging.query(position)).collect() };
-        match self.rest.caller.call(&call, |body| self.read(body)).await {
+        match self.rest.caller.call(&call, Attempts::ALL, |body| self.read(body)).await {
             Ok((seen, _)) => Ok(seen),
             // Past the end.
             Err(Failure::Status { status: 404, .. }) if position.number > 1 => Ok(Seen::default()),

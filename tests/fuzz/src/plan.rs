@@ -9,7 +9,7 @@ use explo_sync::{
 pub fn target(data: &[u8]) {
     let Ok(saved) = serde_json::from_slice::<SavedPlan>(data) else { return };
     let (before, instance) = (serde_json::to_string(&saved).unwrap(), saved.instance.clone());
-    let Ok(plan) = saved.restore(Fingerprints::new(0)) else { return };
+    let Ok(plan) = saved.restore(Fingerprints::new(0), 0) else { return };
     assert_eq!(serde_json::to_string(&SavedPlan::of(&plan, &instance)).unwrap(), before);
     plan.changes.iter().for_each(|change| assert_can_be_sent(&plan, change));
     assert!(plan.updates().filter(|update| plan.carries(update)).count() <= plan.updates().count());

@@ -22,6 +22,7 @@ fn full(token: &str) -> Remembered {
     Remembered {
         token: Some(token_hash(token)),
         parent: Some("the parent \u{e9}'\"".to_owned()),
+        customer_gone_since: None,
         children_listed_at: Some(1_763_736_314),
         wanted: Some(u64::MAX),
         seen: Some(Shown::Listed(7)),
@@ -50,16 +51,16 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     let (ours, theirs) = (ledger(&database, "default"), ledger(&database, "staging"));
     assert_eq!(ours.load().await.unwrap(), findings([]), "there is no table yet");
     let (writer, other) = (ours.writer().await.unwrap(), theirs.writer().await.unwrap());
-    let unlisted = Remembered { seen: Some(Shown::Unlisted), failure: None, ..full("2") };
+    let hidden = Remembered { seen: Some(Shown::Hidden(7)), failure: None, ..full("2") };
     let first = [
         entry("a", Token::shown("1"), full("1")),
-        entry("b", Token::shown("2"), unlisted.clone()),
+        entry("b", Token::shown("2"), hidden.clone()),
         entry("c", Token::Kept, Remembered::default()),
     ];
     writer.record(&first).await.unwrap();
     other.record(&[entry("a", Token::shown("theirs"), full("theirs"))]).await.unwrap();
     let loaded = ours.load().await.unwrap();
-    assert_eq!(loaded, findings([("a", full("1")), ("b", unlisted.clone()), ("c", Remembered::default())]));
+    assert_eq!(loaded, findings([("a", full("1")), ("b", hidden.clone()), ("c", Remembered::default())]));
     let parent = loaded.parent("a").zip(loaded.children_listed_at("a"));
     assert_eq!(parent, Some(("the parent \u{e9}'\"", 1_763_736_314)));
     assert_eq!((loaded.parent("c"), loaded.children_listed_at("c"), loaded.parent("x")), (None, None, None));

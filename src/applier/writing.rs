@@ -1,0 +1,190 @@
+//! The writes of one change, and what their answers show.
+
+use super::{Applier, Outcome, parent};
+use crate::{
+    explo::{Attempts, Created, Error, Reader, Writer},
+    model::{Customer, Field, Record, Tenant},
+    plan::{
+        Change, Difference, KeyStyle, RowNumber, Shown, TOO_LARGE, Unsettled, Update, compare, lasting_fingerprint_of,
+        needs_current, token_hash, wanted,
+    },
+};
+use std::sync::PoisonError;
+
+const ANOTHERS_TOKEN: &str = "the answer shows the token of another customer: it is not believed, and no token is kept";
+
+const OUTSIDE: &str = "it exists already, in a data visibility group that the listing does not show: left alone";
+
+const NOBODY_LISTED: &str = "it exists already, and the listing shows no customer by which it could be known to be in this token's data visibility \
+     group: left alone";
+
+const NO_ROOM: &str = "it exists already and differs, and the guard has no room for a further update";
+
+impl<R: Reader, W: Writer> Applier<'_, R, W> {
+    /// Waits for the answer to a write, and draws what follows from it for the others.
+    async fn written<T>(&self, write: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let written = write.await;
+        if let Some(end) = self.outage.judge(&written, self.reader).await {
+            let _ = self.end.set(end);
+        }
+        written
+    }
+
+    /// Keeps what an answer shows of the customer of a change; not where it shows another's token.
+    fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Shown) -> bool {
+        let findings = self.recording.findings;
+        // What an answer shows besides is compared with what is wanted; but a token can't be, and without rows none is kept.
+        let is_new = matches!(change, Change::Create(_));
+        let is_checked = is_new || findings.keeps_rows();
+        let own = self.plan.own_token(findings, change);
+        if is_checked && !self.tokens.accept(&tenant.provided_id, token, own) {
+            return false;
+        }
+        self.answers.show(tenant, token, seen);
+        true
+    }
+
+    pub(super) async fn rename(
+        &self,
+        change: &Change,
+        row: RowNumber,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+    ) -> Result<Outcome, Error> {
+        let old = self.plan.previous_provided_id(row);
+        let record = self.written(self.writer.rename(&old, &tenant.provided_id, attempts)).await?;
+        let is_believed = self.is_believed(change, tenant, record.token(), seen(tenant, &record));
+        Ok(if is_believed { Outcome::Applied } else { Outcome::Failed(ANOTHERS_TOKEN.to_owned()) })
+    }
+
+    pub(super) async fn create(
+        &self,
+        change: &Change,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+    ) -> Result<Outcome, Error> {
+        let sent = wanted(tenant, &Field::ALL, None, self.plan.rules);
+        let created = self.written(self.writer.create(&sent, attempts)).await?;
+        if !created.is_new {
+            return self.adopt(change, tenant, &created).await;
+        }
+        let customer = &created.customer;
+        let listed = Shown::Listed(lasting_fingerprint_of(customer, tenant));
+        if !self.is_believed(change, tenant, &customer.token, listed) {
+            return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned()));
+        }
+        let differences = self.settling.differences(tenant, customer).await.into_iter();
+        Ok(settled(differences.map(Unsettled::new).collect()))
+    }
+
+    /// A customer that existed though the listing did not show it.
+    async fn adopt(&self, change: &Change, tenant: &Tenant<'_>, found: &Created) -> Result<Outcome, Error> {
+        let customer = &found.customer;
+        if let Some(reason) = self.stranger(tenant, found) {
+            return Ok(Outcome::Failed(reason.to_owned()));
+        }
+        let is_hidden = !found.may_be_ours;
+        let seen = if is_hidden {
+            Shown::Hidden(self.recording.now)
+        } else {
+            Shown::Listed(lasting_fingerprint_of(customer, tenant))
+        };
+        if !self.is_believed(change, tenant, &customer.token, seen) {
+            return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned()));
+        }
+        if is_hidden {
+            self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone().into_owned());
+        }
+        let differences = self.settling.differences(tenant, customer).await;
+        let mut fields: Vec<_> = differences.iter().map(|difference| difference.field).collect();
+        // No answer shows it, and no listing will.
+        fields.extend((is_hidden && tenant.parent_provided_id.is_some()).then_some(Field::ParentProvidedId));
+        if fields.is_empty() {
+            return Ok(Outcome::Applied);
+        }
+        if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(&fields) {
+            return Ok(Outcome::Failed(NO_ROOM.to_owned()));
+        }
+        let unsettled = self.write(change, tenant, &fields, Some(customer), Attempts::ALL).await?;
+        Ok(unsettled.map_or(Outcome::Failed(ANOTHERS_TOKEN.to_owned()), settled))
+    }
+
+    /// Why a customer that existed is not ours: only its data visibility group tells or, where the listing shows nobody, a
+    /// lost answer of ours or its token.
+    fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<&'static str> {
+        let groups = &self.plan.access_groups;
+        if groups.is_empty() {
+            let remembered = self.recording.findings.token(&tenant.provided_id);
+            let is_ours = *may_be_ours || remembered == Some(token_hash(&customer.token));
+            return (!is_ours).then_some(NOBODY_LISTED);
+        }
+        (!groups.contains(customer.access_group.as_deref().unwrap_or_default())).then_some(OUTSIDE)
+    }
+
+    /// What would change nothing is spared, and the rest is written. Where others' values are carried they are read just
+    /// before, and what no longer differs is not sent.
+    pub(super) async fn update(
+        &self,
+        change: &Change,
+        Update { row, differences }: &Update,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+    ) -> Result<Outcome, Error> {
+        let checks = self.plan.checks.get(row);
+        let is_check = |difference: &Difference| {
+            checks.is_some_and(|checks| checks.iter().any(|(field, _)| *field == difference.field))
+        };
+        let (mut unsettled, mut fields) = self.settling.spare(parent(tenant), differences, is_check);
+        let mut current = None;
+        if needs_current(&tenant.managed(), &fields, self.plan.rules) {
+            let held = self.reader.customer(&tenant.provided_id).await?.needed()?;
+            let differences = compare(tenant, &held, self.plan.rules.with(KeyStyle::AsListed));
+            let still_differs = |field| differences.iter().any(|difference| difference.field == field);
+            fields.retain(|field| *field == Field::ParentProvidedId || still_differs(*field));
+            current = Some(held);
+        }
+        match self.write(change, tenant, &fields, current.as_ref(), attempts).await? {
+            Some(written) => unsettled.extend(written),
+            None => return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned())),
+        }
+        if fields.contains(&Field::ParentProvidedId) && self.plan.moved_again.contains(row) {
+            unsettled.extend(self.settling.look_after(tenant, differences).await);
+        }
+        Ok(settled(unsettled))
+    }
+
+    /// Writes these fields, if any; gives those that the answer still shows otherwise, or nothing where it is not believed.
+    async fn write(
+        &self,
+        change: &Change,
+        tenant: &Tenant<'_>,
+        fields: &[Field],
+        current: Option<&Customer<'_>>,
+        attempts: Attempts,
+    ) -> Result<Option<Vec<Unsettled>>, Error> {
+        if fields.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        let sent = wanted(tenant, fields, current, self.plan.rules);
+        let answer = self.written(self.writer.update(&sent, attempts)).await?;
+        if !self.is_believed(change, tenant, answer.token(), seen(tenant, &answer)) {
+            return Ok(None);
+        }
+        match answer {
+            Record::Whole(answer) => Ok(Some(self.settling.unsettled(tenant, &answer, fields).await)),
+            // Too large to be compared.
+            Record::Partial(_) => Ok(Some(Vec::new())),
+        }
+    }
+}
+
+fn seen(tenant: &Tenant<'_>, record: &Record<'_>) -> Shown {
+    Shown::Listed(match record {
+        Record::Whole(customer) => lasting_fingerprint_of(customer, tenant),
+        Record::Partial(_) => TOO_LARGE,
+    })
+}
+
+fn settled(unsettled: Vec<Unsettled>) -> Outcome {
+    if unsettled.is_empty() { Outcome::Applied } else { Outcome::Unsettled(unsettled) }
+}

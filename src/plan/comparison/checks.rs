@@ -1,0 +1,57 @@
+//! What does not settle is sent once a day all the same, for one customer of each field and rule: it may settle by now.
+
+use std::collections::BTreeMap;
+
+use super::{Comparison, Difference, Extent, RowNumber, Update};
+use crate::{
+    model::Field,
+    plan::{Rule, failure::is_daily_due},
+};
+
+/// Of one field and rule: when one was sent last, and the one whose turn it is.
+#[derive(Debug, Default)]
+struct Turn {
+    sent_at: Option<u64>,
+    /// When one was spared last.
+    spared_at: Option<u64>,
+    /// The place among the unsettled, with the time and the id by which it is chosen.
+    next: Option<(Option<u64>, String, usize)>,
+}
+
+impl Comparison<'_> {
+    /// Makes updates of those that are to be sent today.
+    pub(super) fn send_checks(&mut self) {
+        if self.extent == Extent::Some {
+            return;
+        }
+        let mut turns = BTreeMap::<(Field, Rule), Turn>::new();
+        for (place, (row, unsettled)) in self.unsettled.iter().enumerate() {
+            let provided_id = self.index.provided_id(*row);
+            let Some(finding) = self.findings.of(&provided_id, &unsettled.difference) else { continue };
+            let turn = turns.entry((unsettled.difference.field, finding.rule)).or_default();
+            let last = if finding.is_predicted { &mut turn.spared_at } else { &mut turn.sent_at };
+            *last = finding.at.max(*last);
+            let this = (finding.at, provided_id.into_owned(), place);
+            turn.next = Some(turn.next.take().map_or(this.clone(), |next| next.min(this)));
+        }
+        let is_due = |turn: &Turn| turn.sent_at.or(turn.spared_at).is_none_or(|at| is_daily_due(at, self.now));
+        let due = turns.into_iter().filter(|(_, turn)| is_due(turn));
+        let due: BTreeMap<_, _> = due.filter_map(|(of, turn)| Some((turn.next?.2, of))).collect();
+        for (place, of) in due.into_iter().rev() {
+            let (row, unsettled) = self.unsettled.swap_remove(place);
+            self.checks.entry(row).or_default().insert(of);
+            self.send(row, vec![unsettled.difference]);
+        }
+    }
+
+    /// Adds differences to the update of a tenant, which may be new.
+    fn send(&mut self, row: RowNumber, differences: Vec<Difference>) {
+        match self.updates.iter_mut().find(|update| update.row == row) {
+            Some(update) => {
+                update.differences.extend(differences);
+                update.differences.sort_by_key(|difference| difference.field);
+            }
+            None => self.updates.push(Update { row, differences }),
+        }
+    }
+}

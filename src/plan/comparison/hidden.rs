@@ -1,0 +1,79 @@
+//! Customers that exist and that no listing shows: they count as unchanged, and are asked for one by one, once a day.
+//!
+//! | the answer shows | then |
+//! |---|---|
+//! | what is wanted | it is left alone for another day |
+//! | something else | an update |
+//! | that there is no such customer | a create, which finds it if it is there all the same |
+//! | nothing that tells | it is left alone for another day |
+
+use super::{Comparison, Extent, RowNumber};
+use crate::{
+    model::Customer,
+    plan::{compare, failure::is_daily_due},
+};
+
+/// So many are asked for in a run, or one in a hundred if that is more.
+const ASKED: usize = 10;
+
+/// What a question for one customer found.
+#[derive(Debug)]
+pub enum Found<'a> {
+    /// This.
+    Customer(&'a Customer<'a>),
+    /// There is none.
+    Nobody,
+    /// Nobody knows.
+    Nothing,
+}
+
+impl Comparison<'_> {
+    /// The hidden customers to ask for, after all were listed: those that were not asked for longest. Without patience, all.
+    #[must_use]
+    pub fn unasked(&mut self) -> Vec<String> {
+        self.judge();
+        if self.extent == Extent::Some {
+            return Vec::new();
+        }
+        let most = if self.retry_failed { usize::MAX } else { ASKED.max(self.hidden.len() / 100) };
+        let asked_at = |row: &RowNumber| Some((self.hidden_since(*row)?, self.index.provided_id(*row).into_owned()));
+        let is_due = |(at, _): &(u64, String)| self.retry_failed || is_daily_due(*at, self.now);
+        let mut due: Vec<_> = self.hidden.iter().filter_map(asked_at).filter(is_due).collect();
+        due.sort_unstable();
+        due.into_iter().take(most).map(|(_, provided_id)| provided_id).collect()
+    }
+
+    /// One more customer was looked at.
+    pub fn looked(&mut self) {
+        self.looks += 1;
+    }
+
+    /// Takes the answer for one of the [`unasked`](Self::unasked).
+    pub fn asked(&mut self, provided_id: &str, found: &Found<'_>) {
+        self.looks += 1;
+        let Some(row) = self.index.row(provided_id) else { return };
+        self.asked_at.insert(provided_id.to_owned(), self.now);
+        let is_changed = match found {
+            Found::Customer(customer) => {
+                let differences = compare(&self.index.tenant(row), customer, self.rules);
+                let is_changed = !differences.is_empty();
+                self.decide(row, differences, Vec::new());
+                is_changed
+            }
+            Found::Nobody => {
+                self.index.unhide(row);
+                self.require_name(row);
+                true
+            }
+            Found::Nothing => false,
+        };
+        if is_changed {
+            self.hidden.retain(|hidden| *hidden != row);
+        }
+    }
+
+    /// When a tenant's customer was asked for last, where it is known to be hidden.
+    pub(super) fn hidden_since(&self, row: RowNumber) -> Option<u64> {
+        self.findings.hidden(&self.index.provided_id(row), || self.index.tenant(row))
+    }
+}
