@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::{
     config::LogFormat,
     plan::Allowance,
-    sandbox::{Behaviour, Fault, Limit},
+    sandbox::{Beginning, Behaviour, Fault, Limit},
 };
 
 /// Keeps Explo's customers equal to the tenants in your database.
@@ -182,16 +182,22 @@ pub struct InitArgs {
 const FAULTS: &str = "\
 The first choice of a switch is what it does without it.
 
-A fault is KIND[,endpoint=NAME][,times=N][,after=N], such as status=503,times=2 or
-throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; times: so often
-and no more; after: so many calls are let through first.
+A customer can be odd in these ways, until a write sets the field:
+  properties-list (an empty list), emails-text (an empty text), half-surrogate (as its name),
+  long-name (1.2 MB), deep-properties (70 levels), large-properties (a record of 1.5 MB)
+
+A fault is KIND[,endpoint=NAME][,id=ID]...[,times=N][,after=N], such as status=503,times=2 or
+throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; ID: it concerns
+only calls that name this provided_id (a comma in it is %2C); times: so often and no more;
+after: so many calls are let through first.
 
   The call is not applied:  throttle (429), throttle=SECONDS, throttle-until=SECONDS (a date),
                             status=CODE, unauthorized, forbidden, redirect, html,
                             drop-before (the connection ends), hang-before (never an answer)
   The call is applied:      status-after=CODE, drop-after, hang-after, drip (a byte now and then),
                             empty, cut (the connection ends midway), half (it does not), huge,
-                            gzip-bomb, nested";
+                            gzip-bomb, nested, other-token (that of another customer)
+  A listing is wrong:       nobody (a total of 0), fewer=N (without the last N customers)";
 
 /// Options of `sandbox`.
 #[derive(Debug, Clone, Args)]
@@ -205,9 +211,6 @@ pub struct SandboxArgs {
     /// Serve these records at /v2/customers, to read tenants from: JSON as well
     #[arg(long, value_name = "FILE")]
     pub upstream: Option<PathBuf>,
-    /// Hide this customer from listings, as a visibility group does (repeatable)
-    #[arg(long, value_name = "ID")]
-    pub hide: Vec<String>,
     /// What goes wrong, such as throttle=7,times=2; see below (repeatable)
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
@@ -217,6 +220,9 @@ pub struct SandboxArgs {
     /// Print help
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
+    /// What others did before.
+    #[command(flatten)]
+    pub beginning: Beginning,
     /// How many calls are let through.
     #[command(flatten)]
     pub limit: Limit,

@@ -20,7 +20,7 @@ pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result
     context.terminal.start_logs(log, &context.global);
     let mut store = read("--customers", args.customers.as_deref(), Store::parse)?.unwrap_or_default();
     let customers = store.customers().len();
-    store.hide(args.hide.iter().cloned());
+    args.beginning.prepare(&mut store).map_err(io::Error::other)?;
     let mut api = Api::new(store, args.seed);
     api.behaviour.clone_from(&args.behaviour);
     api.faults.clone_from(&args.fault);

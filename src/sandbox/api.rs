@@ -1,18 +1,22 @@
 //! The API as a state machine: a call and the time in, an answer out. The same seed and calls give the same answers.
 
+use std::time::Duration;
+
 use rand::{SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::{
-    Behaviour, Endpoint, Fault, Hint, Limit, Store, StoreError, Upstream,
-    choice::{FailureShape, MissingSlash, TagCalls, V2},
+    Behaviour, Endpoint, Fault, FaultKind, Hint, Limit, Store, StoreError, StoredCustomer, Upstream,
+    choice::{MissingSlash, TagCalls, V2},
     churn::churn,
     endpoint::Version,
     fault::due,
-    fields::{Fields, text},
+    fields::Fields,
+    kept::text,
     limit::Meter,
     listing::list,
+    refusal::{marked, refusal},
     reply::{Delivery, Reply, Request},
     view::{Object, Value, View},
     write::Written,
@@ -55,6 +59,15 @@ pub struct Call {
     pub status: u16,
     /// When it came.
     pub at: Instant,
+}
+
+/// How a body names its customer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Names {
+    provided_id: Option<String>,
+    new_provided_id: Option<String>,
+    current_token: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,31 +136,55 @@ impl Api {
     }
 
     fn reply(&mut self, request: &Request<'_>, now: Instant) -> Reply {
-        let began = *self.began.get_or_insert(now);
+        let elapsed = now - *self.began.get_or_insert(now);
         if let Err(wait) = self.meter.pass(self.limit, now) {
-            return match self.limit.hint {
+            let reply = match self.limit.hint {
                 Hint::Seconds => Reply::throttled().retried_after(wait),
                 Hint::Nothing => Reply::throttled(),
             };
+            return self.marked(reply, elapsed);
         }
+        let endpoint = Endpoint::of_path(request.parts().0);
+        let named = || named(&self.store, request.body);
+        let fault = due(&mut self.faults, endpoint.map(|(endpoint, _)| endpoint), named);
+        if let Some(reply) = fault.and_then(|kind| Reply::instead(kind, elapsed)) {
+            return self.marked(reply, elapsed);
+        }
+        let reply = self.served(request, endpoint, fault);
+        let reply = match fault {
+            Some(FaultKind::StatusAfter(status)) => Reply::status(status),
+            Some(_) | None => reply,
+        };
+        let reply = self.marked(reply, elapsed);
+        match fault {
+            Some(kind) => reply.damaged(kind),
+            None => reply,
+        }
+    }
+
+    fn marked(&mut self, reply: Reply, elapsed: Duration) -> Reply {
+        marked(reply, &self.behaviour, elapsed, &mut self.random)
+    }
+
+    /// Answers a call that no fault keeps from being served.
+    fn served(
+        &mut self,
+        request: &Request<'_>,
+        endpoint: Option<(Endpoint, Version)>,
+        fault: Option<FaultKind>,
+    ) -> Reply {
         let (path, query) = request.parts();
-        let endpoint = Endpoint::of_path(path);
-        let kind = due(&mut self.faults, endpoint.map(|(endpoint, _)| endpoint));
-        if let Some(reply) = kind.and_then(|kind| Reply::instead(kind, now - began)) {
-            return reply;
+        if self.behaviour.largest_body.is_some_and(|largest| request.body.len() > largest) {
+            return Reply::html(413, "Request Entity Too Large");
         }
         let given = request.token.unwrap_or_default();
         if let (Some((Endpoint::Upstream, _)), Some(upstream)) = (endpoint, &mut self.upstream) {
-            let reply = upstream.list(query, given, &self.behaviour, &mut self.random);
-            return match kind {
-                Some(kind) => reply.damaged(kind),
-                None => reply,
-            };
+            return upstream.list(query, given, &self.behaviour, &mut self.random);
         }
         if self.token.as_ref().map_or(given.is_empty(), |token| token != given) {
             return Reply::unauthorized();
         }
-        let reply = match endpoint {
+        match endpoint {
             None if path.ends_with('/') => Reply::detail(404, "Not found."),
             Some((Endpoint::Upstream, _)) => Reply::detail(404, "Not found."),
             Some((_, Version::V2)) if self.behaviour.v2 == V2::Missing => Reply::detail(404, "Not found."),
@@ -161,30 +198,32 @@ impl Api {
                 Reply::html(301, "Moved").with("location", format!("{path}/{mark}{query}"))
             }
             Some((endpoint, version)) if path.ends_with('/') && request.method == endpoint.method() => {
-                self.serve(endpoint, version, query, request.body)
+                self.serve(endpoint, version, (query, request.body), fault)
             }
             None | Some(_) => Reply::detail(405, "Method not allowed"),
-        };
-        match kind {
-            Some(kind) => reply.damaged(kind),
-            None => reply,
         }
     }
 
-    fn serve(&mut self, endpoint: Endpoint, version: Version, query: &str, body: &[u8]) -> Reply {
+    fn serve(
+        &mut self,
+        endpoint: Endpoint,
+        version: Version,
+        (query, body): (&str, &[u8]),
+        fault: Option<FaultKind>,
+    ) -> Reply {
         let served = match endpoint {
-            Endpoint::Customers => Ok(self.list(version, query, body)),
+            Endpoint::Customers => Ok(self.list(version, (query, body), fault)),
             Endpoint::CreateCustomer => parse(body).and_then(|fields: Fields| {
                 let written = self.store.create(fields, &self.behaviour)?;
-                Ok(self.shown(written, true))
+                Ok(self.shown(written, true, fault))
             }),
             Endpoint::UpdateCustomer => parse(body).and_then(|fields: Fields| {
                 let written = self.store.update(fields, &self.behaviour)?;
-                Ok(self.shown(written, false))
+                Ok(self.shown(written, false, fault))
             }),
             Endpoint::GetCustomer => parse(body).and_then(|fields: Fields| {
                 let position = self.store.known(&fields.provided_id.unwrap_or_default(), &self.behaviour)?;
-                Ok(self.shown(Written { position, is_new: false }, false))
+                Ok(self.shown(Written { position, is_new: false }, false, fault))
             }),
             Endpoint::DeleteCustomer => parse(body).and_then(|removal: Removal| {
                 self.store.delete(&removal.current_token)?;
@@ -199,22 +238,25 @@ impl Api {
                 Ok(self.succeeded(|answer| answer.with(["group_tag", "groupTag"], Value::Object(tag))))
             }),
         };
-        served.unwrap_or_else(|error| self.refusal(&error))
+        served.unwrap_or_else(|error| refusal(&error, &self.behaviour))
     }
 
-    fn list(&mut self, version: Version, query: &str, body: &[u8]) -> Reply {
+    fn list(&mut self, version: Version, request: (&str, &[u8]), fault: Option<FaultKind>) -> Reply {
         self.listings += 1;
         let kinds = &self.behaviour.churn;
         if !kinds.is_empty() && self.listings.is_multiple_of(self.behaviour.churn_every.unwrap_or(1).max(1)) {
             let kind = *kinds.choose(&mut self.random).unwrap_or(&kinds[0]);
             churn(&mut self.store, kind, &mut self.random);
         }
-        list(&self.store, &self.behaviour, version, (query, body), &mut self.random)
+        list(&self.store, &self.behaviour, version, request, fault, &mut self.random)
     }
 
     /// The answer that shows a customer.
-    fn shown(&self, written: Written, tells_new: bool) -> Reply {
+    fn shown(&self, written: Written, tells_new: bool, fault: Option<FaultKind>) -> Reply {
         let customer = self.store.at(written.position);
+        let other = (fault == Some(FaultKind::OtherToken)).then(|| self.store.next_listed(written.position)).flatten();
+        let mixed = other.map(|other| StoredCustomer { token: other.token.clone(), ..customer.clone() });
+        let customer = mixed.as_ref().unwrap_or(customer);
         let view = View { customer, store: &self.store, behaviour: &self.behaviour, is_listed: false };
         self.succeeded(|answer| {
             let answer = if tells_new {
@@ -236,24 +278,14 @@ impl Api {
     fn succeeded<'a>(&self, fill: impl FnOnce(Object<'a>) -> Object<'a>) -> Reply {
         Reply::json(200, &fill(Object::new(&self.behaviour).succeeded(true, &self.behaviour)))
     }
+}
 
-    fn refusal(&self, error: &StoreError) -> Reply {
-        let status = match error {
-            StoreError::Unknown(_) => 404,
-            StoreError::Refused(_) => 400,
-        };
-        let error = error.to_string();
-        let documented = |status| {
-            let answer = Object::new(&self.behaviour).succeeded(false, &self.behaviour);
-            Reply::json(status, &answer.with(["error"; 2], Value::Text(error.as_str().into())))
-        };
-        match self.behaviour.failure_shape {
-            FailureShape::Status => documented(status),
-            FailureShape::Ok => documented(200),
-            FailureShape::Html => Reply::html(status, &error),
-            FailureShape::Unknown => Reply::json(status, &serde_json::json!({"errors": [{"message": error}]})),
-        }
-    }
+/// The `provided_id`s that a body names; a token stands for its customer's.
+fn named(store: &Store, body: &[u8]) -> Vec<String> {
+    let names: Names = serde_json::from_slice(body).unwrap_or_default();
+    let of_token =
+        |token: String| store.customers().iter().find(|customer| customer.token == token)?.provided_id.clone();
+    [names.provided_id, names.new_provided_id, names.current_token.and_then(of_token)].into_iter().flatten().collect()
 }
 
 fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, StoreError> {

@@ -5,9 +5,10 @@
 use clap::Args;
 
 use super::choice::{
-    Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
-    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, TagCalls, Total,
-    TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
+    AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
+    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
+    PropertyKeys, RefusalMark, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownId,
+    UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
 
 const LISTING: &str = "How customers are listed";
@@ -33,13 +34,16 @@ pub struct Behaviour {
     /// Customers that the total counts: visible, all
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = LISTING)]
     pub total_of: TotalOf,
+    /// Added to the total, which stays 0 or more: 0
+    #[arg(long, default_value_t, value_name = "N", allow_negative_numbers = true, help_heading = LISTING)]
+    pub total_plus: isize,
     /// A page past the end: 404, empty
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
     pub past_end: PastEnd,
     /// Order: created, newest, shuffled (anew for each call)
     #[arg(long, value_enum, default_value_t, value_name = "ORDER", help_heading = LISTING)]
     pub order: Order,
-    /// Others do (to "stranger-…"): add, delete, rename, touch, reorder
+    /// Done to "stranger-…": add, delete, rename, touch, reorder, token
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', help_heading = LISTING)]
     pub churn: Vec<Churn>,
     /// One of them before every Nth listing call: 1
@@ -76,12 +80,21 @@ pub struct Behaviour {
     /// hierarchy_level: stored, null, missing
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
     pub level_shown: LevelShown,
+    /// access_group: shown, null
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub access_group: GroupShown,
     /// Success is: 1, true
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
     pub success: Success,
     /// A refusal: status (400, 404), ok (200, success 0), html, unknown
     #[arg(long, value_enum, default_value_t, value_name = "SHAPE", help_heading = ANSWERS)]
     pub failure_shape: FailureShape,
+    /// An unknown id gets: refused, 404, 400, 200 (success 0), 500
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = ANSWERS)]
+    pub unknown_id: UnknownId,
+    /// Each refusal also has: nothing, request-id (at random), timestamp
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", help_heading = ANSWERS)]
+    pub refusal_mark: RefusalMark,
     /// A path without its last slash gets: 405, 301
     #[arg(long, value_enum, default_value_t, value_name = "STATUS", help_heading = ANSWERS)]
     pub missing_slash: MissingSlash,
@@ -95,12 +108,30 @@ pub struct Behaviour {
     /// Mapping of an update: replace, merge
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub mapping: OnUpdate,
-    /// Spaces around names, e-mails, tags and property values: kept, trimmed
+    /// Spaces in names, e-mails, tags, property values: kept, trimmed, collapsed
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub spaces: Spaces,
     /// Cut names, e-mails, tags and property values after N characters
     #[arg(long, value_name = "N", help_heading = WRITES)]
     pub cut_at: Option<usize>,
+    /// Letters of e-mails: kept, lower
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub address_case: AddressCase,
+    /// Unicode of the same texts: kept, nfc
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub unicode: UnicodeForm,
+    /// &, < and > in the same texts: kept, escaped
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub markup: Markup,
+    /// Numbers in properties: kept, doubles
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub numbers: Numbers,
+    /// Refuse bodies of more than N bytes (413)
+    #[arg(long, value_name = "N", help_heading = WRITES)]
+    pub largest_body: Option<usize>,
+    /// Refuse names of more than N characters (400)
+    #[arg(long, value_name = "N", help_heading = WRITES)]
+    pub longest_name: Option<usize>,
     /// Comparison of provided_id: exact, folded (no regard to case), trimmed
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub ids: Ids,

@@ -1,7 +1,7 @@
 //! What others do to the customers while somebody lists them.
 //!
-//! Strangers are the customers whose `provided_id` begins with [`STRANGER`]: nobody but them is added, deleted, renamed or
-//! touched. Only `reorder` moves anyone, and changes nobody.
+//! Strangers are the customers whose `provided_id` begins with [`STRANGER`]: nobody but them is added, deleted, renamed,
+//! touched or given another token. Only `reorder` moves anyone, and changes nobody.
 
 use rand::{RngExt, rngs::SmallRng};
 
@@ -30,6 +30,11 @@ pub(super) fn churn(store: &mut Store, kind: Churn, random: &mut SmallRng) {
         Churn::Touch => {
             if let Some(position) = chosen(store, random) {
                 store.at_mut(position).name = format!("Touched {:08x}", random.random::<u32>());
+            }
+        }
+        Churn::Token => {
+            if let Some(position) = chosen(store, random) {
+                store.retoken(position);
             }
         }
         Churn::Reorder => {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::Odd;
+
 /// An object whose values keep their text.
 pub(super) type Members = BTreeMap<String, Box<RawValue>>;
 
@@ -38,4 +40,7 @@ pub struct StoredCustomer {
     /// The parent's `provided_id`: a file may have it, a listing never shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_provided_id: Option<String>,
+    /// How answers show one of its fields until that is written; a file can't say it.
+    #[serde(skip)]
+    pub odd: Option<Odd>,
 }

@@ -8,7 +8,7 @@ use super::{
 };
 
 /// The sandbox's clock begins here: 2026-01-01.
-const BEGINNING: Duration = Duration::from_hours(490_896);
+pub(super) const BEGINNING: Duration = Duration::from_hours(490_896);
 
 /// How deep `nested` properties are.
 const DEPTH: usize = 100_000;
@@ -62,14 +62,16 @@ impl Reply {
             | FaultKind::Nested
             | FaultKind::Drip
             | FaultKind::DropAfter
-            | FaultKind::HangAfter => return None,
+            | FaultKind::HangAfter
+            | FaultKind::Nobody
+            | FaultKind::Fewer(_)
+            | FaultKind::OtherToken => return None,
         })
     }
 
     /// The answer to a call that was applied, damaged.
     pub(super) fn damaged(mut self, kind: FaultKind) -> Self {
         match kind {
-            FaultKind::StatusAfter(status) => Self::status(status),
             FaultKind::Empty => Self { body: Vec::new(), ..self },
             FaultKind::Cut => {
                 let promised = self.body.len().to_string();
@@ -92,12 +94,16 @@ impl Reply {
             FaultKind::Throttle(_)
             | FaultKind::ThrottleUntil(_)
             | FaultKind::Status(_)
+            | FaultKind::StatusAfter(_)
             | FaultKind::Unauthorized
             | FaultKind::Forbidden
             | FaultKind::Redirect
             | FaultKind::Html
             | FaultKind::DropBefore
-            | FaultKind::HangBefore => self,
+            | FaultKind::HangBefore
+            | FaultKind::Nobody
+            | FaultKind::Fewer(_)
+            | FaultKind::OtherToken => self,
         }
     }
 
@@ -106,7 +112,8 @@ impl Reply {
         Self::detail(401, "Invalid token.")
     }
 
-    fn status(status: u16) -> Self {
+    /// This status, as a fault asks for it.
+    pub(super) fn status(status: u16) -> Self {
         Self::detail(status, "The server answers so because of a fault that was asked for.")
     }
 }

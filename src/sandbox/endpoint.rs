@@ -79,6 +79,14 @@ impl Endpoint {
         if path == UPSTREAM { ("authorization", "Bearer ") } else { ("explo-authorization", "Token ") }
     }
 
+    /// Whether the body of a call names one customer.
+    pub(super) const fn names_customer(self) -> bool {
+        match self {
+            Self::CreateCustomer | Self::UpdateCustomer | Self::GetCustomer | Self::DeleteCustomer => true,
+            Self::Customers | Self::GroupTags | Self::CreateGroupTag | Self::Upstream => false,
+        }
+    }
+
     pub(super) const fn method(self) -> &'static str {
         match self {
             Self::Customers | Self::GroupTags | Self::Upstream => "GET",

@@ -1,18 +1,23 @@
-//! What goes wrong: `KIND[=VALUE][,endpoint=NAME][,times=N][,after=N]`.
+//! What goes wrong: `KIND[=VALUE][,endpoint=NAME][,id=ID]…[,times=N][,after=N]`.
 //!
-//! Without an endpoint it concerns every call, without `times` it stays; `after` lets so many calls through first.
+//! Without an endpoint it concerns every call, with ids only the calls that name one of them; without `times` it stays;
+//! `after` lets so many calls through first.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+
+use percent_encoding::percent_decode_str;
 
 use super::Endpoint;
 
 /// Something that goes wrong. Its numbers count down with the calls that it concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What goes wrong.
     pub kind: FaultKind,
     /// Where; nothing: everywhere.
     pub endpoint: Option<Endpoint>,
+    /// The customers whose calls it concerns, by `provided_id`, also by one that they are to get; nothing: every call.
+    pub ids: Option<Arc<BTreeSet<String>>>,
     /// How often yet; nothing: always.
     pub times: Option<u32>,
     /// Calls that are let through first.
@@ -60,6 +65,12 @@ pub enum FaultKind {
     HangBefore,
     /// The same; applied.
     HangAfter,
+    /// A listing without customers, with a total of 0.
+    Nobody,
+    /// A listing without the last customers, so many of them; its total and its pages agree.
+    Fewer(usize),
+    /// The answer about a customer carries the token of another one that is listed; applied.
+    OtherToken,
 }
 
 /// A text that is no fault.
@@ -75,7 +86,7 @@ pub enum FaultError {
     #[error("{0} takes no value: write {0} alone")]
     NoValue(String),
     /// What follows the kind.
-    #[error("{0:?} says nothing about a fault: add endpoint=NAME, times=N or after=N")]
+    #[error("{0:?} says nothing about a fault: add endpoint=NAME, id=ID, times=N or after=N")]
     Option(String),
     /// A number that is none.
     #[error("{0}={1} is no number of calls: write {0}=N with a whole number, from {2}")]
@@ -83,10 +94,16 @@ pub enum FaultError {
     /// The endpoint is none.
     #[error("there is no endpoint {0:?}: choose one of {endpoints}", endpoints = endpoints())]
     Endpoint(String),
+    /// The kind does not happen at this endpoint.
+    #[error("{0} concerns no call of {1}: leave endpoint={1} out")]
+    Elsewhere(String, &'static str),
+    /// Ids, where no call names one.
+    #[error("no call that {0} concerns names an id: leave id=ID out")]
+    NoId(String),
 }
 
 /// The kinds that take no value.
-const PLAIN: [(&str, FaultKind); 16] = [
+const PLAIN: [(&str, FaultKind); 18] = [
     ("throttle", FaultKind::Throttle(None)),
     ("unauthorized", FaultKind::Unauthorized),
     ("forbidden", FaultKind::Forbidden),
@@ -103,39 +120,72 @@ const PLAIN: [(&str, FaultKind); 16] = [
     ("drop-after", FaultKind::DropAfter),
     ("hang-before", FaultKind::HangBefore),
     ("hang-after", FaultKind::HangAfter),
+    ("nobody", FaultKind::Nobody),
+    ("other-token", FaultKind::OtherToken),
 ];
 
 impl Fault {
     /// Everywhere, always, from now on.
     #[must_use]
     pub const fn new(kind: FaultKind) -> Self {
-        Self { kind, endpoint: None, times: None, after: 0 }
+        Self { kind, endpoint: None, ids: None, times: None, after: 0 }
     }
 
     /// At this endpoint alone.
     #[must_use]
-    pub const fn at(self, endpoint: Endpoint) -> Self {
+    pub fn at(self, endpoint: Endpoint) -> Self {
         Self { endpoint: Some(endpoint), ..self }
+    }
+
+    /// For the calls that name one of these `provided_id`s alone. `times` and `after` count the calls of all of them.
+    #[must_use]
+    pub fn of<I: Into<String>>(self, provided_ids: impl IntoIterator<Item = I>) -> Self {
+        Self { ids: Some(Arc::new(provided_ids.into_iter().map(Into::into).collect())), ..self }
     }
 
     /// So often, and then no more.
     #[must_use]
-    pub const fn times(self, times: u32) -> Self {
+    pub fn times(self, times: u32) -> Self {
         Self { times: Some(times), ..self }
     }
 
     /// So many calls are let through first.
     #[must_use]
-    pub const fn after(self, calls: u32) -> Self {
+    pub fn after(self, calls: u32) -> Self {
         Self { after: calls, ..self }
+    }
+
+    fn concerns(&self, endpoint: Option<Endpoint>, named: &[String]) -> bool {
+        let is_here = self.endpoint.is_none() || self.endpoint == endpoint;
+        let is_named = |ids: &Arc<BTreeSet<String>>| named.iter().any(|id| ids.contains(id));
+        is_here && self.kind.happens_at(endpoint) && self.ids.as_ref().is_none_or(is_named)
     }
 }
 
-/// What goes wrong with this call: the first fault that is due. Those that will not be due again are taken out.
-pub(super) fn due(faults: &mut Vec<Fault>, endpoint: Option<Endpoint>) -> Option<FaultKind> {
+impl FaultKind {
+    /// Whether there is something at the endpoint that can go wrong so.
+    fn happens_at(self, endpoint: Option<Endpoint>) -> bool {
+        match self {
+            Self::Nobody | Self::Fewer(_) => endpoint == Some(Endpoint::Customers),
+            Self::OtherToken => {
+                matches!(endpoint, Some(Endpoint::CreateCustomer | Endpoint::UpdateCustomer | Endpoint::GetCustomer))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// What goes wrong with this call, which names these ids: the first fault that is due. Those that will not be due again are
+/// taken out.
+pub(super) fn due(
+    faults: &mut Vec<Fault>,
+    endpoint: Option<Endpoint>,
+    named: impl FnOnce() -> Vec<String>,
+) -> Option<FaultKind> {
+    let named = if faults.iter().any(|fault| fault.ids.is_some()) { named() } else { Vec::new() };
     let mut kind = None;
     faults.retain_mut(|fault| {
-        if fault.endpoint.is_some() && fault.endpoint != endpoint {
+        if !fault.concerns(endpoint, &named) {
             return true;
         }
         if fault.after > 0 {
@@ -165,6 +215,10 @@ impl FromStr for FaultKind {
             ("throttle-until", _) => seconds().map(Self::ThrottleUntil),
             ("status", _) => status().map(Self::Status),
             ("status-after", _) => status().map(Self::StatusAfter),
+            ("fewer", _) => {
+                let count = value.and_then(|value| value.parse().ok());
+                count.map(Self::Fewer).ok_or_else(refused("a number of customers"))
+            }
             _ => match PLAIN.iter().find(|(plain, _)| *plain == name) {
                 None => Err(FaultError::Kind(name.to_owned())),
                 Some(_) if value.is_some() => Err(FaultError::NoValue(name.to_owned())),
@@ -181,6 +235,7 @@ impl fmt::Display for FaultKind {
             Self::ThrottleUntil(seconds) => write!(f, "throttle-until={seconds}"),
             Self::Status(status) => write!(f, "status={status}"),
             Self::StatusAfter(status) => write!(f, "status-after={status}"),
+            Self::Fewer(customers) => write!(f, "fewer={customers}"),
             plain => f.write_str(PLAIN.iter().find(|(_, kind)| kind == plain).map_or("", |(name, _)| name)),
         }
     }
@@ -192,6 +247,7 @@ impl FromStr for Fault {
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let mut parts = text.split(',');
         let mut fault = Self::new(parts.next().unwrap_or_default().parse()?);
+        let mut ids = BTreeSet::new();
         let count = |key, value: &str, least| {
             let count = value.parse().ok().filter(|count| *count >= least);
             count.ok_or_else(|| FaultError::Count(key, value.to_owned(), least))
@@ -202,12 +258,24 @@ impl FromStr for Fault {
                     let found = Endpoint::ALL.into_iter().find(|endpoint| endpoint.name() == name);
                     fault.endpoint = Some(found.ok_or_else(|| FaultError::Endpoint(name.to_owned()))?);
                 }
+                Some(("id", id)) => {
+                    ids.insert(percent_decode_str(id).decode_utf8_lossy().into_owned());
+                }
                 Some(("times", times)) => fault.times = Some(count("times", times, 1)?),
                 Some(("after", calls)) => fault.after = count("after", calls, 0)?,
                 _ => return Err(FaultError::Option(part.to_owned())),
             }
         }
-        Ok(fault)
+        let kind = fault.kind;
+        if let Some(endpoint) = fault.endpoint.filter(|endpoint| !kind.happens_at(Some(*endpoint))) {
+            return Err(FaultError::Elsewhere(kind.to_string(), endpoint.name()));
+        }
+        if ids.is_empty() {
+            return Ok(fault);
+        }
+        let concerned = |endpoint: &Endpoint| fault.endpoint.is_none_or(|named| named == *endpoint);
+        let mut places = Endpoint::ALL.into_iter().filter(concerned).filter(|place| kind.happens_at(Some(*place)));
+        if places.any(Endpoint::names_customer) { Ok(fault.of(ids)) } else { Err(FaultError::NoId(text.to_owned())) }
     }
 }
 
@@ -216,6 +284,9 @@ impl fmt::Display for Fault {
         write!(f, "{}", self.kind)?;
         if let Some(endpoint) = self.endpoint {
             write!(f, ",endpoint={}", endpoint.name())?;
+        }
+        for id in self.ids.iter().flat_map(|ids| ids.iter()) {
+            write!(f, ",id={}", id.replace('%', "%25").replace(',', "%2C"))?;
         }
         if let Some(times) = self.times {
             write!(f, ",times={times}")?;
@@ -228,7 +299,7 @@ impl fmt::Display for Fault {
 }
 
 fn kinds() -> String {
-    let valued = ["throttle=SECONDS", "throttle-until=SECONDS", "status=CODE", "status-after=CODE"];
+    let valued = ["throttle=SECONDS", "throttle-until=SECONDS", "status=CODE", "status-after=CODE", "fewer=N"];
     valued.into_iter().chain(PLAIN.iter().map(|(name, _)| *name)).collect::<Vec<_>>().join(", ")
 }
 

@@ -1,13 +1,12 @@
-//! The body of a create or update, and what the server makes of its values.
+//! The body of a create or update, and what is to be written of it.
 
 use serde::{Deserialize, Deserializer};
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    Behaviour,
-    casing::string,
-    choice::{Nulls, Spaces},
+    Behaviour, StoreError,
+    choice::Nulls,
     customer::Members,
+    kept::{address, property, text},
 };
 
 /// The body, as it was sent.
@@ -66,38 +65,27 @@ impl<T: Default> Given<T> {
 }
 
 impl Fields {
-    pub(super) fn values(self, behaviour: &Behaviour) -> Values {
+    pub(super) fn values(self, behaviour: &Behaviour) -> Result<Values, StoreError> {
         let nulls = behaviour.nulls;
-        let texts = |texts: Vec<String>| texts.into_iter().map(|kept| text(&kept, behaviour)).collect();
+        let name = self.name.read(nulls).map(|name| text(&name, behaviour));
+        let longest = behaviour.longest_name.unwrap_or(usize::MAX);
+        if name.as_ref().is_some_and(|name| name.chars().count() > longest) {
+            return Err(StoreError::Refused(format!("name has more than {longest} characters")));
+        }
+        let addresses = |given: Vec<String>| given.iter().map(|email| address(email, behaviour)).collect();
+        let tags = |given: Vec<String>| given.iter().map(|tag| text(tag, behaviour)).collect();
         let properties = |members: Members| {
             members.into_iter().map(|(key, value)| (key, property(value, behaviour))).collect::<Members>()
         };
-        Values {
-            name: self.name.read(nulls).map(|name| text(&name, behaviour)),
-            emails: self.emails.read(nulls).map(texts),
-            group_tags: self.group_tags.read(nulls).map(texts),
+        Ok(Values {
+            name,
+            emails: self.emails.read(nulls).map(addresses),
+            group_tags: self.group_tags.read(nulls).map(tags),
             properties: self.properties.read(nulls).map(properties),
             mapping: self.mapping.read(nulls),
             is_demo_group: self.is_demo_group.read(nulls),
             level: self.hierarchy_level_name.read(nulls),
             parent: self.parent_provided_id,
-        }
+        })
     }
-}
-
-/// A text as the server keeps it.
-pub(super) fn text(given: &str, behaviour: &Behaviour) -> String {
-    let kept = match behaviour.spaces {
-        Spaces::Kept => given,
-        Spaces::Trimmed => given.trim(),
-    };
-    kept.chars().take(behaviour.cut_at.unwrap_or(usize::MAX)).collect()
-}
-
-fn property(value: Box<RawValue>, behaviour: &Behaviour) -> Box<RawValue> {
-    if behaviour.spaces == Spaces::Kept && behaviour.cut_at.is_none() {
-        return value;
-    }
-    let kept = string(&value).and_then(|given| to_raw_value(&text(&given, behaviour)).ok());
-    kept.unwrap_or(value)
 }

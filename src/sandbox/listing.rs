@@ -6,7 +6,7 @@ use rand::{rngs::SmallRng, seq::SliceRandom};
 use serde::Deserialize;
 
 use super::{
-    Behaviour, Store, StoredCustomer,
+    Behaviour, FaultKind, Store, StoredCustomer,
     choice::{Order, PageSizeName, ParentFilter, PastEnd, Total, TotalOf, UnknownParameters, V1Filters},
     endpoint::Version,
     reply::Reply,
@@ -30,12 +30,13 @@ struct Filters {
     hierarchy_level_name: Option<String>,
 }
 
-/// Answers a call of a listing.
+/// Answers a call of a listing, with which something may go wrong.
 pub(super) fn list(
     store: &Store,
     behaviour: &Behaviour,
     version: Version,
     (query, body): (&str, &[u8]),
+    fault: Option<FaultKind>,
     random: &mut SmallRng,
 ) -> Reply {
     let mut parameters: BTreeMap<_, _> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -60,6 +61,7 @@ pub(super) fn list(
         (Version::V2, _) | (Version::V1, V1Filters::Query) => from_query,
     };
     let mut found = filters.find(store, behaviour);
+    leave_out(&mut found, store, fault);
     match behaviour.order {
         Order::Created => {}
         Order::Newest => found.reverse(),
@@ -69,6 +71,8 @@ pub(super) fn list(
         TotalOf::All => found.len(),
         TotalOf::Visible => found.iter().filter(|customer| !store.is_hidden(customer)).count(),
     };
+    let lie = if fault == Some(FaultKind::Nobody) { 0 } else { behaviour.total_plus };
+    let total = total.saturating_add_signed(lie);
     found.retain(|customer| !store.is_hidden(customer));
     let view = |customer| View { customer, store, behaviour, is_listed: true };
     let customers = ["customers"; 2];
@@ -89,6 +93,21 @@ pub(super) fn list(
     }
     let results = Object::new(behaviour).with(customers, Value::Customers(page));
     Reply::json(200, &answer.with(["results"; 2], Value::Object(results)))
+}
+
+/// Leaves out the customers that a fault takes away, the last ones made, so that the pages of one listing agree.
+fn leave_out(found: &mut Vec<&StoredCustomer>, store: &Store, fault: Option<FaultKind>) {
+    let mut missing = match fault {
+        Some(FaultKind::Nobody) => return found.clear(),
+        Some(FaultKind::Fewer(missing)) => missing,
+        Some(_) | None => return,
+    };
+    while missing > 0
+        && let Some(last) = found.iter().rposition(|customer| !store.is_hidden(customer))
+    {
+        found.remove(last);
+        missing -= 1;
+    }
 }
 
 impl Filters {

@@ -6,6 +6,7 @@
 //! misreading shows.
 
 mod api;
+mod beginning;
 mod behaviour;
 mod casing;
 mod choice;
@@ -16,9 +17,13 @@ mod damage;
 mod endpoint;
 mod fault;
 mod fields;
+mod kept;
 mod limit;
 mod listing;
+mod odd;
+mod refusal;
 mod reply;
+mod scalars;
 mod server;
 mod store;
 mod upstream;
@@ -26,17 +31,20 @@ mod view;
 mod write;
 
 pub use api::{Api, Call};
+pub use beginning::{Beginning, BeginningError};
 pub use behaviour::Behaviour;
 pub use choice::{
-    Churn, EmptyObjects, Existing, FailureShape, Hidden, Ids, KeyStyle, LevelShown, MappingValues, MissingSlash, Nulls,
-    OnUpdate, Order, PageSizeName, ParentFilter, PastEnd, PropertyKeys, Shown, Spaces, Success, TagCalls, Total,
-    TotalOf, UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
+    AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
+    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
+    PropertyKeys, RefusalMark, Second, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownId,
+    UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
 pub use churn::STRANGER;
 pub use customer::StoredCustomer;
 pub use endpoint::Endpoint;
 pub use fault::{Fault, FaultError, FaultKind};
 pub use limit::{Hint, Limit, LimitKind, Period, Rate, RateError};
+pub use odd::{Odd, OddCustomer, OddError};
 pub use reply::{Delivery, Reply, Request};
 pub use server::Sandbox;
 pub use store::{Store, StoreError};

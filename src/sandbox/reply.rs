@@ -3,6 +3,9 @@
 use serde::Serialize;
 use serde_json::json;
 
+/// The end of a page for a browser.
+const PAGE_END: &str = "</body></html>\n";
+
 /// One call.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
@@ -27,6 +30,8 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// How it travels.
     pub delivery: Delivery,
+    /// Whether the call was refused.
+    pub(super) is_refusal: bool,
 }
 
 /// How an answer travels.
@@ -66,7 +71,7 @@ impl Reply {
 
     /// A page for a browser.
     pub(super) fn html(status: u16, text: &str) -> Self {
-        let page = format!("<!doctype html>\n<html><body><h1>{text}</h1></body></html>\n");
+        let page = format!("<!doctype html>\n<html><body><h1>{text}</h1>{PAGE_END}");
         Self::of(status, "text/html; charset=utf-8", page.into_bytes())
     }
 
@@ -81,8 +86,26 @@ impl Reply {
         Self { delivery, ..self }
     }
 
+    /// A refusal, also with a status of success.
+    pub(super) fn refused(self) -> Self {
+        Self { is_refusal: true, ..self }
+    }
+
+    /// With one more member at the end of a JSON object, or one more line at the end of a page.
+    pub(super) fn telling(mut self, key: &str, value: &str) -> Self {
+        let (end, told) = match self.body.last() {
+            Some(b'}') => ("}", format!(",{}:{}}}", json!(key), json!(value))),
+            Some(_) | None => (PAGE_END, format!("<p>{key}: {value}</p>{PAGE_END}")),
+        };
+        if self.body.ends_with(end.as_bytes()) {
+            self.body.truncate(self.body.len() - end.len());
+            self.body.extend(told.bytes());
+        }
+        self
+    }
+
     fn of(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         let headers = vec![("content-type", content_type.to_owned())];
-        Self { status, headers, body, delivery: Delivery::Whole }
+        Self { status, headers, body, delivery: Delivery::Whole, is_refusal: status >= 400 }
     }
 }

@@ -4,7 +4,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::{choice::Ids, customer::StoredCustomer};
+use super::{
+    Odd,
+    choice::{Ids, Second},
+    customer::StoredCustomer,
+};
 
 /// What a call is refused for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,13 +24,15 @@ pub enum StoreError {
 /// Parents above a customer that are looked at: more than there can be levels, and the end of any circle.
 const MOST_ANCESTORS: usize = 8;
 
-/// Customers in the order of their making, and the tags there are.
+/// Customers in the order of their making, and the tags there are. Of two with one `provided_id` calls reach the first.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     customers: Vec<StoredCustomer>,
     by_id: HashMap<String, usize>,
     /// The ids of customers in data visibility groups that the token can't see.
     hidden: HashSet<String>,
+    /// The data visibility groups that the token can't see as a whole.
+    hidden_groups: HashSet<String>,
     tags: BTreeSet<String>,
     seed: u64,
     /// Tokens given so far.
@@ -59,13 +65,11 @@ impl Store {
     /// Adds a customer with its tags; it gets a token, `sandbox-token-` and 32 hexadecimal digits, if it has none.
     pub fn add(&mut self, mut customer: StoredCustomer) {
         if customer.token.is_empty() {
-            let hash = xxh3_128_with_seed(&self.tokens.to_le_bytes(), self.seed);
-            customer.token = format!("sandbox-token-{hash:032x}");
-            self.tokens += 1;
+            customer.token = self.new_token();
         }
         self.tags.extend(customer.group_tags.iter().cloned());
         if let Some(id) = &customer.provided_id {
-            self.by_id.insert(id.clone(), self.customers.len());
+            self.by_id.entry(id.clone()).or_insert(self.customers.len());
         }
         self.customers.push(customer);
     }
@@ -81,10 +85,65 @@ impl Store {
         self.hidden.extend(provided_ids);
     }
 
+    /// Hides the customers of a data visibility group from listings.
+    pub fn hide_group(&mut self, access_group: impl Into<String>) {
+        self.hidden_groups.insert(access_group.into());
+    }
+
     /// Whether listings leave it out.
     #[must_use]
     pub fn is_hidden(&self, customer: &StoredCustomer) -> bool {
-        !self.hidden.is_empty() && customer.provided_id.as_ref().is_some_and(|id| self.hidden.contains(id))
+        let is_in = |hidden: &HashSet<String>, name: Option<&String>| {
+            !hidden.is_empty() && name.is_some_and(|name| hidden.contains(name))
+        };
+        is_in(&self.hidden, customer.provided_id.as_ref()) || is_in(&self.hidden_groups, customer.access_group.as_ref())
+    }
+
+    /// Makes a customer odd: answers show it so that a strict reader can't read it.
+    pub fn make_odd(&mut self, provided_id: &str, odd: Odd) -> Result<(), StoreError> {
+        self.customer(provided_id)?.odd = Some(odd);
+        Ok(())
+    }
+
+    /// Makes a second customer of a `provided_id`, with a token and a name of its own.
+    pub fn twice(&mut self, provided_id: &str, second: Second) -> Result<(), StoreError> {
+        let position = self.place_of(provided_id)?;
+        let first = &self.customers[position];
+        let mut twin = StoredCustomer { name: format!("{} again", first.name), ..first.clone() };
+        twin.token = self.new_token();
+        self.customers.insert(position + usize::from(second == Second::After), twin);
+        self.number();
+        Ok(())
+    }
+
+    /// Gives a customer another token.
+    pub fn rotate_token(&mut self, provided_id: &str) -> Result<(), StoreError> {
+        let position = self.place_of(provided_id)?;
+        self.retoken(position);
+        Ok(())
+    }
+
+    /// Two customers get each other's `provided_id`; their children and their invisibility stay theirs.
+    pub fn swap_ids(&mut self, one: &str, other: &str) -> Result<(), StoreError> {
+        let positions = [self.place_of(one)?, self.place_of(other)?];
+        let [Some(one), Some(other)] = positions.map(|position| self.customers[position].provided_id.clone()) else {
+            return Err(StoreError::Unknown("provided_id"));
+        };
+        let swapped = |id: &String| match id {
+            id if *id == one => other.clone(),
+            id if *id == other => one.clone(),
+            id => id.clone(),
+        };
+        self.hidden = self.hidden.iter().map(swapped).collect();
+        for customer in &mut self.customers {
+            customer.parent_provided_id = customer.parent_provided_id.as_ref().map(swapped);
+        }
+        for position in positions {
+            let id = &mut self.customers[position].provided_id;
+            *id = id.as_ref().map(swapped);
+        }
+        self.number();
+        Ok(())
     }
 
     /// One customer.
@@ -95,8 +154,8 @@ impl Store {
 
     /// One customer, to be changed; its `provided_id` stays.
     pub fn customer(&mut self, provided_id: &str) -> Result<&mut StoredCustomer, StoreError> {
-        let position = self.by_id.get(provided_id).ok_or(StoreError::Unknown("provided_id"))?;
-        Ok(&mut self.customers[*position])
+        let position = self.place_of(provided_id)?;
+        Ok(&mut self.customers[position])
     }
 
     /// Every tag.
@@ -139,6 +198,12 @@ impl Store {
         &mut self.customers[position]
     }
 
+    /// The next customer after a position, in a circle, that listings show.
+    pub(super) fn next_listed(&self, position: usize) -> Option<&StoredCustomer> {
+        let (before, rest) = self.customers.split_at(position);
+        rest.iter().skip(1).chain(before).find(|customer| !self.is_hidden(customer))
+    }
+
     /// The parents above a customer, the nearest first.
     pub(super) fn ancestors<'s>(&'s self, customer: &'s StoredCustomer) -> impl Iterator<Item = &'s StoredCustomer> {
         let parent = |customer: &&'s StoredCustomer| {
@@ -159,13 +224,24 @@ impl Store {
         Ok(())
     }
 
+    /// Gives the customer there another token.
+    pub(super) fn retoken(&mut self, position: usize) {
+        self.customers[position].token = self.new_token();
+    }
+
     /// Gives the customer there another id; its children and its invisibility follow.
     pub(super) fn rename(&mut self, position: usize, id: String) {
         let old = self.customers[position].provided_id.replace(id.clone());
         if let Some(old) = old {
-            self.by_id.remove(&old);
-            if self.hidden.remove(&old) {
+            if self.hidden.contains(&old) {
                 self.hidden.insert(id.clone());
+            }
+            let second = self.customers.iter().position(|customer| customer.provided_id.as_ref() == Some(&old));
+            if let Some(second) = second {
+                self.by_id.insert(old.clone(), second);
+            } else {
+                self.hidden.remove(&old);
+                self.by_id.remove(&old);
             }
             let is_parent = |parent: &&mut String| **parent == old;
             let parents = self.customers.iter_mut().filter_map(|customer| customer.parent_provided_id.as_mut());
@@ -181,8 +257,18 @@ impl Store {
         self.number();
     }
 
+    fn place_of(&self, provided_id: &str) -> Result<usize, StoreError> {
+        self.by_id.get(provided_id).copied().ok_or(StoreError::Unknown("provided_id"))
+    }
+
+    fn new_token(&mut self) -> String {
+        let hash = xxh3_128_with_seed(&self.tokens.to_le_bytes(), self.seed);
+        self.tokens += 1;
+        format!("sandbox-token-{hash:032x}")
+    }
+
     fn number(&mut self) {
-        let ids = self.customers.iter().enumerate();
+        let ids = self.customers.iter().enumerate().rev();
         self.by_id = ids.filter_map(|(n, customer)| Some((customer.provided_id.clone()?, n))).collect();
     }
 }

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 use super::{
     Behaviour, Store, StoredCustomer,
     casing::{restyled, string},
-    choice::{EmptyObjects, KeyStyle, LevelShown, MappingValues, PropertyKeys, Shown, Success},
+    choice::{EmptyObjects, GroupShown, KeyStyle, LevelShown, MappingValues, PropertyKeys, Shown, Success},
     customer::Members,
+    odd::OddField,
 };
 
 /// An object of an answer: keys in both styles, and values.
@@ -29,6 +30,14 @@ pub(super) enum Value<'a> {
     Customers(Vec<View<'a>>),
     Object(Object<'a>),
     Objects(Vec<Object<'a>>),
+}
+
+/// A field of a customer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum OddOr<'a, T> {
+    Odd(&'a RawValue),
+    Usual(T),
 }
 
 /// A customer to be shown.
@@ -74,16 +83,24 @@ impl Serialize for View<'_> {
         let key = |keys: [&'static str; 2]| keys[behaviour.keys as usize];
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("token", &customer.token)?;
-        map.serialize_entry("name", &customer.name)?;
+        let odd = customer.odd.map(|odd| (odd.field(), odd.json()));
+        let odd = |of: OddField| odd.as_ref().filter(|(field, _)| *field == of).map(|(_, json)| &**json);
+        map.serialize_entry("name", &shown(odd(OddField::Name), || &customer.name))?;
         map.serialize_entry(key(["provided_id", "providedId"]), &customer.provided_id)?;
         map.serialize_entry(key(["is_demo_group", "isDemoGroup"]), &customer.is_demo_group)?;
-        map.serialize_entry("emails", &customer.emails)?;
+        map.serialize_entry("emails", &shown(odd(OddField::Emails), || &customer.emails))?;
         map.serialize_entry(key(["group_tags", "groupTags"]), &self.group_tags())?;
         let own = customer.properties.as_ref();
-        map.serialize_entry("properties", &self.own(own.map(|members| self.properties(members))))?;
+        let properties = || self.own(own.map(|members| self.properties(members)));
+        map.serialize_entry("properties", &shown(odd(OddField::Properties), properties))?;
         let computed = self.computed(own, |ancestor| ancestor.properties.as_ref());
-        map.serialize_entry(key(["computed_properties", "computedProperties"]), &self.properties(&computed))?;
-        map.serialize_entry(key(["access_group", "accessGroup"]), &customer.access_group)?;
+        let properties = shown(odd(OddField::Properties), || self.properties(&computed));
+        map.serialize_entry(key(["computed_properties", "computedProperties"]), &properties)?;
+        let group = match behaviour.access_group {
+            GroupShown::Shown => customer.access_group.as_ref(),
+            GroupShown::Null => None,
+        };
+        map.serialize_entry(key(["access_group", "accessGroup"]), &group)?;
         let own = customer.parent_schema_datasource_mapping.as_ref();
         let keys = ["parent_schema_datasource_mapping", "parentSchemaDatasourceMapping"];
         map.serialize_entry(key(keys), &self.own(own.map(|members| self.mapping(members))))?;
@@ -161,6 +178,11 @@ impl View<'_> {
             EmptyObjects::Braces => members.or_else(|| Some(Cow::Owned(Members::new()))),
         }
     }
+}
+
+/// The odd value, if there is one, else the usual one.
+fn shown<T>(odd: Option<&RawValue>, usual: impl FnOnce() -> T) -> OddOr<'_, T> {
+    odd.map_or_else(|| OddOr::Usual(usual()), OddOr::Odd)
 }
 
 /// The whole number that a string is.

@@ -5,6 +5,7 @@ use super::{
     choice::{Existing, Hidden, Ids, Nulls, OnUpdate, UnknownTags},
     customer::{ACCESS_GROUP, Members},
     fields::{Fields, Given, Values},
+    odd::OddField,
 };
 
 /// Where the customer is, and whether it is new.
@@ -21,7 +22,7 @@ impl Store {
         if id.is_empty() {
             return Err(refused("provided_id is required"));
         }
-        let values = fields.values(behaviour);
+        let values = fields.values(behaviour)?;
         if let Some(position) = self.position(&id, behaviour.ids) {
             if behaviour.existing == Existing::Updated {
                 self.write(position, values, behaviour)?;
@@ -56,7 +57,7 @@ impl Store {
                 return Err(refused("a customer with the new provided_id exists"));
             }
         }
-        self.write(position, fields.values(behaviour), behaviour)?;
+        self.write(position, fields.values(behaviour)?, behaviour)?;
         if let Some(new_id) = new_id {
             self.rename(position, new_id);
         }
@@ -134,6 +135,11 @@ impl StoredCustomer {
                 *old = new;
             }
         }
+        self.odd = self.odd.filter(|odd| match odd.field() {
+            OddField::Name => values.name.is_none(),
+            OddField::Emails => values.emails.is_none(),
+            OddField::Properties => values.properties.is_none(),
+        });
         replace(&mut self.name, values.name);
         match (values.emails, behaviour.emails) {
             (Some(emails), OnUpdate::Merge) => {

@@ -1,9 +1,15 @@
 //! The sandbox: every switch changes what it says, every fault and limit does what its name says.
 
 mod faults;
+mod lies;
 mod limits;
+mod odd;
 mod program;
+mod refusals;
 mod switches;
+mod tenants;
+mod texts;
+mod twins;
 mod upstream;
 
 use clap::Parser;

@@ -95,7 +95,7 @@ impl Upstream {
             (_, None) => {}
             (Churn::Delete, Some(at)) => drop(self.records.remove(at)),
             (Churn::Rename, Some(at)) => self.records[at]["name"] = name.into(),
-            (Churn::Touch | Churn::Reorder, Some(at)) => self.records[at]["updatedAt"] = updated.into(),
+            (Churn::Touch | Churn::Reorder | Churn::Token, Some(at)) => self.records[at]["updatedAt"] = updated.into(),
         }
     }
 }

@@ -35,6 +35,9 @@ fn is_applied(sandbox: &Sandbox) -> bool {
 #[case("drop-after", 0, Delivery::Dropped, true)]
 #[case("hang-before", 0, Delivery::Hung, false)]
 #[case("hang-after", 0, Delivery::Hung, true)]
+#[case("other-token", 200, Delivery::Whole, true)]
+#[case("nobody", 200, Delivery::Whole, true)]
+#[case("fewer=1", 200, Delivery::Whole, true)]
 fn a_fault_has_its_status_and_delivery_and_the_call_is_applied_or_not(
     #[case] text: &str,
     #[case] status: u16,
@@ -53,6 +56,8 @@ fn a_fault_has_its_status_and_delivery_and_the_call_is_applied_or_not(
 #[case("status=503,endpoint=update_customer,times=2,after=3")]
 #[case("throttle=7,endpoint=customers")]
 #[case("throttle-until=0,after=1")]
+#[case("hang-before,endpoint=get_customer,id=a,id=b=c,id=d%2C%25,times=1")]
+#[case("fewer=2,endpoint=customers")]
 fn a_fault_is_written_as_it_is_read(#[case] text: &str) {
     assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
 }
@@ -63,7 +68,11 @@ fn a_fault_is_written_as_it_is_read(#[case] text: &str) {
 #[case("status=99", "status=99 is no fault: write status=N with a status from 200 to 599")]
 #[case("throttle=soon", "throttle=soon is no fault: write throttle=N with a number of seconds")]
 #[case("cut=1", "cut takes no value: write cut alone")]
-#[case("cut,often", "\"often\" says nothing about a fault: add endpoint=NAME, times=N or after=N")]
+#[case("cut,often", "\"often\" says nothing about a fault: add endpoint=NAME, id=ID, times=N or after=N")]
+#[case("fewer", "fewer= is no fault: write fewer=N with a number of customers")]
+#[case("nobody,endpoint=get_customer", "nobody concerns no call of get_customer: leave endpoint=get_customer out")]
+#[case("nobody,id=a", "no call that nobody,id=a concerns names an id: leave id=ID out")]
+#[case("cut,endpoint=customers,id=a", "no call that cut,endpoint=customers,id=a concerns names an id: ")]
 #[case("cut,times=0", "times=0 is no number of calls: write times=N with a whole number, from 1")]
 #[case(
     "cut,endpoint=/api/customers/",
