@@ -52,7 +52,7 @@ pub(super) fn read(
     let (parent, wanted) = (next()?, next()?.as_deref().and_then(hash));
     let seen = next()?.and_then(|text| match text.strip_prefix(UNLISTED) {
         // An earlier version did not keep the time.
-        Some(asked_at) => Some(Shown::Hidden(asked_at.trim().parse().unwrap_or(0))),
+        Some(asked_at) => Some(Shown::Hidden(hash(asked_at).unwrap_or(0))),
         None => hash(&text).map(Shown::Listed),
     });
     let fields = next()?.map(|text| FieldFindings::parse(&text)).unwrap_or_default();
@@ -82,7 +82,7 @@ where
         let failure = remembered.failure.as_ref();
         let seen = remembered.seen.map(|seen| match seen {
             Shown::Listed(fingerprint) => hex(fingerprint),
-            Shown::Hidden(asked_at) => format!("{UNLISTED} {asked_at}"),
+            Shown::Hidden(asked_at) => format!("{UNLISTED}{asked_at:08x}"),
         });
         row.push_bind(Some(ledger.instance.clone()));
         row.push_bind(Some(provided_id.clone()));

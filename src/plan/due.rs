@@ -5,6 +5,7 @@
 //! | is of a tenant that failed before with the same row, and too few runs have passed | it waits |
 //! | needs a customer that such a change would rename or make | it is left for later, too |
 //! | is one too many for this run | it is left to the next |
+//! | is of a tenant that failed before, or needs such a change | it is due after all others |
 //! | is none of these | it is due |
 
 use std::collections::{BTreeSet, HashSet};
@@ -14,7 +15,7 @@ use super::{Change, Failure, Findings, Plan};
 /// The changes of a plan that are due, by their numbers.
 #[derive(Debug, Default)]
 pub struct Due {
-    /// In parts that are done one after the other; of each kind in a part those last whose tenant failed before.
+    /// In parts that are done one after the other; those whose tenant failed before come last.
     pub parts: Vec<Vec<usize>>,
     /// Those that wait for their next try, each with its failure.
     pub waiting: Vec<(usize, Failure)>,
@@ -40,27 +41,32 @@ impl Plan {
     #[must_use]
     pub fn due(&self, findings: &Findings, now: u64, retry_failed: bool, most: usize) -> Due {
         let mut due = Due::default();
-        let (mut is_due, mut not_there) = (vec![true; self.changes.len()], HashSet::new());
+        let (mut not_there, mut late_rows) = (HashSet::new(), HashSet::new());
+        let (mut is_due, mut is_late) = (vec![true; self.changes.len()], vec![false; self.changes.len()]);
         // What a change needs comes before it.
         for (number, change) in self.changes.iter().enumerate() {
+            let made = (!matches!(change, Change::Update(_))).then(|| change.row());
             let failure = self.failure(findings, change, now).filter(|_| !retry_failed);
             due.waiting.extend(failure.map(|failure| (number, failure.clone())));
             if failure.is_some() || self.waits_for(change).any(|row| not_there.contains(&row)) {
                 is_due[number] = false;
-                not_there.extend((!matches!(change, Change::Update(_))).then(|| change.row()));
+                not_there.extend(made);
+            }
+            if self.has_failed(findings, change) || self.waits_for(change).any(|row| late_rows.contains(&row)) {
+                is_late[number] = true;
+                late_rows.extend(made);
             }
         }
-        let mut room = most;
-        for part in self.parts() {
-            let mut part: Vec<_> = part.filter(|number| is_due[*number]).collect();
-            part.sort_by_key(|number| {
-                let change = &self.changes[*number];
-                (change.turn(), self.has_failed(findings, change))
-            });
-            due.left += part.len().saturating_sub(room);
-            part.truncate(room);
-            room -= part.len();
-            due.parts.push(part);
+        let (mut room, parts) = (most, self.parts());
+        for late in [false, true] {
+            for part in &parts {
+                let of_part = |number: &usize| is_due[*number] && is_late[*number] == late;
+                let mut part: Vec<_> = part.clone().filter(of_part).collect();
+                due.left += part.len().saturating_sub(room);
+                part.truncate(room);
+                room -= part.len();
+                due.parts.push(part);
+            }
         }
         due
     }

@@ -205,10 +205,11 @@ async fn a_first_load_is_allowed_by_hand_interrupted_and_taken_up() {
 async fn an_update_that_only_shows_while_applying_counts_against_the_guard() {
     // Twenty customers exist with other names and are not listed: the listing is said to be complete without them.
     let database = tenants(20).await;
-    let hidden = sandbox(customers(0..20, "Wrong")).await;
+    // One is listed, by which theirs is known to be the group of the others.
+    let hidden = sandbox(customers(0..21, "Wrong")).await;
     hidden.change(|store| store.hide((0..20).map(|n| format!("t{n:04}"))));
     let program = Program::between(&database, &hidden, QUERY);
-    let (code, report) = program.sync(&[]).await;
+    let (code, report) = program.sync(&["--allow", "orphan=1"]).await;
     assert_eq!((code, &report["counts"]["create"]), (3, &json!(20)));
     assert_eq!(
         report["outcomes"],

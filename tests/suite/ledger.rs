@@ -457,7 +457,7 @@ async fn a_rename_that_failed_waits_with_the_update_behind_it() {
 }
 
 #[tokio::test]
-async fn of_each_kind_of_change_those_go_last_that_failed_before() {
+async fn those_go_last_that_failed_before() {
     let database = tenants(Kind::Sqlite, ids(0..4)).await;
     database.execute("update tenants set tags = 'Unknown Tag' where id in ('t-000', 't-002')").await;
     let drifted = ids(2..4).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
@@ -472,7 +472,7 @@ async fn of_each_kind_of_change_those_go_last_that_failed_before() {
     assert_eq!(program.sync(&[]).await.0, 3);
     let calls = sandbox.take_calls();
     let ids: Vec<_> = writes(&calls).into_iter().map(|call| body(call)["provided_id"].clone()).collect();
-    assert_eq!(ids, ["t-001", "t-000", "t-003", "t-002"], "creates before updates all the same");
+    assert_eq!(ids, ["t-001", "t-003", "t-000", "t-002"], "whatever their kind");
 }
 
 #[rstest]
@@ -621,7 +621,7 @@ async fn explain_says_what_is_not_sent_and_who_waits() {
     let program = program(&database, &sandbox);
     assert_eq!(program.sync(&[]).await.0, 3);
     let text = program.run(&["explain", "t-000"]).await.stdout;
-    assert!(text.contains("Not sent: emails, which was, and does not settle (added, not replaced)."), "{text}");
+    assert!(text.contains("Not sent again: emails. It was sent, and Explo showed something else (added, not replaced)."), "{text}");
     database.execute("update tenants set name = 'Another'").await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)));
     for _ in 0..2 {
