@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     applier::{Applied, Applier, Recording},
-    explo::{self, Children, Listing, Look, Reader, Shown, Stop, Writer},
+    explo::{self, Children, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
     ledger,
     plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Found, Guard, Held, Index, Plan, Rules, Token},
     progress::Progress,
@@ -96,7 +96,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
-        let (comparison, mut listing) = self.compare(tenants, progress).await?;
+        let (comparison, mut listing, tokens) = self.compare(tenants, progress).await?;
         let comparison = self.ask_hidden(comparison).await?;
         let comparison = self.place(comparison, &mut listing, writer.map(|_| self.record)).await?;
         let comparison = self.verify(comparison).await?;
@@ -110,7 +110,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => None,
             Some(writer) => {
                 self.remember(&plan, !held.is_empty());
-                if held.is_empty() { Some(self.apply(&plan, &due, writer, progress).await) } else { None }
+                if held.is_empty() { Some(self.apply(&plan, &due, &tokens, writer, progress).await) } else { None }
             }
         };
         Ok(Run { plan, due, listing, skipped: Vec::new(), held, applied })
@@ -131,17 +131,28 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
     }
 
-    async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {
+    async fn compare(
+        &self,
+        tenants: Index,
+        progress: &dyn Progress,
+    ) -> Result<(Comparison<'_>, Listing, Tokens), Error> {
         let mut comparison = self.comparison(tenants);
+        let mut partials = 0;
         let mut observe = |shown: Shown<'_, '_>| match shown {
             Shown::Customers(customers) => comparison.observe(customers),
-            Shown::Partial(..) => {}
+            Shown::Partial(partial, _) => {
+                partials += 1;
+                comparison.observe_partial(&partial);
+            }
         };
-        let listing = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
+        let (listing, tokens) = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
+        if partials > 0 {
+            tracing::warn!(customers = partials, "some customers' records can't be read, or are too large for that");
+        }
         match comparison.strangers() {
             Some(remembered) => Err(Error::Strangers { customers: comparison.customers(), remembered }),
-            None => Ok((comparison, listing)),
+            None => Ok((comparison, listing, tokens)),
         }
     }
 
@@ -209,16 +220,20 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// The children of one customer, with the pages that it took; `None` where Explo does not tell them.
     async fn children(&self, parent: &str) -> Result<(Option<Vec<String>>, usize), Error> {
-        let Children { provided_ids, pages } = match self.reader.children(parent).await {
+        let Children { provided_ids, unreadable, pages } = match self.reader.children(parent).await {
             Ok(children) => children,
-            Err(error @ explo::Error::Rejected { .. }) => {
+            Err(error @ (explo::Error::Rejected { .. } | explo::Error::Unsent { .. })) => {
                 tracing::warn!(tenant.id = parent, "its children's parents are not compared: {error}");
                 return Ok((None, 1));
             }
             Err(error) => return Err(error.into()),
         };
-        if provided_ids.iter().any(|child| child == parent) {
-            let reason = "it is listed among its own children, so their parents are not compared";
+        let is_own_child = provided_ids.iter().any(|child| child == parent);
+        if is_own_child || unreadable > 0 {
+            let reason = match is_own_child {
+                true => "it is listed among its own children, so their parents are not compared",
+                false => "not every child's record can be read, so their parents are not compared",
+            };
             tracing::warn!(tenant.id = parent, "{reason}");
             return Ok((None, pages));
         }
@@ -272,10 +287,17 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         plan.due(self.findings, self.now, self.retry_failed, self.max_changes)
     }
 
-    async fn apply<W: Writer>(&self, plan: &Plan, due: &Due, writer: &W, progress: &dyn Progress) -> Applied {
+    async fn apply<W: Writer>(
+        &self,
+        plan: &Plan,
+        due: &Due,
+        tokens: &Tokens,
+        writer: &W,
+        progress: &dyn Progress,
+    ) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
         let recording = Recording { findings: self.findings, now: self.now, record: self.record };
-        let is_listed = |_: &str| false;
+        let is_listed = |token: &str| tokens.has(token);
         let applier = Applier::new(plan, due, (self.reader, writer), spare, &is_listed, recording);
         applier.apply(self.side_by_side, progress).await
     }

@@ -2,11 +2,11 @@
 
 use super::{Applier, Outcome, parent};
 use crate::{
-    explo::{Attempts, Created, Error, Reader, Writer},
+    explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
     model::{Customer, Field, Record, Tenant},
     plan::{
         Change, Difference, KeyStyle, RowNumber, Shown, TOO_LARGE, Unsettled, Update, compare, lasting_fingerprint_of,
-        needs_current, token_hash, wanted,
+        measure, needs_current, token_hash, wanted,
     },
 };
 use std::sync::PoisonError;
@@ -166,6 +166,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return Ok(Some(Vec::new()));
         }
         let sent = wanted(tenant, fields, current, self.plan.rules);
+        // What is carried was not measured with the row.
+        measure(&sent, current).map_err(|reason| Error::Unsent { endpoint: Endpoint::UpdateCustomer, reason })?;
         let answer = self.written(self.writer.update(&sent, attempts)).await?;
         if !self.is_believed(change, tenant, answer.token(), seen(tenant, &answer)) {
             return Ok(None);

@@ -6,7 +6,7 @@ use super::{
     Children, Created, Error, Look, PageProgress, Reader, Refusal, Shown, Unusable, Writer,
     client::{Client, Request},
     endpoint::Endpoint,
-    listing::{self, Listing},
+    listing::{self, Listing, Tokens},
     look, rename, tags,
     wire::{self, ListingVersion},
 };
@@ -140,7 +140,11 @@ fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
 }
 
 impl<T: Transport> Reader for Client<T> {
-    async fn list(&self, observe: &mut dyn FnMut(Shown<'_, '_>), progress: PageProgress<'_>) -> Result<Listing, Error> {
+    async fn list(
+        &self,
+        observe: &mut dyn FnMut(Shown<'_, '_>),
+        progress: PageProgress<'_>,
+    ) -> Result<(Listing, Tokens), Error> {
         listing::list(self, &self.settings.listing, observe, progress).await
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     http::Transport,
-    model::{Customer, Gap, Partial, Record, Tenant},
+    model::{Customer, Partial, Record, Tenant},
 };
 
 /// What a look at one customer showed.
@@ -45,11 +45,7 @@ impl Look {
         match self {
             Self::Found(customer) => Ok(*customer),
             Self::Unreadable(partial) => {
-                let why = match partial.gap {
-                    Gap::TooLarge => "is too large to be read",
-                    Gap::Unreadable => "can't be read",
-                };
-                let excerpt = format!("its customer {why}");
+                let excerpt = partial.gap.to_string();
                 Err(Error::Rejected { endpoint: Endpoint::GetCustomer, status: 200, excerpt })
             }
             Self::Refused(refusal) => Err(refusal.into()),
@@ -95,6 +91,10 @@ fn read(body: &[u8], provided_id: &str) -> Result<Option<Record<'static>>, Unusa
     let is_it = match &record {
         Record::Partial(Partial { token, provided_id: None, .. }) => !token.is_empty(),
         record => record.provided_id() == Some(provided_id),
+    };
+    let record = match record {
+        Record::Partial(partial) => Record::Partial(Partial { provided_id: Some(provided_id.into()), ..partial }),
+        record => record,
     };
     Ok(is_it.then(|| record.into_owned()))
 }

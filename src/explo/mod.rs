@@ -27,7 +27,7 @@ use crate::model::{Customer, Record, Tenant};
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use listing::{Children, Listing};
+pub use listing::{Children, FirstPage, Listing, Tokens};
 pub use look::Look;
 pub use observed::{CallStats, Latency, Observed};
 pub use page::{Page, Shown};
@@ -37,8 +37,12 @@ pub use wire::ListingVersion;
 /// Reads customers; changes nothing.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Reader {
-    /// Shows every customer once, a few at a time, and proves that they are all, or fails.
-    async fn list(&self, observe: &mut dyn FnMut(Shown<'_, '_>), progress: PageProgress<'_>) -> Result<Listing, Error>;
+    /// Shows every customer once, a few at a time, and proves that they are all, or fails. With their tokens.
+    async fn list(
+        &self,
+        observe: &mut dyn FnMut(Shown<'_, '_>),
+        progress: PageProgress<'_>,
+    ) -> Result<(Listing, Tokens), Error>;
 
     /// The customers below this one: those directly below it, perhaps all.
     async fn children(&self, parent: &str) -> Result<Children, Error>;

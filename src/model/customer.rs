@@ -62,6 +62,15 @@ pub enum Record<'a> {
     Partial(Partial<'a>),
 }
 
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "its record is too large to be read",
+            Self::Unreadable => "its record can't be read",
+        })
+    }
+}
+
 impl Partial<'_> {
     /// The same, borrowed from nothing.
     #[must_use]

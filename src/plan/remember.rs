@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Acknowledged, Change, Entry, Failure, Findings, Listed, Plan, Remembered, RowNumber, Shown, Token, Unsettled,
-    lasting_fingerprint,
+    Acknowledged, Change, Entry, Failure, Findings, Listed, Plan, Remembered, RowNumber, Shown, TOO_LARGE, Token,
+    Unsettled, lasting_fingerprint,
 };
 use crate::model::Field;
 
@@ -90,6 +90,8 @@ impl Plan {
         remembered.seen = match (answer, remembered.seen) {
             // An update does not make it listed.
             (Some(_), Some(Shown::Hidden(_))) if matches!(change, Change::Update(_)) => Some(Shown::Hidden(self.now)),
+            // What the listing showed counts: an answer has less in it.
+            (Some(_), seen @ Some(Shown::Listed(TOO_LARGE))) => seen,
             (Some(answer), _) => Some(answer.seen),
             (None, seen @ Some(Shown::Listed(_))) => seen,
             (None, Some(Shown::Hidden(_)) | None) => Some(Shown::Listed(wanted)),

@@ -84,7 +84,12 @@ impl Remembered {
     pub(super) fn is_remarkable(&self) -> bool {
         let is_known_hidden = self.is_hidden() && self.wanted.is_some();
         let is_settled = self.failure.is_none() && self.fields == FieldFindings::default();
-        is_known_hidden || !is_settled || self.parent.is_some() || self.children_listed_at.is_some()
+        let is_sent_too_large = self.seen == Some(Shown::Listed(TOO_LARGE)) && self.wanted.is_some();
+        is_known_hidden
+            || is_sent_too_large
+            || !is_settled
+            || self.parent.is_some()
+            || self.children_listed_at.is_some()
     }
 
     /// Whether its customer is hidden, and nothing is wrong with it.

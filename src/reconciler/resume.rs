@@ -10,8 +10,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Reconciler, Run};
 use crate::{
-    explo::{Listing, Look, Reader, Writer},
-    plan::{Change, Placed, Plan, compare},
+    explo::{Listing, Look, Reader, Tokens, Writer},
+    model::{Gap, Partial},
+    plan::{Change, Difference, Placed, Plan, Update, compare, managed_differences},
     progress::Progress,
     source::Source,
 };
@@ -42,7 +43,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let plan = self.check_tags(plan).await?;
         // Whoever names a change wants it now.
         let due = Self { retry_failed: true, ..*self }.due(&plan);
-        let applied = Some(self.apply(&plan, &due, writer, progress).await);
+        let applied = Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await);
         Ok(Run { plan, due, listing, skipped, held: Vec::new(), applied })
     }
 
@@ -70,11 +71,18 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             (Change::Update(update), Some(Look::Found(mut current))) => {
                 let elsewhere = placed.elsewhere(&plan.index, update.row);
                 current.parent_provided_id = elsewhere.and_then(|_| update.old_parent()).map(Cow::Owned);
-                let mut differences = compare(&tenant, &current, plan.rules);
-                differences.retain(|difference| update.fields().contains(&difference.field));
-                differences == update.differences
+                is_of(update, compare(&tenant, &current, plan.rules))
+            }
+            (Change::Update(update), Some(Look::Unreadable(Partial { gap: Gap::TooLarge, .. }))) => {
+                is_of(update, managed_differences(&tenant, plan.rules))
             }
             (Change::Rename(_) | Change::Update(_), Some(Look::Unreadable(_) | Look::Refused(_)) | None) => false,
         })
     }
+}
+
+/// Whether a customer differs just as it did, in the fields of an update.
+fn is_of(update: &Update, mut differences: Vec<Difference>) -> bool {
+    differences.retain(|difference| update.fields().contains(&difference.field));
+    differences == update.differences
 }

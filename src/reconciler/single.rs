@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Reconciler, Run};
 use crate::{
-    explo::{Listing, Look, Reader, Writer},
+    explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Customer, Row, id_of},
     plan::{Comparison, Explanation, Fingerprints, Index, Unseen},
     progress::Progress,
@@ -17,8 +17,6 @@ const NO_ROW: &str = "the source has no row with this provided_id";
 
 const STRAY: &str = "source.query_one returns a row with another provided_id, and none with this one: it must compare the id \
                      as the query prints it";
-
-const UNREADABLE: &str = "Explo has a customer with this provided_id whose record can't be read: left alone";
 
 /// What a refusal to show a customer is taken for.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +44,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => None,
             Some(writer) => {
                 plan.entries_of_looks(self.findings).for_each(self.record);
-                Some(self.apply(&plan, &due, writer, progress).await)
+                Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await)
             }
         };
         Ok(Run { plan, due, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
@@ -116,15 +114,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
             looks.extend(self.look(&previous, refusals).await?);
         }
-        for (provided_id, look) in provided_ids.iter().zip(&looks) {
-            if let Some(Look::Unreadable(_)) = look {
-                tenants.reject(Some(provided_id.clone()), UNREADABLE);
-            }
-        }
         let mut comparison = self.comparison(tenants);
         for look in &looks {
-            let found = if let Some(Look::Found(customer)) = look { Some(&**customer) } else { None };
-            comparison.observe_alone(found);
+            match look {
+                Some(Look::Found(customer)) => comparison.observe_alone(Some(customer)),
+                Some(Look::Unreadable(partial)) => comparison.observe_partial_alone(partial),
+                Some(Look::Refused(_)) | None => comparison.observe_alone(None),
+            }
         }
         Ok((comparison, looks))
     }

@@ -621,7 +621,10 @@ async fn explain_says_what_is_not_sent_and_who_waits() {
     let program = program(&database, &sandbox);
     assert_eq!(program.sync(&[]).await.0, 3);
     let text = program.run(&["explain", "t-000"]).await.stdout;
-    assert!(text.contains("Not sent again: emails. It was sent, and Explo showed something else (added, not replaced)."), "{text}");
+    assert!(
+        text.contains("Not sent again: emails. It was sent, and Explo showed something else (added, not replaced)."),
+        "{text}"
+    );
     database.execute("update tenants set name = 'Another'").await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)));
     for _ in 0..2 {
