@@ -210,21 +210,17 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     async fn go_on(&self, number: usize, first: Option<Error>) -> Outcome {
         let change = &self.plan.changes[number];
         self.outage.passed().await;
-        let attempts = match &first {
-            // Its first attempt was one.
-            Some(error) if self.end.get().is_some() => {
-                return self.told(change, Outcome::Failed(error.to_string()), true);
+        let attempts = if first.is_some() { Attempts::REST } else { Attempts::ALL };
+        let gone_on = self.attempt(change, self.outage.bounded(attempts)).await;
+        match (gone_on, first) {
+            // It can't go on, and its first attempt was one.
+            (Ok(Outcome::Deferred), Some(first)) => self.failed(change, first),
+            (Err(stopped @ Error::Stopped { .. }), Some(first)) => {
+                let _ = self.end.set(stopped);
+                self.failed(change, first)
             }
-            Some(_) => Attempts::REST,
-            None => Attempts::ALL,
-        };
-        match self.attempt(change, self.outage.bounded(attempts)).await {
-            Ok(Outcome::Deferred) if first.is_some() => {
-                let reason = first.map_or(String::new(), |error| error.to_string());
-                self.told(change, Outcome::Failed(reason), true)
-            }
-            Ok(outcome) => outcome,
-            Err(error) => self.failed(change, error),
+            (Ok(outcome), _) => outcome,
+            (Err(error), _) => self.failed(change, error),
         }
     }
 

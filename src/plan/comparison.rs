@@ -69,7 +69,7 @@ pub struct Comparison<'f> {
     moved_again: BTreeSet<RowNumber>,
     /// When the run began, in seconds since 1970.
     now: u64,
-    /// Nobody waits, and what was only predicted is sent.
+    /// Nobody waits.
     retry_failed: bool,
     listed: Vec<Listed>,
     /// Ids with a remembered token that no customer was seen to have yet.
@@ -453,8 +453,8 @@ impl<'f> Comparison<'f> {
         self.decide(row, differences, unsettled);
     }
 
-    /// What is known not to settle is left out; what remains is an update.
-    fn decide(&mut self, row: RowNumber, differences: Vec<Difference>, mut unsettled: Vec<Unsettled>) {
+    /// What is known not to settle is left out; what remains, if anything, is an update.
+    fn decide(&mut self, row: RowNumber, differences: Vec<Difference>, mut unsettled: Vec<Unsettled>) -> bool {
         let mut update = Vec::new();
         for difference in differences {
             match self.known(row, &difference) {
@@ -462,16 +462,19 @@ impl<'f> Comparison<'f> {
                 None => update.push(difference),
             }
         }
-        if !update.is_empty() {
+        let is_updated = !update.is_empty();
+        if is_updated {
             self.updates.push(Update { row, differences: update });
         }
         self.unsettled.extend(unsettled.into_iter().map(|unsettled| (row, unsettled)));
+        is_updated
     }
 
     /// What is known of this difference of a tenant, where that keeps it from being sent.
     fn known(&self, row: RowNumber, difference: &Difference) -> Option<Unsettled> {
         let finding = self.findings.of(&self.index.provided_id(row), difference)?;
-        let is_sent = finding.is_predicted && self.retry_failed;
+        // Whoever names a tenant wants to see.
+        let is_sent = finding.is_predicted && self.retry_failed && self.extent == Extent::Some;
         let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
         (!is_sent).then(known)
     }

@@ -56,9 +56,7 @@ impl Comparison<'_> {
         let is_changed = match found {
             Found::Customer(customer) => {
                 let differences = compare(&self.index.tenant(row), customer, self.rules);
-                let is_changed = !differences.is_empty();
-                self.decide(row, differences, Vec::new());
-                is_changed
+                self.decide(row, differences, Vec::new())
             }
             Found::Nobody => {
                 self.index.unhide(row);

@@ -137,8 +137,8 @@ async fn heals(world: &World, ledger: &impl Ledger) -> Box<Report> {
     let mut rounds = 0..3;
     loop {
         let round = rounds.next().unwrap();
-        // What somebody moved is found within a day.
-        let ended = world.run(&Course { now: 1_000_000, ..Course::quiet(round) }, ledger).await;
+        // What somebody moved is found within a day, and who is gone after two listings that are ten minutes apart.
+        let ended = world.run(&Course { now: 1_000_000 + 600 * round, ..Course::quiet(round) }, ledger).await;
         let calls = world.take_calls();
         let Ended::Planned(report) = ended else { panic!("a quiet run fails") };
         check_calls(world, &calls, true);
