@@ -230,9 +230,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         };
         let is_own_child = provided_ids.iter().any(|child| child == parent);
         if is_own_child || unreadable > 0 {
-            let reason = match is_own_child {
-                true => "it is listed among its own children, so their parents are not compared",
-                false => "not every child's record can be read, so their parents are not compared",
+            let reason = if is_own_child {
+                "it is listed among its own children, so their parents are not compared"
+            } else {
+                "not every child's record can be read, so their parents are not compared"
             };
             tracing::warn!(tenant.id = parent, "{reason}");
             return Ok((None, pages));

@@ -13,7 +13,13 @@ use std::{
 use reqwest::{Method, StatusCode, Url, header::HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Error, endpoint::Endpoint, look::Nobody, observed::Observed, refusal::Refusal, wire::ListingVersion};
+use super::{
+    Error,
+    endpoint::Endpoint,
+    observed::Observed,
+    refusal::{Nobody, Refusal},
+    wire::ListingVersion,
+};
 use crate::{
     http::{
         Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable,

@@ -4,14 +4,11 @@
 //! once, when that is needed. An answer that shows another customer, or none that can be told from others, is a refusal too.
 //! A server error is neither, whatever was asked for: it stays an error.
 
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use tokio::sync::OnceCell;
-
 use super::{
     Error, Unusable,
     client::{Client, Request},
     endpoint::Endpoint,
-    refusal::Refusal,
+    refusal::{Nobody, Refusal},
     wire,
 };
 use crate::{
@@ -53,21 +50,6 @@ impl Look {
     }
 }
 
-/// What this server answers for an id that nobody has.
-#[derive(Debug)]
-pub(super) struct Nobody {
-    provided_id: String,
-    /// `None`: it shows a customer all the same.
-    refusal: OnceCell<Option<Refusal>>,
-}
-
-impl Nobody {
-    pub(super) fn new(seed: u64) -> Self {
-        let random: u128 = SmallRng::seed_from_u64(!seed).random();
-        Self { provided_id: format!("explo-sync-asks-for-nobody-{random:032x}"), refusal: OnceCell::new() }
-    }
-}
-
 pub(super) async fn look(client: &Client<impl Transport>, provided_id: &str) -> Result<Look, Error> {
     let endpoint = Endpoint::GetCustomer;
     let sent = Tenant { provided_id: provided_id.into(), ..Tenant::default() };
@@ -94,7 +76,7 @@ fn read(body: &[u8], provided_id: &str) -> Result<Option<Record<'static>>, Unusa
     };
     let record = match record {
         Record::Partial(partial) => Record::Partial(Partial { provided_id: Some(provided_id.into()), ..partial }),
-        record => record,
+        record @ Record::Whole(_) => record,
     };
     Ok(is_it.then(|| record.into_owned()))
 }

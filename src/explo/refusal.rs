@@ -6,6 +6,8 @@
 use std::{collections::BTreeSet, fmt, fmt::Write};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use tokio::sync::OnceCell;
 
 use super::{Error, endpoint::Endpoint};
 use crate::model::json;
@@ -67,6 +69,21 @@ pub struct Refusal {
     asked: String,
     /// The beginning of the answer.
     said: String,
+}
+
+/// What this server answers for an id that nobody has.
+#[derive(Debug)]
+pub(super) struct Nobody {
+    pub(super) provided_id: String,
+    /// `None`: it shows a customer all the same.
+    pub(super) refusal: OnceCell<Option<Refusal>>,
+}
+
+impl Nobody {
+    pub(super) fn new(seed: u64) -> Self {
+        let random: u128 = SmallRng::seed_from_u64(!seed).random();
+        Self { provided_id: format!("explo-sync-asks-for-nobody-{random:032x}"), refusal: OnceCell::new() }
+    }
 }
 
 impl Refusal {

@@ -184,10 +184,10 @@ async fn to_end<P: Pages>(
     least: usize,
     progress: PageProgress<'_>,
 ) -> Result<Vec<Seen>, P::Error> {
-    let (mut offset, mut last, mut seen, mut before) = (first.records, first.records, vec![first], 0);
+    let (mut offset, mut length, mut seen, mut before) = (first.records, first.records, vec![first], 0);
     loop {
         progress(seen.len(), seen.len());
-        if last < least.max(1) {
+        if length < least.max(1) {
             return Ok(seen);
         }
         let distinct = pages.distinct();
@@ -196,7 +196,7 @@ async fn to_end<P: Pages>(
         }
         before = distinct;
         let page = pages.page(&Position { number: seen.len() + 1, offset, cursor: None }).await?;
-        (last, offset) = (page.records, offset + page.records);
+        (length, offset) = (page.records, offset + page.records);
         seen.push(page);
     }
 }

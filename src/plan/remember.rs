@@ -90,10 +90,9 @@ impl Plan {
         remembered.seen = match (answer, remembered.seen) {
             // An update does not make it listed.
             (Some(_), Some(Shown::Hidden(_))) if matches!(change, Change::Update(_)) => Some(Shown::Hidden(self.now)),
-            // What the listing showed counts: an answer has less in it.
-            (Some(_), seen @ Some(Shown::Listed(TOO_LARGE))) => seen,
+            // That a listing is too large counts: an answer has less in it.
+            (Some(_), seen @ Some(Shown::Listed(TOO_LARGE))) | (None, seen @ Some(Shown::Listed(_))) => seen,
             (Some(answer), _) => Some(answer.seen),
-            (None, seen @ Some(Shown::Listed(_))) => seen,
             (None, Some(Shown::Hidden(_)) | None) => Some(Shown::Listed(wanted)),
         };
         let former = match change {

@@ -111,11 +111,12 @@ async fn what_could_not_be_read_again_is_invalid_and_the_others_go_on(
     if columns.contains("parent") {
         for parent in [text.repeat(fits), "o".to_owned()] {
             sandbox.change(|store| {
-                store.add(customer(json!({"provided_id": parent, "name": "P", "hierarchy_level": "x"})))
+                store.add(customer(json!({"provided_id": parent, "name": "P", "hierarchy_level": "x"})));
             });
         }
     }
     let program = Program::between(&database, &sandbox, &format!("select id as provided_id, {columns} from tenants"));
+    let program = program.with("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "100");
     let (code, report) = program.sync(&[]).await;
     let invalid = report["invalid"].as_array().unwrap();
     assert_eq!((code, invalid.len(), &invalid[0]["provided_id"]), (3, 1, &json!("large")), "{report}");
