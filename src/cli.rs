@@ -145,12 +145,16 @@ pub struct ExportArgs {
     pub with_tokens: bool,
 }
 
-/// Options of `ledger`.
+/// Options of `ledger`: one of them.
 #[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
 pub struct LedgerArgs {
     /// Print the statements that make it, with the rights to give
-    #[arg(long, required = true)]
+    #[arg(long)]
     pub print_sql: bool,
+    /// Make it the ledger of this source and this Explo: what it knows of another's customers, tokens too, is forgotten
+    #[arg(long)]
+    pub adopt: bool,
 }
 
 /// Options of `tokens`.

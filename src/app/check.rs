@@ -7,10 +7,10 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Context, instance::Instance, lock, now, terminal::safe};
+use super::{Context, instance::Instance, lock, now, pair, terminal::safe};
 use crate::{
     explo::{FirstPage, Stop},
-    ledger::State,
+    ledger::{self, Found, Pair, State},
     lock::Attempt,
     model::shown,
     report::Exit,
@@ -97,8 +97,7 @@ async fn records(rest: &Rest, out: &mut impl Write) -> io::Result<Result<(), Err
 
 /// Takes the lock and gives it back.
 async fn lock_of(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
-    let config = &instance.config;
-    match lock::acquire(config, &config.name, Duration::ZERO, &Stop::default()).await {
+    match lock::acquire(&instance.config, Duration::ZERO, &Stop::default()).await {
         Ok(Attempt::Acquired(lock)) => {
             lock.release().await;
             writeln!(out, "ok    lock      one run at a time")?;
@@ -126,15 +125,46 @@ async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
         )?;
         return Ok(Exit::Success);
     };
+    let place = safe(&ledger.place());
     match ledger.check().await {
-        Ok(State::Missing) => writeln!(out, "ok    ledger    {}: the first run makes it", safe(&ledger.place()))?,
-        Ok(State::Columns(_)) => writeln!(out, "ok    ledger    {}", safe(&ledger.place()))?,
+        Ok(Found { state, whose }) => {
+            match state {
+                State::Missing => writeln!(out, "ok    ledger    {place}: the first run makes it")?,
+                State::Lacking(statements) => {
+                    let statements = statements.join("; ");
+                    writeln!(
+                        out,
+                        "ok    ledger    {place}: the next run adds the columns that it lacks: {statements}"
+                    )?;
+                }
+                State::Complete => writeln!(out, "ok    ledger    {place}: it has all columns")?,
+            }
+            whose_ledger(instance, ledger, whose, out).await?;
+            Ok(Exit::Success)
+        }
         Err(error) => {
             writeln!(out, "fail  ledger    {}", safe(&error.to_string()))?;
-            return Ok(Exit::Failed);
+            Ok(Exit::Failed)
         }
     }
-    Ok(Exit::Success)
+}
+
+/// Whose ledger it is, and who this is, if the source tells; if not, that was said already.
+async fn whose_ledger(
+    instance: &Instance,
+    ledger: &ledger::Sql,
+    whose: Option<Pair>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    match (whose, pair::of(&instance.config).await) {
+        (Some(kept), Ok(pair)) => match ledger.refuse_another(&kept, &pair) {
+            Ok(()) => writeln!(out, "ok    ledger    it is that of {}", safe(&pair.to_string())),
+            Err(error) => writeln!(out, "warn  ledger    a run is refused: {}", safe(&error.to_string())),
+        },
+        (None, Ok(pair)) => writeln!(out, "ok    ledger    the first run makes it that of {}", safe(&pair.to_string())),
+        (Some(kept), Err(_)) => writeln!(out, "ok    ledger    it is that of {}", safe(&kept.to_string())),
+        (None, Err(_)) => Ok(()),
+    }
 }
 
 /// The next times of `run`.

@@ -11,7 +11,7 @@ use futures_util::future::{Either, join, select};
 use tokio::{sync::mpsc::unbounded_channel, time::sleep};
 use tracing::Instrument;
 
-use super::now;
+use super::{now, pair};
 use crate::{
     config::{self, Config},
     explo::{self, Client, Pacer, Stop},
@@ -92,10 +92,7 @@ impl Instance {
             let ledger = self.config.ledger.as_ref().map_or("memory".to_owned(), ledger::Sql::place);
             let dry_run = task.dry_run;
             tracing::info!(source, base_url, ledger, dry_run, "run begins");
-            let run = match &self.config.ledger {
-                Some(ledger) => Box::pin(self.remembered(task, ledger, progress)).await,
-                None => Box::pin(self.remembered(task, memory, progress)).await,
-            };
+            let run = self.remembered_somewhere(task, memory, progress).await;
             let (run, unrecorded) = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),
@@ -114,6 +111,19 @@ impl Instance {
         }
         .instrument(span)
         .await
+    }
+
+    async fn remembered_somewhere(
+        &self,
+        task: Task,
+        memory: &Memory,
+        progress: &dyn Progress,
+    ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
+        let Some(ledger) = &self.config.ledger else {
+            return Box::pin(self.remembered(task, memory, progress)).await;
+        };
+        let pair = Box::pin(self.unless_stopped(pair::of(&self.config))).await?;
+        Box::pin(self.remembered(task, &ledger.of(pair), progress)).await
     }
 
     /// Runs with what the ledger knows and, unless it is a dry run, has it record while the run goes on.
@@ -146,13 +156,13 @@ impl Instance {
         Ok((run?, unrecorded))
     }
 
-    /// A ledger may be locked for as long as `source.timeout`: nobody waits for it who wants to stop.
-    async fn unless_stopped<T>(
+    /// The source and the ledger may be silent for as long as `source.timeout`: nobody waits for them who wants to stop.
+    async fn unless_stopped<T, E: Into<reconciler::Error>>(
         &self,
-        asking: impl Future<Output = Result<T, ledger::Error>>,
+        asking: impl Future<Output = Result<T, E>>,
     ) -> Result<T, reconciler::Error> {
         tokio::select! {
-            answer = asking => Ok(answer?),
+            answer = asking => answer.map_err(Into::into),
             () = self.stop.requested() => Err(explo::Error::Stopped { reason: self.stop.reason() }.into()),
         }
     }
@@ -188,7 +198,7 @@ impl Instance {
     /// Both sides of one id; changes nothing.
     pub(super) async fn explain(&self, provided_id: &str) -> Result<Explanation, reconciler::Error> {
         let findings = match &self.config.ledger {
-            Some(ledger) => ledger.load().await?,
+            Some(ledger) => ledger.of(pair::of(&self.config).await?).load().await?,
             None => Findings::default(),
         };
         self.reconciler(&Task::default(), &findings, &|_| {}).explain(provided_id).await

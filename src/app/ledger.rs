@@ -1,37 +1,68 @@
-//! `ledger` and `tokens`: the table's statements, and whom it has no token of.
+//! `ledger` and `tokens`: the table's statements, whose it is, and whom it has no token of.
 
 use std::io::{self, Write};
 
 use super::{
-    Context,
-    terminal::{Terminal, unless_gone},
+    Context, pair,
+    terminal::{Terminal, safe, unless_gone},
 };
 use crate::{
     cli::Output,
-    config::Config,
-    ledger::{self, Ledger},
+    config::{self, Config},
+    ledger::{self, Adopted, Ledger, Pair},
     model::{Row, id_of, printable},
     report::Exit,
-    source::{AnySource, Source},
+    source::Source,
 };
 
 /// Prints what makes the table: where none is configured, as it would be in the source's database.
 pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
+    match context.layers().and_then(|layers| config::ledger_alone(&layers)) {
+        Ok(ledger) => {
+            unless_gone(io::stdout().lock().write_all(ledger.ddl().as_bytes()))?;
+            Ok(0)
+        }
+        Err(error) => failed(&error.to_string(), Exit::Config),
+    }
+}
+
+/// Makes the ledger that of this source and this Explo, and says whose it was.
+pub(super) async fn adopt(context: &Context) -> io::Result<u8> {
     let config = match context.config() {
         Ok(config) => config,
         Err(error) => return failed(&error.to_string(), Exit::Config),
     };
-    let ddl = match (config.ledger, config.source) {
-        (Some(ledger), _) => ledger.ddl(),
-        (None, AnySource::Sql(sql)) => ledger::Sql::new(sql.server().clone(), config.ledger_table, &config.name).ddl(),
-        (None, AnySource::Rest(_)) => {
-            let error =
-                "ledger.url is empty and the source is no database, so there is none whose statements to print: set it";
-            return failed(error, Exit::Config);
-        }
+    let Some(ledger) = &config.ledger else {
+        let error = "ledger.url is empty, so there is nothing to adopt: set it to \"source\" or to a URL";
+        return failed(error, Exit::Config);
     };
-    unless_gone(io::stdout().lock().write_all(ddl.as_bytes()))?;
-    Ok(0)
+    let pair = match pair::of(&config).await {
+        Ok(pair) => pair,
+        Err(error) => return failed(&error.to_string(), Exit::Failed),
+    };
+    match ledger.adopt(&pair).await {
+        Ok(adopted) => {
+            let told = adoption(&config, ledger, &adopted, &pair);
+            unless_gone(writeln!(io::stdout().lock(), "{}", safe(&told)))?;
+            Ok(0)
+        }
+        Err(error) => failed(&error.to_string(), Exit::Failed),
+    }
+}
+
+fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pair) -> String {
+    let (place, instance) = (ledger.place(), &config.name);
+    let was = match &adopted.former {
+        None => "was nobody's until now".to_owned(),
+        Some(former) if former.is_same(pair) => "was this one's before".to_owned(),
+        Some(former) => format!("was that of {former}, which is refused from now on"),
+    };
+    let tokens = match adopted.tokens {
+        0 => "It held no tokens.".to_owned(),
+        1 => "1 token is forgotten; the next run keeps those that Explo lists.".to_owned(),
+        tokens => format!("{tokens} tokens are forgotten; the next run keeps those that Explo lists."),
+    };
+    format!("The ledger of instance {instance} in {place} is that of {pair}. It {was}. {tokens}")
 }
 
 /// Prints the ids of tenants without a token, one a line.
@@ -56,7 +87,8 @@ pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
 }
 
 async fn missing(config: &Config, ledger: &ledger::Sql) -> Result<Vec<String>, String> {
-    let findings = ledger.load().await.map_err(|error| error.to_string())?;
+    let pair = pair::of(config).await.map_err(|error| error.to_string())?;
+    let findings = ledger.of(pair).load().await.map_err(|error| error.to_string())?;
     let mut ids = Vec::new();
     let mut take = |rows: &[Row<'_>]| {
         let missing = rows.iter().filter_map(id_of).filter(|id| findings.token(id).is_none());

@@ -8,6 +8,7 @@ mod init;
 mod instance;
 mod ledger;
 mod lock;
+mod pair;
 mod run;
 mod sandbox;
 mod service;
@@ -41,6 +42,7 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
         Command::Check => check::check(&context).await,
         Command::Explain(args) => explain::explain(&context, &args).await,
         Command::Export(args) => export::export(&context, &args).await,
+        Command::Ledger(args) if args.adopt => ledger::adopt(&context).await,
         Command::Ledger(_) => ledger::print_sql(&context),
         Command::Tokens(_) => ledger::missing_tokens(&context).await,
         Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use super::{
     Context,
     instance::{Instance, Task},
-    lock, now,
+    lock, now, pair,
 };
 use crate::{
     config::{Config, Layers},
@@ -44,7 +44,7 @@ pub(super) struct Service<'a> {
     /// With the rate and the calls in flight that it is for.
     pacer: Option<((u32, usize), Arc<Pacer>)>,
     /// Held from the first run to the end: of several daemons the one that has it works, the others stand by. With what it
-    /// is for: the instance and the place of its source.
+    /// is for: its name and the place of its source.
     leader: Option<((String, String), Lock)>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
@@ -166,21 +166,19 @@ impl<'a> Service<'a> {
 
     /// The lock of the daemons first, then the one of all runs, which `sync` takes as well.
     async fn turn(&mut self, config: &Config, stop: &Stop) -> Result<Turn, source::Error> {
-        let ours = (config.name.clone(), config.source.place());
+        let ours = (pair::lock_name(config), config.source.place());
         if let Some((_, leader)) = self.leader.take_if(|(what, leader)| *what != ours || leader.lost().is_cancelled()) {
             leader.release().await;
         }
         if self.leader.is_none() {
-            // No instance has a tilde in its name.
-            let daemons = format!("{}~daemon", config.name);
-            match lock::acquire(config, &daemons, Duration::ZERO, stop).await? {
+            match lock::acquire_for_daemon(config, stop).await? {
                 Attempt::Acquired(leader) => self.leader = Some((ours, leader)),
                 Attempt::Busy => return Ok(Turn::Another("another daemon works")),
                 Attempt::Stopped => return Ok(Turn::Another("stopping")),
                 Attempt::Unavailable(reason) => self.go_without(&reason),
             }
         }
-        let asked = lock::acquire(config, &config.name, Duration::ZERO, stop);
+        let asked = lock::acquire(config, Duration::ZERO, stop);
         Ok(match asked.await? {
             Attempt::Acquired(lock) => Turn::Ours(Some(lock)),
             Attempt::Busy => Turn::Another("another run holds the lock"),

@@ -106,7 +106,7 @@ async fn lock_of(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Op
         return Ok(None);
     }
     let name = &instance.config.name;
-    match lock::acquire(&instance.config, name, args.lock_timeout, stop).await {
+    match lock::acquire(&instance.config, args.lock_timeout, stop).await {
         Ok(Attempt::Acquired(lock)) => {
             let (stop, lost) = (stop.clone(), lock.lost().clone());
             tokio::spawn(async move {

@@ -5,6 +5,7 @@
 
 mod draft;
 mod layers;
+mod ledger_alone;
 mod schema;
 mod source;
 
@@ -25,6 +26,7 @@ use crate::{
 
 use draft::Draft;
 pub use layers::{Environment, Layers};
+pub use ledger_alone::ledger_alone;
 pub use schema::schema;
 use source::{check_url, source};
 
@@ -50,8 +52,6 @@ pub struct Config {
     pub guard: Guard,
     /// What is remembered; `None`: while the process lives.
     pub ledger: Option<ledger::Sql>,
-    /// The table that a ledger has, or would have.
-    pub ledger_table: Table,
     /// When the daemon runs.
     timing: Timing,
     /// How long a run of the daemon may take.
@@ -115,10 +115,7 @@ impl Config {
 
     /// Goes through every key, whatever was wrong before.
     fn draft(draft: &mut Draft) -> Option<Self> {
-        let name = draft.text("name", "a name of 1 to 64 letters, digits, dots, dashes or underscores", |name| {
-            let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-            ((1..=64).contains(&name.len()) && name.chars().all(plain)).then(|| name.to_owned())
-        });
+        let name = name(draft);
         let source = source(draft);
         let version = draft.choice("explo.listing", &[("v2", ListingVersion::V2), ("v1", ListingVersion::V1)]);
         let page_size = draft.number("explo.page_size", 1..=1000);
@@ -129,9 +126,7 @@ impl Config {
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
         let create_missing_tags = draft.flag("fields.create_missing_tags");
         let guard = guard(draft);
-        let form =
-            "the name of a table of letters, digits and underscores, with or without a schema and a dot before it";
-        let ledger_table = draft.text("ledger.table", form, Table::parse);
+        let ledger_table = table(draft);
         let ledger = ledger(draft, name.as_deref(), source.as_ref(), ledger_table.as_ref());
         let timing = timing(draft);
         let max_run = duration(draft, "schedule.max_run");
@@ -157,13 +152,24 @@ impl Config {
             rules: Rules { emails: emails?, tags, ..Rules::default() },
             guard: guard?,
             ledger: ledger?,
-            ledger_table: ledger_table?,
             timing: timing?,
             max_run: max_run?,
             ops_listen: ops_listen?,
             log: log?,
         })
     }
+}
+
+fn name(draft: &mut Draft) -> Option<String> {
+    draft.text("name", "a name of 1 to 64 letters, digits, dots, dashes or underscores", |name| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        ((1..=64).contains(&name.len()) && name.chars().all(plain)).then(|| name.to_owned())
+    })
+}
+
+fn table(draft: &mut Draft) -> Option<Table> {
+    let form = "the name of a table of letters, digits and underscores, with or without a schema and a dot before it";
+    draft.text("ledger.table", form, Table::parse)
 }
 
 /// `Some(None)`: none in a database. The source, the name and the table are needed to the end, but may be mistaken.

@@ -19,7 +19,17 @@ pub(super) enum Access {
 pub(super) type Connection<D> = <<D as Dialect>::Db as Database>::Connection;
 
 /// Names and types.
-pub(super) type Columns = [(&'static str, &'static str); 14];
+pub(super) type Columns = [(&'static str, &'static str); 18];
+
+/// In the place of columns that every ledger has, with the key behind them.
+pub(super) const KEY: [&str; 3] = ["instance", "provided_id", "PRIMARY KEY"];
+
+/// The columns that hold a time.
+pub(super) const TIMES: [&str; 6] =
+    ["next_try", "parents_checked_at", "row_gone_since", "customer_gone_since", "listed_at", "synced_at"];
+
+/// The columns that count.
+pub(super) const COUNTS: [&str; 2] = ["failures", "runs_to_wait"];
 
 /// What differs: the defaults are those of PostgreSQL and SQLite.
 pub(super) trait Dialect {
@@ -39,6 +49,9 @@ pub(super) trait Dialect {
 
     /// Opens a transaction that will write.
     const BEGIN_WRITING: &'static str;
+
+    /// Behind a query: keeps others from changing its rows until the transaction ends.
+    const LOCKED: &'static str;
 
     /// The value that was to be inserted.
     fn inserted(column: &str) -> String {
@@ -80,6 +93,14 @@ pub(super) trait Dialect {
 
     /// Whether a statement was refused for a value in it: too long, of another character set, against a constraint.
     fn is_about_data(error: &sqlx::Error) -> bool;
+
+    /// Whether the words of an error are those of a trigger, or may quote what a row holds.
+    fn may_quote(error: &sqlx::Error) -> bool;
+
+    /// The name of the constraint that refuses a row, where the database itself names it.
+    fn constraint(_: &sqlx::Error) -> Option<&str> {
+        None
+    }
 }
 
 /// The columns where a text needs no length, with the type of a time.
@@ -97,6 +118,10 @@ pub(super) const fn columns(time: &'static str) -> Columns {
         ("runs_to_wait", "integer NOT NULL DEFAULT 0"),
         ("next_try", time),
         ("parents_checked_at", time),
+        ("row_gone_since", time),
+        ("customer_gone_since", time),
+        ("offboarded", "text"),
+        ("listed_at", time),
         ("synced_at", time),
         ("PRIMARY KEY", "(instance, provided_id)"),
     ]

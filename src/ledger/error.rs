@@ -1,5 +1,7 @@
 //! What can go wrong with a ledger, by what the operator can do about it.
 
+use super::Pair;
+
 /// A ledger that can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -45,6 +47,30 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
+    /// It is another pair's.
+    #[error(
+        "the ledger in {place} is that of instance {instance} between {kept}, and this is instance {instance} between \
+         {asked}: give one of them another `name`, or make the ledger this one's with `explo-sync ledger --adopt`; then the \
+         other one is refused"
+    )]
+    Another {
+        /// Host, database and table.
+        place: String,
+        /// The name that both have.
+        instance: String,
+        /// Whose it is.
+        kept: Box<Pair>,
+        /// Who asked.
+        asked: Box<Pair>,
+    },
+    /// It became another's while a run went on.
+    #[error(
+        "the ledger in {place} was adopted by `explo-sync ledger --adopt` since this run began, and takes nothing of it"
+    )]
+    Adopted {
+        /// Host, database and table.
+        place: String,
+    },
     /// The database refuses a statement, or broke off.
     #[error("the ledger in {place} failed: {cause}")]
     Failed {
@@ -64,4 +90,17 @@ pub enum Error {
         /// The limit.
         seconds: u64,
     },
+}
+
+impl Error {
+    /// Whether the configuration is at fault: it names a ledger that is another's.
+    #[must_use]
+    pub fn is_about_config(&self) -> bool {
+        matches!(self, Self::Another { .. })
+    }
+
+    /// Whether trying again is of no use, however long one waits.
+    pub(super) fn is_final(&self) -> bool {
+        matches!(self, Self::Another { .. } | Self::Adopted { .. })
+    }
 }

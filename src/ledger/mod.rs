@@ -2,11 +2,14 @@
 //! the application; it is never the truth.
 //!
 //! Promises: an entry is recorded only after Explo acknowledged or showed what it says; no connection is open but while
-//! it is loaded or a batch is recorded. [`Memory`] lasts as long as the process, [`Sql`] is a table.
+//! it is loaded or a batch is recorded; and what one pair of source and Explo recorded, no other pair reads or replaces. [`Memory`] lasts as long as the process, [`Sql`] is a table.
 
+mod cause;
+mod claim;
 mod ddl;
 mod dialect;
 mod error;
+mod form;
 mod memory;
 mod mysql;
 mod postgres;
@@ -16,6 +19,7 @@ mod session;
 mod sql;
 mod sqlite;
 mod table;
+mod whose;
 
 use crate::plan::{Entry, Findings};
 
@@ -23,8 +27,9 @@ pub use error::Error;
 pub use memory::{Memory, MemoryWriter};
 pub use recorder::record_all;
 pub use session::State;
-pub use sql::{LONGEST_ID, Sql, SqlWriter};
+pub use sql::{Adopted, Found, LONGEST_ID, Paired, Sql, SqlWriter};
 pub use table::Table;
+pub use whose::Pair;
 
 /// What runs found out, to be read.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
@@ -37,7 +42,7 @@ pub trait Ledger {
     /// What is known of this instance's customers; changes nothing.
     async fn load(&self) -> Result<Findings, Error>;
 
-    /// Makes what is missing, and proves that entries can be recorded. A dry run has no writer.
+    /// Makes what is missing, and proves that it is ours and that entries can be recorded. A dry run has no writer.
     async fn writer(&self) -> Result<Self::Writer<'_>, Error>;
 }
 

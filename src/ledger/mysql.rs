@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mys
 
 use super::{
     Table,
-    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement},
+    dialect::{Access, COUNTS, Columns, Connection, Dialect, NO_KEY, Statement, TIMES, code},
 };
 use crate::source::Server;
 
@@ -21,14 +21,18 @@ impl Dialect for MySqlDialect {
         ("provided_id", "varbinary(2048) NOT NULL"),
         ("token", "text"),
         ("parent_provided_id", "varbinary(2048)"),
-        ("wanted", "varchar(16)"),
-        ("seen", "varchar(16)"),
+        ("wanted", "varchar(64)"),
+        ("seen", "varchar(64)"),
         ("unsettled", "text"),
         ("last_error", "text"),
         ("failures", "integer NOT NULL DEFAULT 0"),
         ("runs_to_wait", "integer NOT NULL DEFAULT 0"),
         ("next_try", "datetime"),
         ("parents_checked_at", "datetime"),
+        ("row_gone_since", "datetime"),
+        ("customer_gone_since", "datetime"),
+        ("offboarded", "mediumtext"),
+        ("listed_at", "datetime"),
         ("synced_at", "datetime"),
         ("PRIMARY KEY", "(instance, provided_id)"),
     ];
@@ -38,6 +42,9 @@ impl Dialect for MySqlDialect {
     const ON_CONFLICT: &'static str = " ON DUPLICATE KEY UPDATE ";
 
     const BEGIN_WRITING: &'static str = "BEGIN";
+
+    // MariaDB knows no other words for it.
+    const LOCKED: &'static str = " LOCK IN SHARE MODE";
 
     fn inserted(column: &str) -> String {
         format!("VALUES({column})")
@@ -53,10 +60,8 @@ impl Dialect for MySqlDialect {
 
     fn text(column: &str) -> String {
         match column {
-            "next_try" | "parents_checked_at" => {
-                format!("CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', {column}) AS CHAR)")
-            }
-            "failures" | "runs_to_wait" => format!("CAST({column} AS CHAR)"),
+            time if TIMES.contains(&time) => format!("CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', {time}) AS CHAR)"),
+            count if COUNTS.contains(&count) => format!("CAST({count} AS CHAR)"),
             column => column.to_owned(),
         }
     }
@@ -115,11 +120,20 @@ impl Dialect for MySqlDialect {
     fn is_about_data(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| ABOUT_DATA.contains(&number))
     }
+
+    /// Data, constraints, and what a trigger signals, be it under the number of an error of the server's.
+    fn may_quote(error: &sqlx::Error) -> bool {
+        let is_theirs = |code: String| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
+        Self::is_about_data(error) || number(error) == Some(SIGNALLED) || code(error).is_some_and(is_theirs)
+    }
 }
 
 /// The numbers of errors about a value: not NULL, twice, too long, out of range, of another character set, against a
 /// constraint. By class they can't be told: HY000 is a table that is full, too.
 const ABOUT_DATA: [u16; 13] = [1048, 1062, 1118, 1264, 1265, 1292, 1300, 1366, 1406, 1452, 1526, 3819, 4025];
+
+/// The number of an error that a trigger signals, unless it names another.
+const SIGNALLED: u16 = 1644;
 
 /// Whether a grant may give the right to add columns: of a role it can't be told.
 fn may_alter(grant: &str) -> bool {

@@ -1,10 +1,10 @@
 //! What is particular to a ledger in PostgreSQL.
 
-use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
+use sqlx::{AssertSqlSafe, Postgres, Row, postgres::PgDatabaseError, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, claim, code, columns},
+    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, code, columns},
 };
 use crate::source::Server;
 
@@ -15,7 +15,10 @@ impl Dialect for PostgresDialect {
 
     const COLUMNS: Columns = columns("timestamptz");
 
-    const BEGIN_WRITING: &'static str = "BEGIN";
+    // Who waited for another's row sees it, whatever the role's default is.
+    const BEGIN_WRITING: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+    const LOCKED: &'static str = " FOR SHARE";
 
     const TIME: (&'static str, &'static str) = ("to_timestamp(", ")");
 
@@ -23,7 +26,7 @@ impl Dialect for PostgresDialect {
 
     fn text(column: &str) -> String {
         match column {
-            "next_try" | "parents_checked_at" => format!("CAST(CAST(extract(epoch FROM {column}) AS bigint) AS text)"),
+            time if TIMES.contains(&time) => format!("CAST(CAST(extract(epoch FROM {time}) AS bigint) AS text)"),
             column => format!("CAST({column} AS text)"),
         }
     }
@@ -81,4 +84,20 @@ impl Dialect for PostgresDialect {
     fn is_about_data(error: &sqlx::Error) -> bool {
         code(error).is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
     }
+
+    /// Data, constraints, and whatever was raised within a function, under whatever code.
+    fn may_quote(error: &sqlx::Error) -> bool {
+        told(error).is_some_and(|error| {
+            let is_theirs = ["22", "23", "P0"].iter().any(|class| error.code().starts_with(class));
+            is_theirs || error.r#where().is_some()
+        })
+    }
+
+    fn constraint(error: &sqlx::Error) -> Option<&str> {
+        told(error).filter(|error| error.r#where().is_none())?.constraint()
+    }
+}
+
+fn told(error: &sqlx::Error) -> Option<&PgDatabaseError> {
+    error.as_database_error()?.try_downcast_ref()
 }

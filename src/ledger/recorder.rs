@@ -46,7 +46,7 @@ pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<Ent
                     return Ok(());
                 }
             }
-            Err(error) if is_over && last_tries == 0 => return Err(error),
+            Err(error) if is_over && last_tries == 0 || error.is_final() => return Err(error),
             Err(error) => {
                 let entries = open.0.len();
                 if pause.is_none() {

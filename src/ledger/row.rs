@@ -1,26 +1,42 @@
-//! One row of the table: what is remembered of a customer, as columns.
+//! One row of the table: what is remembered of a customer, as columns. The row without an id says whose ledger it is.
 
 use std::iter;
 
 use secrecy::ExposeSecret;
 use sqlx::{Encode, QueryBuilder, Type};
 
-use super::{LONGEST_ID, Sql, dialect::Dialect};
+use super::{
+    LONGEST_ID, Sql,
+    dialect::{COUNTS, Dialect, KEY},
+    form,
+};
 use crate::plan::{Entry, Failure, FieldFindings, Remembered, Shown, Token, token_hash};
 
 /// The columns of what is remembered, in the order of reading; behind the id.
-const REMEMBERED: [&str; 10] = [
+const REMEMBERED: [&str; 11] = [
+    "unsettled",
     "token",
     "parent_provided_id",
     "wanted",
     "seen",
-    "unsettled",
     "last_error",
     "failures",
     "runs_to_wait",
     "next_try",
     "parents_checked_at",
+    "customer_gone_since",
 ];
+
+/// The id of the row that says whose ledger it is: no tenant has it.
+pub(super) const NOBODY: &str = "";
+
+/// One row.
+pub(super) enum Row {
+    /// Whose ledger it is, where that is said.
+    Whose(Option<String>),
+    /// What is remembered of a customer, by its id.
+    Customer(String, Remembered),
+}
 
 /// In place of a fingerprint.
 const UNLISTED: &str = "unlisted";
@@ -41,31 +57,38 @@ pub(super) fn select<D: Dialect>(ledger: &Sql, columns: &[String]) -> String {
     format!("SELECT {} FROM {table} WHERE instance = '{instance}'", expressions.join(", "))
 }
 
-/// One row, cell by cell, in the order of [`select`]. What somebody broke is not known.
-pub(super) fn read(
-    next: &mut dyn FnMut() -> sqlx::Result<Option<String>>,
-) -> sqlx::Result<Option<(String, Remembered)>> {
-    let hash = |text: &str| u64::from_str_radix(text, 16).ok();
+/// One row, cell by cell, in the order of [`select`]. What somebody broke is not known, nor what has another form; of a row
+/// with such a fingerprint the other one isn't either, so that it is written anew.
+pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sqlx::Result<Option<Row>> {
     let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
-    let Some(provided_id) = next()? else { return Ok(None) };
+    let (Some(provided_id), unsettled) = (next()?, next()?) else { return Ok(None) };
+    if provided_id == NOBODY {
+        return Ok(Some(Row::Whose(unsettled)));
+    }
+    // What an earlier version found out has no times, and is believed as far as it can be.
+    let fields =
+        unsettled.map(|text| FieldFindings::parse(form::unstamped(&text).unwrap_or(&text))).unwrap_or_default();
     let token = next()?.filter(|token| !token.is_empty()).map(|token| token_hash(&token));
-    let (parent, wanted) = (next()?, next()?.as_deref().and_then(hash));
-    let seen = next()?.and_then(|text| match text.strip_prefix(UNLISTED) {
-        // An earlier version did not keep the time.
-        Some(asked_at) => Some(Shown::Hidden(hash(asked_at).unwrap_or(0))),
-        None => hash(&text).map(Shown::Listed),
-    });
-    let fields = next()?.map(|text| FieldFindings::parse(&text)).unwrap_or_default();
+    let (parent, written, seen) = (next()?, next()?, next()?);
+    let wanted = written.as_deref().and_then(form::read);
+    let seen = match seen.as_deref() {
+        Some(text) if text.starts_with(UNLISTED) => {
+            // An earlier version did not keep the time.
+            let asked_at = u64::from_str_radix(&text[UNLISTED.len()..], 16);
+            Some(Shown::Hidden(asked_at.unwrap_or(0)))
+        }
+        Some(text) if wanted.is_some() || written.is_none() => form::read(text).map(Shown::Listed),
+        Some(_) | None => None,
+    };
     let error = next()?.unwrap_or_default();
     let (times, runs_to_wait, next_try) = (number(next()?), number(next()?), number(next()?).unwrap_or(0));
     let count = |number: Option<u64>| u32::try_from(number.unwrap_or(0)).unwrap_or(u32::MAX);
     let failure = Failure { times: count(times), runs_to_wait: count(runs_to_wait), next_try, error };
     let failure = Some(failure).filter(|failure| failure.times > 0);
-    let children_listed_at = number(next()?);
-    Ok(Some((
-        provided_id,
-        Remembered { token, parent, children_listed_at, wanted, seen, fields, failure, customer_gone_since: None },
-    )))
+    let (children_listed_at, customer_gone_since) = (number(next()?), number(next()?));
+    let remembered =
+        Remembered { token, parent, children_listed_at, customer_gone_since, wanted, seen, fields, failure };
+    Ok(Some(Row::Customer(provided_id, remembered)))
 }
 
 /// The statement that writes entries.
@@ -75,29 +98,33 @@ where
     for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
 {
     let mut insert = QueryBuilder::new(begin::<D>(ledger));
-    let hex = |fingerprint: u64| format!("{fingerprint:016x}");
     let seconds = |seconds: u64| i64::try_from(seconds).ok();
     insert.push_values(entries.iter().copied(), |mut row, entry| {
         let Entry { provided_id, token, remembered, is_synced, .. } = entry;
         let failure = remembered.failure.as_ref();
         let seen = remembered.seen.map(|seen| match seen {
-            Shown::Listed(fingerprint) => hex(fingerprint),
+            Shown::Listed(fingerprint) => form::write(fingerprint),
             Shown::Hidden(asked_at) => format!("{UNLISTED}{asked_at:08x}"),
         });
         row.push_bind(Some(ledger.instance.clone()));
         row.push_bind(Some(provided_id.clone()));
+        row.push_bind(
+            Some(remembered.fields.to_string())
+                .filter(|fields| !fields.is_empty())
+                .map(|fields| form::stamped(&fields)),
+        );
         row.push_bind(match token {
             Token::Shown(token) => Some(token.expose_secret().to_owned()),
             Token::Kept | Token::Gone => None,
         });
         row.push_bind(remembered.parent.clone().filter(|parent| parent.len() <= LONGEST_ID));
-        row.push_bind(remembered.wanted.map(hex));
+        row.push_bind(remembered.wanted.map(form::write));
         row.push_bind(seen);
-        row.push_bind(Some(remembered.fields.to_string()).filter(|fields| !fields.is_empty()));
         row.push_bind(failure.map(|failure| failure.error.replace('\0', " ")));
         row.push_bind(Some(failure.map_or(0, |failure| i64::from(failure.times))));
         row.push_bind(Some(failure.map_or(0, |failure| i64::from(failure.runs_to_wait))));
-        for time in [failure.map(|failure| failure.next_try), remembered.children_listed_at] {
+        let Remembered { children_listed_at, customer_gone_since, .. } = remembered;
+        for time in [failure.map(|failure| failure.next_try), *children_listed_at, *customer_gone_since] {
             row.push(D::TIME.0);
             row.push_bind_unseparated(time.and_then(seconds));
             row.push_unseparated(D::TIME.1);
@@ -110,15 +137,17 @@ where
 
 /// The same of nothing, to be judged and not carried out.
 pub(super) fn nothing<D: Dialect>(ledger: &Sql) -> String {
-    let is_count = |column: &str| matches!(column, "failures" | "runs_to_wait");
-    let values = written(|column| if is_count(column) { "0" } else { "NULL" }.to_owned());
+    let values = written(|column| empty(column).to_owned());
     format!("{}VALUES ('', '', {values}){}", begin::<D>(ledger), end::<D>())
 }
 
 fn begin<D: Dialect>(ledger: &Sql) -> String {
+    format!("{} (instance, provided_id, {}) ", into::<D>(ledger), written(str::to_owned))
+}
+
+fn into<D: Dialect>(ledger: &Sql) -> String {
     let alias = if D::held("").is_empty() { "" } else { " AS held" };
-    let table = ledger.table.quoted(D::QUOTE);
-    format!("INSERT INTO {table}{alias} (instance, provided_id, {}) ", written(str::to_owned))
+    format!("INSERT INTO {}{alias}", ledger.table.quoted(D::QUOTE))
 }
 
 /// A row that is there keeps what is not shown anew.
@@ -159,6 +188,49 @@ where
 {
     let forget = QueryBuilder::new(format!("UPDATE {} SET token = NULL", ledger.table.quoted(D::QUOTE)));
     of::<D>(forget, ledger, provided_ids)
+}
+
+/// The statement that reads whose ledger it is.
+pub(super) fn whose<D: Dialect>(ledger: &Sql) -> String {
+    // The instance is a name without quotes.
+    let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
+    format!("SELECT unsettled FROM {table} WHERE instance = '{instance}' AND provided_id = '{NOBODY}'")
+}
+
+/// The statement that makes the row for it, if there is none, and keeps it from others until the transaction ends.
+pub(super) fn reserve<D: Dialect>(ledger: &Sql) -> String {
+    let (into, instance, held) = (into::<D>(ledger), &ledger.instance, D::held("unsettled"));
+    format!("{into} (instance, provided_id) VALUES ('{instance}', '{NOBODY}'){}unsettled = {held}", D::ON_CONFLICT)
+}
+
+/// The statement that says whose it is from now on.
+pub(super) fn hand_over<D: Dialect>(ledger: &Sql, whose: &str) -> QueryBuilder<D::Db>
+where
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+{
+    let mut hand_over = QueryBuilder::new(format!("UPDATE {} SET unsettled = ", ledger.table.quoted(D::QUOTE)));
+    hand_over.push_bind(Some(whose.to_owned()));
+    of::<D>(hand_over, ledger, &[NOBODY])
+}
+
+/// The statement that empties all rows of an instance.
+pub(super) fn forget<D: Dialect>(ledger: &Sql) -> String {
+    let columns = D::COLUMNS.iter().map(|(column, _)| *column).filter(|column| !KEY.contains(column));
+    let emptied: Vec<_> = columns.map(|column| format!("{column} = {}", empty(column))).collect();
+    let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
+    format!("UPDATE {table} SET {} WHERE instance = '{instance}'", emptied.join(", "))
+}
+
+/// The statement that counts an instance's tokens.
+pub(super) fn count_tokens<D: Dialect>(ledger: &Sql) -> String {
+    let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
+    let of_customers = format!("instance = '{instance}' AND provided_id <> '{NOBODY}' AND token <> ''");
+    format!("SELECT {} FROM {table} WHERE {of_customers}", D::text("COUNT(*)"))
+}
+
+/// What stands in a column of which nothing is known.
+fn empty(column: &str) -> &'static str {
+    if COUNTS.contains(&column) { "0" } else { "NULL" }
 }
 
 fn of<D: Dialect>(mut statement: QueryBuilder<D::Db>, ledger: &Sql, provided_ids: &[&str]) -> QueryBuilder<D::Db>

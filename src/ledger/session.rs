@@ -9,14 +9,17 @@ use sqlx::{
 };
 
 use super::{
-    Error, Sql, ddl,
+    Error, Sql,
+    cause::cause,
+    claim::Claim,
+    ddl,
     dialect::{Connection, Dialect, Statement, in_time, is_late},
-    row,
+    row::{self, Row as Cells},
+    whose::Whose,
 };
 use crate::{
     model::shown,
     plan::{Entry, Remembered, Token},
-    source,
 };
 
 /// What there is of the table.
@@ -24,8 +27,10 @@ use crate::{
 pub enum State {
     /// Nothing yet.
     Missing,
-    /// A table with these columns.
-    Columns(Vec<String>),
+    /// A table of an earlier version, with the statements that add what it lacks.
+    Lacking(Vec<String>),
+    /// All of it.
+    Complete,
 }
 
 /// One connection, for one thing.
@@ -53,13 +58,13 @@ where
         self.ledger.server.timeout()
     }
 
-    async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
+    pub(super) async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
         let (limit, sql) = (self.limit(), raw_sql(AssertSqlSafe(sql.to_owned())));
         in_time(limit, (&mut self.connection).execute(sql)).await.map(drop)
     }
 
-    fn failed(&self, error: &sqlx::Error) -> Error {
-        let cause = source::cause(error);
+    pub(super) fn failed(&self, error: &sqlx::Error) -> Error {
+        let cause = cause::<D>(error);
         if is_late(error) {
             self.ledger.late()
         } else if D::is_denied(error) {
@@ -69,10 +74,22 @@ where
         }
     }
 
+    /// What there is; a table that is no ledger is refused.
     pub(super) async fn state(&mut self) -> Result<State, Error> {
+        Ok(match self.names().await? {
+            None => State::Missing,
+            Some(columns) => match self.additions(&columns)? {
+                none if none.is_empty() => State::Complete,
+                additions => State::Lacking(additions),
+            },
+        })
+    }
+
+    /// The names of the columns, where there is a table.
+    async fn names(&mut self) -> Result<Option<Vec<String>>, Error> {
         match in_time(self.limit(), self.columns()).await {
-            Ok(columns) => Ok(State::Columns(columns)),
-            Err(error) if D::is_missing(&error) => Ok(State::Missing),
+            Ok(columns) => Ok(Some(columns)),
+            Err(error) if D::is_missing(&error) => Ok(None),
             Err(error) => Err(self.failed(&error)),
         }
     }
@@ -93,21 +110,20 @@ where
 
     /// Makes the table, or the columns that an earlier version did not have.
     pub(super) async fn make(&mut self) -> Result<(), Error> {
-        let state = self.state().await?;
-        let statements = match &state {
+        let statements = match self.state().await? {
             State::Missing => vec![ddl::create::<D>(&self.ledger.table)],
-            State::Columns(columns) => self.additions(columns)?,
+            State::Lacking(additions) => additions,
+            State::Complete => Vec::new(),
         };
         if !statements.is_empty() {
             let made = self.in_transaction(&statements).await;
             // Another instance may have been faster.
             if let Err(error) = made
-                && (is_late(&error)
-                    || !matches!(self.state().await?, State::Columns(columns) if self.additions(&columns)?.is_empty()))
+                && (is_late(&error) || self.state().await? != State::Complete)
             {
-                return Err(match state {
-                    State::Columns(_) if D::is_denied(&error) => self.refused(source::cause(&error), &statements),
-                    State::Columns(_) | State::Missing => self.failed(&error),
+                return Err(match self.state().await? {
+                    State::Lacking(left) if D::is_denied(&error) => self.refused(cause::<D>(&error), &left),
+                    State::Missing | State::Lacking(_) | State::Complete => self.failed(&error),
                 });
             }
         }
@@ -149,17 +165,15 @@ where
     /// Fails unless entries could be written.
     pub(super) async fn require(&mut self, state: &State) -> Result<(), Error> {
         let (statement, additions) = match state {
-            State::Missing => (Statement::Create(ddl::create::<D>(&self.ledger.table)), Vec::new()),
-            State::Columns(columns) => match self.additions(columns)? {
-                none if none.is_empty() => (Statement::Insert(row::nothing::<D>(self.ledger)), none),
-                additions => (Statement::Add, additions),
-            },
+            State::Missing => (Statement::Create(ddl::create::<D>(&self.ledger.table)), &[][..]),
+            State::Lacking(additions) => (Statement::Add, &additions[..]),
+            State::Complete => (Statement::Insert(row::nothing::<D>(self.ledger)), &[][..]),
         };
         let Sql { server, table, .. } = self.ledger;
         let objection = D::objection(&mut self.connection, server, table, &statement);
         match in_time(server.timeout(), objection).await {
             Ok(None) => {}
-            Ok(Some(cause)) => return Err(self.refused(cause, &additions)),
+            Ok(Some(cause)) => return Err(self.refused(cause, additions)),
             Err(error) => return Err(self.failed(&error)),
         }
         if *state == State::Missing {
@@ -180,22 +194,24 @@ where
         self.ledger.closed(cause, format!("it lacks columns: let its owner run {}", additions.join("; ")))
     }
 
-    pub(super) async fn load(&mut self) -> Result<HashMap<String, Remembered>, Error> {
-        let mut known = HashMap::new();
-        let State::Columns(columns) = self.state().await? else { return Ok(known) };
+    /// What is remembered, by id, and whose ledger it is, where that is said.
+    pub(super) async fn load(&mut self) -> Result<(HashMap<String, Remembered>, Option<Whose>), Error> {
+        let (mut known, mut whose) = (HashMap::new(), None);
+        let Some(columns) = self.names().await? else { return Ok((known, whose)) };
         self.additions(&columns)?;
         let (limit, sql) = (self.limit(), row::select::<D>(self.ledger, &columns));
         let mut rows = (&mut self.connection).fetch(raw_sql(AssertSqlSafe(sql)));
         let failed = loop {
             let cells = match in_time(limit, rows.try_next()).await {
                 Ok(Some(cells)) => cells,
-                Ok(None) => return Ok(known),
+                Ok(None) => return Ok((known, whose)),
                 Err(error) => break error,
             };
             let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
             let mut next = || texts.next().unwrap_or(Ok(None));
             match row::read(&mut next) {
-                Ok(Some((provided_id, one))) => drop(known.insert(provided_id, one)),
+                Ok(Some(Cells::Customer(provided_id, one))) => drop(known.insert(provided_id, one)),
+                Ok(Some(Cells::Whose(text))) => whose = Whose::read(text.as_deref()),
                 Ok(None) => {}
                 Err(error) => break error,
             }
@@ -205,28 +221,46 @@ where
     }
 
     /// Writes all rows at once, or one by one where the database refuses some for what they hold.
-    pub(super) async fn record(&mut self, entries: &[&Entry]) -> Result<(), Error> {
-        match self.write(entries).await {
+    pub(super) async fn record(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> Result<(), Error> {
+        match self.write(claim, entries).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Adopted { place: self.ledger.place() }),
             Err(error) if D::is_about_data(&error) && entries.len() == 1 => {
-                let cause = source::cause(&error);
+                let cause = cause::<D>(&error);
                 tracing::warn!(tenant.id = shown(&entries[0].provided_id), "not kept in the ledger: {cause}");
                 Ok(())
             }
             Err(error) if D::is_about_data(&error) => {
                 for entry in entries {
-                    Box::pin(self.record(&[entry])).await?;
+                    Box::pin(self.record(claim, &[entry])).await?;
                 }
                 Ok(())
             }
-            written => written.map_err(|error| self.failed(&error)),
+            Err(error) => Err(self.failed(&error)),
         }
     }
 
-    /// Prepared statements of their own, within a transaction: so it works behind a transaction pooler as well.
-    async fn write(&mut self, entries: &[&Entry]) -> sqlx::Result<()> {
+    /// Prepared statements of their own, within a transaction: so it works behind a transaction pooler as well. False: the
+    /// ledger is another's by now.
+    async fn write(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> sqlx::Result<bool> {
+        let write = async |session: &mut Self| {
+            let holds = session.holds(claim).await?;
+            if holds {
+                session.write_all(entries).await?;
+            }
+            Ok(holds)
+        };
+        self.in_writing(write).await
+    }
+
+    /// Does something in a transaction that writes.
+    pub(super) async fn in_writing<T>(
+        &mut self,
+        writing: impl AsyncFnOnce(&mut Self) -> sqlx::Result<T>,
+    ) -> sqlx::Result<T> {
         self.execute(D::BEGIN_WRITING).await?;
-        match self.write_all(entries).await {
-            Ok(()) => self.execute("COMMIT").await,
+        match writing(self).await {
+            Ok(written) => self.execute("COMMIT").await.map(|()| written),
             Err(error) => Err(self.rolled_back(error).await),
         }
     }
@@ -258,7 +292,7 @@ where
         Ok(found.is_none())
     }
 
-    async fn run(&mut self, mut statement: QueryBuilder<D::Db>) -> sqlx::Result<()> {
+    pub(super) async fn run(&mut self, mut statement: QueryBuilder<D::Db>) -> sqlx::Result<()> {
         let limit = self.limit();
         in_time(limit, statement.build().persistent(false).execute(&mut self.connection)).await.map(drop)
     }

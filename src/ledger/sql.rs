@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    Error, Ledger, Table, Writer, ddl,
+    Error, Ledger, Pair, Table, Writer,
+    claim::Claim,
+    ddl,
     dialect::{Access, Dialect, in_time, is_late},
     mysql::MySqlDialect,
     postgres::PostgresDialect,
@@ -30,9 +32,37 @@ pub struct Sql {
     pub(super) instance: String,
 }
 
-/// Writes a table that is there and may be written.
+/// The same as the ledger of a pair: another pair's is not read, and refused for writing.
 #[derive(Debug)]
-pub struct SqlWriter<'a>(&'a Sql);
+pub struct Paired<'a> {
+    sql: &'a Sql,
+    pair: Pair,
+}
+
+/// Writes a table that is there, may be written, and is the pair's.
+#[derive(Debug)]
+pub struct SqlWriter<'a> {
+    sql: &'a Sql,
+    claim: Claim<'a>,
+}
+
+/// What there is, to be told.
+#[derive(Debug)]
+pub struct Found {
+    /// The table.
+    pub state: State,
+    /// Whose it is, where that is said.
+    pub whose: Option<Pair>,
+}
+
+/// What became of a ledger that was adopted.
+#[derive(Debug)]
+pub struct Adopted {
+    /// Whose it was, where that was said.
+    pub former: Option<Pair>,
+    /// The tokens that it forgot.
+    pub tokens: u64,
+}
 
 /// Does the same in the database's own words.
 macro_rules! in_dialect {
@@ -67,24 +97,50 @@ impl Sql {
         format!("{} ({})", self.server.place(), self.table)
     }
 
+    /// The same as the ledger of a pair.
+    #[must_use]
+    pub fn of(&self, pair: Pair) -> Paired<'_> {
+        Paired { sql: self, pair }
+    }
+
     /// What there is, and whether this role could write it: asked without writing.
-    pub async fn check(&self) -> Result<State, Error> {
+    pub async fn check(&self) -> Result<Found, Error> {
         in_dialect!(
             self,
             Access::Read,
             |session| {
                 let state = session.state().await?;
                 session.require(&state).await?;
+                // In a table of an earlier version it was not said yet.
+                let whose = if state == State::Complete { session.whose().await? } else { None };
                 session.close().await;
-                Ok(state)
+                let whose = whose.map(|whose| whose.pair);
+                Ok(Found { state, whose })
             },
             self.check_file()
         )
     }
 
     /// The same of a file that is not there yet.
-    fn check_file(&self) -> Result<State, Error> {
-        sqlite::refusal(&self.server.file()).map_or(Ok(State::Missing), |cause| Err(self.denied(cause)))
+    fn check_file(&self) -> Result<Found, Error> {
+        let found = Found { state: State::Missing, whose: None };
+        sqlite::refusal(&self.server.file()).map_or(Ok(found), |cause| Err(self.denied(cause)))
+    }
+
+    /// Makes it this pair's, whoever's it was, and forgets all that it knew of customers, so that no token is found in it that
+    /// may be another's. Makes what is missing.
+    pub async fn adopt(&self, pair: &Pair) -> Result<Adopted, Error> {
+        in_dialect!(
+            self,
+            Access::Create,
+            |session| {
+                session.make().await?;
+                let adopted = session.adopt(pair).await?;
+                session.close().await;
+                Ok(adopted)
+            },
+            Ok(Adopted { former: None, tokens: 0 })
+        )
     }
 
     /// The statements that make the table, and the rights to give.
@@ -103,6 +159,7 @@ impl Sql {
         match in_time(self.server.timeout(), D::connect(&self.server, access)).await {
             Ok(connection) => Ok(connection.map(|connection| Session { ledger: self, connection })),
             Err(error) if is_late(&error) => Err(self.late()),
+            // There was no statement yet that could bring a value.
             Err(error) if D::is_denied(&error) => Err(self.denied(source::cause(&error))),
             Err(error) => Err(Error::Connect { place: self.server.place(), cause: source::cause(&error) }),
         }
@@ -136,37 +193,61 @@ impl Sql {
         self.server.role().unwrap_or("this role")
     }
 
+    /// Fails where it is another's.
+    pub fn refuse_another(&self, kept: &Pair, asked: &Pair) -> Result<(), Error> {
+        if kept.is_same(asked) { Ok(()) } else { Err(self.anothers(kept, asked)) }
+    }
+
+    fn anothers(&self, kept: &Pair, asked: &Pair) -> Error {
+        let [kept, asked] = [kept, asked].map(|pair| Box::new(pair.clone()));
+        Error::Another { place: self.place(), instance: self.instance.clone(), kept, asked }
+    }
+
     pub(super) fn late(&self) -> Error {
         Error::Timeout { place: self.place(), seconds: self.server.timeout().as_secs() }
     }
 }
 
-impl Ledger for Sql {
-    type Writer<'a> = SqlWriter<'a>;
+impl Ledger for Paired<'_> {
+    type Writer<'a>
+        = SqlWriter<'a>
+    where
+        Self: 'a;
 
+    /// Of another pair's nothing is known, which is said.
     async fn load(&self) -> Result<Findings, Error> {
-        in_dialect!(
-            self,
+        let Self { sql, pair } = self;
+        let (known, whose) = in_dialect!(
+            sql,
             Access::Read,
             |session| {
-                let known = session.load().await?;
+                let loaded = session.load().await?;
                 session.close().await;
-                Ok(Findings::with_tokens(known))
+                loaded
             },
-            Ok(Findings::with_tokens(HashMap::new()))
-        )
+            (HashMap::new(), None)
+        );
+        match whose.map(|whose| sql.refuse_another(&whose.pair, pair)) {
+            Some(Err(error)) => {
+                tracing::warn!("nothing is known from the ledger, and a run that writes is refused: {error}");
+                Ok(Findings::with_tokens(HashMap::new()))
+            }
+            Some(Ok(())) | None => Ok(Findings::with_tokens(known)),
+        }
     }
 
     async fn writer(&self) -> Result<SqlWriter<'_>, Error> {
+        let Self { sql, pair } = self;
         in_dialect!(
-            self,
+            sql,
             Access::Create,
             |session| {
                 session.make().await?;
+                let claim = session.claim(pair).await?;
                 session.close().await;
-                Ok(SqlWriter(self))
+                Ok(SqlWriter { sql, claim })
             },
-            Ok(SqlWriter(self))
+            Err(sql.late())
         )
     }
 }
@@ -184,11 +265,11 @@ impl Writer for SqlWriter<'_> {
             );
         }
         in_dialect!(
-            self.0,
+            self.sql,
             Access::Write,
             |session| {
                 for rows in keepable.chunks(ROWS) {
-                    session.record(rows).await?;
+                    session.record(&self.claim, rows).await?;
                 }
                 session.close().await;
                 Ok(())

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, error::DatabaseError, raw_sql,
 
 use super::{
     Table,
-    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, claim, code, columns},
+    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, code, columns},
 };
 use crate::source::Server;
 
@@ -19,13 +19,16 @@ impl Dialect for SqliteDialect {
 
     const BEGIN_WRITING: &'static str = "BEGIN IMMEDIATE";
 
+    // Nobody else writes meanwhile.
+    const LOCKED: &'static str = "";
+
     const TIME: (&'static str, &'static str) = ("strftime('%Y-%m-%dT%H:%M:%SZ', ", ", 'unixepoch')");
 
     const NOW: &'static str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
 
     fn text(column: &str) -> String {
         match column {
-            "next_try" | "parents_checked_at" => format!("CAST(strftime('%s', {column}) AS text)"),
+            time if TIMES.contains(&time) => format!("CAST(strftime('%s', {time}) AS text)"),
             column => format!("CAST({column} AS text)"),
         }
     }
@@ -73,6 +76,11 @@ impl Dialect for SqliteDialect {
     /// TOOBIG, CONSTRAINT and MISMATCH.
     fn is_about_data(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| [18, 19, 20].contains(&number))
+    }
+
+    /// `CONSTRAINT_TRIGGER`: what a trigger raises.
+    fn may_quote(error: &sqlx::Error) -> bool {
+        code(error).as_deref() == Some("1811")
     }
 }
 

@@ -1,7 +1,7 @@
 //! A locked file beside a SQLite database, never the database itself, whose locks are SQLite's own.
 //!
-//! It is `DATABASE@INSTANCE.lock` in the directory of the database's real file, so that a symbolic link leads to the same
-//! one; no instance's name has an `@`, so no two share one. It is empty, for its owner alone, and left in place: if it
+//! It is `DATABASE@NAME.lock` in the directory of the database's real file, so that a symbolic link leads to the same
+//! one; the [name](super::name) begins with the instance's. It is empty, for its owner alone, and left in place: if it
 //! were removed, one run could lock the old file and another a new one.
 
 use std::{
@@ -16,20 +16,20 @@ use super::{Failure, Holder};
 /// The lock file beside a database.
 pub(super) struct Beside {
     database: PathBuf,
-    instance: String,
+    name: String,
     held: Option<(PathBuf, File)>,
 }
 
 impl Beside {
-    pub(super) fn new(database: PathBuf, instance: &str) -> Self {
-        Self { database, instance: instance.to_owned(), held: None }
+    pub(super) fn new(database: PathBuf, name: &str) -> Self {
+        Self { database, name: name.to_owned(), held: None }
     }
 }
 
 impl Holder for Beside {
     async fn take(&mut self) -> Result<bool, Failure> {
         let database = self.database.canonicalize().map_err(|error| Failure::Gone(error.to_string()))?;
-        let path = lock_file(&database, &self.instance);
+        let path = lock_file(&database, &self.name);
         let refused = |error| Failure::Unavailable(format!("{}: {error}", path.display()));
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
@@ -54,10 +54,10 @@ impl Holder for Beside {
 }
 
 /// The file to lock for a database, by its real path.
-fn lock_file(database: &Path, instance: &str) -> PathBuf {
-    let mut name = database.file_name().map_or_else(OsString::new, ToOwned::to_owned);
-    name.push(format!("@{instance}.lock"));
-    database.with_file_name(name)
+fn lock_file(database: &Path, name: &str) -> PathBuf {
+    let mut file = database.file_name().map_or_else(OsString::new, ToOwned::to_owned);
+    file.push(format!("@{name}.lock"));
+    database.with_file_name(file)
 }
 
 #[cfg(test)]

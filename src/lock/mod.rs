@@ -1,8 +1,12 @@
-//! One run at a time per source database and instance name.
+//! One run at a time per source database, instance and Explo.
 //!
 //! Promises: whoever holds the lock is alone with it while its connection lives; it is free again as soon as the holder
 //! lets go, dies, or is silent for a minute; and nothing is written to the database. Where the database can't hold
 //! one, it says why: two runs at once cost calls, not correctness.
+//!
+//! Which Explo is told by its address and the team's token, so that daemons of one source for two teams, or for two Explos,
+//! work side by side. While a token is rotated, a run with the old one and a run with the new one overlap: that, too, costs
+//! calls, not correctness.
 //!
 //! | database | what is locked | another host's run |
 //! |---|---|---|
@@ -16,11 +20,13 @@ mod postgres;
 
 use std::time::Duration;
 
+use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{
     explo::Stop,
@@ -69,13 +75,21 @@ pub struct Lock {
     watch: JoinHandle<()>,
 }
 
-/// Asks for the lock of an instance on a connection of its own.
-pub async fn acquire(source: &Sql, instance: &str, timing: Timing, stop: &Stop) -> Result<Attempt, source::Error> {
+/// The name of the lock of an instance's runs: the instance, an `@`, which no instance has in its name, and 16 hexadecimal
+/// digits, the XXH3-64 of the token seeded with that of Explo's address. It is the same in every version and on every machine.
+#[must_use]
+pub fn name(instance: &str, address: &str, token: &SecretString) -> String {
+    let explo = xxh3_64_with_seed(token.expose_secret().as_bytes(), xxh3_64(address.as_bytes()));
+    format!("{instance}@{explo:016x}")
+}
+
+/// Asks for the lock of a name on a connection of its own.
+pub async fn acquire(source: &Sql, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, source::Error> {
     let asked = async {
         match source.connect().await? {
-            Connection::Postgres(connection) => ask(source, postgres::Session::new(connection, instance), timing).await,
-            Connection::MySql(connection) => ask(source, mysql::Session::new(connection, instance), timing).await,
-            Connection::Sqlite(database) => ask(source, file::Beside::new(database, instance), timing).await,
+            Connection::Postgres(connection) => ask(source, postgres::Session::new(connection, name), timing).await,
+            Connection::MySql(connection) => ask(source, mysql::Session::new(connection, name), timing).await,
+            Connection::Sqlite(database) => ask(source, file::Beside::new(database, name), timing).await,
         }
     };
     tokio::select! {
@@ -197,5 +211,23 @@ impl From<sqlx::Error> for Failure {
         };
         let cause = source::cause(&error);
         if is_gone { Self::Gone(cause) } else { Self::Unavailable(cause) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_stays_the_same_forever_and_another_explo_has_another() {
+        let of = |instance, address, token: &str| name(instance, address, &token.into());
+        assert_eq!(of("default", "https://api.explo.co", "a token"), "default@2d39d9a0602735de");
+        let others = [
+            of("default", "https://api.explo.co", "a token"),
+            of("Default", "https://api.explo.co", "a token"),
+            of("default", "https://api.explo.co/eu", "a token"),
+            of("default", "https://api.explo.co", "another"),
+        ];
+        assert_eq!(others.into_iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
     }
 }

@@ -1,8 +1,8 @@
 //! `GET_LOCK` of MySQL and MariaDB.
 //!
 //! Its names belong to the server and know neither case nor more than 64 characters, so ours is `explo-sync.` and the
-//! XXH3-128 (seed 0), in hexadecimal digits, of the database's name, a zero byte and the instance's name. It is the same
-//! in every version and on every machine.
+//! XXH3-128 (seed 0), in hexadecimal digits, of the database's name, a zero byte and the [lock's name](super::name). It is
+//! the same in every version and on every machine.
 
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row, raw_sql};
 use xxhash_rust::xxh3::xxh3_128;
@@ -13,13 +13,13 @@ use crate::source;
 /// A connection that holds the lock.
 pub(super) struct Session {
     connection: MySqlConnection,
-    instance: String,
+    name: String,
     held: Option<String>,
 }
 
 impl Session {
-    pub(super) fn new(connection: MySqlConnection, instance: &str) -> Self {
-        Self { connection, instance: instance.to_owned(), held: None }
+    pub(super) fn new(connection: MySqlConnection, name: &str) -> Self {
+        Self { connection, name: name.to_owned(), held: None }
     }
 
     async fn execute(&mut self, sql: String) -> sqlx::Result<()> {
@@ -32,7 +32,7 @@ impl Holder for Session {
         self.execute(format!("SET SESSION wait_timeout = {}", SILENCE.as_secs())).await?;
         let row = raw_sql("SELECT DATABASE()").fetch_one(&mut self.connection).await?;
         let database: Option<String> = row.try_get(0)?;
-        let name = name(database.as_deref().unwrap_or_default(), &self.instance);
+        let name = at_server(database.as_deref().unwrap_or_default(), &self.name);
         let get_lock = format!("SELECT GET_LOCK('{name}', 0)");
         let row = raw_sql(AssertSqlSafe(get_lock)).fetch_one(&mut self.connection).await?;
         let answer: Option<bool> = row.try_get(0)?;
@@ -54,8 +54,8 @@ impl Holder for Session {
     }
 }
 
-fn name(database: &str, instance: &str) -> String {
-    format!("explo-sync.{:032x}", xxh3_128(format!("{database}\0{instance}").as_bytes()))
+fn at_server(database: &str, name: &str) -> String {
+    format!("explo-sync.{:032x}", xxh3_128(format!("{database}\0{name}").as_bytes()))
 }
 
 #[cfg(test)]
@@ -64,14 +64,15 @@ mod tests {
 
     #[test]
     fn the_name_stays_the_same_forever() {
-        assert_eq!(name("app", "default"), "explo-sync.cd5242348764eff25477316a6de9071f");
+        assert_eq!(at_server("app", "default"), "explo-sync.cd5242348764eff25477316a6de9071f");
     }
 
     #[test]
     fn names_differ_by_more_than_case_and_are_short_enough() {
-        let names = [name("app", "Prod"), name("app", "prod"), name("App", "prod"), name("appp", "rod")];
+        let names =
+            [at_server("app", "Prod"), at_server("app", "prod"), at_server("App", "prod"), at_server("appp", "rod")];
         let folded: std::collections::BTreeSet<_> = names.iter().map(|name| name.to_lowercase()).collect();
         assert_eq!(folded.len(), names.len());
-        assert!(name(&"d".repeat(64), &"i".repeat(64)).len() <= 64);
+        assert!(at_server(&"d".repeat(64), &"i".repeat(64)).len() <= 64);
     }
 }

@@ -4,8 +4,8 @@
 //! may share it, and it keeps the lock when we are gone. An open transaction is ours alone, there as well as at the server
 //! itself. Between statements it has no snapshot and no transaction id, so it holds up neither vacuum nor writers.
 //!
-//! Advisory locks belong to a database, so the key is made of the instance alone: the XXH3-64 (seed 0) of `explo-sync`, a
-//! zero byte and the instance's name, read as a signed number. It is the same in every version and on every machine;
+//! Advisory locks belong to a database, so the key is made of the [lock's name](super::name) alone: the XXH3-64 (seed 0) of
+//! `explo-sync`, a zero byte and the name, read as a signed number. It is the same in every version and on every machine;
 //! `pg_locks` shows its halves as `classid` and `objid`.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, raw_sql};
@@ -21,8 +21,8 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: PgConnection, instance: &str) -> Self {
-        Self { connection, key: key(instance) }
+    pub(super) fn new(connection: PgConnection, name: &str) -> Self {
+        Self { connection, key: key(name) }
     }
 
     async fn execute(&mut self, sql: String) -> sqlx::Result<()> {
@@ -62,8 +62,8 @@ impl Holder for Session {
     }
 }
 
-fn key(instance: &str) -> i64 {
-    xxh3_64(format!("explo-sync\0{instance}").as_bytes()).cast_signed()
+fn key(name: &str) -> i64 {
+    xxh3_64(format!("explo-sync\0{name}").as_bytes()).cast_signed()
 }
 
 #[cfg(test)]

@@ -76,6 +76,8 @@ pub struct Comparison<'f> {
     stale: HashSet<&'f str>,
     /// How many there were at the beginning.
     remembered: usize,
+    /// Customers that were seen to have the token that is remembered.
+    recognised: usize,
     /// Hashes of tokens that are not remembered under their customers' ids.
     strange: HashSet<u64>,
     looks: usize,
@@ -132,6 +134,7 @@ impl<'f> Comparison<'f> {
             listed: Vec::new(),
             stale: findings.listed_tokens().collect(),
             remembered: findings.listed_tokens().count(),
+            recognised: 0,
             strange: HashSet::new(),
             looks: 0,
             orphans: Vec::new(),
@@ -192,6 +195,7 @@ impl<'f> Comparison<'f> {
 
     fn see_token(&mut self, customer: &Customer<'_>, provided_id: &str) {
         if self.findings.has_token(customer, provided_id) {
+            self.recognised += 1;
             self.stale.remove(provided_id);
         } else if !self.stale.is_empty() {
             self.strange.insert(token_hash(&customer.token));

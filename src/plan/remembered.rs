@@ -17,12 +17,12 @@ pub struct Remembered {
     pub parent: Option<String>,
     /// When its children were listed last, in seconds since 1970.
     pub children_listed_at: Option<u64>,
+    /// Since when no complete listing shows it, in seconds since 1970.
+    pub customer_gone_since: Option<u64>,
     /// What its tenant wanted when it was written last, or when that failed.
     pub wanted: Option<u64>,
     /// What Explo showed last.
     pub seen: Option<Shown>,
-    /// When a complete listing of a run lacked it first, in seconds since 1970; each that shows it forgets that.
-    pub customer_gone_since: Option<u64>,
     /// What was found out about its fields.
     pub fields: FieldFindings,
     /// That its last write failed.

@@ -252,6 +252,7 @@ pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
     match error {
         reconciler::Error::Source(error) if error.is_about_config() => Exit::Config,
         reconciler::Error::Strangers { .. } => Exit::Config,
+        reconciler::Error::Ledger(error) if error.is_about_config() => Exit::Config,
         reconciler::Error::Source(_) | reconciler::Error::Ledger(_) => Exit::Failed,
         reconciler::Error::Explo(error) => exit_of(error),
     }

@@ -108,7 +108,7 @@ pub struct Behaviour {
     /// Mapping of an update: replace, merge
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub mapping: OnUpdate,
-    /// Spaces in names, e-mails, tags, property values: kept, trimmed, collapsed
+    /// Spaces in names, e-mails, tags, properties: kept, trimmed, collapsed
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub spaces: Spaces,
     /// Cut names, e-mails, tags and property values after N characters

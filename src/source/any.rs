@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{Columns, Error, Rest, Source, Sql};
+use super::{Columns, Error, Identity, Rest, Source, Sql};
 use crate::model::TakeRows;
 
 /// What the configuration names.
@@ -22,6 +22,14 @@ impl AnySource {
         match self {
             Self::Sql(sql) => sql.server().timeout(),
             Self::Rest(rest) => rest.patience().timeout,
+        }
+    }
+
+    /// Which source it is, whatever the way to it.
+    pub async fn identity(&self) -> Result<Identity, Error> {
+        match self {
+            Self::Sql(sql) => sql.identity().await,
+            Self::Rest(rest) => Ok(rest.identity()),
         }
     }
 }

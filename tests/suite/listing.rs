@@ -391,3 +391,31 @@ async fn a_harmful_answer_fails_the_run_in_bounded_memory(
     let error = report["error"].as_str().unwrap();
     assert!(code == 1 && error.contains(told), "{error}");
 }
+
+#[rstest]
+#[case::a_name([r#""name": ""#, "x", r#"""#, "", ""], true)]
+#[case::escapes([r#""name": ""#, "\\n", r#"""#, "", ""], true)]
+#[case::addresses([r#""emails": ["""#, r#","a""#, "", "", "]"], true)]
+#[case::empty_addresses([r#""emails": ["""#, r#","""#, "", "", "]"], true)]
+#[case::properties([r#""properties": {"a":1"#, r#","a":2"#, "", "", "}"], true)]
+#[case::what_nobody_reads([r#""other": [0"#, ",1", "", "", "]"], true)]
+#[case::depth([r#""properties": "#, r#"{"a":"#, "1", "}", ""], false)]
+#[case::depth_that_nobody_reads([r#""other": "#, "[", "", "]", ""], true)]
+#[case::an_id([r#""provided_id": ""#, "y", r#"""#, "", ""], false)]
+#[tokio::test]
+async fn nothing_is_held_of_a_record_of_fifty_megabytes(
+    #[case] parts: [&str; 5],
+    #[case] is_readable: bool,
+) {
+    let [head, opening, middle, closing, tail] = parts;
+    let times = (50 << 20) / (opening.len() + closing.len());
+    let (opened, closed) = (opening.repeat(times), closing.repeat(times));
+    let record = format!(r#"{{"token": "x", {head}{opened}{middle}{closed}{tail}, "provided_id": "a"}}"#);
+    let page = format!(r#"{{"total_count": 1, "results": {{"customers": [{record}]}}}}"#);
+    let sides = sides().await;
+    let program = listing(&sides, page).await;
+    let (code, report) = program.in_memory(98_304).sync(&["--dry-run"]).await;
+    assert_eq!((code, &report["customers"]), (0, &json!(1)), "{report}");
+    let invalid = usize::from(!is_readable);
+    assert_eq!((&report["counts"]["invalid"], &report["counts"]["update"]), (&json!(invalid), &json!(1 - invalid)));
+}

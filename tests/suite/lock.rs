@@ -1,4 +1,4 @@
-//! One run at a time per source database and instance name.
+//! One run at a time per source database, instance and Explo.
 
 use std::{
     collections::BTreeMap,
@@ -9,7 +9,7 @@ use std::{
 
 use explo_sync::{
     explo::Stop,
-    lock::{Attempt, Lock, Timing, acquire},
+    lock::{Attempt, Lock, Timing, acquire, name},
     source::{Error, Sql, SqlSettings},
 };
 use rstest::rstest;
@@ -21,7 +21,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::{Database, Kind, settings};
+use crate::support::{Database, Kind, Program, sandbox, settings};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -318,4 +318,23 @@ async fn where_no_file_can_be_written_there_is_no_lock() {
     std::fs::set_permissions(&directory, PermissionsExt::from_mode(0o700)).unwrap();
     std::fs::create_dir(directory.join("tenants.db@default.lock")).unwrap();
     reason(database.url.clone(), "tenants.db@default.lock: ").await;
+}
+
+#[rstest]
+#[tokio::test]
+async fn runs_of_one_source_for_two_teams_or_two_explos_go_side_by_side(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+) {
+    let (database, here, there) = (Database::new(kind).await, sandbox([]).await, sandbox([]).await);
+    let query = "select 'a' as provided_id, 'Ann' as name";
+    let ours = Program::between(&database, &here, query);
+    let team = "test-team-token-0123456789";
+    let held = lock(&database.url, &name("default", &here.url(), &team.into()), ONCE).await;
+    assert_eq!(ours.sync(&[]).await.0, 5, "the same team of the same Explo waits");
+    let elsewhere = ours.clone().with("EXPLO_SYNC__EXPLO__BASE_URL", &there.url());
+    assert_eq!(elsewhere.sync(&[]).await.0, 0, "another Explo");
+    assert_eq!(ours.clone().with("EXPLO_TOKEN", "another-team-token").sync(&[]).await.0, 0, "another team");
+    assert_eq!(ours.clone().with("EXPLO_SYNC__NAME", "another").sync(&[]).await.0, 0, "another instance");
+    held.release().await;
+    assert_eq!(ours.sync(&[]).await.0, 0);
 }

@@ -19,6 +19,7 @@ mod fuzz;
 mod guard;
 mod hierarchy;
 mod hostile;
+mod identity;
 mod init;
 mod kill;
 mod laws;

@@ -88,7 +88,8 @@ async fn where_letters_are_lowered_leavers_lose_their_access_all_the_same() {
 
 #[tokio::test]
 async fn where_addresses_are_only_added_each_new_one_arrives() {
-    let wanted: Vec<_> = (0..8).map(|n| (named("t", n), "Ann", json!([format!("new{n}@x.example")]), json!({}))).collect();
+    let wanted: Vec<_> =
+        (0..8).map(|n| (named("t", n), "Ann", json!([format!("new{n}@x.example")]), json!({}))).collect();
     let current: Vec<_> = (0..8).map(|n| (named("t", n), "Ann", json!(["old@x.example"]), json!({}))).collect();
     let (_database, sandbox, program) = sides("--emails merge", &wanted, &current).await;
     assert_eq!(program.sync(&[]).await.0, 3);
@@ -189,7 +190,8 @@ async fn what_an_earlier_version_guessed_is_sent_once() {
         let (id, text) = (row[0].as_ref().unwrap(), row[1].clone().unwrap_or_default());
         let sides = text.split(' ').nth(1).unwrap_or_default();
         let rule = if id == "t00" { "changed" } else { "added" };
-        let update = format!("update explo_customers set unsettled = 'emails {sides} {rule}' where provided_id = '{id}'");
+        let update =
+            format!("update explo_customers set unsettled = 'emails {sides} {rule}' where provided_id = '{id}'");
         database.execute(&update).await;
     }
     let sent = written(&program, &sandbox, &[]).await;

@@ -34,9 +34,9 @@ impl Comparison<'_> {
     /// How many tokens are remembered, where the listing shows none of them although they are more than a few.
     #[must_use]
     pub fn strangers(&self) -> Option<usize> {
-        let is_none_listed = self.remembered >= FEW && self.stale.len() == self.remembered;
-        let is_moved = || self.stale.iter().any(|id| self.is_moved(id));
-        (is_none_listed && !is_moved()).then_some(self.remembered)
+        let is_none_listed = self.remembered >= FEW && self.recognised == 0;
+        let is_any_moved = || self.findings.listed_tokens().any(|id| self.is_moved(id));
+        (is_none_listed && !is_any_moved()).then_some(self.remembered)
     }
 
     fn is_moved(&self, provided_id: &str) -> bool {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use reqwest::Url;
 use secrecy::SecretString;
 
-use super::{Columns, Error, Source};
+use super::{Columns, Error, Identity, Source};
 use crate::{
     http::{Caller, Failure, Header, Https, Pacer, Passes, Patience, Stop, read_all},
     model::{TakeRows, shown},
@@ -95,6 +95,14 @@ impl Rest {
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.settings.patience
+    }
+
+    /// Which API it is: its address, whatever is asked of it.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        let mut url = self.settings.url.clone();
+        url.set_query(None);
+        Identity::Rest { url: url.to_string() }
     }
 
     /// Reads all records, to see which pointers find something. One that never does is a mistake.

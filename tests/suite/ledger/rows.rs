@@ -3,14 +3,18 @@
 use std::{collections::HashMap, time::Duration};
 
 use explo_sync::{
-    ledger::{Ledger, Sql, Table, Writer},
+    ledger::{Ledger, Pair, Sql, Table, Writer},
     plan::{Entry, Failure, FieldFindings, Findings, Remembered, Shown, Token, token_hash},
-    source::Server,
+    source::{Identity, Server},
 };
 use rstest::rstest;
 
 use super::kept;
 use crate::support::{Database, Kind};
+
+fn pair() -> Pair {
+    Pair { source: Identity::MySql { database: "app".to_owned() }, explo: "https://api.explo.co".to_owned() }
+}
 
 fn ledger(database: &Database, instance: &str) -> Sql {
     let server = Server::new(&database.url.clone().into(), None, None, Duration::from_mins(1)).unwrap();
@@ -22,8 +26,8 @@ fn full(token: &str) -> Remembered {
     Remembered {
         token: Some(token_hash(token)),
         parent: Some("the parent \u{e9}'\"".to_owned()),
-        customer_gone_since: None,
         children_listed_at: Some(1_763_736_314),
+        customer_gone_since: Some(1_763_736_315),
         wanted: Some(u64::MAX),
         seen: Some(Shown::Listed(7)),
         fields: FieldFindings::parse("name 1:2 cut; emails 3:4 acknowledged"),
@@ -49,6 +53,7 @@ fn findings<const N: usize>(known: [(&str, Remembered); N]) -> Findings {
 async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] kind: Kind) {
     let database = Database::new(kind).await;
     let (ours, theirs) = (ledger(&database, "default"), ledger(&database, "staging"));
+    let (ours, theirs) = (ours.of(pair()), theirs.of(pair()));
     assert_eq!(ours.load().await.unwrap(), findings([]), "there is no table yet");
     let (writer, other) = (ours.writer().await.unwrap(), theirs.writer().await.unwrap());
     let hidden = Remembered { seen: Some(Shown::Hidden(7)), failure: None, ..full("2") };
@@ -82,6 +87,7 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
 async fn the_row_of_an_old_id_becomes_that_of_the_new_one(#[case] kind: Kind) {
     let database = Database::new(kind).await;
     let ours = ledger(&database, "default");
+    let ours = ours.of(pair());
     let writer = ours.writer().await.unwrap();
     let before = ["1", "2", "3"].map(|n| entry(n, Token::shown(n), full(n)));
     writer.record(&before).await.unwrap();

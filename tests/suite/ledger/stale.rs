@@ -24,6 +24,16 @@ async fn token(database: &Database, id: &str) -> Option<String> {
     kept(database, "default").await.remove(id).flatten()
 }
 
+/// The listings that lack a customer began ten minutes earlier.
+async fn ten_minutes_pass(database: &Database) {
+    let earlier = match database.kind {
+        Kind::Postgres => "customer_gone_since - interval '10 minutes'",
+        Kind::MySql => "customer_gone_since - interval 10 minute",
+        Kind::Sqlite => "strftime('%Y-%m-%dT%H:%M:%SZ', customer_gone_since, '-10 minutes')",
+    };
+    database.execute(&format!("update explo_customers set customer_gone_since = {earlier}")).await;
+}
+
 fn rename(sandbox: &Sandbox, old: &str, new: &str) {
     sandbox.change(|store| {
         let customer = store.get(old).unwrap().clone();
@@ -46,7 +56,13 @@ async fn a_token_goes_when_no_customer_has_the_id_any_more(#[case] kind: Kind) {
     program.sync(&["--dry-run"]).await;
     assert_eq!(token(&database, "t-001").await, before, "a dry run writes nothing");
     assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
-    assert_eq!((token(&database, "t-001").await, token(&database, "ghost").await), (None, None));
+    let at_first = (token(&database, "t-001").await, token(&database, "ghost").await.is_some());
+    assert_eq!(at_first, (None, true), "one is another customer's by now, and one listing is no proof");
+    assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
+    assert!(token(&database, "ghost").await.is_some(), "nor are two within ten minutes");
+    ten_minutes_pass(&database).await;
+    assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
+    assert_eq!(token(&database, "ghost").await, None);
     assert_eq!(kept(&database, "other").await["ghost"], Some("a token".to_owned()), "another instance's is not ours");
     assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-001\n");
     let (code, report) = program.sync(&[]).await;
@@ -120,14 +136,38 @@ async fn while_the_guard_holds_creates_the_listing_may_be_wrong_and_no_token_goe
     for id in ["t-000", "t-002", "t-003"] {
         sandbox.change(|store| store.delete(&before[id].clone().unwrap()).unwrap());
     }
-    let cautious = program.clone().with("EXPLO_SYNC__GUARD__CREATE_FLOOR", "1");
-    let (code, report) = cautious.sync(&[]).await;
-    assert_eq!((code, &report["held"][0]["class"]), (4, &json!("create")), "{report}");
+    // All four are missing: the floor of creates is none for customers that are remembered.
+    let (code, report) = program.sync(&["--allow", "orphan=1"]).await;
+    assert_eq!((code, &report["held"]), (4, &json!([{"class": "create", "count": 4, "limit": 3}])), "{report}");
+    ten_minutes_pass(&database).await;
+    assert_eq!(program.sync(&["--allow", "orphan=1"]).await.0, 4);
     let after = kept(&database, "default").await;
     assert_eq!(after["t-001"], None, "it is the token of another customer by now");
     assert!(["t-000", "t-002", "t-003"].iter().all(|id| after[*id] == before[*id]));
-    assert_eq!(program.sync(&["--max-changes", "0", "--allow", "orphan=1"]).await.0, 75);
-    assert!(kept(&database, "default").await.values().all(Option::is_none), "now they go");
+    let let_through = ["--max-changes", "0", "--allow", "orphan=1", "--allow", "create=4"];
+    assert_eq!(program.sync(&let_through).await.0, 75);
+    let after = kept(&database, "default").await;
+    assert!(["t-000", "t-002", "t-003"].iter().all(|id| after[*id] == before[*id]), "less than half is listed");
+}
+
+#[tokio::test]
+async fn one_listing_that_is_empty_or_short_takes_no_token_and_changes_nothing() {
+    let (database, sandbox, program) = synced(Kind::Sqlite).await;
+    let before = kept(&database, "default").await;
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Nobody).times(1)));
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, report["error"].as_str().unwrap().contains("ledger --adopt")), (78, true), "{report}");
+    sandbox.adjust(|api| {
+        api.faults.push(Fault::new(FaultKind::Fewer(2)).times(1));
+        api.faults.push(Fault::new(FaultKind::Status(503)).at(Endpoint::CreateCustomer));
+    });
+    let program = program.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(2)), "{report}");
+    assert_eq!(kept(&database, "default").await, before);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let gone = "select provided_id from explo_customers where customer_gone_since is not null";
+    assert_eq!((kept(&database, "default").await, database.rows(gone).await.len()), (before, 0));
 }
 
 #[tokio::test]

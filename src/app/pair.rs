@@ -1,0 +1,39 @@
+//! Which source and which Explo an instance stands between: whose its ledger and its lock are.
+
+use reqwest::Url;
+
+use crate::{config::Config, ledger::Pair, lock, source};
+
+/// The two sides; asks the source which one it is.
+pub(super) async fn of(config: &Config) -> Result<Pair, source::Error> {
+    Ok(Pair { source: config.source.identity().await?, explo: address(&config.explo.base_url) })
+}
+
+/// The name of the lock of its runs.
+pub(super) fn lock_name(config: &Config) -> String {
+    lock::name(&config.name, &address(&config.explo.base_url), &config.explo.token)
+}
+
+/// One Explo has one address: scheme, host, port unless it is the usual one, path.
+fn address(base_url: &Url) -> String {
+    let host = base_url.host_str().unwrap_or_default().trim_end_matches('.');
+    let port = base_url.port().map_or(String::new(), |port| format!(":{port}"));
+    format!("{}://{host}{port}{}", base_url.scheme(), base_url.path().trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_explo_has_one_address_however_it_is_written() {
+        let address = |url: &str| address(&Url::parse(url).unwrap());
+        for same in ["https://api.explo.co", "https://API.explo.co:443/", "HTTPS://api.explo.co.//"] {
+            assert_eq!(address(same), "https://api.explo.co");
+        }
+        let others =
+            ["http://api.explo.co", "https://api.explo.co:8443", "https://api.explo.co/Eu/", "https://[::1]:1/"];
+        let told = ["http://api.explo.co", "https://api.explo.co:8443", "https://api.explo.co/Eu", "https://[::1]:1"];
+        assert_eq!(others.map(address), told);
+    }
+}

@@ -1,0 +1,43 @@
+//! The ledger without the rest: its statements are printed before there is a query or a token.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Error, Layers, draft::Draft, name, table};
+use crate::{ledger, source::Server};
+
+/// The ledger, which is not connected to; where `ledger.url` does not say where it is, it is where the tenants are.
+pub fn ledger_alone(layers: &Layers) -> Result<ledger::Sql, Error> {
+    let mut draft = Draft::new(layers)?;
+    let (name, table, server) = (name(&mut draft), table(&mut draft), server(&mut draft));
+    let mistakes = draft.mistakes();
+    match (name, table, server) {
+        (Some(name), Some(table), Some(server)) if mistakes.is_empty() => Ok(ledger::Sql::new(server, table, &name)),
+        _ => Err(Error(mistakes)),
+    }
+}
+
+/// What is printed depends on the kind of the database alone.
+fn server(draft: &mut Draft) -> Option<Server> {
+    let own = draft.optional_secret("ledger.url")?.filter(|url| url.expose_secret() != "source");
+    let (key, url) = match own {
+        Some(url) => ("ledger.url", url),
+        None => ("source.url", source(draft)?),
+    };
+    let server = Server::new(&url, None, None, Duration::ZERO);
+    server
+        .map_err(|reason| draft.mistake(key, &format!("names no database whose statements to print: it {reason}")))
+        .ok()
+}
+
+fn source(draft: &mut Draft) -> Option<SecretString> {
+    if draft.choice("source.kind", &[("sql", true), ("rest", false)])? {
+        return draft.secret("source.url", "DATABASE_URL");
+    }
+    draft.mistake(
+        "ledger.url",
+        "is empty and the source is no database, so there is none whose statements to print: set it",
+    );
+    None
+}

@@ -1,0 +1,81 @@
+//! Fingerprints and findings as text, with the version of their form: `1:3w5e11264sgsf`, `1:emails 00c5…:9f31… added`.
+//!
+//! What was hashed in another form says nothing of what is hashed now, so such a text is not known, and is written anew with
+//! the next run. The digits of a fingerprint are of base 36: tables of earlier versions in MySQL have room for 16 characters.
+
+/// To be raised whenever [`lasting_fingerprint`](crate::plan::lasting_fingerprint), or what findings are hashes of, changes,
+/// and whenever findings of earlier versions are not to be believed.
+const VERSION: &str = "1";
+
+/// Of the digits 0 to 9 and a to z.
+const BASE: u32 = 36;
+
+/// A text of this version.
+pub(super) fn stamped(text: &str) -> String {
+    format!("{VERSION}:{text}")
+}
+
+/// What [`stamped`] was given, if it was this version.
+pub(super) fn unstamped(text: &str) -> Option<&str> {
+    text.strip_prefix(VERSION)?.strip_prefix(':')
+}
+
+/// A fingerprint as text.
+pub(super) fn write(fingerprint: u64) -> String {
+    let (base, mut left, mut digits) = (u64::from(BASE), fingerprint, Vec::new());
+    loop {
+        digits.extend(u32::try_from(left % base).ok().and_then(|digit| char::from_digit(digit, BASE)));
+        left /= base;
+        if left == 0 {
+            break;
+        }
+    }
+    stamped(&digits.iter().rev().collect::<String>())
+}
+
+/// Reads what [`write`] wrote; `None`: not known.
+pub(super) fn read(text: &str) -> Option<u64> {
+    u64::from_str_radix(unstamped(text)?, BASE).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Object, Tenant},
+        plan::lasting_fingerprint,
+    };
+
+    #[test]
+    fn what_is_written_is_read_again_and_fits_where_earlier_versions_made_the_table() {
+        for fingerprint in [0, 1, 35, 36, 0x00c5_0000_9f31_0000, u64::MAX] {
+            let text = write(fingerprint);
+            assert_eq!((read(&text), text.len() <= 16), (Some(fingerprint), true), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_version_or_another_is_not_known() {
+        for text in
+            ["", "1", "1:", ":1", "00c500009f310000", "0:1", "2:1", "11:1", "1:-1", "1:3w5e11264sgsg", "unlisted"]
+        {
+            assert_eq!(read(text), None, "{text}");
+        }
+        assert_eq!((unstamped("1:name 1:2 cut"), unstamped("name 1:2 cut")), (Some("name 1:2 cut"), None));
+    }
+
+    /// Where this fails, the form has changed: raise the version.
+    #[test]
+    fn the_form_of_a_fingerprint_is_that_of_its_version() {
+        let tenant = Tenant {
+            name: Some("Ann & Söhne".into()),
+            emails: Some(vec!["b@x.example".into(), "a@x.example".into()]),
+            group_tags: Some(vec!["tag".into()]),
+            properties: Some(Object::Whole(r#"{"a": [1.50, "b", null, true], "c": {}}"#.into())),
+            is_demo_group: Some(false),
+            parent_provided_id: Some("parent".into()),
+            ..Tenant::default()
+        };
+        assert_eq!((VERSION, write(lasting_fingerprint(&tenant))), ("1", "1:11nkpygx7wcjj".to_owned()));
+    }
+}

@@ -1,0 +1,138 @@
+//! Which source it is, whatever the way to it: a tunnel, another host name or port, another role or password, or a replica
+//! that took over leads to the same one.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sqlx::{Connection as _, Executor, MySqlConnection, PgConnection, Row, raw_sql};
+
+use super::{Error, Sql, error::cause, sql::Connection};
+
+/// What makes a source this one and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Identity {
+    /// A PostgreSQL database.
+    Postgres {
+        /// Its name at the server, which a pooler may call otherwise.
+        database: String,
+        /// The number of the server's data, the same on its replicas; not every role is told it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        system: Option<String>,
+    },
+    /// A MySQL or MariaDB database: the server's own number changes with each replica that takes over.
+    MySql {
+        /// Its name.
+        database: String,
+    },
+    /// A SQLite file.
+    Sqlite {
+        /// Its path without links.
+        file: String,
+    },
+    /// An API.
+    Rest {
+        /// Its address without the query.
+        url: String,
+    },
+}
+
+impl Identity {
+    /// Whether both are one source; a number that one of them was not told is no difference.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Postgres { database, system }, Self::Postgres { database: other, system: others }) => {
+                database == other && (system == others || system.is_none() || others.is_none())
+            }
+            _ => self == other,
+        }
+    }
+
+    /// The same source with what either of both was told.
+    #[must_use]
+    pub fn or(self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Postgres { database, system }, Self::Postgres { system: others, .. }) => {
+                Self::Postgres { database, system: system.or_else(|| others.clone()) }
+            }
+            (own, _) => own,
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres { database, system: None } => write!(f, "the PostgreSQL database {database}"),
+            Self::Postgres { database, system: Some(system) } => {
+                write!(f, "the PostgreSQL database {database} (system identifier {system})")
+            }
+            Self::MySql { database } => write!(f, "the MySQL or MariaDB database {database}"),
+            Self::Sqlite { file } => write!(f, "the SQLite file {file}"),
+            Self::Rest { url } => write!(f, "the API at {url}"),
+        }
+    }
+}
+
+impl Sql {
+    /// Which database it is: asked on a connection of its own.
+    pub async fn identity(&self) -> Result<Identity, Error> {
+        const ASKING: &str = "asking which database it is";
+        let refused = |cause| Error::Connect { place: self.server().place(), cause };
+        match self.connect().await? {
+            Connection::Postgres(mut connection) => {
+                let asked = self.in_time(ASKING, postgres(&mut connection)).await?;
+                // There is an answer; that the farewell fails changes nothing.
+                let _ = self.in_time(ASKING, connection.close()).await;
+                asked.map_err(|error| refused(cause(&error)))
+            }
+            Connection::MySql(mut connection) => {
+                let asked = self.in_time(ASKING, mysql(&mut connection)).await?;
+                let _ = self.in_time(ASKING, connection.close()).await;
+                asked.map_err(|error| refused(cause(&error)))
+            }
+            Connection::Sqlite(file) => {
+                let file = file.canonicalize().map_err(|error| refused(error.to_string()))?;
+                Ok(Identity::Sqlite { file: file.to_string_lossy().into_owned() })
+            }
+        }
+    }
+}
+
+async fn postgres(connection: &mut PgConnection) -> sqlx::Result<Identity> {
+    let row = connection.fetch_one(raw_sql("SELECT CAST(current_database() AS text)")).await?;
+    let database = row.try_get_unchecked(0)?;
+    let told = connection.fetch_one(raw_sql("SELECT CAST(system_identifier AS text) FROM pg_control_system()")).await;
+    let system = match told {
+        Ok(row) => row.try_get_unchecked(0)?,
+        // The role may not ask, or there is nothing of the kind.
+        Err(sqlx::Error::Database(_)) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Identity::Postgres { database, system })
+}
+
+async fn mysql(connection: &mut MySqlConnection) -> sqlx::Result<Identity> {
+    let row = connection.fetch_one(raw_sql("SELECT DATABASE()")).await?;
+    let database: Option<String> = row.try_get_unchecked(0)?;
+    Ok(Identity::MySql { database: database.unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn postgres(database: &str, system: Option<&str>) -> Identity {
+        Identity::Postgres { database: database.to_owned(), system: system.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_number_that_was_not_told_is_no_difference_and_is_kept_once_it_was() {
+        let (told, untold) = (postgres("app", Some("7")), postgres("app", None));
+        assert!(told.is_same(&told) && told.is_same(&untold) && untold.is_same(&told) && untold.is_same(&untold));
+        assert!(!told.is_same(&postgres("app", Some("8"))) && !told.is_same(&postgres("other", Some("7"))));
+        assert!(!untold.is_same(&Identity::MySql { database: "app".to_owned() }));
+        assert_eq!((untold.clone().or(&told), told.clone().or(&untold)), (told.clone(), told));
+    }
+}

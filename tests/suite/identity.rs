@@ -1,0 +1,239 @@
+//! Whose customer, and whose token: without evidence nothing that exists is changed, and no token is kept.
+
+use explo_sync::sandbox::{Api, Endpoint, Fault, FaultKind, Hidden, Sandbox, Second, Store};
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::support::{Database, Program, customer, endpoints, sandbox, sandbox_of, stored, writes};
+
+const QUERY: &str = "select id as provided_id, name from tenants";
+
+fn id(number: usize) -> String {
+    format!("t{number:02}")
+}
+
+fn with_ledger(database: &Database, sandbox: &Sandbox) -> Program {
+    Program::between(database, sandbox, QUERY).with("EXPLO_SYNC__LEDGER__URL", "source")
+}
+
+async fn tenants(count: usize) -> Database {
+    Database::of_tenants((0..count).map(|number| (id(number), "Ann"))).await
+}
+
+fn held(number: usize, name: &str, group: &str) -> explo_sync::sandbox::StoredCustomer {
+    customer(json!({"provided_id": id(number), "name": name, "access_group": group}))
+}
+
+/// The tokens in the table, by id.
+async fn tokens(database: &Database) -> Vec<(String, Option<String>)> {
+    let rows = database.rows("select provided_id, token from explo_customers where provided_id <> '' order by 1").await;
+    rows.into_iter().map(|mut row| (row[0].take().unwrap(), row[1].take())).collect()
+}
+
+#[tokio::test]
+async fn where_the_listing_shows_nobody_nothing_that_exists_is_touched() {
+    let database = tenants(15).await;
+    let mut store = Store::new((0..15).map(|number| held(number, "Theirs", "Staging")));
+    store.hide_group("Staging");
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    let program = with_ledger(&database, &sandbox);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(15)), "{report}");
+    let calls = sandbox.take_calls();
+    assert!(endpoints(&calls).iter().all(|endpoint| *endpoint != "update_customer"));
+    assert!(report["changes"][0]["error"].as_str().unwrap().contains("left alone"), "{report}");
+    assert!((0..15).all(|number| stored(&sandbox, &id(number))["name"] == "Theirs"));
+    assert!(tokens(&database).await.iter().all(|(_, token)| token.is_none()), "no token is kept");
+}
+
+#[tokio::test]
+async fn where_the_listing_shows_nobody_a_lost_answer_of_ours_is_known_all_the_same() {
+    let database = tenants(3).await;
+    let sandbox = sandbox([]).await;
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::DropAfter).at(Endpoint::CreateCustomer).times(2)));
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!((sandbox.customers().len(), tokens(&database).await.len()), (3, 3));
+}
+
+#[rstest]
+#[case::after(Second::After)]
+#[case::before(Second::Before)]
+#[tokio::test]
+async fn of_two_customers_with_one_id_neither_is_taken_and_the_remembered_token_stays(#[case] second: Second) {
+    let database = tenants(4).await;
+    let sandbox = sandbox((0..4).map(|number| held(number, "Ann", "Production"))).await;
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let before = tokens(&database).await;
+    sandbox.change(|store| store.twice("t01", second).unwrap());
+    database.execute("update tenants set name = 'Bob'").await;
+    for _ in 0..2 {
+        let (code, report) = program.sync(&[]).await;
+        assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("t01")), "{report}");
+        assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("more than one customer"), "{report}");
+    }
+    let calls = sandbox.take_calls();
+    assert!(writes(&calls).iter().all(|call| !call.body.contains("t01")), "nothing is written");
+    assert_eq!(tokens(&database).await, before);
+}
+
+#[tokio::test]
+async fn two_customers_with_the_previous_id_of_a_tenant_make_it_invalid() {
+    let database = tenants(1).await;
+    let mut store = Store::new([customer(json!({"provided_id": "old", "name": "Ann", "access_group": "Production"}))]);
+    store.twice("old", Second::After).unwrap();
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    let query = "select id as provided_id, name, 'old' as previous_provided_id from tenants";
+    let (code, report) = Program::between(&database, &sandbox, query).sync(&[]).await;
+    assert_eq!(
+        (code, &report["invalid"][0]["provided_id"], &report["changes"]),
+        (3, &json!("t00"), &json!([])),
+        "{report}"
+    );
+}
+
+#[rstest]
+#[case::create(Endpoint::CreateCustomer, "t03")]
+#[case::update(Endpoint::UpdateCustomer, "t01")]
+#[tokio::test]
+async fn an_answer_with_the_token_of_another_is_not_believed(#[case] endpoint: Endpoint, #[case] whose: &str) {
+    let database = tenants(3).await;
+    let sandbox = sandbox((0..3).map(|number| held(number, "Ann", "Production"))).await;
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let before = tokens(&database).await;
+    database.execute("insert into tenants values ('t03', 'Ann', null, null)").await;
+    database.execute("update tenants set name = 'Bob' where id = 't01'").await;
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::OtherToken).at(endpoint).of([whose])));
+    let (code, report) = program.sync(&[]).await;
+    let failed = report["changes"].as_array().unwrap().iter().find(|change| change["outcome"] == "failed").unwrap();
+    assert_eq!((code, &failed["provided_id"]), (3, &json!(whose)), "{report}");
+    assert!(failed["error"].as_str().unwrap().contains("token of another customer"), "{failed}");
+    let after = tokens(&database).await;
+    assert!(before.iter().all(|known| after.contains(known)), "{after:?}");
+    assert!(whose != "t03" || after.iter().all(|(id, token)| id != "t03" || token.is_none()), "{after:?}");
+    sandbox.adjust(|api| api.faults.clear());
+    program.sync(&["--retry-failed"]).await;
+    assert_eq!(tokens(&database).await.len(), 4);
+    assert!(
+        tokens(&database)
+            .await
+            .iter()
+            .all(|(id, token)| *token == stored(&sandbox, id)["token"].as_str().map(str::to_owned))
+    );
+}
+
+/// Three tenants; no listing shows the customer of the first.
+async fn with_a_hidden_one() -> (Database, Sandbox, Program) {
+    let database = tenants(3).await;
+    let mut store = Store::new((0..3).map(|number| held(number, "Ann", "Production")));
+    store.hide([id(0)]);
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    let program = with_ledger(&database, &sandbox);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(1)), "{report}");
+    drop(sandbox.take_calls());
+    (database, sandbox, program)
+}
+
+/// The hidden customer was asked for long ago.
+async fn forget_the_day(database: &Database) {
+    database.execute("update explo_customers set seen = 'unlisted00000001' where seen like 'unlisted%'").await;
+}
+
+#[rstest]
+#[case::a_day_later(&[])]
+#[case::in_a_hurry(&["--retry-failed"])]
+#[case::by_name(&["--only", "t00"])]
+#[tokio::test]
+async fn a_hidden_customer_that_is_gone_is_created_again(#[case] arguments: &[&str]) {
+    let (database, sandbox, program) = with_a_hidden_one().await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(3)), "{report}");
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers"], "it is asked for once a day");
+    sandbox.change(|store| {
+        let token = store.get("t00").unwrap().token.clone();
+        store.delete(&token).unwrap();
+    });
+    if arguments.is_empty() {
+        forget_the_day(&database).await;
+    }
+    let (code, report) = program.sync(arguments).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(1)), "{report}");
+    let calls = sandbox.take_calls();
+    assert_eq!(endpoints(&calls).iter().filter(|name| **name == "create_customer").count(), 1);
+    let token = stored(&sandbox, "t00")["token"].as_str().map(str::to_owned);
+    assert!(tokens(&database).await.contains(&("t00".to_owned(), token)));
+}
+
+#[tokio::test]
+async fn a_hidden_customer_is_asked_for_once_a_day_and_changed_where_it_differs() {
+    let (database, sandbox, program) = with_a_hidden_one().await;
+    forget_the_day(&database).await;
+    let (code, report) = program.sync(&["--dry-run"]).await;
+    assert_eq!((code, &report["calls"]["planned"]["get_customer"]), (0, &json!(1)), "{report}");
+    for calls in [vec!["customers", "get_customer"], vec!["customers"]] {
+        drop(sandbox.take_calls());
+        assert_eq!(program.sync(&[]).await.0, 0);
+        assert_eq!(endpoints(&sandbox.take_calls()), calls);
+    }
+    sandbox.change(|store| "Theirs".clone_into(&mut store.customer("t00").unwrap().name));
+    forget_the_day(&database).await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["counts"]["update"]), (0, &json!(1)), "{report}");
+    assert_eq!(stored(&sandbox, "t00")["name"], "Ann");
+    drop(sandbox.take_calls());
+    program.sync(&[]).await;
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
+}
+
+#[tokio::test]
+async fn where_looks_do_not_find_hidden_customers_a_create_does_and_its_token_tells() {
+    let (database, sandbox, program) = with_a_hidden_one().await;
+    sandbox.adjust(|api| api.behaviour.hidden = Hidden::Unknown);
+    let before = tokens(&database).await;
+    forget_the_day(&database).await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(1)), "{report}");
+    assert_eq!((tokens(&database).await, sandbox.customers().len()), (before, 3));
+    drop(sandbox.take_calls());
+    program.sync(&[]).await;
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
+}
+
+#[tokio::test]
+async fn of_many_hidden_customers_ten_are_asked_for_in_a_run_and_the_longest_unasked_first() {
+    let database = tenants(26).await;
+    let mut store = Store::new((0..26).map(|number| held(number, "Ann", "Production")));
+    store.hide((0..25).map(id));
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    forget_the_day(&database).await;
+    for asked in [10, 10, 5, 0] {
+        drop(sandbox.take_calls());
+        assert_eq!(program.sync(&[]).await.0, 0);
+        let calls = sandbox.take_calls();
+        assert_eq!(endpoints(&calls).iter().filter(|name| **name == "get_customer").count(), asked);
+    }
+}
+
+#[tokio::test]
+async fn a_listing_of_another_team_is_refused_and_nothing_is_replaced() {
+    let database = tenants(5).await;
+    let sandbox = sandbox((0..5).map(|number| held(number, "Ann", "Production"))).await;
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let before = tokens(&database).await;
+    sandbox.change(|store| (0..5).for_each(|number| store.rotate_token(&id(number)).unwrap()));
+    database.execute("update tenants set name = 'Bob'").await;
+    drop(sandbox.take_calls());
+    for arguments in [&[][..], &["--dry-run"]] {
+        let output = program.run(&[&["sync", "--output", "json"], arguments].concat()).await;
+        let report: Value = output.json();
+        assert_eq!((output.code, report["error"].as_str().unwrap().contains("ledger --adopt")), (78, true), "{report}");
+    }
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers", "customers"]);
+    assert_eq!(tokens(&database).await, before);
+}
