@@ -11,9 +11,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     applier::{Applied, Applier, Recording},
-    explo::{self, Children, Listing, Reader, Stop, Writer},
+    explo::{self, Children, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
     ledger,
-    model::Customer,
     plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Found, Guard, Held, Index, Plan, Rules, Token},
     progress::Progress,
     source::{self, Source},
@@ -97,7 +96,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
-        let (comparison, mut listing) = self.compare(tenants, progress).await?;
+        let (comparison, mut listing, tokens) = self.compare(tenants, progress).await?;
         let comparison = self.ask_hidden(comparison).await?;
         let comparison = self.place(comparison, &mut listing, writer.map(|_| self.record)).await?;
         let comparison = self.verify(comparison).await?;
@@ -111,7 +110,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => None,
             Some(writer) => {
                 self.remember(&plan, !held.is_empty());
-                if held.is_empty() { Some(self.apply(&plan, &due, writer, progress).await) } else { None }
+                if held.is_empty() { Some(self.apply(&plan, &due, &tokens, writer, progress).await) } else { None }
             }
         };
         Ok(Run { plan, due, listing, skipped: Vec::new(), held, applied })
@@ -132,14 +131,28 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
     }
 
-    async fn compare(&self, tenants: Index, progress: &dyn Progress) -> Result<(Comparison<'_>, Listing), Error> {
+    async fn compare(
+        &self,
+        tenants: Index,
+        progress: &dyn Progress,
+    ) -> Result<(Comparison<'_>, Listing, Tokens), Error> {
         let mut comparison = self.comparison(tenants);
-        let mut observe = |customers: &[Customer<'_>]| comparison.observe(customers);
-        let listing = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
+        let mut partials = 0;
+        let mut observe = |shown: Shown<'_, '_>| match shown {
+            Shown::Customers(customers) => comparison.observe(customers),
+            Shown::Partial(partial, _) => {
+                partials += 1;
+                comparison.observe_partial(&partial);
+            }
+        };
+        let (listing, tokens) = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
+        if partials > 0 {
+            tracing::warn!(customers = partials, "some customers' records can't be read, or are too large for that");
+        }
         match comparison.strangers() {
             Some(remembered) => Err(Error::Strangers { customers: comparison.customers(), remembered }),
-            None => Ok((comparison, listing)),
+            None => Ok((comparison, listing, tokens)),
         }
     }
 
@@ -150,15 +163,22 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Asks for customers that no listing shows, those that were not asked for longest.
     async fn ask_hidden<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
         let unasked = comparison.unasked();
-        let asked = unasked.iter().map(|id| async move { Ok::<_, Error>((id, self.reader.customer(id).await)) });
+        let asked = unasked.iter().map(|id| async move { Ok::<_, Error>((id, self.proven(id).await)) });
         let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
+        let mut is_refused = false;
         while let Some((provided_id, answer)) = answers.try_next().await? {
+            is_refused |= matches!(answer, Ok(None | Some(Look::Refused(_))));
             match answer {
-                Ok(customer) => comparison.asked(provided_id, &Found::Customer(&customer)),
-                Err(explo::Error::Rejected { .. }) => comparison.asked(provided_id, &Found::Nobody),
-                Err(error) if !error.ends_run() => comparison.asked(provided_id, &Found::Nothing),
-                Err(error) => return Err(error.into()),
+                Ok(Some(Look::Found(customer))) => comparison.asked(provided_id, &Found::Customer(&customer)),
+                Ok(None) => comparison.asked(provided_id, &Found::Nobody),
+                Ok(Some(Look::Unreadable(_) | Look::Refused(_))) => comparison.asked(provided_id, &Found::Nothing),
+                Err(Error::Explo(error)) if !error.ends_run() => comparison.asked(provided_id, &Found::Nothing),
+                Err(error) => return Err(error),
             }
+        }
+        // What a refusal means was asked for as well.
+        if is_refused {
+            comparison.looked();
         }
         Ok(comparison)
     }
@@ -200,16 +220,21 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// The children of one customer, with the pages that it took; `None` where Explo does not tell them.
     async fn children(&self, parent: &str) -> Result<(Option<Vec<String>>, usize), Error> {
-        let Children { provided_ids, pages } = match self.reader.children(parent).await {
+        let Children { provided_ids, unreadable, pages } = match self.reader.children(parent).await {
             Ok(children) => children,
-            Err(error @ explo::Error::Rejected { .. }) => {
+            Err(error @ (explo::Error::Rejected { .. } | explo::Error::Unsent { .. })) => {
                 tracing::warn!(tenant.id = parent, "its children's parents are not compared: {error}");
                 return Ok((None, 1));
             }
             Err(error) => return Err(error.into()),
         };
-        if provided_ids.iter().any(|child| child == parent) {
-            let reason = "it is listed among its own children, so their parents are not compared";
+        let is_own_child = provided_ids.iter().any(|child| child == parent);
+        if is_own_child || unreadable > 0 {
+            let reason = if is_own_child {
+                "it is listed among its own children, so their parents are not compared"
+            } else {
+                "not every child's record can be read, so their parents are not compared"
+            };
             tracing::warn!(tenant.id = parent, "{reason}");
             return Ok((None, pages));
         }
@@ -219,11 +244,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Looks at customers whose differences may be the listing's alone.
     async fn verify<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
         while let Some(provided_id) = comparison.doubtful().map(Cow::into_owned) {
-            let customer = match self.held(&provided_id).await {
-                Ok(customer) => customer,
+            let customer = match self.reader.customer(&provided_id).await {
+                Ok(look) => look.found(),
                 // Another one may answer.
-                Err(Error::Explo(error)) if !error.ends_run() => None,
-                Err(error) => return Err(error),
+                Err(error) if !error.ends_run() => None,
+                Err(error) => return Err(error.into()),
             };
             comparison.look(&provided_id, customer.as_ref());
         }
@@ -241,12 +266,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(plan.with_tags(existing.as_ref()))
     }
 
-    /// What Explo holds under an id; `None` where it has no such customer.
-    async fn held(&self, provided_id: &str) -> Result<Option<Customer<'static>>, Error> {
-        match self.reader.customer(provided_id).await {
-            Ok(customer) => Ok(Some(customer)),
-            Err(explo::Error::Rejected { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
+    /// A look at one customer; `None` where nobody has the id.
+    async fn proven(&self, provided_id: &str) -> Result<Option<Look>, Error> {
+        match self.reader.customer(provided_id).await? {
+            Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => Ok(None),
+            look => Ok(Some(look)),
         }
     }
 
@@ -264,10 +288,17 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         plan.due(self.findings, self.now, self.retry_failed, self.max_changes)
     }
 
-    async fn apply<W: Writer>(&self, plan: &Plan, due: &Due, writer: &W, progress: &dyn Progress) -> Applied {
+    async fn apply<W: Writer>(
+        &self,
+        plan: &Plan,
+        due: &Due,
+        tokens: &Tokens,
+        writer: &W,
+        progress: &dyn Progress,
+    ) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
         let recording = Recording { findings: self.findings, now: self.now, record: self.record };
-        let is_listed = |_: &str| false;
+        let is_listed = |token: &str| tokens.has(token);
         let applier = Applier::new(plan, due, (self.reader, writer), spare, &is_listed, recording);
         applier.apply(self.side_by_side, progress).await
     }

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{Context, instance::Instance, lock, now, pair, terminal::safe};
 use crate::{
-    explo::Stop,
+    explo::{FirstPage, Stop},
     ledger::{self, Found, Pair, State},
     lock::Attempt,
     model::shown,
@@ -182,9 +182,13 @@ fn schedule(instance: &Instance, out: &mut impl Write) -> io::Result<()> {
 async fn explo(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     let base_url = &instance.config.explo.base_url;
     match instance.client.first_page().await {
-        Ok((customers, total)) => {
+        Ok(FirstPage { customers, total, unreadable }) => {
             let of = total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string());
             writeln!(out, "ok    token     {base_url}: a page of {customers} of {of} customers")?;
+            for provided_id in unreadable {
+                let id = provided_id.as_deref().map_or("(no id)".to_owned(), shown);
+                writeln!(out, "warn  customer  {id}: its record can't be read, and runs leave it alone")?;
+            }
             Ok(Exit::Success)
         }
         Err(error) => {

@@ -10,14 +10,15 @@ use super::{
 };
 use crate::{
     cli::ExportArgs,
-    explo::{Reader, Stop},
-    model::Customer,
+    explo::{Reader, Shown, Stop},
+    model,
     progress::Progress,
     reconciler,
     report::{self, Exit},
 };
 
-/// Writes while it lists: the lines are all customers only if the exit code is 0.
+/// Writes while it lists: the lines are all customers only if the exit code is 0. A customer whose record can't be read whole
+/// is left out and named: exit code 3.
 pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u8> {
     let stop = Stop::default();
     let instance = match context.config().and_then(|config| Instance::open(config, &stop)) {
@@ -26,9 +27,16 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
     };
     tokio::spawn(stop_at_signal(stop.clone()));
     let mut out = io::BufWriter::new(io::stdout().lock());
-    let mut written = Ok(());
+    let (mut written, mut left_out) = (Ok(()), Vec::new());
     let progress = context.terminal.progress();
-    let mut write = |customers: &[Customer<'_>]| {
+    let mut write = |shown: Shown<'_, '_>| {
+        let customers = match shown {
+            Shown::Customers(customers) => customers,
+            Shown::Partial(partial, _) => {
+                let id = partial.provided_id.as_deref().map_or("(no id)".to_owned(), model::shown);
+                return left_out.push(format!("{id}: {}", partial.gap));
+            }
+        };
         if written.is_ok() {
             let write = |customer| report::write_customer(customer, args.with_tokens, &mut out);
             written = customers.iter().try_for_each(write);
@@ -44,7 +52,12 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
         return unless_gone(written).map(|()| Exit::Success as u8);
     }
     match listed {
-        Ok(_) => Ok(Exit::Success as u8),
+        Ok(_) if left_out.is_empty() => Ok(Exit::Success as u8),
+        Ok(_) => {
+            left_out.sort_unstable();
+            let error = format!("customers that are left out:\n{}", left_out.join("\n"));
+            Terminal::fail(&error, Exit::Partial)
+        }
         Err(error) => {
             let error = reconciler::Error::from(error);
             Terminal::fail(&error, report::exit_without_plan(&error))

@@ -289,7 +289,11 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     /// What a call that failed for good makes of a change.
     fn failed(&self, change: &Change, error: Error) -> Outcome {
         let is_own_fault = match &error {
-            Error::Rejected { .. } | Error::Forbidden { .. } | Error::GaveUp { .. } | Error::Unclear { .. } => true,
+            Error::Rejected { .. }
+            | Error::Forbidden { .. }
+            | Error::Unsent { .. }
+            | Error::GaveUp { .. }
+            | Error::Unclear { .. } => true,
             Error::Stopped { .. } => {
                 let _ = self.end.set(error);
                 return self.told(change, Outcome::Deferred, false);

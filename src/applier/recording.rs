@@ -7,8 +7,8 @@ use std::{
 
 use super::Outcome;
 use crate::{
-    model::{Customer, Tenant},
-    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token, lasting_fingerprint_of},
+    model::Tenant,
+    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token},
 };
 
 /// What earlier runs found out, and where this one's entries go.
@@ -57,15 +57,11 @@ impl Recording<'_> {
 }
 
 impl Answers {
-    /// Takes what the answer to a write showed of a customer; of a hidden one also when that was.
-    pub(super) fn show(&self, tenant: &Tenant<'_>, customer: &Customer<'_>, hidden: Option<u64>) {
+    /// Takes what the answer to a write showed of a customer; a hidden one stays hidden.
+    pub(super) fn show(&self, tenant: &Tenant<'_>, token: &str, seen: Shown) {
         let known = self.lock().get(&*tenant.provided_id).map(|known| known.seen);
-        let seen = match (known, hidden) {
-            (Some(seen @ Shown::Hidden(_)), _) => seen,
-            (_, Some(asked_at)) => Shown::Hidden(asked_at),
-            (_, None) => Shown::Listed(lasting_fingerprint_of(customer, tenant)),
-        };
-        let answer = Acknowledged { token: Token::shown(&customer.token), seen };
+        let seen = known.filter(|known| matches!(known, Shown::Hidden(_))).unwrap_or(seen);
+        let answer = Acknowledged { token: Token::shown(token), seen };
         self.lock().insert(tenant.provided_id.clone().into_owned(), answer);
     }
 

@@ -2,9 +2,12 @@
 
 use super::{Applier, Outcome, parent};
 use crate::{
-    explo::{Attempts, Created, Error, Reader, Writer},
-    model::{Customer, Field, Tenant},
-    plan::{Change, Difference, KeyStyle, RowNumber, Unsettled, Update, compare, needs_current, token_hash, wanted},
+    explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
+    model::{Customer, Field, Record, Tenant},
+    plan::{
+        Change, Difference, KeyStyle, RowNumber, Shown, TOO_LARGE, Unsettled, Update, compare, lasting_fingerprint_of,
+        measure, needs_current, token_hash, wanted,
+    },
 };
 use std::sync::PoisonError;
 
@@ -28,16 +31,16 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     }
 
     /// Keeps what an answer shows of the customer of a change; not where it shows another's token.
-    fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, customer: &Customer<'_>, is_hidden: bool) -> bool {
+    fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Shown) -> bool {
         let findings = self.recording.findings;
         // What an answer shows besides is compared with what is wanted; but a token can't be, and without rows none is kept.
         let is_new = matches!(change, Change::Create(_));
         let is_checked = is_new || findings.keeps_rows();
         let own = self.plan.own_token(findings, change);
-        if is_checked && !self.tokens.accept(&tenant.provided_id, &customer.token, own) {
+        if is_checked && !self.tokens.accept(&tenant.provided_id, token, own, is_new) {
             return false;
         }
-        self.answers.show(tenant, customer, is_hidden.then_some(self.recording.now));
+        self.answers.show(tenant, token, seen);
         true
     }
 
@@ -49,8 +52,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         attempts: Attempts,
     ) -> Result<Outcome, Error> {
         let old = self.plan.previous_provided_id(row);
-        let customer = self.written(self.writer.rename(&old, &tenant.provided_id, attempts)).await?;
-        let is_believed = self.is_believed(change, tenant, &customer, false);
+        let record = self.written(self.writer.rename(&old, &tenant.provided_id, attempts)).await?;
+        let is_believed = self.is_believed(change, tenant, record.token(), seen(tenant, &record));
         Ok(if is_believed { Outcome::Applied } else { Outcome::Failed(ANOTHERS_TOKEN.to_owned()) })
     }
 
@@ -65,10 +68,12 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         if !created.is_new {
             return self.adopt(change, tenant, &created).await;
         }
-        if !self.is_believed(change, tenant, &created.customer, false) {
+        let customer = &created.customer;
+        let listed = Shown::Listed(lasting_fingerprint_of(customer, tenant));
+        if !self.is_believed(change, tenant, &customer.token, listed) {
             return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned()));
         }
-        let differences = self.settling.differences(tenant, &created.customer).await.into_iter();
+        let differences = self.settling.differences(tenant, customer).await.into_iter();
         Ok(settled(differences.map(Unsettled::new).collect()))
     }
 
@@ -79,7 +84,12 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return Ok(Outcome::Failed(reason.to_owned()));
         }
         let is_hidden = !found.may_be_ours;
-        if !self.is_believed(change, tenant, customer, is_hidden) {
+        let seen = if is_hidden {
+            Shown::Hidden(self.recording.now)
+        } else {
+            Shown::Listed(lasting_fingerprint_of(customer, tenant))
+        };
+        if !self.is_believed(change, tenant, &customer.token, seen) {
             return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned()));
         }
         if is_hidden {
@@ -127,7 +137,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let (mut unsettled, mut fields) = self.settling.spare(parent(tenant), differences, is_check);
         let mut current = None;
         if needs_current(&tenant.managed(), &fields, self.plan.rules) {
-            let held = self.reader.customer(&tenant.provided_id).await?;
+            let held = self.reader.customer(&tenant.provided_id).await?.needed()?;
             let differences = compare(tenant, &held, self.plan.rules.with(KeyStyle::AsListed));
             let still_differs = |field| differences.iter().any(|difference| difference.field == field);
             fields.retain(|field| *field == Field::ParentProvidedId || still_differs(*field));
@@ -156,12 +166,25 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return Ok(Some(Vec::new()));
         }
         let sent = wanted(tenant, fields, current, self.plan.rules);
+        // What is carried was not measured with the row.
+        measure(&sent, current).map_err(|reason| Error::Unsent { endpoint: Endpoint::UpdateCustomer, reason })?;
         let answer = self.written(self.writer.update(&sent, attempts)).await?;
-        if !self.is_believed(change, tenant, &answer, false) {
+        if !self.is_believed(change, tenant, answer.token(), seen(tenant, &answer)) {
             return Ok(None);
         }
-        Ok(Some(self.settling.unsettled(tenant, &answer, fields).await))
+        match answer {
+            Record::Whole(answer) => Ok(Some(self.settling.unsettled(tenant, &answer, fields).await)),
+            // Too large to be compared.
+            Record::Partial(_) => Ok(Some(Vec::new())),
+        }
     }
+}
+
+fn seen(tenant: &Tenant<'_>, record: &Record<'_>) -> Shown {
+    Shown::Listed(match record {
+        Record::Whole(customer) => lasting_fingerprint_of(customer, tenant),
+        Record::Partial(_) => TOO_LARGE,
+    })
 }
 
 fn settled(unsettled: Vec<Unsettled>) -> Outcome {

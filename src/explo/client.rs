@@ -13,7 +13,13 @@ use std::{
 use reqwest::{Method, StatusCode, Url, header::HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Error, endpoint::Endpoint, observed::Observed, wire::ListingVersion};
+use super::{
+    Error,
+    endpoint::Endpoint,
+    observed::Observed,
+    refusal::{Nobody, Refusal},
+    wire::ListingVersion,
+};
 use crate::{
     http::{
         Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable,
@@ -65,6 +71,7 @@ pub struct Client<T = Https> {
     pub(super) page_size_names: OnceLock<&'static [&'static str]>,
     /// Listings that were refused for what they call it.
     pub(super) page_sizes_refused: AtomicUsize,
+    pub(super) nobody: Nobody,
 }
 
 /// One request, to be sent as often as it takes.
@@ -83,6 +90,8 @@ pub(super) struct Request<'a> {
 struct Counted<'a, T> {
     client: &'a Client<T>,
     request: &'a Request<'a>,
+    /// What was answered last to a look at one customer that was refused.
+    heard: Mutex<Vec<u8>>,
 }
 
 impl Client {
@@ -111,6 +120,7 @@ impl<T: Transport> Client<T> {
             observed: Arc::default(),
             page_size_names: OnceLock::new(),
             page_sizes_refused: AtomicUsize::new(0),
+            nobody: Nobody::new(seed),
         }
     }
 
@@ -140,14 +150,44 @@ impl<T: Transport> Client<T> {
         attempts: Attempts,
         read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<(A, u32), Error> {
-        let called = self.caller.call(&Counted { client: self, request }, attempts, read).await;
+        let called = self.caller.call(&Counted::new(self, request), attempts, read).await;
         called.map_err(|failure| Error::of(request.endpoint, failure))
+    }
+
+    /// Makes one call as often as it takes, with the beginning of an answer that `read` made nothing of, or that is a refusal.
+    pub(super) async fn call_heard<A>(
+        &self,
+        request: &Request<'_>,
+        mut read: impl FnMut(&[u8]) -> Result<Option<A>, Unusable>,
+    ) -> (Result<Option<A>, Error>, Vec<u8>) {
+        let counted = Counted::new(self, request);
+        let read = |body: &[u8]| {
+            let read = read(body);
+            if matches!(read, Ok(None) | Err(Unusable::Shape)) {
+                counted.hear(body);
+            }
+            read
+        };
+        let called = self.caller.call(&counted, Attempts::ALL, read).await;
+        let answered = called.map(|(answer, _)| answer).map_err(|failure| Error::of(request.endpoint, failure));
+        (answered, counted.heard.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Waits before the next attempt at a call of which so many failed, and which may have been applied.
     pub(super) async fn back_off(&self, endpoint: Endpoint, failed: u32, fault: Option<&Fault>) -> Result<(), Error> {
         let waited = self.caller.back_off(endpoint.name(), failed, fault).await;
         waited.map_err(|failure| Error::of(endpoint, failure))
+    }
+}
+
+impl<'a, T> Counted<'a, T> {
+    fn new(client: &'a Client<T>, request: &'a Request<'a>) -> Self {
+        Self { client, request, heard: Mutex::default() }
+    }
+
+    fn hear(&self, body: &[u8]) {
+        let kept = &body[..body.len().min(Refusal::KEPT)];
+        kept.clone_into(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -164,6 +204,9 @@ impl<T> Call for Counted<'_, T> {
     }
 
     fn excerpt(&self, _: StatusCode, body: &[u8]) -> String {
+        if self.request.endpoint == Endpoint::GetCustomer {
+            self.hear(body);
+        }
         excerpt(body, self.request.sent, self.client.settings.token.expose_secret())
     }
 

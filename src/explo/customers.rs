@@ -3,16 +3,16 @@
 use std::{collections::BTreeSet, iter, slice, sync::atomic::Ordering};
 
 use super::{
-    Children, Created, Error, PageProgress, Reader, Unusable, Writer,
+    Children, Created, Error, Look, PageProgress, Reader, Refusal, Shown, Unusable, Writer,
     client::{Client, Request},
     endpoint::Endpoint,
-    listing::{self, Listing},
-    rename, tags,
+    listing::{self, Listing, Tokens},
+    look, rename, tags,
     wire::{self, ListingVersion},
 };
 use crate::{
     http::{Attempts, Transport},
-    model::{Customer, Tenant},
+    model::{Gap, Partial, Record, Tenant},
 };
 
 /// What a page's size may be called, in the order tried: the reference's table names it one way, its example the other, and
@@ -99,18 +99,18 @@ impl<T: Transport> Client<T> {
         Ok(self.call(&request, Attempts::ALL, read).await?.0)
     }
 
-    /// Sends a tenant; the answer must be about its customer.
-    pub(super) async fn post(
+    /// Sends a tenant; the answer must be about its customer. With what it says of newness, and the attempts that failed
+    /// before and yet may have been applied.
+    async fn post(
         &self,
         endpoint: Endpoint,
         tenant: &Tenant<'_>,
         attempts: Attempts,
-    ) -> Result<Created, Error> {
+    ) -> Result<(Record<'static>, bool, u32), Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
-        let (answer, failed_attempts) = self.call(&request, attempts, read_answer).await?;
-        let (is_new, customer) = about(&tenant.provided_id, endpoint, answer)?;
-        Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer })
+        let ((is_new, record), failed_attempts) = self.call(&request, attempts, read_answer).await?;
+        Ok((about(&tenant.provided_id, endpoint, record)?, is_new, failed_attempts))
     }
 }
 
@@ -120,21 +120,19 @@ fn filter<'n>(parent: Option<&str>) -> Option<(&'n str, String)> {
 }
 
 /// The answer about one customer, kept.
-pub(super) fn read_answer(body: &[u8]) -> Result<(bool, Customer<'static>), Unusable> {
-    wire::read_answer(body).map(|(is_new, customer)| (is_new, customer.into_owned()))
+pub(super) fn read_answer(body: &[u8]) -> Result<(bool, Record<'static>), Unusable> {
+    wire::read_answer(body).map(|(is_new, record)| (is_new, record.into_owned()))
 }
 
-/// Refuses an answer that is about another customer.
-pub(super) fn about(
-    provided_id: &str,
-    endpoint: Endpoint,
-    answer: (bool, Customer<'static>),
-) -> Result<(bool, Customer<'static>), Error> {
-    if answer.1.provided_id.as_deref() == Some(provided_id) {
-        return Ok(answer);
-    }
-    let excerpt = "the answer is about a customer with another provided_id".to_owned();
-    Err(Error::Rejected { endpoint, status: 200, excerpt })
+/// Refuses an answer that is about another customer, or can't be read; one that is only too large is as good.
+pub(super) fn about(provided_id: &str, endpoint: Endpoint, record: Record<'static>) -> Result<Record<'static>, Error> {
+    let is_unreadable = matches!(record, Record::Partial(Partial { gap: Gap::Unreadable, .. }));
+    let excerpt = match record.provided_id() {
+        _ if is_unreadable => "the customer in the answer can't be read",
+        Some(id) if id == provided_id => return Ok(record),
+        Some(_) | None => "the answer is about a customer with another provided_id",
+    };
+    Err(Error::Rejected { endpoint, status: 200, excerpt: excerpt.to_owned() })
 }
 
 fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
@@ -144,9 +142,9 @@ fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
 impl<T: Transport> Reader for Client<T> {
     async fn list(
         &self,
-        observe: &mut dyn FnMut(&[Customer<'_>]),
+        observe: &mut dyn FnMut(Shown<'_, '_>),
         progress: PageProgress<'_>,
-    ) -> Result<Listing, Error> {
+    ) -> Result<(Listing, Tokens), Error> {
         listing::list(self, &self.settings.listing, observe, progress).await
     }
 
@@ -154,9 +152,12 @@ impl<T: Transport> Reader for Client<T> {
         listing::children(self, &self.settings.listing, parent).await
     }
 
-    async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error> {
-        let tenant = Tenant { provided_id: provided_id.into(), ..Tenant::default() };
-        Ok(self.post(Endpoint::GetCustomer, &tenant, Attempts::ALL).await?.customer)
+    async fn customer(&self, provided_id: &str) -> Result<Look, Error> {
+        look::look(self, provided_id).await
+    }
+
+    async fn is_absence(&self, refusal: &Refusal) -> Result<bool, Error> {
+        look::is_absence(self, refusal).await
     }
 
     async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error> {
@@ -174,14 +175,22 @@ impl<T: Transport> Writer for Client<T> {
     }
 
     async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error> {
-        self.post(Endpoint::CreateCustomer, tenant, attempts).await
+        let endpoint = Endpoint::CreateCustomer;
+        let (record, is_new, failed_attempts) = self.post(endpoint, tenant, attempts).await?;
+        match record {
+            Record::Whole(customer) => Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer }),
+            Record::Partial(_) => {
+                let excerpt = "the customer in the answer is too large to be read".to_owned();
+                Err(Error::Rejected { endpoint, status: 200, excerpt })
+            }
+        }
     }
 
-    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Customer<'static>, Error> {
-        Ok(self.post(Endpoint::UpdateCustomer, tenant, attempts).await?.customer)
+    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error> {
+        Ok(self.post(Endpoint::UpdateCustomer, tenant, attempts).await?.0)
     }
 
-    async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Customer<'static>, Error> {
+    async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error> {
         rename::rename(self, old, new, attempts).await
     }
 

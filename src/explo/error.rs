@@ -30,11 +30,19 @@ pub enum Error {
         /// What the answer says, masked, and the way out where one is known.
         excerpt: String,
     },
+    /// The call was not made: its request can't be sent, or its effect could not be read.
+    #[error("{endpoint} was not called: {reason}")]
+    Unsent {
+        /// The call.
+        endpoint: Endpoint,
+        /// What stands against it.
+        reason: String,
+    },
     /// Whether a rename was applied can't be told.
     #[error("the answer to the rename was lost, and now {found}")]
     Unclear {
         /// What a look at both ids found.
-        found: &'static str,
+        found: String,
     },
     /// Tried as often as is allowed.
     #[error("{endpoint} failed {attempts} times, the last time because {fault}")]
@@ -94,6 +102,7 @@ impl Error {
             Failure::Status { status: 401, .. } => Self::Unauthorized { endpoint },
             Failure::Status { status: 403, excerpt } => Self::Forbidden { endpoint, excerpt },
             Failure::Status { status, excerpt } => Self::Rejected { endpoint, status, excerpt },
+            Failure::Unsent { reason } => Self::Unsent { endpoint, reason },
             Failure::GaveUp { attempts, fault } => Self::GaveUp { endpoint, attempts, fault },
             Failure::Stopped { reason } => Self::Stopped { reason },
             Failure::Cut => Self::Cut { endpoint },
@@ -109,7 +118,11 @@ impl Error {
             | Self::Incomplete { .. }
             | Self::Stopped { .. }
             | Self::Cut { .. } => true,
-            Self::Forbidden { .. } | Self::Rejected { .. } | Self::Unclear { .. } | Self::GaveUp { .. } => false,
+            Self::Forbidden { .. }
+            | Self::Rejected { .. }
+            | Self::Unsent { .. }
+            | Self::Unclear { .. }
+            | Self::GaveUp { .. } => false,
         }
     }
 

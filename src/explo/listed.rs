@@ -1,4 +1,5 @@
-//! A customer as Explo shows it, read liberally where the meaning is clear; anything else is [`Unusable::Shape`].
+//! A customer as Explo shows it, read liberally where the meaning is clear. Of a record in which something else stands, or
+//! which is too large, the id and the token are read, and it is gone past; only what is no JSON spoils all around it.
 //!
 //! | what | accepted |
 //! |---|---|
@@ -14,17 +15,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::Unusable;
-use crate::model::{Customer, Layout, Scan, json};
-
-/// A record of more bytes than this is not read: what it unpacks to could be ten times as large.
-const LARGEST: usize = 1 << 20;
-
-/// Reads the text of one record.
-pub(super) fn read(record: &str) -> Result<Customer<'_>, Unusable> {
-    let mut customer = Customer::default();
-    next(&mut Scan::new(record), &mut Layouts::default(), &mut customer)?;
-    Ok(customer)
-}
+use crate::model::{Customer, Gap, LARGEST_RECORD, Layout, Partial, Record, Scan, json};
 
 /// The keys of the record before, and of its objects: most records have the same.
 #[derive(Default)]
@@ -75,26 +66,77 @@ impl Key {
     }
 }
 
-/// Reads the record that comes next, in place of what `customer` was.
+/// Reads the record that comes next.
+pub(super) fn record<'a>(scan: &mut Scan<'a>) -> Result<Record<'a>, json::JsonError> {
+    let mut customer = Customer::default();
+    let partial = next(scan, &mut Layouts::default(), &mut customer)?;
+    Ok(partial.map_or(Record::Whole(customer), |(partial, _)| Record::Partial(partial)))
+}
+
+/// Reads the record that comes next, in place of what `customer` was; where it can't be read whole, tells what can be, and
+/// the record's text.
 pub(super) fn next<'a>(
     scan: &mut Scan<'a>,
     layouts: &mut Layouts,
     customer: &mut Customer<'a>,
-) -> Result<(), Unusable> {
+) -> Result<Option<(Partial<'a>, &'a str)>, json::JsonError> {
+    let start = *scan;
+    match whole(scan, layouts, customer) {
+        Ok(()) => Ok(None),
+        Err(Flaw(gap)) => {
+            *scan = start;
+            partial(scan, gap).map(Some)
+        }
+    }
+}
+
+/// Why a record can't be read whole.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Flaw(Gap);
+
+const UNREADABLE: Flaw = Flaw(Gap::Unreadable);
+
+fn whole<'a>(scan: &mut Scan<'a>, layouts: &mut Layouts, customer: &mut Customer<'a>) -> Result<(), Flaw> {
     let start = scan.position();
     if !scan.enter(b'{')? {
-        return Err(Unusable::Shape);
+        return Err(UNREADABLE);
     }
     clear(customer);
     let mut place = 0;
     while let Some(key) = layouts.record.key(scan, place, Key::named)? {
         set(customer, key, scan, layouts)?;
         place += 1;
-        if scan.position() - start > LARGEST {
-            return Err(Unusable::Shape);
+        if scan.position() - start > LARGEST_RECORD {
+            return Err(Flaw(Gap::TooLarge));
         }
     }
     Ok(())
+}
+
+/// Goes past a record and reads its token and id, as far as that can be done.
+#[cold]
+fn partial<'a>(scan: &mut Scan<'a>, gap: Gap) -> Result<(Partial<'a>, &'a str), json::JsonError> {
+    let start = scan.position();
+    let mut partial = Partial { token: Cow::Borrowed(""), provided_id: None, gap };
+    if !scan.enter(b'{')? {
+        let record = scan.skip()?;
+        return Ok((Partial { gap: Gap::Unreadable, ..partial }, record));
+    }
+    let mut is_first = true;
+    while let Some(key) = scan.quoted_key(is_first)? {
+        is_first = false;
+        let (key, value) = (Key::named(&json::string(key)), scan.skip()?);
+        let read = || if value.len() > LARGEST_RECORD { Err(UNREADABLE) } else { text(value) };
+        match key {
+            Key::Token => keep(&mut partial.token, filled(read().unwrap_or_default())),
+            Key::ProvidedId => match read() {
+                Ok(id) => keep(&mut partial.provided_id, filled(id).map(Some)),
+                Err(Flaw(_)) => partial.gap = Gap::Unreadable,
+            },
+            _ => {}
+        }
+    }
+    Ok((partial, scan.since(start)))
 }
 
 /// Keeps the memory of the lists.
@@ -107,64 +149,81 @@ fn clear(customer: &mut Customer<'_>) {
         Customer { emails: lists.0, group_tags: lists.1, properties: empty(), mapping: empty(), ..Customer::default() };
 }
 
-fn set<'a>(customer: &mut Customer<'a>, key: Key, scan: &mut Scan<'a>, layouts: &mut Layouts) -> Result<(), Unusable> {
+fn set<'a>(customer: &mut Customer<'a>, key: Key, scan: &mut Scan<'a>, layouts: &mut Layouts) -> Result<(), Flaw> {
     match key {
         Key::Token => keep(&mut customer.token, filled(next_text(scan, text)?)),
         Key::ProvidedId => keep(&mut customer.provided_id, filled(next_text(scan, text)?).map(Some)),
         Key::Name => keep(&mut customer.name, filled(next_text(scan, text)?)),
         Key::Emails => next_list(scan, text, &mut customer.emails)?,
         Key::GroupTags => next_list(scan, named, &mut customer.group_tags)?,
-        Key::Properties => {
-            keep(&mut customer.properties, object(scan.object(json::MAX_DEPTH, &mut layouts.properties)?)?);
-        }
-        Key::Mapping => keep(&mut customer.mapping, object(scan.object(json::MAX_DEPTH, &mut layouts.mapping)?)?),
+        Key::Properties => keep(&mut customer.properties, next_object(scan, &mut layouts.properties)?),
+        Key::Mapping => keep(&mut customer.mapping, next_object(scan, &mut layouts.mapping)?),
         Key::IsDemoGroup => keep(&mut customer.is_demo_group, truth(scan.value(json::MAX_DEPTH)?)?),
         Key::HierarchyLevel => keep(&mut customer.hierarchy_level, filled(next_text(scan, named)?)),
         Key::AccessGroup => keep(&mut customer.access_group, filled(next_text(scan, named)?).map(Some)),
         Key::ComputedProperties => skip_twin(scan, &customer.properties)?,
         Key::ComputedMapping => skip_twin(scan, &customer.mapping)?,
-        Key::Other => drop(scan.value(json::MAX_DEPTH)?),
+        Key::Other => pass(scan)?,
     }
     Ok(())
 }
 
 /// Goes past a value that may be just the same object.
-fn skip_twin(scan: &mut Scan<'_>, own: &str) -> Result<(), Unusable> {
-    if !scan.follow(own) {
-        scan.value(json::MAX_DEPTH)?;
+fn skip_twin(scan: &mut Scan<'_>, own: &str) -> Result<(), json::JsonError> {
+    if scan.follow(own) { Ok(()) } else { pass(scan) }
+}
+
+/// Goes past a value, which is seldom deep.
+fn pass(scan: &mut Scan<'_>) -> Result<(), json::JsonError> {
+    let start = *scan;
+    match scan.value(json::MAX_DEPTH) {
+        Err(json::JsonError::TooDeep) => {
+            *scan = start;
+            scan.skip().map(drop)
+        }
+        passed => passed.map(drop),
     }
-    Ok(())
 }
 
 /// The way from a value to its characters.
-type Text<'a> = fn(&'a str) -> Result<Option<Cow<'a, str>>, Unusable>;
+type Text<'a> = fn(&'a str) -> Result<Option<Cow<'a, str>>, Flaw>;
 
 #[inline]
-fn next_text<'a>(scan: &mut Scan<'a>, text: Text<'a>) -> Result<Option<Cow<'a, str>>, Unusable> {
+fn next_text<'a>(scan: &mut Scan<'a>, text: Text<'a>) -> Result<Option<Cow<'a, str>>, Flaw> {
     match scan.plain() {
         Some(plain) => Ok(Some(Cow::Borrowed(plain))),
-        None => text(scan.value(json::MAX_DEPTH)?),
+        None => match scan.value(json::MAX_DEPTH)? {
+            // Before memory is taken for it.
+            value if value.len() > LARGEST_RECORD => Err(Flaw(Gap::TooLarge)),
+            value => text(value),
+        },
     }
 }
 
 /// Reads a list, unless it is empty.
-fn next_list<'a>(scan: &mut Scan<'a>, text: Text<'a>, list: &mut Vec<Cow<'a, str>>) -> Result<(), Unusable> {
+fn next_list<'a>(scan: &mut Scan<'a>, text: Text<'a>, list: &mut Vec<Cow<'a, str>>) -> Result<(), Flaw> {
     let (start, mut is_first) = (scan.position(), true);
     if !scan.enter(b'[')? {
-        return if scan.value(0)? == "null" { Ok(()) } else { Err(Unusable::Shape) };
+        return if scan.value(0)? == "null" { Ok(()) } else { Err(UNREADABLE) };
     }
     let before = list.len();
     while scan.has_element(is_first)? {
         list.extend(next_text(scan, text)?);
         is_first = false;
-        if scan.position() - start > LARGEST {
-            return Err(Unusable::Shape);
+        if scan.position() - start > LARGEST_RECORD {
+            return Err(Flaw(Gap::TooLarge));
         }
     }
     if list.len() > before {
         list.drain(..before);
     }
     Ok(())
+}
+
+fn next_object<'a>(scan: &mut Scan<'a>, layout: &mut Layout<()>) -> Result<Option<Cow<'a, str>>, Flaw> {
+    let value = scan.object(json::MAX_DEPTH, layout)?;
+    // Nobody would notice it later.
+    if scan.has_escapes() && !json::has_whole_pairs(value) { Err(UNREADABLE) } else { object(value) }
 }
 
 fn keep<T>(field: &mut T, value: Option<T>) {
@@ -178,18 +237,18 @@ fn filled(text: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
 }
 
 /// A string, borrowed from the answer where it has no escapes, or a whole number; nothing for `null`.
-pub(super) fn text(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
+pub(super) fn text(value: &str) -> Result<Option<Cow<'_, str>>, Flaw> {
     let is_whole = || value != "-0" && (value.parse::<u64>().is_ok() || value.parse::<i64>().is_ok());
     match value.as_bytes().first() {
         Some(b'"') => Ok(Some(json::unquoted(value)?)),
         Some(b'n') => Ok(None),
         Some(b'-' | b'0'..=b'9') if is_whole() => Ok(Some(Cow::Borrowed(value))),
-        _ => Err(Unusable::Shape),
+        _ => Err(UNREADABLE),
     }
 }
 
 /// The same, or an object with a `name`.
-pub(super) fn named(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
+pub(super) fn named(value: &str) -> Result<Option<Cow<'_, str>>, Flaw> {
     if !json::is_object(value) {
         return text(value);
     }
@@ -197,19 +256,19 @@ pub(super) fn named(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
     for (_, member) in json::members(value).filter(|(key, _)| key == "name") {
         name = text(member)?;
     }
-    name.map(Some).ok_or(Unusable::Shape)
+    name.map(Some).ok_or(UNREADABLE)
 }
 
-fn object(value: &str) -> Result<Option<Cow<'_, str>>, Unusable> {
+fn object(value: &str) -> Result<Option<Cow<'_, str>>, Flaw> {
     match value.as_bytes().first() {
         Some(b'{') => Ok((!json::is_empty(value)).then_some(Cow::Borrowed(value))),
         Some(b'n') => Ok(None),
-        _ => Err(Unusable::Shape),
+        _ => Err(UNREADABLE),
     }
 }
 
-fn truth(value: &str) -> Result<Option<bool>, Unusable> {
-    if value == "null" { Ok(None) } else { flag(value).map(Some).ok_or(Unusable::Shape) }
+fn truth(value: &str) -> Result<Option<bool>, Flaw> {
+    if value == "null" { Ok(None) } else { flag(value).map(Some).ok_or(UNREADABLE) }
 }
 
 /// A flag that may be a number.
@@ -224,6 +283,20 @@ pub(super) fn flag(value: &str) -> Option<bool> {
 /// Where the parser's own types hold a value's text.
 pub(super) fn raw_flag(value: &RawValue) -> Option<bool> {
     flag(value.get())
+}
+
+/// What is no JSON is found out where the record is gone past.
+impl From<json::JsonError> for Flaw {
+    fn from(_: json::JsonError) -> Self {
+        UNREADABLE
+    }
+}
+
+/// In the envelope.
+impl From<Flaw> for Unusable {
+    fn from(_: Flaw) -> Self {
+        Self::Shape
+    }
 }
 
 /// What is no JSON is found out about the whole answer.

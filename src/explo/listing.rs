@@ -4,17 +4,20 @@
 //! The children of one customer end with what their first page promised, or with a short page: `total_count` may be that of
 //! all customers.
 
-use std::sync::Mutex;
+use std::{
+    borrow::Cow,
+    sync::{Mutex, PoisonError},
+};
 
 use super::{
     Error, PageProgress, Unusable,
     client::{Client, ListingRules},
-    page::Page,
+    page::{Page, Shown},
     wire::ListingVersion,
 };
 use crate::{
     http::{Distinct, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
-    model::Customer,
+    model::{Customer, Gap, Partial},
 };
 
 /// How a listing went.
@@ -28,11 +31,17 @@ pub struct Listing {
     pub pages_of_children: usize,
 }
 
+/// The tokens of all that were listed, by hashes.
+#[derive(Debug, Default)]
+pub struct Tokens(Distinct);
+
 /// The customers below one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Children {
     /// Of those that have one.
     pub provided_ids: Vec<String>,
+    /// How many have one that can't be read.
+    pub unreadable: usize,
     /// Pages read.
     pub pages: usize,
 }
@@ -44,30 +53,31 @@ struct Customers<'c, 'o, T> {
     union: Mutex<Union<'o>>,
 }
 
-/// Shows every distinct customer once, as its page arrives; they are told apart by their tokens.
+/// Shows every distinct customer once, as its page arrives; they are told apart by their tokens, else by their ids, else by all
+/// that their records say.
 struct Union<'o> {
     tokens: Distinct,
-    observe: &'o mut dyn FnMut(&[Customer<'_>]),
+    observe: &'o mut dyn FnMut(Shown<'_, '_>),
 }
 
 pub(super) async fn list(
     client: &Client<impl Transport>,
     rules: &ListingRules,
-    observe: &mut dyn FnMut(&[Customer<'_>]),
+    observe: &mut dyn FnMut(Shown<'_, '_>),
     progress: PageProgress<'_>,
-) -> Result<Listing, Error> {
+) -> Result<(Listing, Tokens), Error> {
     let customers = Customers::new(client, None, observe);
     if rules.version == ListingVersion::V1 {
         customers.number(1).await?;
         progress(1, 1);
-        return Ok(Listing { passes: 1, pages: 1, pages_of_children: 0 });
+        return Ok((Listing { passes: 1, pages: 1, pages_of_children: 0 }, customers.tokens()));
     }
     // What total_count means is documented.
     let by_total = Walk::ByTotal { side_by_side: rules.side_by_side, is_doubted: false };
-    let walk = if rules.trust_total { by_total } else { Walk::ToShortPage };
+    let walk = if rules.trust_total { by_total } else { Walk::ToEmptyPage };
     let rules = PassRules { walk, trust_total: rules.trust_total };
     let Passes { passes, pages } = read_all(&customers, rules, progress).await?;
-    Ok(Listing { passes, pages, pages_of_children: 0 })
+    Ok((Listing { passes, pages, pages_of_children: 0 }, customers.tokens()))
 }
 
 /// The children of one customer, page after page.
@@ -76,9 +86,13 @@ pub(super) async fn children(
     rules: &ListingRules,
     parent: &str,
 ) -> Result<Children, Error> {
-    let (mut provided_ids, mut seen) = (Vec::new(), Vec::<Seen>::new());
+    let (mut provided_ids, mut unreadable, mut seen) = (Vec::new(), 0, Vec::<Seen>::new());
     let id = |child: &Customer<'_>| child.provided_id.as_deref().map(str::to_owned);
-    let mut observe = |children: &[Customer<'_>]| provided_ids.extend(children.iter().filter_map(id));
+    let mut observe = |shown: Shown<'_, '_>| match shown {
+        Shown::Customers(children) => provided_ids.extend(children.iter().filter_map(id)),
+        Shown::Partial(Partial { provided_id: None, gap: Gap::Unreadable, .. }, _) => unreadable += 1,
+        Shown::Partial(child, _) => provided_ids.extend(child.provided_id.map(Cow::into_owned)),
+    };
     let customers = Customers::new(client, Some(parent), &mut observe);
     loop {
         let before = customers.distinct();
@@ -90,28 +104,56 @@ pub(super) async fn children(
         }
     }
     drop(customers);
-    Ok(Children { provided_ids, pages: seen.len() })
+    Ok(Children { provided_ids, unreadable, pages: seen.len() })
+}
+
+/// The first page alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstPage {
+    /// Customers on it.
+    pub customers: usize,
+    /// How many it promises on all pages.
+    pub total: Option<u64>,
+    /// Those of its customers whose records can't be read: their ids, as far as these can be.
+    pub unreadable: Vec<Option<String>>,
 }
 
 impl<T: Transport> Client<T> {
-    /// The first page alone: how many customers it has, and how many it promises.
-    pub async fn first_page(&self) -> Result<(usize, Option<u64>), Error> {
-        let mut nobody = |_: &[Customer<'_>]| {};
-        let seen = Customers::new(self, None, &mut nobody).number(1).await?;
-        Ok((seen.records, seen.total))
+    /// The first page alone.
+    pub async fn first_page(&self) -> Result<FirstPage, Error> {
+        let mut unreadable = Vec::new();
+        let mut observe = |shown: Shown<'_, '_>| {
+            if let Shown::Partial(Partial { provided_id, gap: Gap::Unreadable, .. }, _) = shown {
+                unreadable.push(provided_id.map(Cow::into_owned));
+            }
+        };
+        let Seen { records, total, .. } = Customers::new(self, None, &mut observe).number(1).await?;
+        Ok(FirstPage { customers: records, total, unreadable })
+    }
+}
+
+impl Tokens {
+    /// Whether a customer with this token was listed.
+    #[must_use]
+    pub fn has(&self, token: &str) -> bool {
+        self.0.has(token)
     }
 }
 
 impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
-    fn new(client: &'c Client<T>, parent: Option<&'c str>, observe: &'o mut dyn FnMut(&[Customer<'_>])) -> Self {
+    fn new(client: &'c Client<T>, parent: Option<&'c str>, observe: &'o mut dyn FnMut(Shown<'_, '_>)) -> Self {
         Self { client, parent, union: Mutex::new(Union { tokens: Distinct::default(), observe }) }
+    }
+
+    fn tokens(self) -> Tokens {
+        Tokens(self.union.into_inner().unwrap_or_else(PoisonError::into_inner).tokens)
     }
 
     async fn number(&self, number: usize) -> Result<Seen, Error> {
         let version = self.client.settings.listing.version;
         let read = |body: &[u8]| {
             let mut union = self.union.lock().map_err(|_| Unusable::Shape)?;
-            let Page { total, customers } = Page::read(body, version, &mut |customers| union.add(customers))?;
+            let Page { total, customers } = Page::read(body, version, &mut |shown| union.take(shown))?;
             union.tokens.expect(total.unwrap_or_default());
             let all = (version == ListingVersion::V1).then_some(customers as u64);
             Ok(Seen { records: customers, total: all.or(total), next: None })
@@ -133,6 +175,18 @@ impl<T: Transport> Pages for Customers<'_, '_, T> {
 }
 
 impl Union<'_> {
+    fn take(&mut self, shown: Shown<'_, '_>) {
+        match shown {
+            Shown::Customers(customers) => self.add(customers),
+            Shown::Partial(partial, record) => {
+                let token = Some(&*partial.token).filter(|token| !token.is_empty());
+                if self.tokens.insert(token.or(partial.provided_id.as_deref()).unwrap_or(record)) {
+                    (self.observe)(Shown::Partial(partial, record));
+                }
+            }
+        }
+    }
+
     fn add(&mut self, customers: &mut [Customer<'_>]) {
         let are_new = self.tokens.insert_all(customers.iter().map(|customer| {
             let token = Some(&*customer.token).filter(|token| !token.is_empty());
@@ -145,6 +199,6 @@ impl Union<'_> {
                 new += 1;
             }
         }
-        (self.observe)(&customers[..new]);
+        (self.observe)(Shown::Customers(&mut customers[..new]));
     }
 }

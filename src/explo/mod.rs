@@ -9,8 +9,10 @@ mod endpoint;
 mod error;
 mod listed;
 mod listing;
+mod look;
 mod observed;
 mod page;
+mod refusal;
 mod rename;
 mod tags;
 pub mod wire;
@@ -20,31 +22,37 @@ use std::collections::BTreeSet;
 pub use crate::http::{
     Answer, Attempts, Fault, Incoming, Outgoing, Pacer, PageProgress, Stop, Transport, Unusable, retry_after,
 };
-use crate::model::{Customer, Tenant};
+use crate::model::{Customer, Record, Tenant};
 
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use listing::{Children, Listing};
+pub use listing::{Children, FirstPage, Listing, Tokens};
+pub use look::Look;
 pub use observed::{CallStats, Latency, Observed};
-pub use page::Page;
+pub use page::{Page, Shown};
+pub use refusal::Refusal;
 pub use wire::ListingVersion;
 
 /// Reads customers; changes nothing.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Reader {
-    /// Shows every customer once, a few at a time, and proves that they are all, or fails.
+    /// Shows every customer once, a few at a time, and proves that they are all, or fails. With their tokens.
     async fn list(
         &self,
-        observe: &mut dyn FnMut(&[Customer<'_>]),
+        observe: &mut dyn FnMut(Shown<'_, '_>),
         progress: PageProgress<'_>,
-    ) -> Result<Listing, Error>;
+    ) -> Result<(Listing, Tokens), Error>;
 
     /// The customers below this one: those directly below it, perhaps all.
     async fn children(&self, parent: &str) -> Result<Children, Error>;
 
     /// One customer by its id.
-    async fn customer(&self, provided_id: &str) -> Result<Customer<'static>, Error>;
+    async fn customer(&self, provided_id: &str) -> Result<Look, Error>;
+
+    /// Whether such a refusal means that nobody has the id: whether it is what this server answers for an id that nobody can
+    /// have, which is asked for once.
+    async fn is_absence(&self, refusal: &Refusal) -> Result<bool, Error>;
 
     /// The names of all tags; `None` where Explo does not tell.
     async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error>;
@@ -62,12 +70,13 @@ pub trait Writer {
     /// Makes the customer of a tenant, or finds that it exists.
     async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error>;
 
-    /// Changes the fields that the tenant has. The answer is the customer as it is now.
-    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Customer<'static>, Error>;
+    /// Changes the fields that the tenant has. The answer is the customer as it is now, which may be too large
+    /// to be read whole.
+    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error>;
 
     /// Gives the customer with the old id the new one; it keeps its token. An answer that is lost is found out before the call
-    /// is repeated. The customer as it is now.
-    async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Customer<'static>, Error>;
+    /// is repeated. The customer as it is now, which may be too large to be read whole.
+    async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error>;
 
     /// Makes a tag; one that is there by now is as good.
     async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error>;

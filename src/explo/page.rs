@@ -1,18 +1,16 @@
 //! One page of the listing, read in one pass: a few customers at a time are shown as soon as they are parsed, and forgotten.
 //!
 //! So customers may have been shown when the rest of the page turns out to be of no use. They were whole, and a page that
-//! is read again shows them again.
+//! is read again shows them again. A record that can't be read whole is one customer's matter.
 
 use std::borrow::Cow;
-
-use serde::de::IgnoredAny;
 
 use super::{
     Unusable,
     listed::{self, Layouts, flag, text},
     wire::{self, ListingVersion},
 };
-use crate::model::{Customer, Scan, json};
+use crate::model::{Customer, Partial, Scan, json};
 
 /// What a page tells beside its customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +33,16 @@ struct Told<'a> {
     shows_others: bool,
 }
 
-type Show<'s> = &'s mut dyn FnMut(&mut [Customer<'_>]);
+/// What is shown of a page.
+#[derive(Debug)]
+pub enum Shown<'s, 'a> {
+    /// Some customers.
+    Customers(&'s mut [Customer<'a>]),
+    /// A customer of which the record can't be read whole, and the record.
+    Partial(Partial<'a>, &'a str),
+}
+
+type Show<'s> = &'s mut dyn FnMut(Shown<'_, '_>);
 
 /// Customers shown at once: whoever looks each of them up need not wait for one after the other.
 const BATCH: usize = 32;
@@ -49,7 +56,7 @@ impl Page {
         let text = wire::text(body)?;
         let mut scan = Scan::new(text);
         let told = envelope(&mut scan, version, show).and_then(|told| Ok(scan.end().map(|()| told)?));
-        told.map_err(|_| unusable(text, version))?.page(version)
+        told.map_err(|_| wire::why_unusable(text, levels_above(version)))?.page(version)
     }
 }
 
@@ -59,15 +66,6 @@ fn levels_above(version: ListingVersion) -> usize {
         ListingVersion::V1 => 3,
         ListingVersion::V2 => 4,
     }
-}
-
-/// Of a page that can't be read; what is wrong with the whole of it counts more than what was found first.
-fn unusable(text: &str, version: ListingVersion) -> Unusable {
-    // Before the parser, whose memory grows with the depth of what it skips.
-    if !json::is_no_deeper(text, levels_above(version) + json::MAX_DEPTH) {
-        return Unusable::Shape;
-    }
-    serde_json::from_str::<IgnoredAny>(text).map_or_else(|error| wire::unusable(&error), |_| Unusable::Shape)
 }
 
 /// A key may come in two spellings at once, and in each of them once.
@@ -135,18 +133,21 @@ fn list(scan: &mut Scan<'_>, show: Show<'_>) -> Result<Option<usize>, Unusable> 
     let (mut layouts, mut batch) = (Layouts::default(), vec![Customer::default(); BATCH]);
     let (mut count, mut full, mut start) = (0, 0, scan.position());
     while scan.has_element(count == 0)? {
-        listed::next(scan, &mut layouts, &mut batch[full])?;
-        (count, full) = (count + 1, full + 1);
+        match listed::next(scan, &mut layouts, &mut batch[full])? {
+            None => full += 1,
+            Some((partial, record)) => show(Shown::Partial(partial, record)),
+        }
+        count += 1;
         let is_large = scan.position() - start > LARGEST_BATCH;
         if full == BATCH || is_large {
-            show(&mut batch[..full]);
+            show(Shown::Customers(&mut batch[..full]));
             (full, start) = (0, scan.position());
         }
         if is_large {
             batch.fill(Customer::default());
         }
     }
-    show(&mut batch[..full]);
+    show(Shown::Customers(&mut batch[..full]));
     Ok(Some(count))
 }
 

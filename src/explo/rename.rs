@@ -4,13 +4,16 @@
 //!
 //! | new id | old id | then |
 //! |---|---|---|
-//! | there | not there | it was applied |
-//! | not there | there | it was not: again after a backoff, up to `max_attempts` |
+//! | there | absent | it was applied |
+//! | absent | there | it was not: again after a backoff, up to `max_attempts` |
 //! | there | there | a failure: another customer has the new id by now |
-//! | not there | not there | a failure: the customer is gone |
+//! | absent | absent | a failure: the customer is gone |
+//! | else | | a failure that says what was found: a refusal is not absence |
+//!
+//! A customer whose record is too large to be read is there.
 
 use super::{
-    Error, Fault, Reader,
+    Error, Fault, Look, Reader,
     client::{Client, Request},
     customers::{about, read_answer},
     endpoint::Endpoint,
@@ -18,7 +21,7 @@ use super::{
 };
 use crate::{
     http::{Attempts, Transport},
-    model::Customer,
+    model::{Gap, Record},
 };
 
 const ENDPOINT: Endpoint = Endpoint::UpdateCustomer;
@@ -28,7 +31,7 @@ pub(super) async fn rename(
     old: &str,
     new: &str,
     attempts: Attempts,
-) -> Result<Customer<'static>, Error> {
+) -> Result<Record<'static>, Error> {
     let (mut failed, last) = (attempts.before, attempts.last(client.settings.max_attempts));
     if failed > 0 {
         client.back_off(ENDPOINT, failed, None).await?;
@@ -52,30 +55,44 @@ pub(super) async fn rename(
 }
 
 /// The call, once; throttled, it was not applied, and is made again.
-async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Customer<'static>, Error> {
+async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Record<'static>, Error> {
     let body = serde_json::to_string(&RenameBody { provided_id: old, new_provided_id: new }).unwrap_or_default();
     let request = Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body), sent: None };
-    let (answer, _) = client.call(&request, Attempts::FIRST, read_answer).await?;
-    about(new, ENDPOINT, answer).map(|(_, customer)| customer)
+    let ((_, record), _) = client.call(&request, Attempts::FIRST, read_answer).await?;
+    about(new, ENDPOINT, record)
 }
 
 /// The customer under its new id; `None` where it still has the old one.
-async fn renamed(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Option<Customer<'static>>, Error> {
-    let renamed = look(client, new).await?;
-    match (renamed, look(client, old).await?) {
+async fn renamed(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Option<Record<'static>>, Error> {
+    let (renamed, former) = (look(client, new).await?, look(client, old).await?);
+    match (is_there(client, renamed, "new").await?, is_there(client, former, "old").await?) {
         (Some(renamed), None) => Ok(Some(renamed)),
         (None, Some(_)) => Ok(None),
-        (Some(_), Some(_)) => Err(Error::Unclear { found: "both ids have a customer" }),
-        (None, None) => Err(Error::Unclear { found: "neither id has a customer" }),
+        (Some(_), Some(_)) => unclear("both ids have a customer".to_owned()),
+        (None, None) => unclear("neither id has a customer".to_owned()),
     }
 }
 
-async fn look(client: &Client<impl Transport>, provided_id: &str) -> Result<Option<Customer<'static>>, Error> {
-    match client.customer(provided_id).await {
-        Ok(customer) => Ok(Some(customer)),
-        Err(Error::Rejected { .. }) => Ok(None),
-        // A call before this one may have come to effect.
-        Err(Error::Stopped { .. }) => Err(Error::Cut { endpoint: ENDPOINT }),
-        Err(error) => Err(error),
+/// Whoever has an id; `None` where nobody has it.
+async fn is_there(client: &Client<impl Transport>, look: Look, which: &str) -> Result<Option<Record<'static>>, Error> {
+    match look {
+        Look::Found(customer) => Ok(Some(Record::Whole(*customer))),
+        Look::Unreadable(partial) if partial.gap == Gap::TooLarge => Ok(Some(Record::Partial(partial))),
+        Look::Unreadable(_) => unclear(format!("the customer with the {which} id can't be read")),
+        Look::Refused(refusal) if client.is_absence(&refusal).await.map_err(cut)? => Ok(None),
+        Look::Refused(refusal) => unclear(format!("Explo refuses to show who has the {which} id: {refusal}")),
     }
+}
+
+async fn look(client: &Client<impl Transport>, provided_id: &str) -> Result<Look, Error> {
+    client.customer(provided_id).await.map_err(cut)
+}
+
+/// A call before the one that was stopped may have come to effect.
+fn cut(error: Error) -> Error {
+    if let Error::Stopped { .. } = error { Error::Cut { endpoint: ENDPOINT } } else { error }
+}
+
+fn unclear<T>(found: String) -> Result<T, Error> {
+    Err(Error::Unclear { found })
 }

@@ -10,14 +10,14 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{error::Category, value::RawValue};
 
 use super::{
     Unusable,
-    listed::{self, named, raw_flag},
+    listed::{self, flag, named, raw_flag},
 };
-use crate::model::{Customer, Object, Tenant, json};
+use crate::model::{Object, Record, Scan, Tenant, json};
 
 /// The endpoints that list customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,29 +28,56 @@ pub enum ListingVersion {
     V2,
 }
 
-/// The answer to `create_customer`, `update_customer` and `get_customer`.
-#[derive(Debug, Deserialize)]
-struct Answer<'a> {
-    #[serde(borrow)]
-    success: Option<&'a RawValue>,
-    #[serde(borrow)]
-    new_customer: Option<&'a RawValue>,
-    #[serde(borrow, rename = "newCustomer")]
-    camel_new_customer: Option<&'a RawValue>,
-    #[serde(borrow)]
-    customer: Option<&'a RawValue>,
+/// What an answer about one customer says.
+#[derive(Default)]
+struct Told<'a> {
+    success: Option<&'a str>,
+    /// By the spelling of the key: `new_customer`, `newCustomer`.
+    is_new: [Option<&'a str>; 2],
+    customer: Option<Record<'a>>,
 }
 
+/// Levels of an answer above a customer's values.
+const ABOVE: usize = 2;
+
 /// Reads the answer about one customer, and whether it says that the customer is new.
-pub fn read_answer(body: &[u8]) -> Result<(bool, Customer<'_>), Unusable> {
-    let answer: Answer<'_> = read(body, 2)?;
-    let customer = answer.customer.filter(|customer| customer.get() != "null").ok_or(Unusable::Refusal)?;
-    if answer.success.and_then(raw_flag) != Some(true) {
+pub fn read_answer(body: &[u8]) -> Result<(bool, Record<'_>), Unusable> {
+    let text = text(body)?;
+    let mut scan = Scan::new(text);
+    let told = told(&mut scan).and_then(|told| Ok(scan.end().map(|()| told)?));
+    let Told { success, is_new, customer } = told.map_err(|_| why_unusable(text, ABOVE))?;
+    let customer = customer.ok_or(Unusable::Refusal)?;
+    if success.and_then(flag) != Some(true) {
         return Err(Unusable::Shape);
     }
-    let is_new = answer.new_customer.or(answer.camel_new_customer);
-    let is_new = is_new.map_or(Some(false), raw_flag).ok_or(Unusable::Shape)?;
-    Ok((is_new, listed::read(customer.get())?))
+    let is_new = is_new.into_iter().flatten().next();
+    Ok((is_new.map_or(Some(false), flag).ok_or(Unusable::Shape)?, customer))
+}
+
+fn told<'a>(scan: &mut Scan<'a>) -> Result<Told<'a>, Unusable> {
+    if !scan.enter(b'{')? {
+        return Err(Unusable::Shape);
+    }
+    let (mut told, mut seen, mut is_first) = (Told::default(), [false; 4], true);
+    while let Some(key) = scan.key(is_first)? {
+        is_first = false;
+        let known = ["success", "new_customer", "newCustomer", "customer"].iter().position(|known| *known == key);
+        if known.is_some_and(|known| std::mem::replace(&mut seen[known], true)) {
+            return Err(Unusable::Shape);
+        }
+        if known == Some(3) && scan.ahead() != Some(b'n') {
+            told.customer = Some(listed::record(scan)?);
+            continue;
+        }
+        let value = Some(scan.value(ABOVE + json::MAX_DEPTH - 1)?).filter(|value| *value != "null");
+        match known {
+            Some(0) => told.success = value,
+            Some(1) => told.is_new[0] = value,
+            Some(2) => told.is_new[1] = value,
+            _ => {}
+        }
+    }
+    Ok(told)
 }
 
 /// The answer to `group_tags`.
@@ -104,8 +131,17 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
     if text.trim_start().is_empty() { Err(Unusable::Unreadable("is empty")) } else { Ok(text) }
 }
 
+/// Of an answer that can't be read; what is wrong with the whole of it counts more than what was found first.
+pub(super) fn why_unusable(text: &str, levels_above: usize) -> Unusable {
+    // Before the parser, whose memory grows with the depth of what it skips.
+    if !json::is_no_deeper(text, levels_above + json::MAX_DEPTH) {
+        return Unusable::Shape;
+    }
+    serde_json::from_str::<IgnoredAny>(text).map_or_else(|error| unusable(&error), |_| Unusable::Shape)
+}
+
 /// What an error of the parser says of an answer.
-pub(super) fn unusable(error: &serde_json::Error) -> Unusable {
+fn unusable(error: &serde_json::Error) -> Unusable {
     match error.classify() {
         Category::Data => Unusable::Shape,
         Category::Eof => Unusable::Unreadable("is cut short"),

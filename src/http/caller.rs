@@ -204,6 +204,7 @@ impl<T: Transport> Caller<T> {
         call.ended(answer, began.elapsed());
         let Incoming { status, headers, body } = match answered {
             Some(Ok(answer)) => answer,
+            Some(Err(Fault::Unsent(reason))) => return Attempt::Final(Failure::Unsent { reason }),
             Some(Err(fault)) => return Attempt::Failed(fault),
             None => return Attempt::Final(Failure::Cut),
         };

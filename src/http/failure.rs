@@ -13,6 +13,12 @@ pub enum Failure {
         /// What may be told of the answer.
         excerpt: String,
     },
+    /// The call was not made: no request can say that.
+    #[error("it was not called: {reason}")]
+    Unsent {
+        /// What stands against it.
+        reason: String,
+    },
     /// Tried as often as is allowed.
     #[error("it failed {attempts} times, the last time because {fault}")]
     GaveUp {
@@ -54,6 +60,9 @@ pub enum Fault {
     /// The answer can't be read: cut, empty, HTML, too large.
     #[error("its answer {0}")]
     Unreadable(&'static str),
+    /// No request can say that: another try would not help.
+    #[error("{0}")]
+    Unsent(String),
     /// Too many calls for too long.
     #[error("it was throttled (429) for ten minutes")]
     Throttled,
@@ -65,7 +74,7 @@ impl Fault {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Server { retry_after, .. } => *retry_after,
-            Self::Connection(_) | Self::Timeout | Self::Unreadable(_) | Self::Throttled => None,
+            Self::Connection(_) | Self::Timeout | Self::Unreadable(_) | Self::Unsent(_) | Self::Throttled => None,
         }
     }
 }

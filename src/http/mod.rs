@@ -4,6 +4,7 @@
 //! Explo and a source of records are both called in this way, and nothing here knows either.
 
 mod caller;
+mod distinct;
 mod excerpt;
 mod failure;
 mod pacer;
@@ -13,10 +14,11 @@ mod stop;
 mod transport;
 
 pub use caller::{Answer, Attempts, Call, Caller, Patience};
+pub use distinct::Distinct;
 pub use excerpt::excerpt;
 pub use failure::{Failure, Fault, Unusable};
 pub use pacer::Pacer;
-pub use passes::{Distinct, Incomplete, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
+pub use passes::{Incomplete, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
 pub use retry::retry_after;
 pub use stop::Stop;
 pub use transport::{Header, Https, Incoming, Outgoing, Transport};

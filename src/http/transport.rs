@@ -151,10 +151,14 @@ fn fault(error: reqwest::Error) -> Fault {
     if error.is_timeout() {
         return Fault::Timeout;
     }
+    let is_unsent = error.is_builder();
     let error = error.without_url();
     let mut cause: &dyn std::error::Error = &error;
     while let Some(source) = cause.source() {
         cause = source;
+    }
+    if is_unsent {
+        return Fault::Unsent(format!("no request can be made of it, for its address may be too long ({cause})"));
     }
     Fault::Connection(format!("{error}: {cause}"))
 }

@@ -22,7 +22,8 @@ pub fn checked(text: &str) -> Result<&str, JsonError> {
 }
 
 /// Whether no escape is half a surrogate pair, in a text that is sound but for that.
-fn has_whole_pairs(mut text: &str) -> bool {
+#[must_use]
+pub fn has_whole_pairs(mut text: &str) -> bool {
     let unit = |escape: &str| u16::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok();
     while let Some(at) = text.find('\\') {
         let escape = &text[at..];

@@ -11,7 +11,7 @@ mod shown;
 mod slots;
 mod tenant;
 
-pub use customer::Customer;
+pub use customer::{Customer, Gap, LARGEST_RECORD, Partial, Record};
 pub use field::Field;
 pub use layout::Layout;
 pub use scan::Scan;

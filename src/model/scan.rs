@@ -1,5 +1,7 @@
 //! Walks a JSON text once: each value is checked and its end found, and nothing is built.
 
+mod skip;
+
 use std::borrow::Cow;
 
 use super::Layout;
@@ -118,6 +120,18 @@ impl<'a> Scan<'a> {
             Some(plain) => Cow::Borrowed(plain),
             None => self.escaped()?,
         };
+        self.skip_colon()?;
+        Ok(Some(key))
+    }
+
+    /// The same, with its quotes: half a surrogate pair in it does no harm.
+    pub fn quoted_key(&mut self, is_first: bool) -> Result<Option<&'a str>, JsonError> {
+        if !self.goes_on(is_first, b'}')? {
+            return Ok(None);
+        }
+        let start = self.at;
+        self.skip_string()?;
+        let key = self.since(start);
         self.skip_colon()?;
         Ok(Some(key))
     }

@@ -37,6 +37,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The ids of customers without a tenant, sorted; left alone.
     pub orphans: Vec<String>,
+    /// The ids of customers whose records can't be read, sorted, `None` for an id that can't be read either; left alone.
+    pub unreadable: Vec<Option<String>>,
     /// The tenants that can't be planned, sorted by id.
     pub invalid: Vec<Invalid>,
     /// Customers that hold what is wanted.

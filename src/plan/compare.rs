@@ -103,6 +103,17 @@ pub fn sides(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: 
     (new_form(tenant, customer, field, rules), old_form(tenant, customer, field, rules))
 }
 
+/// All that a tenant manages, as different from what can't be read: that is `null`. The parent aside, which no record shows.
+#[must_use]
+pub fn managed_differences(tenant: &Tenant<'_>, rules: Rules) -> Vec<Difference> {
+    let nobody = Customer::default();
+    let difference = |field| {
+        let new = new_form(tenant, &nobody, field, rules)?;
+        Some(Difference { field, old: "null".to_owned(), new })
+    };
+    Field::ALL.into_iter().filter_map(difference).collect()
+}
+
 /// Whether writing these fields carries values that are others', so that the current ones must be read first.
 #[must_use]
 pub fn needs_current(managed: &Managed, fields: &[Field], rules: Rules) -> bool {

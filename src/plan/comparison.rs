@@ -4,6 +4,7 @@ mod checks;
 mod hidden;
 mod lacking;
 mod parents;
+mod unreadable;
 
 use std::{
     borrow::Cow,
@@ -24,6 +25,7 @@ use crate::model::{Customer, Field, Invalid, Tenant};
 
 pub use hidden::Found;
 use lacking::Lacking;
+use unreadable::PREVIOUS_UNREADABLE;
 
 const NAMELESS: &str = "name is NULL or not in the query, and a new customer needs one";
 
@@ -45,6 +47,10 @@ pub struct Comparison<'f> {
     former: Vec<Former>,
     /// More than one customer was seen for these.
     doubled: BTreeSet<RowNumber>,
+    /// The customers of these can't be read.
+    unread: BTreeSet<RowNumber>,
+    /// The ids of customers that can't be read, as far as they can be.
+    unreadable: Vec<Option<String>>,
     renames: Vec<RowNumber>,
     /// Once all customers were given.
     hierarchy: Option<Hierarchy>,
@@ -87,6 +93,7 @@ pub struct Comparison<'f> {
 struct Former {
     provided_id: String,
     seen: Vec<Seen>,
+    is_unreadable: bool,
 }
 
 /// Which customers were given.
@@ -110,6 +117,8 @@ impl<'f> Comparison<'f> {
             doubtful: Doubtful::default(),
             former: Vec::new(),
             doubled: BTreeSet::new(),
+            unread: BTreeSet::new(),
+            unreadable: Vec::new(),
             renames: Vec::new(),
             hierarchy: None,
             placed: Placed::default(),
@@ -165,12 +174,7 @@ impl<'f> Comparison<'f> {
     }
 
     fn see(&mut self, customer: &Customer<'_>, provided_id: &str, probe: Probe) {
-        if self.findings.has_token(customer, provided_id) {
-            self.recognised += 1;
-            self.stale.remove(provided_id);
-        } else if !self.stale.is_empty() {
-            self.strange.insert(token_hash(&customer.token));
-        }
+        self.see_token(customer, provided_id);
         match probe {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
@@ -180,16 +184,31 @@ impl<'f> Comparison<'f> {
                 let seen = self.seen(row, customer);
                 self.take(seen);
             }
-            Probe::Doubled(row) => {
-                self.stale.remove(provided_id);
-                self.doubled.insert(row);
-            }
+            Probe::Doubled(row) => self.see_again(row, provided_id),
             Probe::Previous(rows) => {
                 let seen = rows.into_iter().map(|row| self.seen(row, customer)).collect();
-                return self.former.push(Former { provided_id: provided_id.to_owned(), seen });
+                return self.see_former(provided_id, seen, false);
             }
         }
         self.with_tenant += 1;
+    }
+
+    fn see_token(&mut self, customer: &Customer<'_>, provided_id: &str) {
+        if self.findings.has_token(customer, provided_id) {
+            self.recognised += 1;
+            self.stale.remove(provided_id);
+        } else if !self.stale.is_empty() {
+            self.strange.insert(token_hash(&customer.token));
+        }
+    }
+
+    fn see_again(&mut self, row: RowNumber, provided_id: &str) {
+        self.stale.remove(provided_id);
+        self.doubled.insert(row);
+    }
+
+    fn see_former(&mut self, provided_id: &str, seen: Vec<Seen>, is_unreadable: bool) {
+        self.former.push(Former { provided_id: provided_id.to_owned(), seen, is_unreadable });
     }
 
     fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
@@ -235,7 +254,10 @@ impl<'f> Comparison<'f> {
         let is_known = |row| self.extent == Extent::All && self.hidden_since(row).is_some();
         let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&self.index, row, true) };
         let judged = |former: Former| {
-            let verdicts = former.seen.into_iter().map(|seen| (judge(seen.row), seen));
+            let verdicts = former.seen.into_iter().map(|seen| match judge(seen.row) {
+                Verdict::Rename if former.is_unreadable => (Verdict::Invalid(PREVIOUS_UNREADABLE), seen),
+                verdict => (verdict, seen),
+            });
             (former.provided_id, verdicts.collect::<Vec<_>>())
         };
         let judged: Vec<_> = formers.into_iter().map(judged).collect();
@@ -281,6 +303,7 @@ impl<'f> Comparison<'f> {
             return;
         }
         self.reject_doubled();
+        self.reject_unread();
         self.judge_renames();
         for row in self.index.with_previous_id().collect::<Vec<_>>() {
             if let Verdict::Invalid(reason) = rename::judge(&self.index, row, false) {
@@ -371,6 +394,7 @@ impl<'f> Comparison<'f> {
             }
         }
         let Lacking { since: lacking, gone, moved } = self.lacking();
+        self.unreadable.sort_unstable();
         let parents = self.news_of_parents();
         let keeps_rows = self.findings.keeps_rows();
         let asked = self.placed.asked().filter(|_| keeps_rows).map(|parent| (parent.to_owned(), self.now));
@@ -382,6 +406,7 @@ impl<'f> Comparison<'f> {
             changes: changes.collect(),
             invalid: invalid_tenants(&self.index),
             orphans: self.orphans,
+            unreadable: self.unreadable,
             unchanged,
             unsettled: self.unsettled,
             unsettled_customers,

@@ -67,6 +67,11 @@ impl Seen {
         Self { row, listed, restyled, doubts, is_looked_at: false }
     }
 
+    /// One of which the differences are known.
+    pub(super) fn certain(row: RowNumber, differences: Vec<Difference>) -> Self {
+        Self { row, listed: differences, restyled: None, doubts: BTreeMap::new(), is_looked_at: false }
+    }
+
     pub(super) fn is_certain(&self) -> bool {
         self.doubts.is_empty()
     }

@@ -1,7 +1,16 @@
 //! Both sides of one id, and what follows.
 
 use super::{Failure, Plan};
-use crate::model::{Customer, Tenant};
+use crate::model::{Customer, Gap, Tenant};
+
+/// Why nothing can be told of a customer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unseen {
+    /// Its record can't be read.
+    Unreadable(Gap),
+    /// Explo refuses to show who has the id: in these words.
+    Refused(String),
+}
 
 /// One tenant with its customer.
 #[derive(Debug)]
@@ -12,6 +21,8 @@ pub struct Explanation {
     pub tenant: Option<Tenant<'static>>,
     /// What Explo has under the id or, if nothing, under the previous one.
     pub customer: Option<Customer<'static>>,
+    /// Why the customer is not told though there may be one.
+    pub unseen: Option<Unseen>,
     /// Of this tenant alone.
     pub plan: Plan,
     /// Why a run would not try it yet.

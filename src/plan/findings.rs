@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Difference, Entry, Failure, Remembered, Rule, Shown, lasting_fingerprint,
+    Difference, Entry, Failure, Remembered, Rule, Shown, TOO_LARGE, lasting_fingerprint,
     remembered::{Finding, Sides},
     token_hash,
 };
@@ -144,7 +144,23 @@ impl Findings {
         let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
         let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
         let is_back = known.customer_gone_since.is_some();
-        lacks_token || is_back || !matches!(known.seen, Some(Shown::Listed(_))) || is_equal && known.failure.is_some()
+        let is_seen = matches!(known.seen, Some(Shown::Listed(seen)) if seen != TOO_LARGE);
+        lacks_token || is_back || !is_seen || is_equal && known.failure.is_some()
+    }
+
+    /// The same where the record is too large to be read.
+    pub(super) fn lacks_too_large(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
+        let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
+        let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
+        lacks_token || known.customer_gone_since.is_some() || known.seen != Some(Shown::Listed(TOO_LARGE))
+    }
+
+    /// Whether just what the tenant wants was sent to a customer whose record is too large to be read.
+    pub(super) fn is_sent_too_large<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> bool {
+        let is_too_large =
+            |known: &&Remembered| known.seen == Some(Shown::Listed(TOO_LARGE)) && known.failure.is_none();
+        let known = self.known.get(provided_id).filter(is_too_large);
+        known.is_some_and(|known| known.wanted == Some(lasting_fingerprint(&tenant())))
     }
 
     /// What is remembered of a customer until now.

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    Fingerprints, Layouts,
+    Fingerprints, Layouts, measure,
     rows::{Ids, RowNumber, Rows},
 };
 use crate::model::{Field, Invalid, Managed, Row, Slots, Tenant};
@@ -81,7 +81,14 @@ impl Index {
         for (row, id) in rows.iter().zip(ids) {
             self.count += 1;
             match row {
-                Ok(tenant) => self.insert_tenant(tenant, id),
+                Ok(tenant) => match measure(tenant, None) {
+                    Ok(()) => self.insert_tenant(tenant, id),
+                    Err(reason) => self.insert_invalid(&Invalid {
+                        provided_id: Some(tenant.provided_id.clone().into_owned()),
+                        previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
+                        reason,
+                    }),
+                },
                 Err(invalid) => self.insert_invalid(invalid),
             }
         }

@@ -21,6 +21,7 @@ mod fingerprint;
 mod guard;
 mod hierarchy;
 mod index;
+mod measure;
 mod order;
 pub mod predict;
 mod remember;
@@ -33,19 +34,22 @@ mod tags;
 mod written;
 
 pub use change::{Change, Plan, Update};
-pub use compare::{Difference, EmailRule, KeyStyle, Rules, TagRule, compare, needs_current, sides, wanted};
+pub use compare::{
+    Difference, EmailRule, KeyStyle, Rules, TagRule, compare, managed_differences, needs_current, sides, wanted,
+};
 pub use comparison::{Comparison, Found};
 pub use due::Due;
 pub use entry::{Acknowledged, Entry, Listed, Token};
-pub use explanation::Explanation;
+pub use explanation::{Explanation, Unseen};
 pub use failure::Failure;
 pub use findings::Findings;
 pub use fingerprint::{Fingerprints, Layouts};
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use index::{Index, Probe};
+pub use measure::measure;
 pub use remembered::{
-    FieldFindings, Finding, Remembered, Shown, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+    FieldFindings, Finding, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
 };
 pub use rows::RowNumber;
 pub use saved::SavedPlan;

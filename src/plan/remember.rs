@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Acknowledged, Change, Entry, Failure, Findings, Listed, Plan, Remembered, RowNumber, Shown, Token, Unsettled,
-    lasting_fingerprint,
+    Acknowledged, Change, Entry, Failure, Findings, Listed, Plan, Remembered, RowNumber, Shown, TOO_LARGE, Token,
+    Unsettled, lasting_fingerprint,
 };
 use crate::model::Field;
 
@@ -90,8 +90,9 @@ impl Plan {
         remembered.seen = match (answer, remembered.seen) {
             // An update does not make it listed.
             (Some(_), Some(Shown::Hidden(_))) if matches!(change, Change::Update(_)) => Some(Shown::Hidden(self.now)),
+            // That a listing is too large counts: an answer has less in it.
+            (Some(_), seen @ Some(Shown::Listed(TOO_LARGE))) | (None, seen @ Some(Shown::Listed(_))) => seen,
             (Some(answer), _) => Some(answer.seen),
-            (None, seen @ Some(Shown::Listed(_))) => seen,
             (None, Some(Shown::Hidden(_)) | None) => Some(Shown::Listed(wanted)),
         };
         let former = match change {

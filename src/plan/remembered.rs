@@ -84,7 +84,12 @@ impl Remembered {
     pub(super) fn is_remarkable(&self) -> bool {
         let is_known_hidden = self.is_hidden() && self.wanted.is_some();
         let is_settled = self.failure.is_none() && self.fields == FieldFindings::default();
-        is_known_hidden || !is_settled || self.parent.is_some() || self.children_listed_at.is_some()
+        let is_sent_too_large = self.seen == Some(Shown::Listed(TOO_LARGE)) && self.wanted.is_some();
+        is_known_hidden
+            || is_sent_too_large
+            || !is_settled
+            || self.parent.is_some()
+            || self.children_listed_at.is_some()
     }
 
     /// Whether its customer is hidden, and nothing is wrong with it.
@@ -148,6 +153,9 @@ impl Sides {
         Self { wanted: xxh3_64(difference.new.as_bytes()), seen: xxh3_64(difference.old.as_bytes()) }
     }
 }
+
+/// Stands for what a customer holds whose record is too large to be read.
+pub const TOO_LARGE: u64 = u64::from_be_bytes(*b"toolarge");
 
 /// A hash that tells tokens apart without holding one.
 #[must_use]

@@ -100,6 +100,7 @@ impl SavedPlan {
             rules: self.rules,
             now,
             orphans: Vec::new(),
+            unreadable: Vec::new(),
             invalid: Vec::new(),
             unchanged: 0,
             unsettled: Vec::new(),

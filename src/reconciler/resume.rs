@@ -1,13 +1,18 @@
 //! A plan that was made before: each record is compared again, and what moved since is left alone.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::HashSet,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Reconciler, Run};
 use crate::{
-    explo::{Listing, Reader, Writer},
-    plan::{Change, Placed, Plan, compare},
+    explo::{Listing, Look, Reader, Tokens, Writer},
+    model::{Gap, Partial},
+    plan::{Change, Difference, Placed, Plan, Update, compare, managed_differences},
     progress::Progress,
     source::Source,
 };
@@ -18,11 +23,12 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (mut listing, mut placed) = (Listing::default(), Placed::default());
         let parents = plan.parents_of_moves();
         self.list_below(&parents, &mut listing, |parent, children| placed.take(&plan.index, parent, children)).await?;
-        let is_unmoved = |change| self.is_unmoved(&plan, change, &placed);
+        let is_refused = AtomicBool::new(false);
+        let is_unmoved = |change| self.is_unmoved(&plan, change, &placed, &is_refused);
         let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
-        // A rename looks at both ids.
-        plan.looks = unmoved.len() + plan.renames().count();
+        // A rename looks at both ids, and what a refusal means is asked for once.
+        plan.looks = unmoved.len() + plan.renames().count() + usize::from(is_refused.into_inner());
         // Without its rename an update would be another customer's.
         let renames_that_moved: HashSet<_> =
             plan.renames().zip(&unmoved).filter(|(_, is_unmoved)| !**is_unmoved).map(|(row, _)| row).collect();
@@ -37,27 +43,46 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let plan = self.check_tags(plan).await?;
         // Whoever names a change wants it now.
         let due = Self { retry_failed: true, ..*self }.due(&plan);
-        let applied = Some(self.apply(&plan, &due, writer, progress).await);
+        let applied = Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await);
         Ok(Run { plan, due, listing, skipped, held: Vec::new(), applied })
     }
 
-    async fn is_unmoved(&self, plan: &Plan, change: &Change, placed: &Placed) -> Result<bool, Error> {
+    /// What can't be seen may have moved.
+    async fn is_unmoved(
+        &self,
+        plan: &Plan,
+        change: &Change,
+        placed: &Placed,
+        is_refused: &AtomicBool,
+    ) -> Result<bool, Error> {
+        let look = async |provided_id: &str| {
+            let look = self.proven(provided_id).await?;
+            is_refused.fetch_or(matches!(look, None | Some(Look::Refused(_))), Ordering::Relaxed);
+            Ok::<_, Error>(look)
+        };
         let tenant = plan.index.tenant(change.row());
         let renames = matches!(change, Change::Rename(_));
-        let is_taken = renames && self.held(&tenant.provided_id).await?.is_some();
-        let current = self.held(&plan.listed_id(change)).await?;
+        let is_free = !renames || look(&tenant.provided_id).await?.is_none();
+        let current = look(&plan.listed_id(change)).await?;
         Ok(match (change, current) {
-            _ if is_taken => false,
+            _ if !is_free => false,
             (Change::Create(_), current) => current.is_none(),
-            (Change::Rename(_), current) => current.is_some(),
-            (Change::Update(_), None) => false,
-            (Change::Update(update), Some(mut current)) => {
+            (Change::Rename(_), Some(Look::Found(_))) => true,
+            (Change::Update(update), Some(Look::Found(mut current))) => {
                 let elsewhere = placed.elsewhere(&plan.index, update.row);
                 current.parent_provided_id = elsewhere.and_then(|_| update.old_parent()).map(Cow::Owned);
-                let mut differences = compare(&tenant, &current, plan.rules);
-                differences.retain(|difference| update.fields().contains(&difference.field));
-                differences == update.differences
+                is_of(update, compare(&tenant, &current, plan.rules))
             }
+            (Change::Update(update), Some(Look::Unreadable(Partial { gap: Gap::TooLarge, .. }))) => {
+                is_of(update, managed_differences(&tenant, plan.rules))
+            }
+            (Change::Rename(_) | Change::Update(_), Some(Look::Unreadable(_) | Look::Refused(_)) | None) => false,
         })
     }
+}
+
+/// Whether a customer differs just as it did, in the fields of an update.
+fn is_of(update: &Update, mut differences: Vec<Difference>) -> bool {
+    differences.retain(|difference| update.fields().contains(&difference.field));
+    differences == update.differences
 }

@@ -6,9 +6,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Reconciler, Run};
 use crate::{
-    explo::{Listing, Reader, Writer},
+    explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Customer, Row, id_of},
-    plan::{Comparison, Explanation, Fingerprints, Index},
+    plan::{Comparison, Explanation, Fingerprints, Index, Unseen},
     progress::Progress,
     source::Source,
 };
@@ -17,6 +17,15 @@ const NO_ROW: &str = "the source has no row with this provided_id";
 
 const STRAY: &str = "source.query_one returns a row with another provided_id, and none with this one: it must compare the id \
                      as the query prints it";
+
+/// What a refusal to show a customer is taken for.
+#[derive(Debug, Clone, Copy)]
+enum Refusals {
+    /// Absence: to make a customer that exists does no harm.
+    Absence,
+    /// What it is: absence is proven.
+    Proven,
+}
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// These tenants alone: each is looked up, nothing is listed, and the guard does not apply.
@@ -28,14 +37,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     ) -> Result<Run, Error> {
         // Whoever names a tenant wants it now.
         let eager = Self { retry_failed: true, ..*self };
-        let (comparison, _) = eager.look_up(provided_ids).await?;
+        let (comparison, _) = eager.look_up(provided_ids, Refusals::Absence).await?;
         let plan = self.check_tags(comparison.finish()).await?;
         let due = eager.due(&plan);
         let applied = match writer {
             None => None,
             Some(writer) => {
                 plan.entries_of_looks(self.findings).for_each(self.record);
-                Some(self.apply(&plan, &due, writer, progress).await)
+                Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await)
             }
         };
         Ok(Run { plan, due, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
@@ -44,9 +53,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Both sides of one id.
     pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
         let provided_id = provided_id.to_owned();
-        let (mut comparison, customers) = self.look_up(&BTreeSet::from([provided_id.clone()])).await?;
+        let only = BTreeSet::from([provided_id.clone()]);
+        let (mut comparison, looks) = self.look_up(&only, Refusals::Proven).await?;
         let tenant = comparison.tenant_of(&provided_id);
-        let mut customer = customers.into_iter().flatten().next();
+        let (mut customer, mut unseen) = (None, None);
+        match looks.into_iter().flatten().next() {
+            Some(Look::Found(found)) => customer = Some(*found),
+            Some(Look::Unreadable(partial)) => unseen = Some(Unseen::Unreadable(partial.gap)),
+            Some(Look::Refused(refusal)) => unseen = Some(Unseen::Refused(refusal.to_string())),
+            None => {}
+        }
         let parent = tenant.as_ref().and_then(|tenant| tenant.parent_provided_id.as_deref());
         if let Some(parent) = parent {
             let is_child = self.look_above(&mut comparison, &provided_id, parent).await?;
@@ -55,7 +71,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
         let plan = self.check_tags(comparison.finish()).await?;
         let failure = self.due(&plan).waiting.into_iter().next().map(|(_, failure)| failure);
-        Ok(Explanation { provided_id, tenant, customer, plan, failure })
+        Ok(Explanation { provided_id, tenant, customer, unseen, plan, failure })
     }
 
     /// Whether a tenant's customer is below its parent, where that can be had.
@@ -65,11 +81,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         provided_id: &str,
         parent: &str,
     ) -> Result<Option<bool>, Error> {
-        if self.held(parent).await?.is_none() {
+        let Some(look) = self.proven(parent).await? else {
             let parent = parent.to_owned();
             if !self.read_some(&BTreeSet::from([parent.clone()])).await?.has(&parent) {
                 comparison.lack(parent);
             }
+            return Ok(None);
+        };
+        if let Look::Refused(_) = look {
             return Ok(None);
         }
         let (Some(children), _) = self.children(parent).await? else { return Ok(None) };
@@ -77,32 +96,44 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Some(children.iter().any(|child| child == provided_id)))
     }
 
-    /// Some tenants and their customers; where one has none under its id, the previous id's is looked at too.
+    /// Some tenants and the looks at their customers, `None` for absence; where one has none under its id, the previous id's
+    /// is looked at too.
     async fn look_up(
         &self,
         provided_ids: &BTreeSet<String>,
-    ) -> Result<(Comparison<'_>, Vec<Option<Customer<'static>>>), Error> {
+        refusals: Refusals,
+    ) -> Result<(Comparison<'_>, Vec<Option<Look>>), Error> {
         let mut tenants = self.read_some(provided_ids).await?;
-        let mut customers = self.look(provided_ids).await?;
-        let absent = provided_ids.iter().zip(&customers).filter(|(_, customer)| customer.is_none());
+        let mut looks = self.look(provided_ids, refusals).await?;
+        let absent = provided_ids.iter().zip(&looks).filter(|(_, look)| look.is_none());
         let previous = absent.filter_map(|(provided_id, _)| tenants.tenant_of(provided_id)?.previous_provided_id);
         let previous = previous.map(Cow::into_owned);
         let previous: BTreeSet<_> = previous.collect();
         if !previous.is_empty() {
             let mut insert = |rows: &[Row<'_>]| rows.iter().for_each(|row| tenants.insert_aside(row, &previous));
             self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
-            customers.extend(self.look(&previous).await?);
+            looks.extend(self.look(&previous, refusals).await?);
         }
         let mut comparison = self.comparison(tenants);
-        for customer in &customers {
-            comparison.observe_alone(customer.as_ref());
+        for look in &looks {
+            match look {
+                Some(Look::Found(customer)) => comparison.observe_alone(Some(customer)),
+                Some(Look::Unreadable(partial)) => comparison.observe_partial_alone(partial),
+                Some(Look::Refused(_)) | None => comparison.observe_alone(None),
+            }
         }
-        Ok((comparison, customers))
+        Ok((comparison, looks))
     }
 
-    async fn look(&self, provided_ids: &BTreeSet<String>) -> Result<Vec<Option<Customer<'static>>>, Error> {
-        let looks = stream::iter(provided_ids).map(|provided_id| self.held(provided_id));
-        looks.buffered(self.side_by_side).try_collect().await
+    async fn look(&self, provided_ids: &BTreeSet<String>, refusals: Refusals) -> Result<Vec<Option<Look>>, Error> {
+        let look = async |provided_id: &String| match refusals {
+            Refusals::Proven => self.proven(provided_id).await,
+            Refusals::Absence => {
+                let look = self.reader.customer(provided_id).await?;
+                Ok(Some(look).filter(|look| !matches!(look, Look::Refused(_))))
+            }
+        };
+        stream::iter(provided_ids).map(look).buffered(self.side_by_side).try_collect().await
     }
 
     /// The rows that are asked for, by their ids.

@@ -4,21 +4,32 @@ use std::io::{self, Write};
 
 use super::Style;
 use crate::{
-    model::{Customer, Field, Tenant, json, printable, shown},
-    plan::{Change, Explanation, Known, Plan, Rule, Unsettled, sides},
+    model::{Customer, Field, Gap, Tenant, json, printable, shown},
+    plan::{Change, Explanation, Known, Plan, Rule, Unseen, Unsettled, sides},
 };
 
 /// Writes it; without values the fields are named and marked, and that is all.
 pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let Explanation { provided_id, tenant, customer, plan, .. } = explanation;
+    let Explanation { provided_id, tenant, customer, unseen, plan, .. } = explanation;
     let row = if tenant.is_some() { "has a row" } else { "has no row that can be used" };
-    let listed = match customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id)) {
-        Some(true) => "a customer with this provided_id",
-        Some(false) => "a customer with its previous provided_id",
-        None => "no customer that this token sees with this provided_id",
+    let is_own = customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id));
+    let listed = match (is_own, unseen) {
+        (Some(true), _) => "Explo has a customer with this provided_id",
+        (Some(false), _) => "Explo has a customer with its previous provided_id",
+        (None, None) => "Explo has no customer that this token sees with this provided_id",
+        (None, Some(Unseen::Unreadable(Gap::TooLarge))) => "Explo has a customer whose record is too large to be read",
+        (None, Some(Unseen::Unreadable(Gap::Unreadable))) => "Explo has a customer whose record can't be read",
+        (None, Some(Unseen::Refused(_))) => "Explo refused to show its customer",
     };
-    writeln!(out, "{} {row}, and Explo has {listed}.", shown(provided_id))?;
-    if let Some(tenant) = tenant {
+    writeln!(out, "{} {row}, and {listed}.", shown(provided_id))?;
+    if let Some(Unseen::Refused(words)) = unseen {
+        writeln!(
+            out,
+            "The answer was: {}. That is not what Explo answers for an id that nobody has.",
+            printable(words)
+        )?;
+    }
+    if let (Some(tenant), None) = (tenant, unseen) {
         for field in Field::ALL {
             write_field(tenant, customer.as_ref(), field, plan, style, out)?;
         }
@@ -45,7 +56,10 @@ fn write_field(
     writeln!(out, "{}", format!("  {mark} {:<22}{text}", field.name()).trim_end())
 }
 
-fn decision(Explanation { tenant, plan, failure, .. }: &Explanation, style: Style) -> String {
+fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, style: Style) -> String {
+    if let (Some(Unseen::Refused(_)), None) = (unseen, plan.invalid.first()) {
+        return "A run goes by what Explo lists, and that may be told by sync --dry-run.".to_owned();
+    }
     if let Some(invalid) = plan.invalid.first() {
         return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));
     }

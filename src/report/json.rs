@@ -40,7 +40,7 @@ struct Document<'a> {
     dry_run: bool,
     tenants: usize,
     customers: usize,
-    listing: Listing,
+    listing: Listing<'a>,
     counts: Counts,
     fields: BTreeMap<&'static str, usize>,
     held: &'a [Held],
@@ -56,10 +56,12 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-struct Listing {
+struct Listing<'a> {
     passes: usize,
     pages: usize,
     complete: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    unreadable: &'a [Option<String>],
 }
 
 #[derive(Serialize)]
@@ -126,6 +128,7 @@ impl<'a> Document<'a> {
                 passes: report.run.listing.passes,
                 pages: report.run.listing.pages,
                 complete: report.run.listing.pages > 0,
+                unreadable: &plan.unreadable,
             },
             counts: report.counts(),
             fields: plan.fields().into_iter().map(|(field, n)| (field.name(), n)).collect(),

@@ -263,6 +263,7 @@ fn exit_of(error: &explo::Error) -> Exit {
         explo::Error::Unauthorized { .. } | explo::Error::Forbidden { .. } => Exit::Credentials,
         explo::Error::Stopped { .. } | explo::Error::Cut { .. } => Exit::Stopped,
         explo::Error::Rejected { .. }
+        | explo::Error::Unsent { .. }
         | explo::Error::Unclear { .. }
         | explo::Error::GaveUp { .. }
         | explo::Error::Outage { .. }

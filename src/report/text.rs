@@ -11,7 +11,7 @@ use anstyle::{AnsiColor, Style as Paint};
 use super::{Outcomes, Report};
 use crate::{
     applier::Outcome,
-    model::{Field, json, printable, shown},
+    model::{Field, Gap, json, printable, shown},
     plan::{Change, Class, Difference, Held, Unsettled},
 };
 
@@ -50,6 +50,12 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     write_list('!', RED, &plan.invalid, style, out, |invalid| {
         let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), shown);
         format!("{id}  {}", printable(&plan.reason(invalid, style.values)))
+    })?;
+    // A tenant's is among the invalid.
+    let is_strange = |id: &&Option<String>| id.as_deref().is_none_or(|id| !plan.index.has(id));
+    let unreadable: Vec<_> = plan.unreadable.iter().filter(is_strange).collect();
+    write_list('!', YELLOW, &unreadable, style, out, |id| {
+        format!("{}  {}: left alone", id.as_deref().map_or("(no id)".to_owned(), shown), Gap::Unreadable)
     })?;
     write_list('-', YELLOW, &report.run.skipped, style, out, |id| {
         format!("{}  changed in Explo since the plan was made: left alone", shown(id))

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, hint::black_box, io};
 
 use explo_sync::{
-    explo::{Listing, ListingVersion, Page},
+    explo::{Listing, ListingVersion, Page, Shown},
     model::{Object, Row, Tenant},
     plan::{Comparison, Findings, Fingerprints, Index, Layouts, Plan, Rules},
     reconciler::Run,
@@ -106,7 +106,11 @@ pub fn compare(index: Index, pages: &[String]) -> Plan {
     let findings = Findings::default();
     let mut comparison = Comparison::new(index, Rules::default(), &findings);
     for page in pages {
-        Page::read(page.as_bytes(), ListingVersion::V2, &mut |customers| comparison.observe(customers)).unwrap();
+        Page::read(page.as_bytes(), ListingVersion::V2, &mut |shown| match shown {
+            Shown::Customers(customers) => comparison.observe(customers),
+            Shown::Partial(..) => unreachable!(),
+        })
+        .unwrap();
     }
     comparison.finish()
 }

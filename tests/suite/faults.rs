@@ -40,6 +40,8 @@ enum Verdict {
     Misunderstood,
     /// It is not made again: the listing fails, or one tenant.
     Refused,
+    /// It is not made again: one tenant is invalid, or fails.
+    Unreadable,
     /// The same, and three of them are about the token.
     Forbidden,
     /// Nothing will work.
@@ -122,11 +124,15 @@ impl Place {
         };
         let code = match (verdict, self) {
             (Verdict::Retried | Verdict::Throttled, _) | (Verdict::Misunderstood, Self::FirstPage) if once => 0,
+            (Verdict::Unreadable, _) => 3,
             (Verdict::Unauthorized, _) | (Verdict::Forbidden, Self::FirstPage | Self::SecondPage) => 77,
             (_, Self::FirstPage | Self::SecondPage) => 1,
             (_, Self::Create | Self::Update) => 3,
         };
         let calls = match self {
+            // The tenant that is to be updated is on the first page.
+            Self::FirstPage if verdict == Verdict::Unreadable => [pages, creates, 0],
+            Self::SecondPage if verdict == Verdict::Unreadable => [pages, creates, updates],
             Self::FirstPage if code != 0 => [1 + again, 0, 0],
             Self::SecondPage if code != 0 => [2 + again, 0, 0],
             Self::FirstPage | Self::SecondPage => [pages + again, creates, updates],
@@ -163,7 +169,7 @@ impl Place {
 #[case::another_shape("status=200", Verdict::Refused)]
 #[case::bad_request("status=400", Verdict::Misunderstood)]
 #[case::conflict_though_applied("status-after=409", Verdict::Refused)]
-#[case::nested("nested", Verdict::Refused)]
+#[case::nested("nested", Verdict::Unreadable)]
 #[case::forbidden("forbidden", Verdict::Forbidden)]
 #[case::unauthorized("unauthorized", Verdict::Unauthorized)]
 #[tokio::test]
@@ -190,8 +196,12 @@ async fn strike(kind: &str, verdict: Verdict, place: Place, once: bool) {
         assert!(report["error"].is_null() && holds_what_is_wanted(&sandbox), "{fault}: {:?}", sandbox.customers());
         return;
     }
-    let told =
-        if code == 3 { &report["changes"][usize::from(place == Place::Update)]["error"] } else { &report["error"] };
+    let told = match (code, place) {
+        (3, Place::FirstPage | Place::SecondPage) => &report["invalid"][0]["reason"],
+        (3, Place::Create) => &report["changes"][0]["error"],
+        (3, Place::Update) => &report["changes"][1]["error"],
+        _ => &report["error"],
+    };
     assert!(told.as_str().is_some_and(|told| told.contains("customer")), "{fault}: {report}");
 
     sandbox.adjust(|api| api.faults.clear());

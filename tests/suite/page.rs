@@ -4,8 +4,8 @@
 use std::{borrow::Cow, fmt};
 
 use explo_sync::{
-    explo::{ListingVersion, Page, Unusable},
-    model::{Customer, json},
+    explo::{ListingVersion, Page, Shown, Unusable},
+    model::{Customer, Gap, Partial, json},
 };
 use proptest::{
     collection::vec,
@@ -59,27 +59,37 @@ const KEYS: [(&str, Kind); 27] = [
     ("", Kind::Text),
 ];
 
-/// Records that are no customers, and what is no JSON after a beginning that is.
-const BROKEN: [&str; 22] = [
-    "[]",
-    "7",
-    "null",
-    r#"{"token":1.5}"#,
-    r#"{"token":-0}"#,
-    r#"{"token":["a"]}"#,
-    r#"{"token":"\ud83e"}"#,
-    r#"{"name":{"name":"a"}}"#,
-    r#"{"emails":"a"}"#,
-    r#"{"emails":["a",{"name":"b"}]}"#,
-    r#"{"group_tags":["a",{"id":1}]}"#,
-    r#"{"properties":[1]}"#,
-    r#"{"is_demo_group":2}"#,
+/// Records that are no customers, with the id and token that can be read of them.
+const UNREADABLE: [(&str, Option<&str>, &str); 18] = [
+    ("[]", None, ""),
+    ("7", None, ""),
+    ("null", None, ""),
+    (r#"{"token":1.5}"#, None, ""),
+    (r#"{"token":-0,"provided_id":"a"}"#, Some("a"), ""),
+    (r#"{"token":["a"],"provided_id":7}"#, Some("7"), ""),
+    (r#"{"token":"\ud83e"}"#, None, ""),
+    (r#"{"provided_id":"\ud83e","token":"t"}"#, None, "t"),
+    (r#"{"provided_id":{"a":1},"token":"t"}"#, None, "t"),
+    (r#"{"providedId":"\u0061","provided_id":null,"name":{"name":"a"}}"#, Some("a"), ""),
+    (r#"{"emails":"a","provided_id":"a","token":"t"}"#, Some("a"), "t"),
+    (r#"{"provided_id":"a","emails":["a",{"name":"b"}]}"#, Some("a"), ""),
+    (r#"{"group_tags":["a",{"id":1}]}"#, None, ""),
+    (r#"{"properties":[1],"token":"t"}"#, None, "t"),
+    (r#"{"properties":{"a":["\ude00"]},"token":"t"}"#, None, "t"),
+    (r#"{"\ud83e":1,"token":"t"}"#, None, "t"),
+    (r#"{"is_demo_group":2,"token":"","provided_id":""}"#, None, ""),
+    (r#"{"name":[[]],"token":"t","t\u006Fken":"u"}"#, None, "u"),
+];
+
+/// What is no JSON after a beginning that is.
+const BROKEN: [&str; 10] = [
     r#"{"token":"a",}"#,
     r#"{,"token":"a"}"#,
     r#"{"token":"a""name":"b"}"#,
     r#"{"token" "a"}"#,
     r#"{"token":"a\"#,
     r#"{"emails":["a",]}"#,
+    r#"{"emails":[7.5,]}"#,
     r#"{"properties":{"a":1},"computed_properties":{"a":1}1}"#,
     r#"{"properties":{"a":1},"computed_properties":{"a":1}{"a":1}}"#,
     r#"{"properties":{"a":1},"computed_properties":{"a":1"#,
@@ -236,15 +246,25 @@ fn shown(value: &Value) -> Option<Cow<'static, str>> {
     }
 }
 
-fn read(records: &[String], version: ListingVersion) -> (Vec<Customer<'static>>, Result<Page, Unusable>) {
-    let (mut customers, records) = (Vec::new(), records.join(","));
+/// What a page shows: its customers, and those whose records can't be read.
+#[derive(Default)]
+struct All {
+    customers: Vec<Customer<'static>>,
+    partials: Vec<(Partial<'static>, String)>,
+}
+
+fn read(records: &[String], version: ListingVersion) -> (All, Result<Page, Unusable>) {
+    let (mut all, records) = (All::default(), records.join(","));
     let page = match version {
         ListingVersion::V1 => format!(r#"{{"success":1,"customers":[{records}]}}"#),
         ListingVersion::V2 => format!(r#"{{"results":{{"customers":[ {records} ]}},"total_count":7}}"#),
     };
-    let mut show = |shown: &mut [Customer<'_>]| customers.extend(shown.iter().cloned().map(Customer::into_owned));
+    let mut show = |shown: Shown<'_, '_>| match shown {
+        Shown::Customers(shown) => all.customers.extend(shown.iter().cloned().map(Customer::into_owned)),
+        Shown::Partial(partial, record) => all.partials.push((partial.into_owned(), record.to_owned())),
+    };
     let page = Page::read(page.as_bytes(), version, &mut show);
-    (customers, page)
+    (all, page)
 }
 
 proptest! {
@@ -254,13 +274,34 @@ proptest! {
     fn each_record_is_what_the_parser_makes_of_it(records in records()) {
         let expected: Vec<_> = records.iter().map(|record| parsed(record)).collect();
         for (version, total) in [(ListingVersion::V1, None), (ListingVersion::V2, Some(7))] {
-            let (customers, page) = read(&records, version);
+            let (All { customers, partials }, page) = read(&records, version);
             prop_assert_eq!(page, Ok(Page { total, customers: records.len() }));
+            prop_assert_eq!(partials, []);
             for ((customer, expected), record) in customers.iter().zip(&expected).zip(&records) {
                 prop_assert_eq!(&customer.token, &expected.token, "{}", record);
                 prop_assert_eq!(customer, expected, "{}", record);
             }
             prop_assert_eq!(customers.len(), records.len());
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_gone_past_and_told(
+        mut records in records(),
+        unreadable in select(UNREADABLE.to_vec()),
+        place in any::<sample::Index>(),
+    ) {
+        let expected: Vec<_> = records.iter().map(|record| parsed(record)).collect();
+        let (record, provided_id, token) = unreadable;
+        records.insert(place.index(records.len() + 1), record.to_owned());
+        let partial =
+            Partial { token: token.into(), provided_id: provided_id.map(Into::into), gap: Gap::Unreadable };
+        for (version, total) in [(ListingVersion::V1, None), (ListingVersion::V2, Some(7))] {
+            let (All { customers, partials }, page) = read(&records, version);
+            prop_assert_eq!(page, Ok(Page { total, customers: records.len() }));
+            prop_assert_eq!(&customers, &expected);
+            prop_assert_eq!(&partials, &[(partial.clone(), record.to_owned())]);
+            prop_assert_eq!(&partials[0].0.token, token);
         }
     }
 
@@ -272,7 +313,7 @@ proptest! {
         let expected: Vec<_> = records[..place].iter().map(|record| parsed(record)).collect();
         records.insert(place, broken.to_owned());
         for version in [ListingVersion::V1, ListingVersion::V2] {
-            let (customers, page) = read(&records, version);
+            let (All { customers, .. }, page) = read(&records, version);
             prop_assert!(page.is_err(), "{}", broken);
             prop_assert!(expected.starts_with(&customers), "{:?} of {:?}", customers, records);
         }

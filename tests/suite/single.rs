@@ -77,7 +77,9 @@ async fn explain_shows_both_sides_and_the_decision(#[case] id: &str, #[case] par
     for part in parts {
         assert!(output.stdout.contains(part), "{part:?} is not in {}", output.stdout);
     }
-    assert_eq!(endpoints(&sandbox.take_calls()), ["get_customer"]);
+    // That there is none is proven by a look at an id that nobody has.
+    let looks = if ["a", "e"].contains(&id) { 2 } else { 1 };
+    assert_eq!(endpoints(&sandbox.take_calls()), vec!["get_customer"; looks]);
     let discreet = program.run(&["explain", id]).await;
     let values = ["Ann", "Bob", "Robert", "@"];
     assert!(!values.iter().any(|value| discreet.stdout.contains(value)), "{}", discreet.stdout);

@@ -143,7 +143,7 @@ impl Rest {
                 Error::Shape { place, records }
             }
             Failure::Status { status, excerpt } => Error::Refused { place, status, excerpt },
-            failure @ (Failure::GaveUp { .. } | Failure::Stopped { .. } | Failure::Cut) => {
+            failure @ (Failure::Unsent { .. } | Failure::GaveUp { .. } | Failure::Stopped { .. } | Failure::Cut) => {
                 Error::Unavailable { place, failure }
             }
         }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use explo_sync::{
-    explo::{ListingVersion, Page, Unusable, wire::read_answer},
-    model::{Customer, Object, Tenant, json},
+    explo::{ListingVersion, Page, Shown, Unusable, wire::read_answer},
+    model::{Customer, Gap, LARGEST_RECORD, Object, Partial, Record, Tenant, json},
     plan::{Fingerprints, Index, Probe, Rules, compare},
 };
 
@@ -19,17 +19,35 @@ pub fn target(data: &[u8]) {
         };
         assert_eq!(customers(page.as_bytes(), version), Ok(listed));
     }
-    if let Ok((is_new, customer)) = read_answer(data) {
-        assert_sound(&customer);
-        let answer = format!(r#"{{"success":1,"new_customer":{is_new},"customer":{}}}"#, encoded(&customer));
-        assert_eq!(read_answer(answer.as_bytes()).unwrap(), (is_new, customer));
+    match read_answer(data) {
+        Ok((is_new, Record::Whole(customer))) => {
+            assert_sound(&customer);
+            let answer = format!(r#"{{"success":1,"new_customer":{is_new},"customer":{}}}"#, encoded(&customer));
+            assert_eq!(read_answer(answer.as_bytes()).unwrap(), (is_new, Record::Whole(customer)));
+        }
+        Ok((_, Record::Partial(partial))) => assert_small(&partial),
+        Err(_) => {}
     }
 }
 
+/// Those whose records are read whole.
 fn customers(page: &[u8], version: ListingVersion) -> Result<Vec<Customer<'static>>, Unusable> {
-    let mut customers = Vec::new();
-    Page::read(page, version, &mut |shown| customers.extend(shown.iter().cloned().map(Customer::into_owned)))?;
+    let (mut customers, mut partials) = (Vec::new(), 0);
+    let read = Page::read(page, version, &mut |shown| match shown {
+        Shown::Customers(shown) => customers.extend(shown.iter().cloned().map(Customer::into_owned)),
+        Shown::Partial(partial, record) => {
+            assert_small(&partial);
+            assert!(partial.gap == Gap::Unreadable || record.len() > LARGEST_RECORD);
+            partials += 1;
+        }
+    })?;
+    assert_eq!(read.customers, customers.len() + partials);
     Ok(customers)
+}
+
+fn assert_small(partial: &Partial<'_>) {
+    let texts = [Some(&*partial.token), partial.provided_id.as_deref()];
+    assert!(texts.into_iter().flatten().all(|text| text.len() <= LARGEST_RECORD));
 }
 
 /// Its objects have a normal form, and it is what a tenant wants that wants just this.

@@ -1,0 +1,94 @@
+//! Telling what was there before.
+
+use std::hash::{BuildHasher, RandomState};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::model::Slots;
+
+/// Records for which room is made because a server promises them.
+const BELIEVED: u64 = 4 << 20;
+
+/// Tells what was there before, by hashes: what tells records apart may be long, or secret.
+#[derive(Debug)]
+pub struct Distinct {
+    /// Nobody can choose keys that collide.
+    seed: u64,
+    seen: Slots,
+}
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Self { seed: RandomState::new().hash_one(()), seen: Slots::default() }
+    }
+}
+
+impl Distinct {
+    /// Whether this was not there before; from now on it was.
+    pub fn insert(&mut self, key: &str) -> bool {
+        let hash = self.hash(key);
+        self.insert_hash(hash)
+    }
+
+    /// The same of each of these.
+    pub fn insert_all<'k>(&mut self, keys: impl Iterator<Item = &'k str>) -> Vec<bool> {
+        let hashes: Vec<_> = keys.map(|key| self.hash(key)).collect();
+        self.seen.touch(hashes.iter().copied());
+        hashes.into_iter().map(|hash| self.insert_hash(hash)).collect()
+    }
+
+    /// Whether this was there.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        let hash = self.hash(key);
+        self.seen.find(hash, |known| known == hash).is_some()
+    }
+
+    /// Makes room for so many, as far as that is believable.
+    pub fn expect(&mut self, total: u64) {
+        self.seen.reserve(usize::try_from(total.min(BELIEVED)).unwrap_or(0));
+    }
+
+    fn insert_hash(&mut self, hash: u64) -> bool {
+        let is_new = self.seen.find(hash, |known| known == hash).is_none();
+        if is_new {
+            self.seen.insert(hash);
+        }
+        is_new
+    }
+
+    fn hash(&self, key: &str) -> u64 {
+        xxh3_64_with_seed(key.as_bytes(), self.seed).max(1)
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.seen.count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keys_are_new_once_be_they_told_together_or_one_by_one(keys in vec(vec("[a-c]{0,3}", 0..20), 0..5)) {
+            let (mut together, mut before) = (Distinct::default(), HashSet::new());
+            for keys in keys {
+                let are_new = together.insert_all(keys.iter().map(String::as_str));
+                let expected: Vec<_> = keys.into_iter().map(|key| before.insert(key)).collect();
+                prop_assert_eq!(are_new, expected);
+                prop_assert_eq!(together.count(), before.len());
+            }
+            for key in ["a", "d"] {
+                prop_assert_eq!(together.insert(key), before.insert(key.to_owned()));
+            }
+        }
+    }
+}
