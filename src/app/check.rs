@@ -158,11 +158,11 @@ async fn whose_ledger(
 ) -> io::Result<()> {
     match (whose, pair::of(&instance.config).await) {
         (Some(kept), Ok(pair)) => match ledger.refuse_another(&kept, &pair) {
-            Ok(()) => writeln!(out, "ok    ledger    it is that of {}", safe(&pair.to_string())),
+            Ok(()) => writeln!(out, "ok    ledger    it belongs to {}", safe(&pair.to_string())),
             Err(error) => writeln!(out, "warn  ledger    a run is refused: {}", safe(&error.to_string())),
         },
-        (None, Ok(pair)) => writeln!(out, "ok    ledger    the first run makes it that of {}", safe(&pair.to_string())),
-        (Some(kept), Err(_)) => writeln!(out, "ok    ledger    it is that of {}", safe(&kept.to_string())),
+        (None, Ok(pair)) => writeln!(out, "ok    ledger    the first run claims it for {}", safe(&pair.to_string())),
+        (Some(kept), Err(_)) => writeln!(out, "ok    ledger    it belongs to {}", safe(&kept.to_string())),
         (None, Err(_)) => Ok(()),
     }
 }

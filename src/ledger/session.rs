@@ -11,11 +11,10 @@ use sqlx::{
 use super::{
     Error, Sql,
     cause::cause,
-    claim::Claim,
     ddl,
     dialect::{Connection, Dialect, Statement, in_time, is_late},
     row::{self, Row as Cells},
-    whose::Whose,
+    whose::{Claim, Whose},
 };
 use crate::{
     model::shown,
