@@ -7,6 +7,9 @@
 //! | `/status` | the last runs as JSON | |
 //! | `/metrics` | OpenMetrics | |
 //!
+//! The heartbeat is the work's own, for one from elsewhere would hide that the work is stuck. So it pauses while a plan is
+//! computed, which takes seconds at a million tenants; the answers don't, for the server has a thread of its own.
+//!
 //! A held plan, tenants that fail and a run that stops early leave it ready: whether the sides are equal is told by
 //! `last_converged`.
 

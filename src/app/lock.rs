@@ -22,11 +22,7 @@ pub(super) async fn acquire(
 }
 
 /// Asks once for the lock of the daemons: the one that holds it works, the others stand by.
-pub(super) async fn acquire_for_daemon(
-    watch: &Watch,
-    config: &Config,
-    stop: &Stop,
-) -> Result<Attempt, source::Error> {
+pub(super) async fn acquire_for_daemon(watch: &Watch, config: &Config, stop: &Stop) -> Result<Attempt, source::Error> {
     acquire_as(watch, config, format!("{}~daemon", pair::lock_name(config)), Duration::ZERO, stop).await
 }
 

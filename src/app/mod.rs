@@ -44,7 +44,7 @@ struct Context {
 pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u8) -> !) -> ExitCode {
     let (terminal, stop) = (Terminal::new(&cli.global), Stop::default());
     let context = Context { terminal, global: cli.global, environment, watch, stop };
-    match context.execute(cli.command, end).await {
+    match Box::pin(context.execute(cli.command, end)).await {
         Ok(code) => ExitCode::from(code),
         // The reader of our output went away: nothing is wrong with the run.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -82,15 +82,15 @@ impl Context {
         match command {
             Command::Run => run::run(self).await,
             Command::Sync(args) => sync::sync(self, &args).await,
-            Command::Check => self.unless_stopped(check::check(self)).await,
-            Command::Explain(args) => self.unless_stopped(explain::explain(self, &args)).await,
-            Command::Export(args) => self.unless_stopped(export::export(self, &args)).await,
-            Command::Ledger(args) if args.adopt => self.unless_stopped(ledger::adopt(self)).await,
+            Command::Check => self.unless_stopped(Box::pin(check::check(self))).await,
+            Command::Explain(args) => self.unless_stopped(Box::pin(explain::explain(self, &args))).await,
+            Command::Export(args) => self.unless_stopped(Box::pin(export::export(self, &args))).await,
+            Command::Ledger(args) if args.adopt => self.unless_stopped(Box::pin(ledger::adopt(self))).await,
             Command::Ledger(_) => ledger::print_sql(self),
-            Command::Tokens(_) => self.unless_stopped(ledger::missing_tokens(self)).await,
+            Command::Tokens(_) => self.unless_stopped(Box::pin(ledger::missing_tokens(self))).await,
             Command::Sandbox(args) => sandbox::sandbox(self, &args).await,
             Command::Init(args) => init::init(&args),
-            Command::Demo => self.unless_stopped(demo::demo(self)).await,
+            Command::Demo => self.unless_stopped(Box::pin(demo::demo(self))).await,
         }
     }
 

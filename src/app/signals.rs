@@ -36,7 +36,7 @@ async fn listen(mut terminate: Signal, mut interrupt: Signal, stop: Stop, end: i
     let ending = async {
         sleep(LEAVE).await;
         if !stop.is_writing() {
-            tracing::warn!("ended in the middle: nothing was written");
+            tracing::warn!("ended at once: no write is in flight");
             end();
         }
     };

@@ -17,7 +17,7 @@ use crate::support::{Database, Kind, Program, before, customer, endpoints, freez
 const QUERY: &str = "select id as provided_id, name from tenants";
 
 /// Longer than anything here takes.
-const LONG: Duration = Duration::from_mins(5);
+const LONG: Duration = Duration::from_mins(2);
 
 /// Every second.
 const CRON: &str = "* * * * * *";

@@ -82,7 +82,7 @@ fn before(url: &str, database: &Database) -> Program {
 
 /// Its exit code, in so little time that it did not wait for a call.
 async fn ends_soon(mut child: Child) -> Option<i32> {
-    timeout(SOON, child.wait()).await.expect("it waits").unwrap().code()
+    timeout(SOON, child.wait()).await.unwrap().unwrap().code()
 }
 
 fn log(child: &mut Child) -> Lines<BufReader<ChildStderr>> {
@@ -112,11 +112,11 @@ async fn a_command_that_waits_for_explo_ends_at_a_signal(
     #[case] arguments: &[&str],
     #[case] code: i32,
     #[values("-TERM", "-INT")] name: &str,
-    #[values(false, true)] as_init: bool,
+    #[values(false, true)] in_container: bool,
 ) {
     let (database, (url, asked)) = (two_tenants().await, silent().await);
     let program = before(&url, &database);
-    let child = if as_init { program.as_init() } else { program }.start(arguments);
+    let child = if in_container { program.in_container() } else { program }.start(arguments);
     asked.notified().await;
     signal(&child, name).await;
     assert_eq!(ends_soon(child).await, Some(code));
@@ -145,7 +145,7 @@ async fn a_command_that_waits_for_the_source_ends_at_a_signal(
     let program = Program::between(&database, &sandbox, QUERY)
         .with("EXPLO_SYNC__LEDGER__URL", &format!("sqlite://{}", directory.path().join("ledger.db").display()));
     assert_eq!(program.sync(&[]).await.0, 0);
-    let child = Program::default().with(token.0, token.1).within(directory.path()).as_init().start(arguments);
+    let child = Program::default().with(token.0, token.1).within(directory.path()).in_container().start(arguments);
     asked.notified().await;
     signal(&child, name).await;
     assert_eq!(ends_soon(child).await, Some(75));
@@ -160,7 +160,7 @@ async fn a_query_that_never_ends_is_not_waited_for(
     let (database, (url, _)) = (two_tenants().await, silent().await);
     let endless = "with recursive numbers(n) as (select 1 union all select n + 1 from numbers) \
                    select n as provided_id, '' as name from numbers where n < 0";
-    let program = before(&url, &database).with("EXPLO_SYNC__SOURCE__QUERY", endless).as_init();
+    let program = before(&url, &database).with("EXPLO_SYNC__SOURCE__QUERY", endless).in_container();
     let mut child = program.watch(&[command]);
     says(&mut log(&mut child), "run begins").await;
     signal(&child, name).await;
@@ -191,13 +191,13 @@ async fn a_command_whose_output_nobody_reads_ends_at_a_signal(
     #[case] arguments: &[&str],
     #[case] code: i32,
     #[values("-TERM", "-INT")] name: &str,
-    #[values(false, true)] as_init: bool,
+    #[values(false, true)] in_container: bool,
 ) {
     let customers = ["a", "b"].map(|id| crate::support::customer(json!({"provided_id": id, "name": id})));
     let (database, sandbox, directory) = (two_tenants().await, sandbox(customers).await, TempDir::new().unwrap());
     let program = Program::between(&database, &sandbox, QUERY)
         .with("EXPLO_SYNC__LEDGER__URL", &format!("sqlite://{}", directory.path().join("ledger.db").display()));
-    let ((stdout, _reader), program) = (full(), if as_init { program.as_init() } else { program });
+    let ((stdout, _reader), program) = (full(), if in_container { program.in_container() } else { program });
     let child = program.watch_into(arguments, stdout);
     fills_stdout(&child).await;
     signal(&child, name).await;

@@ -97,7 +97,7 @@ impl Program {
 
     /// As the first process of a container: a signal does nothing by itself there. Where this machine lets nobody make one, as a
     /// process that was born deaf to the signals that end one, which comes to the same unless it undoes that itself.
-    pub fn as_init(mut self) -> Self {
+    pub fn in_container(mut self) -> Self {
         self.parent = Parent::Unshare;
         self
     }
