@@ -40,7 +40,7 @@ async fn findings(context: &Context) -> io::Result<u8> {
     let mut found = vec![source(&instance, &mut out).await?];
     // Without a connection there is no lock to try, and it was said already.
     if found[0] == Exit::Success {
-        found.push(lock_of(&instance, &mut out).await?);
+        found.push(lock_of(context, &instance, &mut out).await?);
     }
     found.push(ledger(&instance, &mut out).await?);
     found.push(explo(&instance, &mut out).await?);
@@ -96,8 +96,8 @@ async fn records(rest: &Rest, out: &mut impl Write) -> io::Result<Result<(), Err
 }
 
 /// Takes the lock and gives it back.
-async fn lock_of(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
-    match lock::acquire(&instance.config, Duration::ZERO, &Stop::default()).await {
+async fn lock_of(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+    match lock::acquire(&context.watch, &instance.config, Duration::ZERO, &context.stop).await {
         Ok(Attempt::Acquired(lock)) => {
             lock.release().await;
             writeln!(out, "ok    lock      one run at a time")?;

@@ -12,21 +12,24 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Database, Kind, Program, before, customer, endpoints, sandbox, signal};
+use crate::support::{Database, Kind, Program, before, customer, endpoints, freeze, sandbox, signal};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_mins(2);
 
 /// Every second.
 const CRON: &str = "* * * * * *";
 
 /// A running daemon and the lines of its log.
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
     lines: UnboundedReceiver<String>,
 }
 
 impl Daemon {
-    fn start(program: &Program, arguments: &[&str]) -> Self {
+    pub(super) fn start(program: &Program, arguments: &[&str]) -> Self {
         let arguments = [arguments, &["run"]].concat();
         let mut child = program.watch(&arguments);
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -40,7 +43,7 @@ impl Daemon {
     }
 
     /// Waits for a line that has this in it.
-    async fn says(&mut self, part: &str) -> String {
+    pub(super) async fn says(&mut self, part: &str) -> String {
         let found = async {
             while let Some(line) = self.lines.recv().await {
                 if line.contains(part) {
@@ -49,14 +52,18 @@ impl Daemon {
             }
             panic!("it ended before it said {part:?}");
         };
-        timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("it does not say {part:?}"))
+        timeout(LONG, found).await.unwrap_or_else(|_| panic!("it does not say {part:?}"))
     }
 
-    async fn signal(&self, name: &str) {
+    pub(super) async fn signal(&self, name: &str) {
         signal(&self.child, name).await;
     }
 
-    async fn ends(mut self) -> Option<i32> {
+    pub(super) async fn freezes(&self) {
+        freeze(&self.child).await;
+    }
+
+    pub(super) async fn ends(mut self) -> Option<i32> {
         timeout(Duration::from_secs(25), self.child.wait()).await.unwrap().unwrap().code()
     }
 }
