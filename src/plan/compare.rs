@@ -214,7 +214,8 @@ fn old_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: R
     }
 }
 
-fn set_form<'a>(elements: impl Iterator<Item = &'a str>) -> String {
+/// A set of strings in the comparison form.
+pub(super) fn set_form<'a>(elements: impl Iterator<Item = &'a str>) -> String {
     json::array(elements.collect::<BTreeSet<_>>().into_iter().map(json::quote))
 }
 

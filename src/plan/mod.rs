@@ -22,6 +22,7 @@ mod guard;
 mod hierarchy;
 mod index;
 mod order;
+pub mod predict;
 mod remember;
 mod remembered;
 mod rename;

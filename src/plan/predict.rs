@@ -1,0 +1,221 @@
+//! What a server of some habit makes of a value: of what is wanted, and where it merges, of what is there.
+//!
+//! Values are in the comparison form, as in a [`Difference`](super::Difference), and so are the results: they can be told to be
+//! what Explo shows. A habit reaches every string of a value, however deep, and no key. A list of addresses or tags is a set
+//! and stays one; an array within properties keeps its order.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use icu_normalizer::ComposingNormalizerBorrowed;
+
+use super::compare::set_form;
+use crate::model::json;
+
+/// Every letter as a small one.
+#[must_use]
+pub fn lower_case(new: &str) -> String {
+    of_strings(new, &|text| text.to_lowercase())
+}
+
+/// Without space at the ends.
+#[must_use]
+pub fn trimmed(new: &str) -> String {
+    of_strings(new, &|text| text.trim().to_owned())
+}
+
+/// With one space for each run of space; one at an end stays.
+#[must_use]
+pub fn spaces_collapsed(new: &str) -> String {
+    let collapsed = |text: &str| {
+        let mut is_after_space = false;
+        let kept = text.chars().filter_map(|c| {
+            let is_before = std::mem::replace(&mut is_after_space, c.is_whitespace());
+            if c.is_whitespace() { (!is_before).then_some(' ') } else { Some(c) }
+        });
+        kept.collect()
+    };
+    of_strings(new, &collapsed)
+}
+
+/// The first characters alone, so many at the most.
+#[must_use]
+pub fn cut_to(new: &str, characters: usize) -> String {
+    of_strings(new, &|text| text.chars().take(characters).collect())
+}
+
+/// In Unicode's normal form C: a letter and its accent as one character.
+#[must_use]
+pub fn nfc(new: &str) -> String {
+    let normalizer = ComposingNormalizerBorrowed::new_nfc();
+    of_strings(new, &|text| normalizer.normalize(text).into_owned())
+}
+
+/// With `&`, `<` and `>` as HTML writes them.
+#[must_use]
+pub fn escaped(new: &str) -> String {
+    of_strings(new, &|text| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"))
+}
+
+/// With every number as the shortest one that is the same double; one that no double holds stays.
+#[must_use]
+pub fn as_doubles(new: &str) -> String {
+    let as_double = |leaf: &str| match leaf.parse::<f64>() {
+        Ok(double) if double.is_finite() => json::canonical(&format!("{double:e}")),
+        _ => leaf.to_owned(),
+    };
+    mapped(new, &as_double)
+}
+
+/// What is there and what is wanted together: the elements of both, or the members of both, of which the wanted ones count.
+/// Where a value is neither list nor object, the wanted one.
+#[must_use]
+pub fn union(old: &str, new: &str) -> String {
+    match (old.as_bytes().first(), new.as_bytes().first()) {
+        (Some(b'['), Some(b'[')) => set(json::elements(old).chain(json::elements(new)).map(str::to_owned)),
+        (Some(b'{'), Some(b'{')) => {
+            let members: BTreeMap<_, _> = json::members(old).chain(json::members(new)).collect();
+            json::object(members.into_iter().map(|(key, value)| (key, value.to_owned())))
+        }
+        _ => new.to_owned(),
+    }
+}
+
+fn of_strings(value: &str, habit: &dyn Fn(&str) -> String) -> String {
+    let of_string = |leaf: &str| {
+        if leaf.starts_with('"') { json::quote(&habit(&json::string(leaf))) } else { leaf.to_owned() }
+    };
+    mapped(value, &of_string)
+}
+
+/// The value with another in place of each that is no list or object.
+fn mapped(value: &str, leaf: &dyn Fn(&str) -> String) -> String {
+    if value.starts_with('[') { set(json::elements(value).map(leaf)) } else { mapped_within(value, leaf) }
+}
+
+fn mapped_within(value: &str, leaf: &dyn Fn(&str) -> String) -> String {
+    match value.as_bytes().first() {
+        Some(b'{') => json::object(json::members(value).map(|(key, value)| (key, mapped_within(value, leaf)))),
+        Some(b'[') => json::array(json::elements(value).map(|value| mapped_within(value, leaf))),
+        _ => leaf(value),
+    }
+}
+
+/// A list of strings in the comparison form.
+fn set(elements: impl Iterator<Item = String>) -> String {
+    let quoted: BTreeSet<_> = elements.collect();
+    let texts: Vec<Cow<'_, str>> = quoted.iter().map(|quoted| json::string(quoted)).collect();
+    set_form(texts.iter().map(|text| &**text))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    #[test]
+    fn every_string_of_a_value_is_reached_and_no_key() {
+        let properties = r#"{"A":"B","C":{"D":["F","E",1,null,true]}}"#;
+        assert_eq!(lower_case(properties), r#"{"A":"b","C":{"D":["f","e",1,null,true]}}"#);
+        assert_eq!(lower_case(r#""ÀNN""#), r#""ànn""#);
+        assert_eq!(lower_case("true"), "true");
+        assert_eq!(trimmed(r#"{" a ":" b\t"}"#), r#"{" a ":"b"}"#);
+    }
+
+    #[test]
+    fn a_list_stays_a_set() {
+        assert_eq!(lower_case(r#"["Zoe@x","adam@x"]"#), r#"["adam@x","zoe@x"]"#);
+        assert_eq!(lower_case(r#"["A@x","a@x"]"#), r#"["a@x"]"#);
+        assert_eq!(trimmed(r#"[" z","a"]"#), r#"["a","z"]"#);
+        assert_eq!(cut_to(r#"["ab1","ab2","c"]"#, 2), r#"["ab","c"]"#);
+        assert_eq!(lower_case("[]"), "[]");
+    }
+
+    #[test]
+    fn strings_become_what_a_server_of_that_habit_holds() {
+        assert_eq!(trimmed(r#""\u0001 a  b ""#), r#""\u0001 a  b""#);
+        assert_eq!(spaces_collapsed(r#""  a \t\n b c ""#), r#"" a b c ""#);
+        assert_eq!(trimmed(&spaces_collapsed(r#""  a   b ""#)), r#""a b""#);
+        assert_eq!(cut_to(r#""aé€😀b""#, 4), r#""aé€😀""#);
+        assert_eq!(cut_to(r#""ab""#, 2), r#""ab""#);
+        assert_eq!(nfc("\"e\u{301}\""), "\"\u{e9}\"");
+        assert_eq!(escaped(r#""a & <b>""#), r#""a &amp; &lt;b&gt;""#);
+        assert_eq!(escaped(r#""&amp;""#), r#""&amp;amp;""#);
+    }
+
+    #[test]
+    fn numbers_become_doubles_by_value() {
+        let held =
+            r#"{"a":0.1000000000000000055,"b":9007199254740993,"c":[12345678901234567890,1e400,-0.5,100],"d":"0.10"}"#;
+        let double = r#"{"a":0.1,"b":9007199254740992,"c":[12345678901234567000,1e400,-0.5,100],"d":"0.10"}"#;
+        assert_eq!(as_doubles(&json::canonical(held)), json::canonical(double));
+        assert_eq!(as_doubles(r#"["1.0"]"#), r#"["1.0"]"#);
+        assert_eq!(as_doubles(r#"{"a":1e-400}"#), r#"{"a":0}"#);
+        assert_eq!(as_doubles(r#"{"a":"inf"}"#), r#"{"a":"inf"}"#);
+    }
+
+    #[test]
+    fn a_union_has_both_sides_and_the_wanted_members_count() {
+        assert_eq!(union(r#"["b@x","old@x"]"#, r#"["b@x","new@x"]"#), r#"["b@x","new@x","old@x"]"#);
+        assert_eq!(union("[]", r#"["a"]"#), r#"["a"]"#);
+        assert_eq!(union(r#"{"a":1,"b":{"c":1}}"#, r#"{"b":{"d":2},"e":3}"#), r#"{"a":1,"b":{"d":2},"e":3}"#);
+        assert_eq!(union(r#""old""#, r#""new""#), r#""new""#);
+    }
+
+    /// A value in the comparison form: a text, a set, an object.
+    fn value() -> impl Strategy<Value = String> {
+        let text = || {
+            let odd = vec![
+                "",
+                " ",
+                "A",
+                "a",
+                " a  B\u{a0}\t",
+                "e\u{301}",
+                "\u{e9}",
+                "&",
+                "&amp;",
+                "<",
+                "\"",
+                "\\",
+                "\u{1}",
+                "İ",
+                "ς",
+            ];
+            prop_oneof![select(odd).prop_map(str::to_owned), ".{0,8}"]
+        };
+        let leaf = prop_oneof![
+            text().prop_map(|text| json::quote(&text)),
+            select(vec!["1.0", "0.1000000000000000055", "1e400", "-3", "null", "true"]).prop_map(str::to_owned),
+            vec(text(), 0..4).prop_map(|list| json::array(list.iter().map(|text| json::quote(text)))),
+        ];
+        let members = vec((text(), leaf), 0..4).prop_map(|members| json::canonical(&json::object(members.into_iter())));
+        prop_oneof![
+            text().prop_map(|text| json::quote(&text)),
+            vec(text(), 0..5).prop_map(|list| set_form(list.iter().map(String::as_str))),
+            members,
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_predicted_is_in_the_comparison_form_and_stays(old in value(), new in value(), n in 0_usize..5) {
+            let habits: [&dyn Fn(&str) -> String; 7] = [
+                &|new| trimmed(new), &|new| spaces_collapsed(new), &|new| cut_to(new, n), &|new| nfc(new), &|new| as_doubles(new),
+                &|new| union(&old, new), &|new| union(new, new),
+            ];
+            for (at, habit) in habits.iter().enumerate() {
+                let once = habit(&new);
+                prop_assert_eq!(&habit(&once), &once, "{}", at);
+                prop_assert_eq!(json::canonical(&once), once.clone(), "{}", at);
+            }
+            for once in [lower_case(&new), escaped(&new)] {
+                prop_assert_eq!(json::canonical(&once), once.clone());
+            }
+            prop_assert_eq!(union(&new, &new), new);
+        }
+    }
+}
