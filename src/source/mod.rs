@@ -10,6 +10,7 @@ mod convert;
 mod copied;
 mod dialect;
 mod error;
+mod identifiers;
 mod mysql;
 mod postgres;
 mod rest;
@@ -17,6 +18,7 @@ mod server;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod warnings;
 
 use std::collections::BTreeSet;
 
