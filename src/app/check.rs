@@ -57,7 +57,11 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     let Err(error) = found else { return Ok(Exit::Success) };
     let failing = match &error {
         Error::Connect { .. } | Error::Timeout { .. } => "database",
-        Error::Query { .. } | Error::SeveralStatements { .. } | Error::Columns(_) | Error::QueryOne(_) => "query   ",
+        Error::Query { .. }
+        | Error::Lost { .. }
+        | Error::SeveralStatements { .. }
+        | Error::Columns(_)
+        | Error::QueryOne(_) => "query   ",
         Error::Denied { .. } | Error::Refused { .. } | Error::Unavailable { .. } => "api     ",
         Error::Shape { .. } | Error::Incomplete { .. } => "records ",
         Error::Pointers { .. } => "columns ",
