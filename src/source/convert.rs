@@ -26,23 +26,18 @@ const FEW: usize = 8;
 const LARGEST: usize = 16 << 20;
 
 /// Turns the cells of one row, in the order of the columns, into a tenant. `place` names a row that has no id.
-pub fn row<'r>(
-    columns: &'r Columns,
-    leave_null: &[String],
-    cells: impl Iterator<Item = Cell<'r>>,
-    place: impl Display,
-) -> Row<'r> {
+pub fn row<'r>(columns: &'r Columns, cells: impl Iterator<Item = Cell<'r>>, place: impl Display) -> Row<'r> {
     let mut tenant = Tenant::default();
     let (mut reasons, mut length) = (Vec::new(), 0);
-    for ((name, column), cell) in columns.iter().zip(cells) {
+    for ((name, column, leaves_null), cell) in columns.with_nulls().zip(cells) {
         length += cell.length();
         let is_id = matches!(column, Column::ProvidedId | Column::PreviousProvidedId);
         if length > LARGEST && (!is_id || cell.length() > LARGEST) {
             continue;
         }
         let cell = if is_null(column, &cell) { Cell::Null } else { cell };
-        let left_alone = matches!(cell, Cell::Null) && leave_null.contains(name) && *column != Column::ProvidedId;
-        if !left_alone && let Err(reason) = set(&mut tenant, column, cell) {
+        let is_left_alone = leaves_null && matches!(cell, Cell::Null);
+        if !is_left_alone && let Err(reason) = set(&mut tenant, column, cell) {
             reasons.push(format!("{} {reason}", shown(name)));
         }
     }

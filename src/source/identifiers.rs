@@ -5,6 +5,8 @@
 //! A column of a view, a table or a function that the query does not name has the name that the database has for it,
 //! whatever was once meant. A name without quotes is none of a tenant's column that is so long: such have a dot.
 
+use std::{collections::BTreeSet, ops::Bound};
+
 /// No name that PostgreSQL cut is shorter, for a character has four bytes at the most.
 const POSTGRES: usize = 60;
 
@@ -25,12 +27,12 @@ fn cut<'n>(names: &[&'n str], shortest: usize, quoted: impl FnOnce() -> Vec<Stri
     if names.iter().all(|name| name.len() < shortest) {
         return Vec::new();
     }
-    let quoted = quoted();
-    let is_longer = |other: &String, name: &str| other.starts_with(name) && !names.contains(&other.as_str());
+    let quoted: BTreeSet<_> = quoted().into_iter().collect();
+    let columns: BTreeSet<_> = names.iter().collect();
     let is_cut = |name: &&str| {
-        name.len() >= shortest
-            && quoted.iter().any(|other| is_longer(other, name))
-            && !quoted.iter().any(|other| other == name)
+        let others = quoted.range::<str, _>((Bound::Included(*name), Bound::Unbounded)).map(String::as_str);
+        let mut longer = others.take_while(|other| other.starts_with(*name)).filter(|other| !columns.contains(other));
+        name.len() >= shortest && !quoted.contains(*name) && longer.next().is_some()
     };
     names.iter().copied().filter(is_cut).collect()
 }

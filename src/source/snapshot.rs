@@ -111,7 +111,7 @@ where
             self.sql.in_time("sending rows", rows.try_next()).await?.map_err(|error| failed(error.1))?
         {
             let numbered = (number + 1..).zip(&batch);
-            let rows = numbered.map(|(number, row)| query.convert(copied::cells(row, &query.kinds), self.sql, number));
+            let rows = numbered.map(|(number, row)| query.convert(copied::cells(row, &query.kinds), number));
             take(&rows.collect::<Vec<_>>());
             number += batch.len();
         }
@@ -186,7 +186,7 @@ where
                 let cells = query.kinds.iter().enumerate().map_while(|(position, kind)| {
                     D::cell(row, position, *kind).map_err(|error| failure = Some(error)).ok()
                 });
-                let row = query.convert(cells, sql, number);
+                let row = query.convert(cells, number);
                 failure.map_or(Ok(row), Err)
             });
             take(&rows.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?);
@@ -207,8 +207,8 @@ where
 }
 
 impl<D: Dialect> Prepared<'_, D> {
-    fn convert<'r>(&'r self, cells: impl Iterator<Item = Cell<'r>>, sql: &Sql, number: usize) -> Row<'r> {
-        convert::row(&self.columns, &sql.leave_null, cells, format_args!("row {number}"))
+    fn convert<'r>(&'r self, cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row<'r> {
+        convert::row(&self.columns, cells, format_args!("row {number}"))
     }
 }
 

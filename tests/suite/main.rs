@@ -25,6 +25,7 @@ mod kill;
 mod laws;
 mod layers;
 mod ledger;
+mod linear;
 mod listing;
 mod lock;
 mod looks;
