@@ -403,10 +403,7 @@ async fn a_harmful_answer_fails_the_run_in_bounded_memory(
 #[case::depth_that_nobody_reads([r#""other": "#, "[", "", "]", ""], true)]
 #[case::an_id([r#""provided_id": ""#, "y", r#"""#, "", ""], false)]
 #[tokio::test]
-async fn nothing_is_held_of_a_record_of_fifty_megabytes(
-    #[case] parts: [&str; 5],
-    #[case] is_readable: bool,
-) {
+async fn nothing_is_held_of_a_record_of_fifty_megabytes(#[case] parts: [&str; 5], #[case] is_readable: bool) {
     let [head, opening, middle, closing, tail] = parts;
     let times = (50 << 20) / (opening.len() + closing.len());
     let (opened, closed) = (opening.repeat(times), closing.repeat(times));
