@@ -187,7 +187,9 @@ async fn sighup_reloads_a_good_configuration_and_refuses_a_bad_one() {
 async fn what_was_found_out_of_one_team_says_nothing_of_another() {
     let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
     let unlisted = |store: &mut explo_sync::sandbox::Store| {
-        ["a", "b"].map(|id| store.add(customer(json!({"provided_id": id, "name": "Old"}))));
+        for id in ["a", "b"] {
+            store.add(customer(json!({"provided_id": id, "name": "Old"})));
+        }
         store.hide(["a".to_owned()]);
     };
     sandbox.change(unlisted);

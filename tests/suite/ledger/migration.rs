@@ -150,18 +150,3 @@ async fn findings_and_fingerprints_of_another_version_are_not_believed_and_are_w
     }
     assert!(writes(&sandbox.take_calls()).len() == 3, "which cost no call");
 }
-
-#[tokio::test]
-async fn what_an_earlier_version_spared_is_sent_once() {
-    let database = tenants(Kind::Sqlite, ids(0..1)).await;
-    database.execute("update tenants set emails = 'new@t.example'").await;
-    let old = customer(json!({"provided_id": "t-000", "name": "Name of t-000", "emails": ["old@t.example"]}));
-    let sandbox = sandbox([old]).await;
-    sandbox.adjust(|api| api.behaviour.emails = explo_sync::sandbox::OnUpdate::Merge);
-    let program = program(&database, &sandbox);
-    assert_eq!((program.sync(&[]).await.0, writes(&sandbox.take_calls()).len()), (3, 1));
-    assert_eq!((program.sync(&[]).await.0, writes(&sandbox.take_calls()).len()), (3, 0), "it is known not to settle");
-    database.execute("update explo_customers set unsettled = substr(unsettled, 3) where provided_id <> ''").await;
-    assert_eq!((program.sync(&[]).await.0, writes(&sandbox.take_calls()).len()), (3, 1), "an earlier version's is not");
-    assert_eq!((program.sync(&[]).await.0, writes(&sandbox.take_calls()).len()), (3, 0));
-}

@@ -213,8 +213,9 @@ async fn a_system_identifier_that_is_not_told_any_more_is_no_other_source_and_an
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn a_ledger_that_does_not_say_whose_it_is_becomes_that_of_the_first_real_run(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    let (here, there) = (sandbox([]).await, another(ids(0..3)).await);
+    let database = tenants(kind, ids(0..2)).await;
+    let (here, there) = (sandbox([]).await, another(ids(0..2)).await);
+    // Of more than two, the tokens alone would tell.
     let (ours, theirs) = (program(&database, &here), program(&database, &there));
     assert_eq!(ours.sync(&[]).await.0, 0);
     let tokens = kept(&database, "default").await;
