@@ -3,6 +3,7 @@
 mod checks;
 mod hidden;
 mod lacking;
+mod observe;
 mod parents;
 mod renames;
 mod unreadable;
@@ -10,17 +11,14 @@ mod unreadable;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashSet},
-    slice,
 };
 
 use super::{
-    Change, Difference, Findings, Index, KeyStyle, Listed, Plan, Probe, RowNumber, Rule, Rules, Tags, Token, Unsettled,
-    Update, compare,
-    doubt::{Doubt, Doubtful, Faults, Seen},
+    Change, Difference, Findings, Index, KeyStyle, Listed, Plan, RowNumber, Rule, Rules, Tags, Unsettled, Update,
+    compare,
+    doubt::{Doubt, Doubtful, Seen},
     hierarchy::{Hierarchy, Placed},
-    lasting_fingerprint, lasting_fingerprint_of,
     rename::{self, Verdict},
-    token_hash,
 };
 use crate::model::{Customer, Field, Invalid, Tenant};
 
@@ -143,96 +141,6 @@ impl<'f> Comparison<'f> {
     #[must_use]
     pub fn at(self, now: u64, retry_failed: bool) -> Self {
         Self { now, retry_failed, ..self }
-    }
-
-    /// Takes some listed customers; each is to be given once.
-    pub fn observe(&mut self, customers: &[Customer<'_>]) {
-        let probes = self.index.probe(customers);
-        for (customer, probe) in customers.iter().zip(probes) {
-            self.customers += 1;
-            let group = customer.access_group.as_deref().unwrap_or_default();
-            if !self.access_groups.contains(group) {
-                self.access_groups.insert(group.to_owned());
-            }
-            self.tags.see(&customer.group_tags);
-            if let Some(provided_id) = customer.provided_id.as_deref() {
-                self.see(customer, provided_id, probe);
-            }
-        }
-    }
-
-    fn see(&mut self, customer: &Customer<'_>, provided_id: &str, probe: Probe) {
-        self.see_token(customer, provided_id);
-        match probe {
-            Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
-            Probe::Ignored => {}
-            Probe::Equal(row) => self.remember(row, customer, provided_id, true),
-            Probe::Differs(row) => {
-                self.remember(row, customer, provided_id, false);
-                let seen = self.seen(row, customer);
-                self.take(seen);
-            }
-            Probe::Doubled(row) => self.see_again(row, provided_id),
-            Probe::Previous(rows) => {
-                let seen = rows.into_iter().map(|row| self.seen(row, customer)).collect();
-                return self.see_former(provided_id, seen, false);
-            }
-        }
-        self.with_tenant += 1;
-    }
-
-    fn see_token(&mut self, customer: &Customer<'_>, provided_id: &str) {
-        if self.findings.has_token(customer, provided_id) {
-            self.recognised += 1;
-            self.stale.remove(provided_id);
-        } else if !self.stale.is_empty() {
-            self.strange.insert(token_hash(&customer.token));
-        }
-    }
-
-    fn see_again(&mut self, row: RowNumber, provided_id: &str) {
-        self.stale.remove(provided_id);
-        self.doubled.insert(row);
-    }
-
-    fn see_former(&mut self, provided_id: &str, seen: Vec<Seen>, is_unreadable: bool) {
-        self.former.push(Former { provided_id: provided_id.to_owned(), seen, is_unreadable });
-    }
-
-    fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
-        let is_hidden = self.extent == Extent::Some && self.findings.is_hidden(provided_id);
-        if is_hidden || !self.findings.lacks(customer, provided_id, is_equal) {
-            return;
-        }
-        self.stale.remove(provided_id);
-        let tenant = self.index.tenant(row);
-        self.listed.push(Listed {
-            provided_id: provided_id.to_owned(),
-            token: Token::shown(&customer.token),
-            seen: lasting_fingerprint_of(customer, &tenant),
-            equal: is_equal.then(|| lasting_fingerprint(&tenant)),
-        });
-    }
-
-    /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
-    pub fn observe_alone(&mut self, customer: Option<&Customer<'_>>) {
-        self.looks += 1;
-        self.extent = Extent::Some;
-        if let Some(customer) = customer {
-            self.observe(slice::from_ref(customer));
-        }
-    }
-
-    fn seen(&self, row: RowNumber, customer: &Customer<'_>) -> Seen {
-        Seen::new(row, &self.index.tenant(row), customer, self.rules, self.findings)
-    }
-
-    fn take(&mut self, seen: Seen) {
-        if seen.is_certain() {
-            self.conclude(seen, &Faults::new());
-        } else {
-            self.doubtful.push(seen);
-        }
     }
 
     fn reject(&mut self, row: RowNumber, reason: &str) {
@@ -391,38 +299,6 @@ impl<'f> Comparison<'f> {
         let unsettled = unsettled.difference(&updated).filter(is_quiet).count();
         let updated = updated.iter().filter(is_quiet).count();
         (self.index.listed() - updated - unsettled + self.hidden.len(), unsettled)
-    }
-
-    fn conclude(&mut self, seen: Seen, faults: &Faults) {
-        let row = seen.row;
-        let (differences, unsettled) = seen.decide(faults);
-        self.decide(row, differences, unsettled);
-    }
-
-    /// What is known not to settle is left out; what remains, if anything, is an update.
-    fn decide(&mut self, row: RowNumber, differences: Vec<Difference>, mut unsettled: Vec<Unsettled>) -> bool {
-        let mut update = Vec::new();
-        for difference in differences {
-            match self.known(row, &difference) {
-                Some(known) => unsettled.push(known),
-                None => update.push(difference),
-            }
-        }
-        let is_updated = !update.is_empty();
-        if is_updated {
-            self.updates.push(Update { row, differences: update });
-        }
-        self.unsettled.extend(unsettled.into_iter().map(|unsettled| (row, unsettled)));
-        is_updated
-    }
-
-    /// What is known of this difference of a tenant, where that keeps it from being sent.
-    fn known(&self, row: RowNumber, difference: &Difference) -> Option<Unsettled> {
-        let finding = self.findings.of(&self.index.provided_id(row), difference)?;
-        // Whoever names a tenant wants to see.
-        let is_sent = finding.is_predicted && self.retry_failed && self.extent == Extent::Some;
-        let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
-        (!is_sent).then(known)
     }
 }
 

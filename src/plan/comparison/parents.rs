@@ -5,10 +5,10 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
 };
 
-use super::{Comparison, Difference, RowNumber, Token, Update};
+use super::{Comparison, Difference, RowNumber, Update};
 use crate::{
     model::{Field, json},
-    plan::{Entry, Remembered, failure::is_daily_due},
+    plan::{Entry, Remembered, Token, failure::is_daily_due},
 };
 
 impl Comparison<'_> {
