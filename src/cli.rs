@@ -119,6 +119,14 @@ pub struct SyncArgs {
     pub output: Output,
 }
 
+impl SyncArgs {
+    /// The exit code in place of this one.
+    #[must_use]
+    pub fn code(&self, code: u8) -> u8 {
+        if self.ok.contains(&code) { 0 } else { code }
+    }
+}
+
 /// Form of the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {

@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`systemd`]; beside them [`demo`] and [`sandbox`] |
+//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
 //! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; [`http`] below the first two |
 //! | 2 plan | [`plan`]: pure |
@@ -33,6 +33,7 @@ pub mod schedule;
 pub mod source;
 pub mod systemd;
 pub mod telemetry;
+pub mod watch;
 
 /// Makes one cryptography provider the default of the process; to be called before the first connection.
 pub fn install_crypto() {

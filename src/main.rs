@@ -1,9 +1,9 @@
-//! The program: reads the command line, starts the runtime, and ends with the exit code of the command.
+//! The program: reads the command line, starts the two threads, and ends with the exit code of the command.
 
 use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
-use explo_sync::{app, cli::Cli, config::Environment};
+use explo_sync::{app, cli::Cli, config::Environment, watch::Watch};
 
 /// Bad usage, by the convention of `sysexits.h`.
 const USAGE: u8 = 64;
@@ -18,12 +18,19 @@ fn main() -> ExitCode {
         }
     };
     explo_sync::install_crypto();
-    // One thread: the work is waiting, and a page is parsed faster than the next one comes.
-    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(app::execute(cli, Environment::of_process())),
+    // One thread: the work is waiting, and a page is parsed faster than the next one comes. What must not wait while it
+    // computes has another.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (runtime, watch) = match runtime.and_then(|runtime| Ok((runtime, Watch::start()?))) {
+        Ok(both) => both,
         Err(error) => {
             anstream::eprintln!("explo-sync: the runtime can't start: {error}");
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    let end = |code: u8| std::process::exit(code.into());
+    let code = runtime.block_on(app::execute(cli, Environment::of_process(), watch, end));
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    code
 }

@@ -7,6 +7,9 @@
 //! | `/status` | the last runs as JSON | |
 //! | `/metrics` | OpenMetrics | |
 //!
+//! The heartbeat is the work's own, for one from elsewhere would hide that the work is stuck. So it pauses while a plan is
+//! computed, which takes seconds at a million tenants; the answers don't, for the server has a thread of its own.
+//!
 //! A held plan, tenants that fail and a run that stops early leave it ready: whether the sides are equal is told by
 //! `last_converged`.
 
@@ -171,15 +174,11 @@ impl Status {
 
     /// The run came to a plan.
     pub fn run_ended(&self, report: &Report, exit: Exit, at: SystemTime) {
-        let mut known = self.known();
-        let started_at = known.end(at);
+        // Whatever takes long in a large plan is computed before anybody who asks would have to wait for it.
+        let started_at = self.known().running.as_ref().map_or(at, |running| running.started_at.0);
         self.metrics.run_ended(report, exit, &(started_at..at));
-        if report.converged() {
-            known.last_converged_at = Some(Time(at));
-        }
-        known.answered = true;
-        known.held.clone_from(&report.run.held);
-        known.push(LastRun {
+        let has_converged = report.converged();
+        let ended = LastRun {
             run_id: report.run_id.clone(),
             started_at: Time(started_at),
             ended_at: Time(at),
@@ -188,7 +187,15 @@ impl Status {
             outcomes: Some(report.outcomes()),
             held: report.run.held.clone(),
             error: report.error(),
-        });
+        };
+        let mut known = self.known();
+        known.running = None;
+        if has_converged {
+            known.last_converged_at = Some(Time(at));
+        }
+        known.answered = true;
+        known.held.clone_from(&report.run.held);
+        known.push(ended);
         known.judge(exit);
     }
 

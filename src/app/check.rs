@@ -40,7 +40,7 @@ async fn findings(context: &Context) -> io::Result<u8> {
     let mut found = vec![source(&instance, &mut out).await?];
     // Without a connection there is no lock to try, and it was said already.
     if found[0] == Exit::Success {
-        found.push(lock_of(&instance, &mut out).await?);
+        found.push(lock_of(context, &instance, &mut out).await?);
     }
     found.push(ledger(&instance, &mut out).await?);
     found.push(explo(&instance, &mut out).await?);
@@ -57,7 +57,11 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     let Err(error) = found else { return Ok(Exit::Success) };
     let failing = match &error {
         Error::Connect { .. } | Error::Timeout { .. } => "database",
-        Error::Query { .. } | Error::SeveralStatements { .. } | Error::Columns(_) | Error::QueryOne(_) => "query   ",
+        Error::Query { .. }
+        | Error::Lost { .. }
+        | Error::SeveralStatements { .. }
+        | Error::Columns(_)
+        | Error::QueryOne(_) => "query   ",
         Error::Denied { .. } | Error::Refused { .. } | Error::Unavailable { .. } => "api     ",
         Error::Shape { .. } | Error::Incomplete { .. } => "records ",
         Error::Pointers { .. } => "columns ",
@@ -96,8 +100,8 @@ async fn records(rest: &Rest, out: &mut impl Write) -> io::Result<Result<(), Err
 }
 
 /// Takes the lock and gives it back.
-async fn lock_of(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
-    match lock::acquire(&instance.config, Duration::ZERO, &Stop::default()).await {
+async fn lock_of(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+    match lock::acquire(&context.watch, &instance.config, Duration::ZERO, &context.stop).await {
         Ok(Attempt::Acquired(lock)) => {
             lock.release().await;
             writeln!(out, "ok    lock      one run at a time")?;
@@ -158,11 +162,11 @@ async fn whose_ledger(
 ) -> io::Result<()> {
     match (whose, pair::of(&instance.config).await) {
         (Some(kept), Ok(pair)) => match ledger.refuse_another(&kept, &pair) {
-            Ok(()) => writeln!(out, "ok    ledger    it is that of {}", safe(&pair.to_string())),
+            Ok(()) => writeln!(out, "ok    ledger    it belongs to {}", safe(&pair.to_string())),
             Err(error) => writeln!(out, "warn  ledger    a run is refused: {}", safe(&error.to_string())),
         },
-        (None, Ok(pair)) => writeln!(out, "ok    ledger    the first run makes it that of {}", safe(&pair.to_string())),
-        (Some(kept), Err(_)) => writeln!(out, "ok    ledger    it is that of {}", safe(&kept.to_string())),
+        (None, Ok(pair)) => writeln!(out, "ok    ledger    the first run claims it for {}", safe(&pair.to_string())),
+        (Some(kept), Err(_)) => writeln!(out, "ok    ledger    it belongs to {}", safe(&kept.to_string())),
         (None, Err(_)) => Ok(()),
     }
 }

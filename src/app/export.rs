@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use super::{
     Context,
     instance::Instance,
-    signals::stop_at_signal,
     terminal::{Terminal, unless_gone},
 };
 use crate::{
@@ -25,7 +24,6 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
         Ok(instance) => instance,
         Err(error) => return Terminal::fail(&error, Exit::Config),
     };
-    tokio::spawn(stop_at_signal(stop.clone()));
     let mut out = io::BufWriter::new(io::stdout().lock());
     let (mut written, mut left_out) = (Ok(()), Vec::new());
     let progress = context.terminal.progress();

@@ -52,17 +52,17 @@ pub(super) async fn adopt(context: &Context) -> io::Result<u8> {
 
 fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pair) -> String {
     let (place, instance) = (ledger.place(), &config.name);
-    let was = match &adopted.former {
-        None => "was nobody's until now".to_owned(),
-        Some(former) if former.is_same(pair) => "was this one's before".to_owned(),
-        Some(former) => format!("was that of {former}, which is refused from now on"),
+    let before = match &adopted.former {
+        None => "Before, it belonged to nobody.".to_owned(),
+        Some(former) if former.is_same(pair) => "So it did before.".to_owned(),
+        Some(former) => format!("Before, it belonged to {former}: a run between these is refused."),
     };
-    let tokens = match adopted.tokens {
+    let forgotten = match adopted.tokens {
         0 => "It held no tokens.".to_owned(),
-        1 => "1 token is forgotten; the next run keeps those that Explo lists.".to_owned(),
-        tokens => format!("{tokens} tokens are forgotten; the next run keeps those that Explo lists."),
+        1 => "1 token is forgotten; the next run fills in those that Explo lists.".to_owned(),
+        tokens => format!("{tokens} tokens are forgotten; the next run fills in those that Explo lists."),
     };
-    format!("The ledger of instance {instance} in {place} is that of {pair}. It {was}. {tokens}")
+    format!("Under the name {instance} the ledger in {place} belongs to {pair}. {before} {forgotten}")
 }
 
 /// Prints the ids of tenants without a token, one a line.

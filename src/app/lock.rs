@@ -8,21 +8,37 @@ use crate::{
     explo::Stop,
     lock::{self, Attempt, Timing},
     source::{self, AnySource},
+    watch::Watch,
 };
 
 /// Asks for the lock of runs for so long, at least once. An API holds none.
-pub(super) async fn acquire(config: &Config, wait: Duration, stop: &Stop) -> Result<Attempt, source::Error> {
-    acquire_as(config, &pair::lock_name(config), wait, stop).await
+pub(super) async fn acquire(
+    watch: &Watch,
+    config: &Config,
+    wait: Duration,
+    stop: &Stop,
+) -> Result<Attempt, source::Error> {
+    acquire_as(watch, config, pair::lock_name(config), wait, stop).await
 }
 
 /// Asks once for the lock of the daemons: the one that holds it works, the others stand by.
-pub(super) async fn acquire_for_daemon(config: &Config, stop: &Stop) -> Result<Attempt, source::Error> {
-    acquire_as(config, &format!("{}~daemon", pair::lock_name(config)), Duration::ZERO, stop).await
+pub(super) async fn acquire_for_daemon(watch: &Watch, config: &Config, stop: &Stop) -> Result<Attempt, source::Error> {
+    acquire_as(watch, config, format!("{}~daemon", pair::lock_name(config)), Duration::ZERO, stop).await
 }
 
-async fn acquire_as(config: &Config, name: &str, wait: Duration, stop: &Stop) -> Result<Attempt, source::Error> {
+/// Its connection is made where it is pinged, whatever the work computes.
+async fn acquire_as(
+    watch: &Watch,
+    config: &Config,
+    name: String,
+    wait: Duration,
+    stop: &Stop,
+) -> Result<Attempt, source::Error> {
     match &config.source {
-        AnySource::Sql(sql) => lock::acquire(sql, name, Timing { wait, ..Timing::default() }, stop).await,
+        AnySource::Sql(sql) => {
+            let (sql, timing, stop) = (sql.clone(), Timing { wait, ..Timing::default() }, stop.clone());
+            watch.run(async move { lock::acquire(&sql, &name, timing, &stop).await }).await
+        }
         AnySource::Rest(_) => Ok(Attempt::Unavailable("the source is an API, which can't hold one".to_owned())),
     }
 }

@@ -21,7 +21,9 @@ use std::{io, process::ExitCode, time::SystemTime};
 use crate::{
     cli::{Cli, Command, Global},
     config::{self, Config, Environment, Layers},
+    explo::Stop,
     report::Exit,
+    watch::Watch,
 };
 
 use terminal::{Terminal, safe};
@@ -31,25 +33,18 @@ struct Context {
     global: Global,
     environment: Environment,
     terminal: Terminal,
+    /// Where everything lives that must not wait for the command.
+    watch: Watch,
+    /// Asked for by a signal.
+    stop: Stop,
 }
 
-/// Executes one command.
-pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
-    let context = Context { terminal: Terminal::new(&cli.global), global: cli.global, environment };
-    let done = match cli.command {
-        Command::Run => run::run(&context).await,
-        Command::Sync(args) => sync::sync(&context, &args).await,
-        Command::Check => check::check(&context).await,
-        Command::Explain(args) => explain::explain(&context, &args).await,
-        Command::Export(args) => export::export(&context, &args).await,
-        Command::Ledger(args) if args.adopt => ledger::adopt(&context).await,
-        Command::Ledger(_) => ledger::print_sql(&context),
-        Command::Tokens(_) => ledger::missing_tokens(&context).await,
-        Command::Sandbox(args) => sandbox::sandbox(&context, &args).await,
-        Command::Init(args) => init::init(&args),
-        Command::Demo => demo::demo(&context).await,
-    };
-    match done {
+/// Executes one command. `end` ends the process; it is called from the other thread, if a command that has written nothing has
+/// not ended by itself soon after a signal: it computes, or nobody reads its output.
+pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u8) -> !) -> ExitCode {
+    let (terminal, stop) = (Terminal::new(&cli.global), Stop::default());
+    let context = Context { terminal, global: cli.global, environment, watch, stop };
+    match Box::pin(context.execute(cli.command, end)).await {
         Ok(code) => ExitCode::from(code),
         // The reader of our output went away: nothing is wrong with the run.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
@@ -60,12 +55,54 @@ pub async fn execute(cli: Cli, environment: Environment) -> ExitCode {
     }
 }
 
+/// A server is there to be stopped.
+fn code_when_stopped(command: &Command) -> u8 {
+    match command {
+        Command::Run | Command::Sandbox(_) => 0,
+        Command::Sync(args) => args.code(Exit::Stopped as u8),
+        Command::Check
+        | Command::Explain(_)
+        | Command::Export(_)
+        | Command::Ledger(_)
+        | Command::Tokens(_)
+        | Command::Init(_)
+        | Command::Demo => Exit::Stopped as u8,
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
 fn now() -> SystemTime {
     SystemTime::now()
 }
 
 impl Context {
+    async fn execute(&self, command: Command, end: fn(u8) -> !) -> io::Result<u8> {
+        let code = code_when_stopped(&command);
+        signals::stop_at_signal(&self.watch, &self.stop, move || end(code))?;
+        match command {
+            Command::Run => run::run(self).await,
+            Command::Sync(args) => sync::sync(self, &args).await,
+            Command::Check => self.unless_stopped(Box::pin(check::check(self))).await,
+            Command::Explain(args) => self.unless_stopped(Box::pin(explain::explain(self, &args))).await,
+            Command::Export(args) => self.unless_stopped(Box::pin(export::export(self, &args))).await,
+            Command::Ledger(args) if args.adopt => self.unless_stopped(Box::pin(ledger::adopt(self))).await,
+            Command::Ledger(_) => ledger::print_sql(self),
+            Command::Tokens(_) => self.unless_stopped(Box::pin(ledger::missing_tokens(self))).await,
+            Command::Sandbox(args) => sandbox::sandbox(self, &args).await,
+            Command::Init(args) => init::init(&args),
+            Command::Demo => self.unless_stopped(Box::pin(demo::demo(self))).await,
+        }
+    }
+
+    /// Ends a command that only reads as soon as it waits after a stop was asked for.
+    async fn unless_stopped(&self, command: impl Future<Output = io::Result<u8>>) -> io::Result<u8> {
+        tokio::select! {
+            biased;
+            done = command => done,
+            () = self.stop.requested() => Terminal::fail(&"stopped by a signal", Exit::Stopped),
+        }
+    }
+
     /// The configuration as the flags and the environment name it.
     fn layers(&self) -> Result<Layers, config::Error> {
         let file = self.global.config.clone().or_else(|| config::usual_file(&self.environment));

@@ -5,18 +5,18 @@ use std::{io, sync::Arc};
 use chrono::{DateTime, Utc};
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::SignalKind,
     sync::mpsc::{Receiver, channel},
 };
 
-use super::{Context, now, service::Service, signals::stop_at_signal, terminal::safe};
+use super::{Context, now, service::Service, terminal::safe};
 use crate::{
     config::Config,
     daemon::{self, Surroundings},
-    explo::Stop,
     ops::{self, Status},
     report::Exit,
     systemd,
+    watch::Watch,
 };
 
 /// Runs until SIGTERM.
@@ -34,13 +34,12 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
     let status = Arc::new(Status::new(&config.name, now()));
     if let Some(listen) = config.ops_listen {
         let refused = |error| io::Error::other(format!("ops.listen: can't listen on {listen}: {error}"));
-        let listener = TcpListener::bind(listen).await.map_err(refused)?;
+        let listener = context.watch.run(TcpListener::bind(listen)).await.map_err(refused)?;
         tracing::info!(instance = config.name, address = %listener.local_addr()?, "ops server listens");
-        tokio::spawn(ops::serve(listener, Arc::clone(&status), now));
+        let served = ops::serve(listener, Arc::clone(&status), now);
+        context.watch.spawn(async { drop(served.await) });
     }
-    let stop = Stop::default();
-    tokio::spawn(stop_at_signal(stop.clone()));
-    let mut reloads = reloads()?;
+    let mut reloads = reloads(&context.watch)?;
     let timing = config.timing();
     let mut service = Service::new(context, layers, &config, status);
     systemd::ready();
@@ -48,19 +47,23 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         clock: || DateTime::<Utc>::from(now()),
         random: rand::random,
         reloads: &mut reloads,
-        stop: &stop,
+        stop: &context.stop,
     };
+    let stop = context.stop.clone();
+    context.watch.spawn(async move {
+        stop.requested().await;
+        systemd::stopping();
+    });
     daemon::run(&mut service, timing, &mut around).await;
-    systemd::stopping();
     service.end().await;
     Ok(0)
 }
 
 /// A message for each SIGHUP; those that come together are one.
-fn reloads() -> io::Result<Receiver<()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
+fn reloads(watch: &Watch) -> io::Result<Receiver<()>> {
+    let mut hangup = watch.signal(SignalKind::hangup())?;
     let (sender, receiver) = channel(1);
-    tokio::spawn(async move {
+    watch.spawn(async move {
         while hangup.recv().await.is_some() {
             let _ = sender.try_send(());
         }

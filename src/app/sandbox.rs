@@ -6,11 +6,10 @@ use std::{
     path::Path,
 };
 
-use super::{Context, signals::stop_at_signal};
+use super::Context;
 use crate::{
     cli::SandboxArgs,
     config::{Log, LogFormat},
-    explo::Stop,
     sandbox::{Api, Sandbox, Store, Upstream},
 };
 
@@ -38,11 +37,9 @@ pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result
             sandbox.url()
         );
     }
-    let stop = Stop::default();
-    tokio::spawn(stop_at_signal(stop.clone()));
     tokio::select! {
         served = sandbox.serve() => served.map(|()| 0),
-        () = stop.requested() => Ok(0),
+        () = context.stop.requested() => Ok(0),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the daemon does at each instant: one run, if it is this daemon's turn.
 
 use std::{
+    future::pending,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -8,6 +9,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{
@@ -161,6 +163,7 @@ impl<'a> Service<'a> {
         if let Some(lock) = lock {
             lock.release().await;
         }
+        stop.writes_are_told();
         next
     }
 
@@ -171,14 +174,14 @@ impl<'a> Service<'a> {
             leader.release().await;
         }
         if self.leader.is_none() {
-            match lock::acquire_for_daemon(config, stop).await? {
+            match lock::acquire_for_daemon(&self.context.watch, config, stop).await? {
                 Attempt::Acquired(leader) => self.leader = Some((ours, leader)),
                 Attempt::Busy => return Ok(Turn::Another("another daemon works")),
                 Attempt::Stopped => return Ok(Turn::Another("stopping")),
                 Attempt::Unavailable(reason) => self.go_without(&reason),
             }
         }
-        let asked = lock::acquire(config, Duration::ZERO, stop);
+        let asked = lock::acquire(&self.context.watch, config, Duration::ZERO, stop);
         Ok(match asked.await? {
             Attempt::Acquired(lock) => Turn::Ours(Some(lock)),
             Attempt::Busy => Turn::Another("another run holds the lock"),
@@ -223,10 +226,10 @@ impl<'a> Service<'a> {
         };
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
-        let ran = tokio::select! {
-            ran = instance.run(Task::default(), &self.memory.1, &*self.status) => ran,
-            () = ended_early(stop, max_run, lock) => unreachable!("it only asks for a stop"),
-        };
+        let lost = lock.map(|lock| lock.lost().clone());
+        let ending = self.context.watch.begin(ended_early(stop.clone(), max_run, lost));
+        let ran = instance.run(Task::default(), &self.memory.1, &*self.status).await;
+        drop(ending);
         match ran {
             Ok(report) => self.ended(&report, report.exit(false)),
             Err(error) => self.failed(&instance.run_id, &error.to_string(), report::exit_without_plan(&error)),
@@ -289,17 +292,16 @@ impl Sides {
     }
 }
 
-/// Asks for a stop when the time of a run is up or its lock is lost; never returns.
-async fn ended_early(stop: &Stop, max_run: Duration, lock: Option<&Lock>) {
+/// Asks for a stop when the time of a run is up or its lock is lost.
+async fn ended_early(stop: Stop, max_run: Duration, lost: Option<CancellationToken>) {
     let lost = async {
-        match lock {
-            Some(lock) => lock.lost().cancelled().await,
-            None => std::future::pending().await,
+        match lost {
+            Some(lost) => lost.cancelled().await,
+            None => pending().await,
         }
     };
     tokio::select! {
         () = tokio::time::sleep(max_run) => stop.request("schedule.max_run").await,
         () = lost => stop.request("a lost lock").await,
     }
-    std::future::pending::<()>().await;
 }

@@ -1,23 +1,44 @@
 //! Signals become a [`Stop`].
 
-use tokio::signal::unix::{SignalKind, signal};
+use std::{io, time::Duration};
 
-use crate::explo::Stop;
+use tokio::{
+    signal::unix::{Signal, SignalKind},
+    time::sleep,
+};
 
-/// Waits for SIGTERM or SIGINT and asks for a stop; a second SIGINT cuts what is in flight.
-pub(super) async fn stop_at_signal(stop: Stop) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return;
-    };
+use crate::{explo::Stop, watch::Watch};
+
+/// How long a command that has written nothing may take to end by itself.
+const LEAVE: Duration = Duration::from_millis(1500);
+
+/// From now on SIGTERM and SIGINT ask for a stop; a second SIGINT cuts what is in flight. Where nothing was written, there is
+/// nothing to wait for: then `end` is called, whatever the command computes.
+pub(super) fn stop_at_signal(watch: &Watch, stop: &Stop, end: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let (terminate, interrupt) = (watch.signal(SignalKind::terminate())?, watch.signal(SignalKind::interrupt())?);
+    watch.spawn(listen(terminate, interrupt, stop.clone(), end));
+    Ok(())
+}
+
+async fn listen(mut terminate: Signal, mut interrupt: Signal, stop: Stop, end: impl FnOnce()) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::warn!("stopping: no new call, {} s for those in flight", Stop::GRACE.as_secs());
-    tokio::select! {
-        () = stop.request("a signal") => {}
-        // Whoever asks twice does not want to wait.
-        _ = interrupt.recv() => stop.cut(),
-    }
+    tracing::warn!("stopping: no new call, {} s for writes in flight", Stop::GRACE.as_secs());
+    let stopping = async {
+        tokio::select! {
+            () = stop.request("a signal") => {}
+            // Whoever asks twice does not want to wait.
+            _ = interrupt.recv() => stop.cut(),
+        }
+    };
+    let ending = async {
+        sleep(LEAVE).await;
+        if !stop.is_writing() {
+            tracing::warn!("ended at once: no write is in flight");
+            end();
+        }
+    };
+    tokio::join!(stopping, ending);
 }

@@ -11,12 +11,11 @@ use super::{
     Context,
     instance::{Instance, Task},
     lock, now,
-    signals::stop_at_signal,
     terminal::Terminal,
 };
 use crate::{
     cli::SyncArgs,
-    explo::{self, Stop},
+    explo,
     ledger::Memory,
     lock::{Attempt, Lock},
     metrics::Metrics,
@@ -27,14 +26,13 @@ use crate::{
 /// Runs once; the result is the exit code.
 pub(super) async fn sync(context: &Context, args: &SyncArgs) -> io::Result<u8> {
     let exit = Box::pin(run(context, args)).await?;
-    let code = exit as u8;
-    Ok(if args.ok.contains(&code) { 0 } else { code })
+    Ok(args.code(exit as u8))
 }
 
 async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
     let fail = |error: &str, exit| Terminal::show_failure(error, exit, args.output).map(|()| exit);
-    let stop = Stop::default();
-    let instance = match context.config().and_then(|config| Instance::open(config, &stop)) {
+    let stop = &context.stop;
+    let instance = match context.config().and_then(|config| Instance::open(config, stop)) {
         Ok(instance) => instance,
         Err(error) => return fail(&error.to_string(), Exit::Config),
     };
@@ -42,16 +40,15 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
         Ok(saved) => saved,
         Err(error) => return fail(&error, Exit::Usage),
     };
-    tokio::spawn(stop_at_signal(stop.clone()));
     if let Some(limit) = args.max_duration {
         let stop = stop.clone();
-        tokio::spawn(async move {
+        context.watch.spawn(async move {
             tokio::time::sleep(limit).await;
             stop.request("--max-duration").await;
         });
     }
     let metrics = Metrics::new(&instance.config.name);
-    let lock = match lock_of(&instance, args, &stop).await {
+    let lock = match lock_of(context, &instance, args).await {
         Ok(lock) => lock,
         Err((error, exit)) => {
             metrics.run_failed(exit, &(now()..now()));
@@ -101,15 +98,15 @@ fn write_metrics(metrics: &Metrics, args: &SyncArgs) -> io::Result<()> {
 }
 
 /// The lock of the instance: none in a dry run, which changes nothing, and where the database can't hold one.
-async fn lock_of(instance: &Instance, args: &SyncArgs, stop: &Stop) -> Result<Option<Lock>, (String, Exit)> {
+async fn lock_of(context: &Context, instance: &Instance, args: &SyncArgs) -> Result<Option<Lock>, (String, Exit)> {
     if args.dry_run {
         return Ok(None);
     }
-    let name = &instance.config.name;
-    match lock::acquire(&instance.config, args.lock_timeout, stop).await {
+    let (name, stop) = (&instance.config.name, &context.stop);
+    match lock::acquire(&context.watch, &instance.config, args.lock_timeout, stop).await {
         Ok(Attempt::Acquired(lock)) => {
             let (stop, lost) = (stop.clone(), lock.lost().clone());
-            tokio::spawn(async move {
+            context.watch.spawn(async move {
                 lost.cancelled().await;
                 stop.request("a lost lock").await;
             });

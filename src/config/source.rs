@@ -217,7 +217,7 @@ fn mapping(draft: &mut Draft) -> Option<Mapping> {
             draft.mistake("source.columns", &format!("can't be used: {mistake}"));
         }
     };
-    Mapping::new(&columns, leave_null).map_err(told).ok()
+    Mapping::new(&columns, &leave_null).map_err(told).ok()
 }
 
 fn pointer(draft: &mut Draft, key: &str, example: &str) -> Option<Pointer> {

@@ -203,6 +203,13 @@ impl<T> Call for Counted<'_, T> {
         Outgoing { method, path, query, body: body.as_deref() }
     }
 
+    fn writes(&self) -> bool {
+        match self.request.endpoint {
+            Endpoint::CreateCustomer | Endpoint::UpdateCustomer | Endpoint::CreateGroupTag => true,
+            Endpoint::Customers | Endpoint::GetCustomer | Endpoint::GroupTags => false,
+        }
+    }
+
     fn excerpt(&self, _: StatusCode, body: &[u8]) -> String {
         if self.request.endpoint == Endpoint::GetCustomer {
             self.hear(body);

@@ -75,13 +75,13 @@ pub enum Error {
         /// What the last pass's first page promised.
         total: String,
     },
-    /// A stop was asked for before the call began.
+    /// A stop was asked for before the call began, or while it only read.
     #[error("stopped by {reason}: the next run carries on")]
     Stopped {
         /// What asked for it.
         reason: &'static str,
     },
-    /// The call was in flight when the time to stop ran out.
+    /// The call, which writes, was in flight when the time to stop ran out.
     #[error("cut off while waiting for the answer of {endpoint}: it may have been applied")]
     Cut {
         /// The call.

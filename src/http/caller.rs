@@ -38,6 +38,11 @@ pub trait Call {
     /// What is sent.
     fn outgoing(&self) -> Outgoing<'_>;
 
+    /// Whether it changes something: then it may have been applied where its answer is lost.
+    fn writes(&self) -> bool {
+        false
+    }
+
     /// What may be told of an answer that is no success.
     fn excerpt(&self, status: StatusCode, body: &[u8]) -> String;
 
@@ -137,13 +142,13 @@ impl<T: Transport> Caller<T> {
         let (mut failed, last) = (attempts.before, attempts.last(self.patience.max_attempts));
         let mut throttled_since = None;
         if failed > 0 {
-            self.back_off(call.name(), failed, None).await?;
+            self.back_off(call.name(), failed, None).await.map_err(|_| self.cut(call))?;
         }
         loop {
             let fault = match self.attempt(call, &mut read).await {
                 Attempt::Answer(answer) => return Ok((answer, failed)),
                 // An attempt before this one may have been applied.
-                Attempt::Final(Failure::Stopped { .. }) if failed > 0 => return Err(Failure::Cut),
+                Attempt::Final(Failure::Stopped { .. }) if failed > 0 => return Err(self.cut(call)),
                 Attempt::Final(failure) => return Err(failure),
                 Attempt::Throttled { began, pause } => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);
@@ -163,7 +168,7 @@ impl<T: Transport> Caller<T> {
             if failed >= last {
                 return Err(Failure::GaveUp { attempts: failed, fault });
             }
-            self.back_off(call.name(), failed, Some(&fault)).await?;
+            self.back_off(call.name(), failed, Some(&fault)).await.map_err(|_| self.cut(call))?;
         }
     }
 
@@ -181,6 +186,11 @@ impl<T: Transport> Caller<T> {
         }
     }
 
+    /// What a stop is to a call that may have been made before.
+    fn cut(&self, call: &impl Call) -> Failure {
+        if call.writes() { Failure::Cut } else { Failure::Stopped { reason: self.stop.reason() } }
+    }
+
     async fn attempt<A>(&self, call: &impl Call, read: &mut impl FnMut(&[u8]) -> Result<A, Unusable>) -> Attempt<A> {
         let asked = Instant::now();
         let permit = tokio::select! {
@@ -188,10 +198,14 @@ impl<T: Transport> Caller<T> {
             () = self.stop.requested() => return Attempt::Final(Failure::Stopped { reason: self.stop.reason() }),
             permit = self.pacer.pass() => permit,
         };
+        if call.writes() {
+            self.stop.write_begins();
+        }
         let began = Instant::now();
         call.began(began - asked, self.pacer.rate());
         let answered = tokio::select! {
             answered = self.send(call) => Some(answered),
+            () = self.stop.requested(), if !call.writes() => None,
             () = self.stop.over() => None,
         };
         drop(permit);
@@ -206,7 +220,7 @@ impl<T: Transport> Caller<T> {
             Some(Ok(answer)) => answer,
             Some(Err(Fault::Unsent(reason))) => return Attempt::Final(Failure::Unsent { reason }),
             Some(Err(fault)) => return Attempt::Failed(fault),
-            None => return Attempt::Final(Failure::Cut),
+            None => return Attempt::Final(self.cut(call)),
         };
         let refused = |excerpt| Attempt::Final(Failure::Status { status: status.as_u16(), excerpt });
         let excerpt = || call.excerpt(status, &body);

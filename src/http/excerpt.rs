@@ -1,6 +1,6 @@
 //! Quoting an answer in an error: cut short, without anything that must not be told.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet, ops::Bound};
 
 use crate::model::{Object, Tenant, json};
 
@@ -17,13 +17,8 @@ pub fn excerpt(body: &[u8], sent: Option<&Tenant<'_>>, token: &str) -> String {
     if text.trim().is_empty() {
         return "(an empty answer)".to_owned();
     }
-    let (values, id) = sent.map_or((Vec::new(), ""), |tenant| (values(tenant), &*tenant.provided_id));
-    let mut text = without_tokens(&text.replace(token, "***"));
-    for value in values.iter().filter(|value| value.len() > 1 && *value != id) {
-        let escaped = json::quote(value);
-        text = text.replace(&escaped[1..escaped.len() - 1], "***").replace(value, "***");
-    }
-    let masked: String = text
+    let (values, id) = sent.map_or((BTreeSet::new(), ""), |tenant| (values(tenant), &*tenant.provided_id));
+    let masked: String = without_values(&without_tokens(&text.replace(token, "***")), &values)
         .split_inclusive(|c: char| c.is_whitespace() || c.is_control() || "\"'<>(){}[],;:=/?&+|\\".contains(c))
         .map(|part| {
             let word = part.trim_end_matches(|c: char| !c.is_alphanumeric());
@@ -60,8 +55,38 @@ fn is_secret(word: &str) -> bool {
     word.contains('@') || (word.len() >= TOKEN_LENGTH && opaque)
 }
 
-/// The values that a request carried, longest first, so that none hides in another's mask.
-fn values(tenant: &Tenant<'_>) -> Vec<String> {
+/// The text without any part that is one of these values.
+fn without_values(text: &str, values: &BTreeSet<Vec<u8>>) -> String {
+    let (mut kept, mut end, mut is_inside) = (String::new(), 0, false);
+    for (at, c) in text.char_indices() {
+        let length = longest(values, &text.as_bytes()[at..]);
+        end = end.max(length.map_or(0, |length| at + length));
+        let was_inside = std::mem::replace(&mut is_inside, at < end);
+        match (was_inside, is_inside) {
+            (_, false) => kept.push(c),
+            (false, true) => kept.push_str("***"),
+            (true, true) => {}
+        }
+    }
+    kept
+}
+
+/// The length of the longest value with which a text begins.
+fn longest(values: &BTreeSet<Vec<u8>>, text: &[u8]) -> Option<usize> {
+    let mut bound = text;
+    loop {
+        // Whatever the text begins with is not beyond it, and what stands between the two begins with that as well.
+        let value = values.range::<[u8], _>((Bound::Unbounded, Bound::Included(bound))).next_back()?;
+        let common = value.iter().zip(text).take_while(|(a, b)| *a == *b).count();
+        if common == value.len() {
+            return Some(common);
+        }
+        bound = &text[..common];
+    }
+}
+
+/// The values that a request carried, as they are and as JSON has them; one character tells nothing, and the id is no secret.
+fn values(tenant: &Tenant<'_>) -> BTreeSet<Vec<u8>> {
     let lists = [&tenant.emails, &tenant.group_tags].into_iter().flatten().flatten().cloned().map(Cow::into_owned);
     let objects = [&tenant.properties, &tenant.mapping].into_iter().flatten();
     let members = objects.flat_map(|object| match object {
@@ -69,9 +94,12 @@ fn values(tenant: &Tenant<'_>) -> Vec<String> {
         Object::Keys(keys) => keys.iter().filter_map(|(_, value)| value.as_deref()).flat_map(leaves).collect(),
     });
     let texts = [&tenant.name, &tenant.hierarchy_level_name].into_iter().flatten().cloned().map(Cow::into_owned);
-    let mut values: Vec<String> = lists.chain(members).chain(texts).collect();
-    values.sort_unstable_by_key(|value| std::cmp::Reverse(value.len()));
-    values
+    let values = lists.chain(members).chain(texts).filter(|value| value.len() > 1 && *value != tenant.provided_id);
+    let escaped = |value: String| {
+        let quoted = json::quote(&value);
+        [quoted.as_bytes()[1..quoted.len() - 1].to_vec(), value.into_bytes()]
+    };
+    values.flat_map(escaped).collect()
 }
 
 /// The scalar values inside a JSON value, however deep.
@@ -114,6 +142,22 @@ mod tests {
         for secret in ["lettersonly", "x/y", "0123456789abcdef"] {
             assert!(!quoted.contains(secret), "{secret} in {quoted}");
         }
+    }
+
+    #[test]
+    fn a_value_is_masked_wherever_others_overlap_it() {
+        let tenant = Tenant {
+            provided_id: "id".into(),
+            emails: Some(["bcdef", "abc", "**", "*", "é\u{301}x", "xy"].map(Cow::Borrowed).to_vec()),
+            group_tags: Some((0..100_000).map(|n| Cow::Owned(format!("tag{n}"))).collect()),
+            properties: Some(Object::Whole(format!("{{{}}}", vec![r#""a":"**""#; 100_000].join(",")).into())),
+            ..Tenant::default()
+        };
+        let quoted = |body: &str| excerpt(body.as_bytes(), Some(&tenant), "short");
+        assert_eq!(quoted("see abcdef, id abcd ab"), "see ***, id ***d ab");
+        assert_eq!(quoted("tag99 tag99999 tag1000000 tag-1 * ****"), "*** *** ***00 tag-1 * ***");
+        assert_eq!(quoted("é\u{301}xy\u{e9}x"), "***\u{e9}x");
+        assert_eq!(quoted("short"), "***");
     }
 
     #[test]

@@ -27,13 +27,13 @@ pub enum Failure {
         /// What went wrong last.
         fault: Fault,
     },
-    /// A stop was asked for before the call began.
+    /// A stop was asked for before the call began, or while it only read.
     #[error("stopped by {reason}")]
     Stopped {
         /// What asked for it.
         reason: &'static str,
     },
-    /// The call was in flight when the time to stop ran out.
+    /// The call, which writes, was in flight when the time to stop ran out.
     #[error("cut off while waiting for the answer")]
     Cut,
 }

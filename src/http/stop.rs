@@ -1,33 +1,40 @@
-//! The stop signal in its two steps: no new call, then, after a grace, nothing more of those in flight.
+//! The stop signal in its two steps: no new call, and nothing more of those that only read; then, after a grace, nothing more
+//! of the writes in flight.
 //!
 //! It is asked for by a signal, by the end of the time that a run was given, or by a lock that was lost.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio_util::sync::CancellationToken;
 
-/// Passed to everything that waits.
+/// Passed to everything that waits, and to everything that writes: what is written is to be told of.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     begun: CancellationToken,
     over: CancellationToken,
     reason: Arc<OnceLock<&'static str>>,
+    /// Of the whole, whichever part writes.
+    is_writing: Arc<AtomicBool>,
 }
 
 impl Stop {
-    /// How long calls in flight may go on after a stop was asked for.
+    /// How long writes in flight may go on after a stop was asked for.
     pub const GRACE: Duration = Duration::from_secs(20);
 
     /// A stop of a part: it stops with the whole, and alone as well.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { begun: self.begun.child_token(), over: self.over.child_token(), reason: Arc::default() }
+        let (begun, over) = (self.begun.child_token(), self.over.child_token());
+        Self { begun, over, reason: Arc::default(), is_writing: Arc::clone(&self.is_writing) }
     }
 
-    /// From now on no call begins; after [`Stop::GRACE`] those in flight are cut. Returns then. The first reason counts.
+    /// From now on no call begins; after [`Stop::GRACE`] writes in flight are cut. Returns then. The first reason counts.
     pub async fn request(&self, reason: &'static str) {
         let _ = self.reason.set(reason);
         self.begun.cancel();
@@ -35,9 +42,26 @@ impl Stop {
         self.over.cancel();
     }
 
-    /// Nothing more of the calls in flight.
+    /// From now on no call begins, and nothing more of those in flight.
     pub fn cut(&self) {
+        self.begun.cancel();
         self.over.cancel();
+    }
+
+    /// A write begins: until its outcome is told, nobody may end in the middle.
+    pub fn write_begins(&self) {
+        self.is_writing.store(true, Ordering::SeqCst);
+    }
+
+    /// Everything that was written is told.
+    pub fn writes_are_told(&self) {
+        self.is_writing.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether something was written whose outcome is yet to be told.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.is_writing.load(Ordering::SeqCst)
     }
 
     /// What asked for it, for whoever is told that a call can't begin.
@@ -57,7 +81,7 @@ impl Stop {
         self.begun.cancelled().await;
     }
 
-    /// Returns when calls in flight are to be cut.
+    /// Returns when writes in flight are to be cut.
     pub async fn over(&self) {
         self.over.cancelled().await;
     }

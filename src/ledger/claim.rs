@@ -8,16 +8,8 @@ use super::{
     dialect::{Connection, Dialect, in_time},
     row,
     session::Session,
-    whose::Whose,
+    whose::{Claim, Whose},
 };
-
-/// The right of a run to record.
-#[derive(Debug)]
-pub(super) struct Claim<'p> {
-    pair: &'p Pair,
-    /// How often the ledger was adopted until then; unknown where it can't be said whose it is.
-    adopted: Option<u64>,
-}
 
 impl<D: Dialect> Session<'_, D>
 where
@@ -47,7 +39,7 @@ where
         match self.in_writing(async |session: &mut Self| session.say_whose(pair).await).await {
             Ok(whose) => claim(whose),
             // As any row that is refused for what it holds, it is missing, and no failure of the run.
-            Err(error) if D::is_about_data(&error) => {
+            Err(error) if D::is_about_data(&error) || D::may_quote(&error) => {
                 let (place, cause) = (self.ledger.place(), cause::<D>(&error));
                 tracing::warn!(place, "the ledger can't be told whose it is, so no other pair is refused: {cause}");
                 Ok(Claim { pair, adopted: None })

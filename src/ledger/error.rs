@@ -49,9 +49,8 @@ pub enum Error {
     },
     /// It is another pair's.
     #[error(
-        "the ledger in {place} is that of instance {instance} between {kept}, and this is instance {instance} between \
-         {asked}: give one of them another `name`, or make the ledger this one's with `explo-sync ledger --adopt`; then the \
-         other one is refused"
+        "under the name {instance} the ledger in {place} belongs to {kept}, but this run is between {asked}: give one of the \
+         two another `name`, or make the ledger this run's with `explo-sync ledger --adopt`; then the other one is refused"
     )]
     Another {
         /// Host, database and table.

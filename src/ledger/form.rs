@@ -33,7 +33,7 @@ pub(super) fn write(fingerprint: u64) -> String {
     stamped(&digits.iter().rev().collect::<String>())
 }
 
-/// Reads what [`write`] wrote; `None`: not known.
+/// Reads what [`write()`] wrote; `None`: not known.
 pub(super) fn read(text: &str) -> Option<u64> {
     u64::from_str_radix(unstamped(text)?, BASE).ok()
 }

@@ -35,7 +35,7 @@ pub(super) enum Row {
     /// Whose ledger it is, where that is said.
     Whose(Option<String>),
     /// What is remembered of a customer, by its id.
-    Customer(String, Remembered),
+    Customer(String, Box<Remembered>),
 }
 
 /// In place of a fingerprint.
@@ -88,7 +88,7 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
     let (children_listed_at, customer_gone_since) = (number(next()?), number(next()?));
     let remembered =
         Remembered { token, parent, children_listed_at, customer_gone_since, wanted, seen, fields, failure };
-    Ok(Some(Row::Customer(provided_id, remembered)))
+    Ok(Some(Row::Customer(provided_id, Box::new(remembered))))
 }
 
 /// The statement that writes entries.

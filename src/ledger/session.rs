@@ -11,11 +11,10 @@ use sqlx::{
 use super::{
     Error, Sql,
     cause::cause,
-    claim::Claim,
     ddl,
     dialect::{Connection, Dialect, Statement, in_time, is_late},
     row::{self, Row as Cells},
-    whose::Whose,
+    whose::{Claim, Whose},
 };
 use crate::{
     model::shown,
@@ -210,7 +209,7 @@ where
             let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
             let mut next = || texts.next().unwrap_or(Ok(None));
             match row::read(&mut next) {
-                Ok(Some(Cells::Customer(provided_id, one))) => drop(known.insert(provided_id, one)),
+                Ok(Some(Cells::Customer(provided_id, one))) => drop(known.insert(provided_id, *one)),
                 Ok(Some(Cells::Whose(text))) => whose = Whose::read(text.as_deref()),
                 Ok(None) => {}
                 Err(error) => break error,

@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 
 use super::{
-    Error, Ledger, Pair, Table, Writer,
-    claim::Claim,
-    ddl,
+    Error, Ledger, Pair, Table, Writer, ddl,
     dialect::{Access, Dialect, in_time, is_late},
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     session::{Session, State},
     sqlite::{self, SqliteDialect},
+    whose::Claim,
 };
 use crate::{
     model::shown,

@@ -25,6 +25,14 @@ pub(super) struct Whose {
     pub(super) adopted: u64,
 }
 
+/// The right of a run to record.
+#[derive(Debug)]
+pub(super) struct Claim<'p> {
+    pub(super) pair: &'p Pair,
+    /// How often the ledger was adopted until then; unknown where it can't be said whose it is.
+    pub(super) adopted: Option<u64>,
+}
+
 impl Pair {
     /// Whether both are the same two sides.
     #[must_use]
@@ -35,7 +43,7 @@ impl Pair {
 
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} with Explo at {}", self.source, self.explo)
+        write!(f, "{} and Explo at {}", self.source, self.explo)
     }
 }
 

@@ -83,7 +83,7 @@ pub fn name(instance: &str, address: &str, token: &SecretString) -> String {
     format!("{instance}@{explo:016x}")
 }
 
-/// Asks for the lock of a name on a connection of its own.
+/// Asks for the lock of a name on a connection of its own. It is pinged on the runtime on which it was asked for.
 pub async fn acquire(source: &Sql, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, source::Error> {
     let asked = async {
         match source.connect().await? {
@@ -172,8 +172,8 @@ async fn watch(
     };
     match cause {
         Some(cause) => {
-            tracing::warn!(place, cause, "the lock is lost");
             lost.cancel();
+            tracing::warn!(place, cause, "the lock is lost");
         }
         None => drop(timeout(patience, holder.release()).await),
     }

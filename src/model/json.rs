@@ -5,7 +5,8 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    cell::LazyCell,
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 pub use super::scan::{JsonError, MAX_DEPTH, unquoted};
@@ -149,7 +150,8 @@ pub fn is_same_key(a: &str, b: &str) -> bool {
     plain_key(a).eq(plain_key(b))
 }
 
-fn plain_key(key: &str) -> impl Iterator<Item = char> {
+/// The characters of a key without its style.
+pub(super) fn plain_key(key: &str) -> impl Iterator<Item = char> {
     key.chars().filter(|c| !matches!(c, '_' | '-')).flat_map(char::to_lowercase)
 }
 
@@ -173,13 +175,15 @@ pub fn restyled(value: &str, style: &str) -> Option<String> {
         (b'{', b'{') => {
             let keys: BTreeMap<_, _> = members(style).collect();
             let own: BTreeSet<_> = members(value).map(|(key, _)| key).collect();
+            let plain = |key: &str| plain_key(key).collect::<String>();
+            // Of several that are alike the first counts; one that the value has too is another key.
+            let alike = LazyCell::new(|| {
+                let others = keys.keys().rev().filter(|known| !own.contains(*known));
+                others.map(|known| (plain(known), known)).collect::<HashMap<_, _>>()
+            });
             let name = |key: Cow<'_, str>| {
-                let alike = || keys.keys().find(|known| is_same_key(known, &key) && !own.contains(*known));
-                if keys.contains_key(&key) {
-                    key.into_owned()
-                } else {
-                    alike().map_or(key.to_string(), ToString::to_string)
-                }
+                let other = if keys.contains_key(&key) { None } else { alike.get(&plain(&key)) };
+                other.map_or(&key, |known| *known).to_string()
             };
             let named = members(value).map(|(key, member)| (name(key), member));
             object(named.map(|(key, member)| {

@@ -5,6 +5,7 @@
 mod customer;
 mod field;
 pub mod json;
+mod keys;
 mod layout;
 mod scan;
 mod shown;
@@ -13,6 +14,7 @@ mod tenant;
 
 pub use customer::{Customer, Gap, LARGEST_RECORD, Partial, Record};
 pub use field::Field;
+pub use keys::Keys;
 pub use layout::Layout;
 pub use scan::Scan;
 pub use shown::{cut, printable, shown};

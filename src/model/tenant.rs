@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::json;
+use super::Keys;
 
 /// What the source wants one customer to be, borrowed from its row. `None` is a field that this row leaves alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ pub enum Scope {
     /// Every key.
     Whole,
     /// These keys alone.
-    Keys(Vec<String>),
+    Keys(Keys),
 }
 
 impl Tenant<'_> {
@@ -158,14 +158,14 @@ impl Scope {
         match self {
             Self::None => false,
             Self::Whole => true,
-            Self::Keys(keys) => keys.iter().any(|managed| managed == key),
+            Self::Keys(keys) => keys.has(key),
         }
     }
 
     /// Whether `key` may be a managed one in another style.
     #[must_use]
     pub fn resembles(&self, key: &str) -> bool {
-        matches!(self, Self::Keys(keys) if keys.iter().any(|managed| json::is_same_key(managed, key)))
+        matches!(self, Self::Keys(keys) if keys.has_like(key))
     }
 }
 

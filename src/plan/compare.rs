@@ -8,7 +8,10 @@
 //! | properties | the same keys and values, numbers by value; of dotted columns their keys alone; where the listing has a style of its own for keys, whatever their style |
 //! | mapping | the same, and `213` is `"213"` |
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -144,7 +147,9 @@ pub fn wanted<'t>(
     };
     let emails = tenant.emails.as_deref().map(|emails| {
         let others = current.filter(|_| rules.emails == EmailRule::Add).map_or(&[][..], |current| &current.emails);
-        let others = others.iter().filter(|email| !emails.contains(email)).map(|email| Cow::Borrowed(&**email));
+        let ours: HashSet<&str> =
+            if others.is_empty() { HashSet::new() } else { emails.iter().map(|email| &**email).collect() };
+        let others = others.iter().filter(|email| !ours.contains(&***email)).map(|email| Cow::Borrowed(&**email));
         list(emails).chain(others).collect()
     });
     Tenant {
@@ -176,7 +181,8 @@ fn carried<'t>(object: &'t Object<'_>, held: &str) -> Cow<'t, str> {
     match object {
         Object::Whole(object) => Cow::Borrowed(object),
         Object::Keys(keys) => {
-            let others = json::members(held).filter(|(key, _)| !keys.iter().any(|(managed, _)| managed == key));
+            let managed: HashSet<&str> = keys.iter().map(|(key, _)| &**key).collect();
+            let others = json::members(held).filter(|(key, _)| !managed.contains(&**key));
             let others = others.map(|(key, value)| (key, value.to_owned()));
             let ours = keys.iter().filter_map(|(key, value)| Some((key.clone(), value.as_deref()?.to_owned())));
             Cow::Owned(json::object(others.chain(ours)))

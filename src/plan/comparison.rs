@@ -5,6 +5,7 @@ mod hidden;
 mod lacking;
 mod observe;
 mod parents;
+mod renames;
 mod unreadable;
 
 use std::{
@@ -23,14 +24,9 @@ use crate::model::{Customer, Field, Invalid, Tenant};
 
 pub use hidden::Found;
 use lacking::Lacking;
-use unreadable::PREVIOUS_UNREADABLE;
+use renames::Former;
 
 const NAMELESS: &str = "name is NULL or not in the query, and a new customer needs one";
-
-const DOUBLED: &str = "Explo lists more than one customer with this provided_id: delete the wrong one there";
-
-const PREVIOUS_DOUBLED: &str =
-    "Explo lists more than one customer with this previous_provided_id: delete the wrong one there";
 
 /// Both sides, half compared.
 #[derive(Debug)]
@@ -84,14 +80,6 @@ pub struct Comparison<'f> {
     tags: Tags,
     customers: usize,
     with_tenant: usize,
-}
-
-/// A customer that was seen under the previous id of tenants.
-#[derive(Debug)]
-struct Former {
-    provided_id: String,
-    seen: Vec<Seen>,
-    is_unreadable: bool,
 }
 
 /// Which customers were given.
@@ -155,43 +143,6 @@ impl<'f> Comparison<'f> {
         Self { now, retry_failed, ..self }
     }
 
-    /// All customers were given: decides which of them get another id.
-    fn judge_renames(&mut self) {
-        let formers = std::mem::take(&mut self.former);
-        // It exists under its new id, though no listing shows it.
-        let is_known = |row| self.extent == Extent::All && self.hidden_since(row).is_some();
-        let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&self.index, row, true) };
-        let judged = |former: Former| {
-            let verdicts = former.seen.into_iter().map(|seen| match judge(seen.row) {
-                Verdict::Rename if former.is_unreadable => (Verdict::Invalid(PREVIOUS_UNREADABLE), seen),
-                verdict => (verdict, seen),
-            });
-            (former.provided_id, verdicts.collect::<Vec<_>>())
-        };
-        let judged: Vec<_> = formers.into_iter().map(judged).collect();
-        for (provided_id, verdicts) in judged {
-            let has_tenant =
-                verdicts.iter().any(|(verdict, seen)| *verdict != Verdict::Ignored || self.index.is_invalid(seen.row));
-            if !has_tenant {
-                self.orphans.push(provided_id);
-                continue;
-            }
-            self.with_tenant += 1;
-            for (verdict, seen) in verdicts {
-                match verdict {
-                    Verdict::Rename if self.index.is_unlisted(seen.row) => {
-                        self.index.rename(seen.row);
-                        self.renames.push(seen.row);
-                        self.take(seen);
-                    }
-                    Verdict::Rename => self.reject(seen.row, PREVIOUS_DOUBLED),
-                    Verdict::Ignored => {}
-                    Verdict::Invalid(reason) => self.reject(seen.row, reason),
-                }
-            }
-        }
-    }
-
     fn reject(&mut self, row: RowNumber, reason: &str) {
         let provided_id = self.index.provided_id(row).into_owned();
         self.index.reject(Some(provided_id), reason);
@@ -234,15 +185,6 @@ impl<'f> Comparison<'f> {
         }
         self.doubtful.retain(|row| !self.index.is_invalid(row));
         self.hierarchy = Some(hierarchy);
-    }
-
-    /// Whose customer is whose can't be told, and what was remembered stays.
-    fn reject_doubled(&mut self) {
-        let doubled: HashSet<_> = self.doubled.iter().map(|row| self.index.provided_id(*row).into_owned()).collect();
-        self.listed.retain(|listed| !doubled.contains(&listed.provided_id));
-        for row in std::mem::take(&mut self.doubled) {
-            self.reject(row, DOUBLED);
-        }
     }
 
     fn require_name(&mut self, row: RowNumber) {

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Change, Failure, Findings, Plan};
+use super::{Change, Failure, Findings, Plan, tags::by_row};
 
 /// The changes of a plan that are due, by their numbers.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl Plan {
         if to_make.is_empty() {
             return BTreeSet::new();
         }
-        let carried = due.changes(self).flat_map(|change| self.sent_tags(change));
+        let carried = by_row(due.changes(self)).into_iter().flat_map(|change| self.sent_tags(change));
         carried.filter_map(|tag| to_make.get(&*tag)).map(String::as_str).collect()
     }
 }

@@ -27,7 +27,9 @@ impl Findings {
     #[must_use]
     pub fn with_tokens(known: HashMap<String, Remembered>) -> Self {
         let mut findings = Self { keeps_rows: true, ..Self::default() };
-        known.values().for_each(|known| findings.settle(known));
+        for known in known.values() {
+            findings.settle(known);
+        }
         Self { known, ..findings }
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Refuses rows that share an id: none of them is planned.
 
+mod claims;
 mod mark;
 mod parents;
 mod probe;
@@ -17,6 +18,7 @@ use super::{
     rows::{Ids, RowNumber, Rows},
 };
 use crate::model::{Field, Invalid, Managed, Row, Slots, Tenant};
+use claims::Claims;
 use mark::{Mark, State};
 pub use probe::Probe;
 
@@ -38,8 +40,7 @@ pub struct Index {
     rows: Rows,
     /// The upper half of each id's hash, and one more than the row's number.
     by_id: Slots,
-    /// By the hash of a previous id, which all rows may share; with the id where the row is not that number's own.
-    claims: BTreeMap<(u64, RowNumber), Option<Box<str>>>,
+    claims: Claims,
     /// The distinct tags of all rows, unless there are many.
     tags: Option<HashSet<String>>,
     /// The distinct sets of managed fields; most queries have one.
@@ -61,7 +62,7 @@ impl Index {
             marks: Vec::new(),
             rows: Rows::default(),
             by_id: Slots::default(),
-            claims: BTreeMap::new(),
+            claims: Claims::default(),
             tags: Some(HashSet::new()),
             shapes: Vec::new(),
             shape_numbers: HashMap::new(),
@@ -117,8 +118,8 @@ impl Index {
         let concerns = |id: &str| previous_ids.contains(id);
         if concerns(provided_id) || previous.is_some_and(concerns) {
             self.insert_ids(provided_id, previous);
-            if let Some(mark) = self.marks.last_mut() {
-                mark.set(State::Aside);
+            if let Some(row) = self.row(provided_id) {
+                self.mark(row, State::Aside);
             }
         }
     }
@@ -151,14 +152,6 @@ impl Index {
         self.tags = self.tags.take().filter(|tags| tags.len() <= MANY_TAGS);
     }
 
-    /// Notes the previous id of a tenant; its own says nothing.
-    fn claim(&mut self, tenant: &Tenant<'_>, row: RowNumber, kept: fn(&str) -> Option<Box<str>>) {
-        let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
-        if let Some(previous) = previous {
-            self.claims.insert((self.fingerprints.of_id(previous), row), kept(previous));
-        }
-    }
-
     /// Marks a tenant as impossible to plan; of several reasons the first is kept. Rows without an id are told together.
     pub fn reject(&mut self, provided_id: Option<String>, reason: &str) {
         let is_nameless = provided_id.is_none();
@@ -185,6 +178,7 @@ impl Index {
 
     fn mark(&mut self, row: RowNumber, state: State) {
         self.marks[row.0 as usize].set(state);
+        self.claims.forget_rivals();
     }
 
     fn numbers(&self) -> impl Iterator<Item = RowNumber> {
@@ -218,22 +212,6 @@ impl Index {
     #[must_use]
     pub fn has(&self, provided_id: &str) -> bool {
         self.row(provided_id).is_some()
-    }
-
-    /// The tenants that have a previous id, in no order.
-    pub(super) fn with_previous_id(&self) -> impl Iterator<Item = RowNumber> {
-        self.claims.keys().map(|(_, row)| *row)
-    }
-
-    /// The tenants that have this previous id.
-    pub(super) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
-        let hash = self.fingerprints.of_id(previous);
-        let claims = self.claims.range((hash, RowNumber(0))..=(hash, RowNumber(u32::MAX)));
-        let is_it = move |row: RowNumber, kept: Option<&str>| match kept {
-            Some(kept) => kept == previous,
-            None => self.previous_provided_id(row).as_deref() == Some(previous),
-        };
-        claims.filter(move |((_, row), kept)| is_it(*row, kept.as_deref())).map(|((_, row), _)| *row)
     }
 
     /// No customer was seen for this tenant, and it is valid.
@@ -281,11 +259,6 @@ impl Index {
         self.mark(row, State::Listed);
     }
 
-    /// From now on the tenant's customer is to get another id.
-    pub(super) fn rename(&mut self, row: RowNumber) {
-        self.mark(row, State::Renamed);
-    }
-
     /// The tenant with this id, be it invalid.
     #[must_use]
     pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant<'static>> {
@@ -328,11 +301,6 @@ impl Index {
     pub(super) fn listed_id(&self, row: RowNumber) -> Cow<'_, str> {
         let previous = self.previous_provided_id(row).filter(|_| self.is_renamed(row));
         previous.unwrap_or_else(|| self.provided_id(row))
-    }
-
-    /// The tenant that has this id, or is to lose it.
-    pub(super) fn of_id_or_previous(&self, provided_id: &str) -> Option<RowNumber> {
-        self.row(provided_id).or_else(|| self.claimants(provided_id).find(|claimant| self.is_renamed(*claimant)))
     }
 
     /// The row with this id.

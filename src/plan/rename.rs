@@ -38,10 +38,9 @@ pub(super) fn judge(index: &Index, row: RowNumber, old_is_listed: bool) -> Verdi
     if index.row(&old).is_some() {
         return Verdict::Invalid(TAKEN);
     }
-    let has_rival = || index.claimants(&old).any(|rival| rival != row && !index.is_listed(rival));
     if !old_is_listed {
         Verdict::Ignored
-    } else if has_rival() {
+    } else if index.has_rival(row, &old) {
         Verdict::Invalid(CLAIMED_TWICE)
     } else {
         Verdict::Rename

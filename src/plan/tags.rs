@@ -50,6 +50,13 @@ impl Tags {
     }
 }
 
+/// Changes in the order of their rows, in which none is unpacked twice.
+pub(super) fn by_row<'p>(changes: impl IntoIterator<Item = &'p Change>) -> Vec<&'p Change> {
+    let mut changes: Vec<_> = changes.into_iter().collect();
+    changes.sort_unstable_by_key(|change| change.row());
+    changes
+}
+
 impl Plan {
     /// The tags that a change sends.
     #[must_use]
@@ -69,11 +76,8 @@ impl Plan {
         if self.index.has_no_tag_beside(&self.tags.seen) {
             return BTreeSet::new();
         }
-        // In this order none is unpacked twice.
-        let mut changes: Vec<_> = self.changes.iter().collect();
-        changes.sort_unstable_by_key(|change| change.row());
         let mut doubtful = BTreeSet::new();
-        for tag in changes.into_iter().flat_map(|change| self.sent_tags(change)) {
+        for tag in by_row(&self.changes).into_iter().flat_map(|change| self.sent_tags(change)) {
             // Collected, all of them would be sorted first, and a million changes have few.
             if !self.tags.seen.contains(&*tag) && !doubtful.contains(&*tag) {
                 doubtful.insert(tag.into_owned());
@@ -100,7 +104,7 @@ impl Plan {
 
     fn reject_wanting(&mut self, missing: &BTreeSet<String>) {
         let (mut rejected, needed) = (BTreeSet::<RowNumber>::new(), self.needed());
-        for change in &self.changes {
+        for change in by_row(&self.changes) {
             let tags = self.sent_tags(change).into_iter().filter(|tag| missing.contains(&**tag)).map(Cow::into_owned);
             let tags: BTreeSet<_> = tags.collect();
             if !tags.is_empty() {

@@ -1,7 +1,7 @@
 //! The report for a reader: what changes, then the counts, then what it costs or what became of it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     io::{self, Write},
 };
@@ -142,12 +142,13 @@ fn difference_in_words(Difference { field, old, new }: &Difference) -> String {
             gone.chain(new.difference(&old).map(|element| format!("+{}", shown(element)))).collect()
         }
         Field::Properties | Field::Mapping => {
-            let find =
-                |object, key: &str| json::members(object).find(|(known, _)| known == key).map(|(_, value)| value);
-            let keys: BTreeSet<_> = json::members(old).chain(json::members(new)).map(|(key, _)| key).collect();
-            let moved = keys.into_iter().map(|key| (find(old, &key), find(new, &key), key)).filter(|(a, b, _)| a != b);
-            let side = |value: Option<&str>| value.map_or_else(|| "nothing".to_owned(), shown);
-            moved.map(|(old, new, key)| format!("{}: {} → {}", shown(&key), side(old), side(new))).collect()
+            let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                (json::members(old).collect(), json::members(new).collect());
+            let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+            let moved =
+                keys.into_iter().map(|key| (old.get(key), new.get(key), key)).filter(|(old, new, _)| old != new);
+            let side = |value: Option<&&str>| value.map_or_else(|| "nothing".to_owned(), |value| shown(value));
+            moved.map(|(old, new, key)| format!("{}: {} → {}", shown(key), side(old), side(new))).collect()
         }
         Field::Name | Field::IsDemoGroup | Field::HierarchyLevelName | Field::ParentProvidedId => {
             vec![format!("{} → {}", shown(old), shown(new))]
@@ -288,4 +289,27 @@ fn grouped(number: usize) -> String {
         [is_due.then_some(','), Some(digit)].into_iter().flatten()
     };
     digits.chars().enumerate().flat_map(comma).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_of_many_keys_is_told_key_by_key() {
+        const MANY: usize = 100_000;
+        let object = |prefix: &str| json::object((0..MANY).map(|n| (format!("{prefix}{n}"), n.to_string())));
+        let told = difference_in_words(&Difference { field: Field::Properties, old: object("a"), new: object("b") });
+        assert_eq!(told.matches(" → nothing").count(), MANY);
+        assert!(
+            told.starts_with("properties  a0: 0 → nothing, a1: 1 → nothing, a10: 10 → nothing, "),
+            "{}",
+            &told[..80]
+        );
+        assert!(told.ends_with(", b99999: nothing → 99999"));
+        let old = r#"{"a":1,"b":2,"c":3}"#.to_owned();
+        let told =
+            difference_in_words(&Difference { field: Field::Mapping, old, new: r#"{"b":2,"c":"3","d":4}"#.to_owned() });
+        assert_eq!(told, r#"mapping  a: 1 → nothing, c: 3 → "3", d: nothing → 4"#);
+    }
 }

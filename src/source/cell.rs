@@ -57,6 +57,16 @@ impl<'r> Cell<'r> {
         }
     }
 
+    /// The bytes of a text.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) | Self::Binary => 0,
+            Self::Number(text) | Self::Text(text) | Self::Json(text) | Self::SoundJson(text) | Self::Array(text) => {
+                text.len()
+            }
+        }
+    }
+
     /// What this is, for a message; never the value.
     pub(super) fn kind(&self) -> &'static str {
         match self {

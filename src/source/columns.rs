@@ -27,7 +27,11 @@ pub enum Column {
 
 /// The columns in the order of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Columns(Vec<(String, Column)>);
+pub struct Columns {
+    columns: Vec<(String, Column)>,
+    /// Of each, whether its NULL means: leave alone.
+    leave_null: Vec<bool>,
+}
 
 impl Column {
     fn named(name: &str) -> Option<Self> {
@@ -70,12 +74,18 @@ impl Columns {
             let name = shown(name);
             mistakes.push(format!("fields.leave_null names '{name}', which the query does not return"));
         }
-        if mistakes.is_empty() { Ok(Self(columns)) } else { Err(mistakes) }
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let left_alone: HashSet<_> = leave_null.iter().collect();
+        let leave_null =
+            columns.iter().map(|(name, column)| left_alone.contains(name) && *column != Column::ProvidedId);
+        Ok(Self { leave_null: leave_null.collect(), columns })
     }
 
     /// What these columns have that the others lack, and the other way round.
     pub(super) fn unlike(&self, whole: &Self) -> Vec<String> {
-        let names = |columns: &'_ Self| columns.0.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
+        let names = |columns: &'_ Self| columns.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
         let (ours, theirs) = (names(self), names(whole));
         let further =
             ours.difference(&theirs).map(|name| format!("source.query does not return its '{}'", shown(name)));
@@ -85,7 +95,12 @@ impl Columns {
 
     /// Name and meaning of each column.
     pub fn iter(&self) -> impl Iterator<Item = &(String, Column)> {
-        self.0.iter()
+        self.columns.iter()
+    }
+
+    /// Name and meaning of each column, and whether its NULL means: leave alone.
+    pub(super) fn with_nulls(&self) -> impl Iterator<Item = (&String, &Column, bool)> {
+        self.columns.iter().zip(&self.leave_null).map(|((name, column), leaves)| (name, column, *leaves))
     }
 }
 

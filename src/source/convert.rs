@@ -22,21 +22,27 @@ use crate::model::{Field, Invalid, Object, Row, Scan, Tenant, json, shown};
 /// So many elements are compared with each other.
 const FEW: usize = 8;
 
+/// Bytes that the values of a row may have together. A larger row passes, and nothing of it is kept but its ids.
+const LARGEST: usize = 16 << 20;
+
 /// Turns the cells of one row, in the order of the columns, into a tenant. `place` names a row that has no id.
-pub fn row<'r>(
-    columns: &'r Columns,
-    leave_null: &[String],
-    cells: impl Iterator<Item = Cell<'r>>,
-    place: impl Display,
-) -> Row<'r> {
+pub fn row<'r>(columns: &'r Columns, cells: impl Iterator<Item = Cell<'r>>, place: impl Display) -> Row<'r> {
     let mut tenant = Tenant::default();
-    let mut reasons = Vec::new();
-    for ((name, column), cell) in columns.iter().zip(cells) {
+    let (mut reasons, mut length) = (Vec::new(), 0);
+    for ((name, column, leaves_null), cell) in columns.with_nulls().zip(cells) {
+        length += cell.length();
+        let is_id = matches!(column, Column::ProvidedId | Column::PreviousProvidedId);
+        if length > LARGEST && (!is_id || cell.length() > LARGEST) {
+            continue;
+        }
         let cell = if is_null(column, &cell) { Cell::Null } else { cell };
-        let left_alone = matches!(cell, Cell::Null) && leave_null.contains(name) && *column != Column::ProvidedId;
-        if !left_alone && let Err(reason) = set(&mut tenant, column, cell) {
+        let is_left_alone = leaves_null && matches!(cell, Cell::Null);
+        if !is_left_alone && let Err(reason) = set(&mut tenant, column, cell) {
             reasons.push(format!("{} {reason}", shown(name)));
         }
+    }
+    if length > LARGEST {
+        reasons.push(format!("the row has {length} bytes, and {LARGEST} (16 MiB) is the most"));
     }
     if reasons.is_empty() {
         return Ok(tenant);

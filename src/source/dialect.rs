@@ -70,6 +70,16 @@ pub(super) trait Dialect {
         Ok(None)
     }
 
+    /// The names of columns that are but the beginning of one in the query, where the server cuts such.
+    fn cut_names<'n>(_query: &str, _names: &[&'n str]) -> Vec<&'n str> {
+        Vec::new()
+    }
+
+    /// What the statement before lost on its way, where the server tells.
+    async fn loss(_: &mut <Self::Db as Database>::Connection) -> sqlx::Result<Option<Loss>> {
+        Ok(None)
+    }
+
     /// What a column of this type has.
     fn kind(type_info: &<Self::Db as Database>::TypeInfo) -> Kind;
 
@@ -83,6 +93,15 @@ pub(super) enum Bound<A> {
     Text(String),
     /// The query with these arguments.
     Arguments(A),
+}
+
+/// A part of a result that did not arrive, although nothing failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// What happened to it.
+    pub(super) what: &'static str,
+    /// How it is kept next time.
+    pub(super) way_out: &'static str,
 }
 
 /// How many parameters a statement has.

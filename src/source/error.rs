@@ -39,6 +39,18 @@ pub enum Error {
         /// What was waited for.
         doing: &'static str,
     },
+    /// The database answered, and kept back a part of what was asked.
+    #[error("{place} lost a part of what {key} selects: {what}. Nothing was planned; {way_out}")]
+    Lost {
+        /// `source.query` or `source.query_one`.
+        key: &'static str,
+        /// Host and database.
+        place: String,
+        /// What happened to it; never the value.
+        what: &'static str,
+        /// How it is kept.
+        way_out: &'static str,
+    },
     /// The query holds more than one statement.
     #[error("{key} holds more than one statement; it must be a single SELECT")]
     SeveralStatements {

@@ -10,6 +10,7 @@ mod convert;
 mod copied;
 mod dialect;
 mod error;
+mod identifiers;
 mod identity;
 mod mysql;
 mod postgres;
@@ -18,6 +19,7 @@ mod server;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod warnings;
 
 use std::collections::BTreeSet;
 

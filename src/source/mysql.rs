@@ -10,8 +10,10 @@ use sqlx::{
 
 use super::{
     cell::{Cell, Kind},
-    dialect::{Bound, Dialect, is_loopback, is_one_of, parameters, tls_mode},
+    dialect::{Bound, Dialect, Loss, is_loopback, is_one_of, parameters, tls_mode},
+    identifiers,
     server::Server,
+    warnings,
 };
 
 pub(super) struct MySqlDialect;
@@ -19,8 +21,13 @@ pub(super) struct MySqlDialect;
 impl Dialect for MySqlDialect {
     type Db = MySql;
 
-    const SNAPSHOT: &[&str] =
-        &["SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"];
+    /// Nothing is to be cut that the server could send, and no warning of it forgotten. No list is longer than the largest packet
+    /// that can be allowed, 1 GiB.
+    const SNAPSHOT: &[&str] = &[
+        "SET SESSION group_concat_max_len = 1073741824, max_error_count = 65535, sql_select_limit = 18446744073709551615",
+        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+    ];
 
     async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
         connect(server).await
@@ -40,6 +47,14 @@ impl Dialect for MySqlDialect {
         sqlx::raw_sql("PREPARE explo_sync_one FROM @explo_sync_query").execute(connection).await?;
         let variables = vec!["@explo_sync_id"; parameters(statement)].join(", ");
         Ok(Some(Bound::Text(format!("EXECUTE explo_sync_one USING {variables}"))))
+    }
+
+    fn cut_names<'n>(query: &str, names: &[&'n str]) -> Vec<&'n str> {
+        identifiers::cut_by_mysql(query, names)
+    }
+
+    async fn loss(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {
+        warnings::loss(connection).await
     }
 
     fn kind(type_info: &MySqlTypeInfo) -> Kind {
@@ -74,6 +89,8 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
         .pipes_as_concat(false)
         .no_engine_substitution(false)
         .timezone(None)
+        // In any other character set the server puts a question mark in place of what that one lacks.
+        .charset("utf8mb4")
         .disable_statement_logging();
     options = match tls_mode(&server.url).as_deref() {
         Some("disabled" | "verify_ca" | "verify_identity") => options,

@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, is_loopback, is_one_of, tls_mode},
+    identifiers,
     server::Server,
 };
 
@@ -36,7 +37,11 @@ pub(super) struct PostgresDialect;
 impl Dialect for PostgresDialect {
     type Db = Postgres;
 
-    const SNAPSHOT: &[&str] = &["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"];
+    /// A database without an encoding holds any bytes: they are sent as they are, or the server would refuse all rows for one.
+    const SNAPSHOT: &[&str] = &[
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        "SELECT set_config('client_encoding', 'SQL_ASCII', true) WHERE current_setting('server_encoding') = 'SQL_ASCII'",
+    ];
 
     async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
         connect(server).await
@@ -66,6 +71,10 @@ impl Dialect for PostgresDialect {
         let declare = AssertSqlSafe(format!("DECLARE {cursor} NO SCROLL CURSOR FOR {query}"));
         sqlx::query(declare).bind(id).persistent(false).execute(connection).await?;
         Ok(Some(Bound::Text(format!("FETCH ALL FROM {cursor}"))))
+    }
+
+    fn cut_names<'n>(query: &str, names: &[&'n str]) -> Vec<&'n str> {
+        identifiers::cut_by_postgres(query, names)
     }
 
     fn kind(type_info: &PgTypeInfo) -> Kind {

@@ -7,13 +7,13 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
 use super::{
-    Error, Sql,
+    Error, Source as _, Sql,
     cell::{Cell, Kind},
     columns::Columns,
     convert, copied,
-    dialect::{Bound, Dialect, parameters},
+    dialect::{Bound, Dialect, Loss, parameters},
 };
-use crate::model::{Row, TakeRows, id_of};
+use crate::model::{Row, TakeRows, id_of, shown};
 
 /// Rows that are converted at once, if they are there.
 const BATCH: usize = 32;
@@ -61,8 +61,17 @@ where
         let prepared = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(query.to_owned()));
         let preparing = (&mut self.connection).prepare(prepared);
         let statement = self.sql.in_time("preparing the query", preparing).await?.map_err(failed)?;
-        let names = statement.columns().iter().map(sqlx::Column::name);
-        let columns = Columns::named(names, &self.sql.leave_null).map_err(refused)?;
+        let names: Vec<_> = statement.columns().iter().map(sqlx::Column::name).collect();
+        let mut mistakes: Vec<_> = D::cut_names(query, &names).into_iter().map(cut).collect();
+        let columns = Columns::named(names, &self.sql.leave_null);
+        let columns = match columns {
+            Ok(columns) if mistakes.is_empty() => columns,
+            Ok(_) => return Err(refused(mistakes)),
+            Err(others) => {
+                mistakes.extend(others);
+                return Err(refused(mistakes));
+            }
+        };
         // Behind a transaction pooler the name would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements();
         self.sql.in_time("preparing the query", cleared).await?.map_err(failed)?;
@@ -102,7 +111,7 @@ where
             self.sql.in_time("sending rows", rows.try_next()).await?.map_err(|error| failed(error.1))?
         {
             let numbered = (number + 1..).zip(&batch);
-            let rows = numbered.map(|(number, row)| query.convert(copied::cells(row, &query.kinds), self.sql, number));
+            let rows = numbered.map(|(number, row)| query.convert(copied::cells(row, &query.kinds), number));
             take(&rows.collect::<Vec<_>>());
             number += batch.len();
         }
@@ -177,13 +186,18 @@ where
                 let cells = query.kinds.iter().enumerate().map_while(|(position, kind)| {
                     D::cell(row, position, *kind).map_err(|error| failure = Some(error)).ok()
                 });
-                let row = query.convert(cells, sql, number);
+                let row = query.convert(cells, number);
                 failure.map_or(Ok(row), Err)
             });
             take(&rows.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?);
             number += batch.len();
         }
-        Ok(())
+        drop(rows);
+        let loss = sql.in_time("telling its warnings", D::loss(&mut self.connection)).await?.map_err(failed)?;
+        match loss {
+            None => Ok(()),
+            Some(Loss { what, way_out }) => Err(Error::Lost { key, place: sql.place(), what, way_out }),
+        }
     }
 
     /// The rows are here; that the farewell fails changes nothing.
@@ -193,7 +207,15 @@ where
 }
 
 impl<D: Dialect> Prepared<'_, D> {
-    fn convert<'r>(&'r self, cells: impl Iterator<Item = Cell<'r>>, sql: &Sql, number: usize) -> Row<'r> {
-        convert::row(&self.columns, &sql.leave_null, cells, format_args!("row {number}"))
+    fn convert<'r>(&'r self, cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row<'r> {
+        convert::row(&self.columns, cells, format_args!("row {number}"))
     }
+}
+
+/// What to say of a name that the database cut.
+fn cut(name: &str) -> String {
+    let (field, shown) = (name.split('.').next().unwrap_or_default(), shown(name));
+    format!(
+        "'{shown}' is only the beginning of a name that the database cut: give the key a shorter one, or select one JSON column {field}"
+    )
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use sqlx::{Database, Executor, IntoArguments, MySqlConnection, PgConnection};
+use tokio::task::coop::consume_budget;
 
 use super::{
     Error, Source,
@@ -18,7 +19,7 @@ use super::{
 use crate::model::TakeRows;
 
 /// A database as a source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Sql {
     server: Server,
     pub(super) query: String,
@@ -119,8 +120,10 @@ impl Sql {
         }
     }
 
-    /// Waits as long as the settings allow.
+    /// Waits as long as the settings allow. Where it never has to, as with rows that are there already, it lets others act
+    /// now and then.
     pub(crate) async fn in_time<T>(&self, doing: &'static str, what: impl Future<Output = T>) -> Result<T, Error> {
+        consume_budget().await;
         let limit = self.server.timeout();
         let late = |_| Error::Timeout { place: self.place(), seconds: limit.as_secs(), doing };
         tokio::time::timeout(limit, what).await.map_err(late)

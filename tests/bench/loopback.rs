@@ -31,13 +31,18 @@ pub fn client(url: &str, requests_per_minute: u32) -> Client {
     Client::new(settings, Pacer::new(requests_per_minute, IN_FLIGHT), Stop::default(), 7).unwrap()
 }
 
-/// `sync` between the rows of a query and this server, unpaced and without output. An empty file is a database of SQLite.
+/// `sync` between the rows of a query and this server, unpaced and without output.
 pub fn sync(directory: &Path, query: &str, url: &str) -> Command {
+    program("sync", directory, query, url)
+}
+
+/// The same with another command. An empty file is a database of SQLite.
+pub fn program(name: &str, directory: &Path, query: &str, url: &str) -> Command {
     let database = directory.join("tenants.db");
     File::create(&database).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_explo-sync"));
     command
-        .arg("sync")
+        .arg(name)
         .env_clear()
         .env("DATABASE_URL", format!("sqlite:{}", database.display()))
         .env("EXPLO_TOKEN", "t")

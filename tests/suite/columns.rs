@@ -3,6 +3,7 @@
 
 mod connection;
 mod fields;
+mod lost;
 mod nulls;
 mod rows;
 mod types;

@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 25] = [
+const LAYERS: [(&str, u8); 26] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, u8); 25] = [
     ("ops", 5),
     ("schedule", 5),
     ("systemd", 5),
+    ("watch", 5),
     ("demo", 5),
     ("reconciler", 4),
     ("applier", 4),

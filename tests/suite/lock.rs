@@ -62,7 +62,7 @@ async fn is_lost(lock: &Lock, within: Duration) -> bool {
 }
 
 /// Takes the lock from whoever holds it, as an administrator would.
-async fn take_away(database: &Database) {
+pub(super) async fn take_away(database: &Database) {
     match database.kind {
         Kind::Postgres => {
             let terminate = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory'

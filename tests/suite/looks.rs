@@ -106,7 +106,9 @@ async fn any_other_refusal_leaves_a_saved_change_alone_and_names_it(#[case] stat
 fn return_to(sandbox: &Sandbox) {
     sandbox.change(|store| {
         let tokens: Vec<_> = store.customers().iter().map(|held| held.token.clone()).collect();
-        tokens.iter().for_each(|token| store.delete(token).unwrap());
+        for token in &tokens {
+            store.delete(token).unwrap();
+        }
         for (id, name) in [("b", "Bob"), ("c", "Before")] {
             store.add(customer(json!({"provided_id": id, "name": name})));
         }

@@ -99,7 +99,7 @@ async fn children_of_a_parent_that_fails_at_first_come_after_it() {
         "select id as provided_id, name, email as parent_provided_id, 'Level' as hierarchy_level_name from tenants";
     let program = program.with("EXPLO_SYNC__SOURCE__QUERY", query).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
     sandbox.adjust(|api| {
-        api.faults.push(Fault::new(FaultKind::Status(503)).of([id(0)]).at(Endpoint::CreateCustomer).times(1))
+        api.faults.push(Fault::new(FaultKind::Status(503)).of([id(0)]).at(Endpoint::CreateCustomer).times(1));
     });
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, outcomes(&report)), (0, [3, 0, 0]), "{report}");

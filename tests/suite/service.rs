@@ -12,21 +12,24 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Database, Kind, Program, before, customer, endpoints, sandbox, signal};
+use crate::support::{Database, Kind, Program, before, customer, endpoints, freeze, sandbox, signal};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// Longer than anything here takes.
+const LONG: Duration = Duration::from_mins(2);
 
 /// Every second.
 const CRON: &str = "* * * * * *";
 
 /// A running daemon and the lines of its log.
-struct Daemon {
+pub(super) struct Daemon {
     child: Child,
     lines: UnboundedReceiver<String>,
 }
 
 impl Daemon {
-    fn start(program: &Program, arguments: &[&str]) -> Self {
+    pub(super) fn start(program: &Program, arguments: &[&str]) -> Self {
         let arguments = [arguments, &["run"]].concat();
         let mut child = program.watch(&arguments);
         let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -40,7 +43,7 @@ impl Daemon {
     }
 
     /// Waits for a line that has this in it.
-    async fn says(&mut self, part: &str) -> String {
+    pub(super) async fn says(&mut self, part: &str) -> String {
         let found = async {
             while let Some(line) = self.lines.recv().await {
                 if line.contains(part) {
@@ -49,14 +52,18 @@ impl Daemon {
             }
             panic!("it ended before it said {part:?}");
         };
-        timeout(Duration::from_secs(20), found).await.unwrap_or_else(|_| panic!("it does not say {part:?}"))
+        timeout(LONG, found).await.unwrap_or_else(|_| panic!("it does not say {part:?}"))
     }
 
-    async fn signal(&self, name: &str) {
+    pub(super) async fn signal(&self, name: &str) {
         signal(&self.child, name).await;
     }
 
-    async fn ends(mut self) -> Option<i32> {
+    pub(super) async fn freezes(&self) {
+        freeze(&self.child).await;
+    }
+
+    pub(super) async fn ends(mut self) -> Option<i32> {
         timeout(Duration::from_secs(25), self.child.wait()).await.unwrap().unwrap().code()
     }
 }
@@ -243,22 +250,47 @@ async fn a_held_plan_is_told_once_and_again_when_that_changes() {
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn of_two_daemons_one_works_and_the_other_takes_over_when_it_dies(#[case] kind: Kind) {
-    let (database, first, second) = (tenants(kind).await, sandbox([]).await, sandbox([]).await);
-    let mut working = Daemon::start(&daemon(&database, &first), &[]);
+    let (database, sandbox) = (tenants(kind).await, sandbox([]).await);
+    let program = daemon(&database, &sandbox);
+    let mut working = Daemon::start(&program, &[]);
     working.says("run ended").await;
-    let mut standby = Daemon::start(&daemon(&database, &second), &[]);
+    let mut standby = Daemon::start(&program, &[]);
     standby.says("standing by: another daemon works").await;
     working.says("run ended").await;
     working.says("run ended").await;
-    assert_eq!(second.take_calls(), [], "never both");
+    while let Ok(line) = standby.lines.try_recv() {
+        assert!(!line.contains("run begins"), "never both: {line}");
+    }
 
     working.signal("-KILL").await;
-    drop(first.take_calls());
+    assert_eq!(working.ends().await, None);
+    drop(sandbox.take_calls());
     standby.says("run ended").await;
-    assert!(endpoints(&second.take_calls()).contains(&"customers"), "it works at its next instant");
-    assert_eq!(first.take_calls(), []);
+    assert!(endpoints(&sandbox.take_calls()).contains(&"customers"), "it works at its next instant");
     standby.signal("-TERM").await;
     assert_eq!(standby.ends().await, Some(0));
+}
+
+#[rstest]
+#[case(Kind::Postgres)]
+#[case(Kind::MySql)]
+#[case(Kind::Sqlite)]
+#[tokio::test]
+async fn daemons_of_one_source_for_two_explos_or_two_teams_work_side_by_side(#[case] kind: Kind) {
+    let (database, here, there) = (tenants(kind).await, sandbox([]).await, sandbox([]).await);
+    let (ours, theirs) = (daemon(&database, &here), daemon(&database, &there));
+    let another_team = ours.clone().with("EXPLO_TOKEN", "test-team-token-of-another");
+    let mut daemons = [ours, theirs, another_team].map(|program| Daemon::start(&program, &[]));
+    for _ in 0..2 {
+        for daemon in &mut daemons {
+            daemon.says("run ended").await;
+        }
+    }
+    for daemon in daemons {
+        daemon.signal("-TERM").await;
+        assert_eq!(daemon.ends().await, Some(0));
+    }
+    assert_eq!((here.customers().len(), there.customers().len()), (2, 2));
 }
 
 #[rstest]

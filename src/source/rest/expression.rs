@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use super::pointer::{Pointer, characters};
+use super::pointer::{Pointer, Record, characters};
 use crate::source::cell::Cell;
 
 /// One way to a value.
@@ -51,9 +51,9 @@ impl Expression {
     }
 
     /// The value for a record; `None` where there is none.
-    pub(super) fn of<'j>(&self, record: &'j str) -> Option<Cell<'j>> {
+    pub(super) fn of<'j>(&self, record: &Record<'j>) -> Option<Cell<'j>> {
         match self {
-            Self::Pointer(pointer) => Some(cell(pointer.of(record)?)).filter(|cell| *cell != Cell::Null),
+            Self::Pointer(pointer) => Some(cell(pointer.within(record)?)).filter(|cell| *cell != Cell::Null),
             Self::Template(parts) => {
                 let texts: Option<String> = parts.iter().map(|part| part.of(record)).collect();
                 texts.map(|text| Cell::Text(Cow::Owned(text)))
@@ -71,11 +71,11 @@ impl Expression {
 }
 
 impl Part {
-    fn of(&self, record: &str) -> Option<String> {
+    fn of(&self, record: &Record<'_>) -> Option<String> {
         match self {
             Self::Text(text) => Some(text.clone()),
-            Self::Value(pointer) => characters(pointer.of(record)?).filter(|text| !text.is_empty()),
-            Self::Is(pointer, value) => (characters(pointer.of(record)?)? == *value).then(String::new),
+            Self::Value(pointer) => characters(pointer.within(record)?).filter(|text| !text.is_empty()),
+            Self::Is(pointer, value) => (characters(pointer.within(record)?)? == *value).then(String::new),
         }
     }
 
@@ -122,7 +122,7 @@ mod tests {
             ("{/type=customer}Customer", None),
             ("a constant, {with} braces", Some(Cell::Text("a constant, {with} braces".into()))),
         ] {
-            assert_eq!(Expression::parse(text).unwrap().of(RECORD), expected, "{text}");
+            assert_eq!(Expression::parse(text).unwrap().of(&Record::new(RECORD, 1)), expected, "{text}");
         }
         for bad in ["{/id", "/a~2", "{/a~2}", "{/a~2=x}"] {
             assert_eq!(Expression::parse(bad), None, "{bad}");

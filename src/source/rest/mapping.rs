@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, fmt::Display};
 
-use super::{expression::Expression, pointer::Pointer};
+use super::{
+    expression::Expression,
+    pointer::{Pointer, Record},
+};
 use crate::{
     model::{Field, Row, json, shown},
     source::{
@@ -18,13 +21,12 @@ pub struct Mapping {
     columns: Columns,
     /// For each column the ways to its value.
     expressions: Vec<Vec<Expression>>,
-    leave_null: Vec<String>,
 }
 
 impl Mapping {
     /// Reads what each column is made of; every mistake is told at once. Of several ways the first that leads to a value
     /// counts; of the addresses and tags all.
-    pub fn new(columns: &[(String, Vec<String>)], leave_null: Vec<String>) -> Result<Self, Vec<String>> {
+    pub fn new(columns: &[(String, Vec<String>)], leave_null: &[String]) -> Result<Self, Vec<String>> {
         let mut mistakes = Vec::new();
         let mut read = |(name, texts): &(String, Vec<String>)| -> Vec<Expression> {
             let unread = texts.iter().filter(|text| Expression::parse(text).is_none());
@@ -38,8 +40,8 @@ impl Mapping {
             texts.iter().filter_map(|text| Expression::parse(text)).collect()
         };
         let expressions = columns.iter().map(&mut read).collect();
-        match Columns::named(columns.iter().map(|(name, _)| name.as_str()), &leave_null) {
-            Ok(columns) if mistakes.is_empty() => Ok(Self { columns, expressions, leave_null }),
+        match Columns::named(columns.iter().map(|(name, _)| name.as_str()), leave_null) {
+            Ok(columns) if mistakes.is_empty() => Ok(Self { columns, expressions }),
             Ok(_) => Err(mistakes),
             Err(unnamed) => Err([mistakes, unnamed].concat()),
         }
@@ -53,16 +55,17 @@ impl Mapping {
 
     /// A record as a row; `place` names it where it has no id.
     pub(super) fn row<'r>(&'r self, record: &'r str, place: impl Display) -> Row<'r> {
+        let record = Record::new(record, self.expressions.iter().map(Vec::len).sum());
         let columns = self.columns.iter().zip(&self.expressions);
         let cells = columns.map(|((_, column), expressions)| match column {
-            Column::Field(Field::Emails | Field::GroupTags) if expressions.len() > 1 => all(expressions, record),
+            Column::Field(Field::Emails | Field::GroupTags) if expressions.len() > 1 => all(expressions, &record),
             Column::Field(Field::Emails | Field::GroupTags | Field::Properties | Field::Mapping)
-            | Column::Property(_) => first(expressions, record),
+            | Column::Property(_) => first(expressions, &record),
             Column::ProvidedId | Column::PreviousProvidedId | Column::Field(_) | Column::Mapped(_) => {
-                plain(first(expressions, record))
+                plain(first(expressions, &record))
             }
         });
-        convert::row(&self.columns, &self.leave_null, cells, place)
+        convert::row(&self.columns, cells, place)
     }
 
     /// Each pointer with its column.
@@ -75,7 +78,7 @@ impl Mapping {
 }
 
 /// The first value there is. An empty text only counts where there is no other.
-fn first<'j>(expressions: &[Expression], record: &'j str) -> Cell<'j> {
+fn first<'j>(expressions: &[Expression], record: &Record<'j>) -> Cell<'j> {
     let empty = Cell::Text(Cow::Borrowed(""));
     let mut values = expressions.iter().filter_map(|expression| expression.of(record)).peekable();
     let or_else = values.peek().cloned().unwrap_or(Cell::Null);
@@ -88,7 +91,7 @@ fn plain(cell: Cell<'_>) -> Cell<'_> {
 }
 
 /// The elements of all, as one list.
-fn all<'j>(expressions: &[Expression], record: &'j str) -> Cell<'j> {
+fn all<'j>(expressions: &[Expression], record: &Record<'j>) -> Cell<'j> {
     let cells = expressions.iter().filter_map(|expression| expression.of(record));
     let elements = cells.flat_map(|cell| match cell {
         Cell::Json(list) if list.starts_with('[') => json::elements(&list).map(str::to_owned).collect(),
@@ -96,4 +99,34 @@ fn all<'j>(expressions: &[Expression], record: &'j str) -> Cell<'j> {
         other => other.into_printed().map(Cow::into_owned).into_iter().collect(),
     });
     Cell::Json(Cow::Owned(json::array(elements)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Object;
+
+    #[test]
+    fn many_columns_are_found_in_a_record_of_as_many_keys() {
+        const MANY: usize = 100_000;
+        let made_of = |n: usize| match n % 3 {
+            0 => format!("/deep/k{n}"),
+            1 => format!("/list/{n}"),
+            _ => format!("no. {{/k{n}}}"),
+        };
+        let properties = (0..MANY).map(|n| (format!("properties.k{n}"), vec![made_of(n)]));
+        let columns: Vec<_> =
+            std::iter::once(("provided_id".to_owned(), vec!["/k0".to_owned()])).chain(properties).collect();
+        let members = (0..MANY).map(|n| format!(r#""k{n}":{n}"#)).collect::<Vec<_>>().join(",");
+        let elements = (0..MANY).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
+        let record = format!(r#"{{"deep":{{{members}}},"list":[{elements}],{members}}}"#);
+        let mapping = Mapping::new(&columns, &[]).unwrap();
+        let tenant = mapping.row(&record, "a record").unwrap();
+        let Some(Object::Keys(keys)) = tenant.properties else { panic!("no keys") };
+        for (n, (_, value)) in keys.iter().enumerate() {
+            let expected = if n % 3 == 2 { format!("\"no. {n}\"") } else { n.to_string() };
+            assert_eq!(value.as_deref(), Some(&*expected), "{n}");
+        }
+        assert_eq!((&*tenant.provided_id, keys.len()), ("0", MANY));
+    }
 }

@@ -28,6 +28,7 @@ pub use paging::{Paging, PagingKind};
 pub use parents::ParentBy;
 use parents::Parents;
 pub use pointer::Pointer;
+use pointer::Record;
 use records::{Records, Take};
 
 /// Where the records are, how they are asked for, and what is made of them.
@@ -113,8 +114,9 @@ impl Rest {
         let mut records = 0;
         let mut take = |_: Option<&str>, record: &str| {
             records += 1;
+            let record = Record::new(record, pointers.len());
             for ((_, pointer), found) in &mut pointers {
-                *found += usize::from(pointer.of(record).is_some());
+                *found += usize::from(pointer.within(&record).is_some());
             }
         };
         let pages = self.read_records(&mut take).await?.pages;

@@ -1,8 +1,12 @@
-//! JSON pointers (RFC 6901), which walk the text of a value in place: what they don't point at is never read.
+//! JSON pointers (RFC 6901), which walk the text of a value in place: what they don't point at is never read. Where there are
+//! many, each object and array on their ways is taken apart once for all.
 
-use std::fmt;
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, fmt};
 
 use crate::model::json;
+
+/// So many pointers walk a value one by one.
+const FEW: usize = 16;
 
 /// Where a value stands: `/owner/id`, `/emails/0`; empty: the whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,60 @@ impl Pointer {
             b'[' => json::elements(value).nth(step.parse().ok()?),
             _ => None,
         })
+    }
+
+    /// The same in a record that others point at too.
+    pub(super) fn within<'j>(&self, record: &Record<'j>) -> Option<&'j str> {
+        match &record.parts {
+            None => self.of(record.text),
+            Some(parts) => {
+                let mut parts = parts.borrow_mut();
+                self.0.iter().try_fold(record.text, |value, step| {
+                    parts.entry(value.as_ptr().addr()).or_insert_with(|| Parts::of(value)).get(step)
+                })
+            }
+        }
+    }
+}
+
+/// A value in JSON that was checked, to which pointers lead.
+#[derive(Debug)]
+pub(super) struct Record<'j> {
+    text: &'j str,
+    /// Those of its values that were taken apart, by where they begin.
+    parts: Option<RefCell<HashMap<usize, Parts<'j>>>>,
+}
+
+/// What is in a value.
+#[derive(Debug)]
+enum Parts<'j> {
+    Members(HashMap<Cow<'j, str>, &'j str>),
+    Elements(Vec<&'j str>),
+    Nothing,
+}
+
+impl<'j> Record<'j> {
+    /// One at which so many pointers lead.
+    pub(super) fn new(text: &'j str, pointers: usize) -> Self {
+        Self { text, parts: (pointers > FEW).then(RefCell::default) }
+    }
+}
+
+impl<'j> Parts<'j> {
+    fn of(value: &'j str) -> Self {
+        match value.as_bytes().first() {
+            Some(b'{') => Self::Members(json::members(value).collect()),
+            Some(b'[') => Self::Elements(json::elements(value).collect()),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn get(&self, step: &str) -> Option<&'j str> {
+        match self {
+            Self::Members(members) => members.get(step).copied(),
+            Self::Elements(elements) => elements.get(step.parse::<usize>().ok()?).copied(),
+            Self::Nothing => None,
+        }
     }
 }
 
@@ -69,6 +127,9 @@ mod tests {
         ] {
             let pointer = Pointer::parse(text).unwrap();
             assert_eq!((pointer.of(record), pointer.to_string().as_str()), (expected, text));
+            for pointers in [1, 100] {
+                assert_eq!(pointer.within(&Record::new(record, pointers)), expected, "{text}");
+            }
         }
         for bad in ["foo", "/a~", "/a~2b"] {
             assert_eq!(Pointer::parse(bad), None, "{bad}");

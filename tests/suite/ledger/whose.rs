@@ -54,7 +54,7 @@ async fn another_explo_under_the_same_name_is_refused_until_it_adopts_the_ledger
     let database = tenants(kind, ids(0..5)).await;
     let (here, there) = (sandbox([]).await, another(ids(0..5)).await);
     let (ours, theirs) = (program(&database, &here), program(&database, &there));
-    assert!(ours.run(&["check"]).await.stdout.contains("the first run makes it that of the "));
+    assert!(ours.run(&["check"]).await.stdout.contains("the first run claims it for the "));
     assert_eq!(ours.sync(&[]).await.0, 0);
     let before = table(&database).await;
     refused(&theirs, &there, &[&here.url(), &there.url()]).await;
@@ -70,7 +70,7 @@ async fn another_explo_under_the_same_name_is_refused_until_it_adopts_the_ledger
     assert_eq!(theirs.run(&["tokens", "--missing"]).await.code, 3, "these tokens are not theirs");
     assert_eq!(table(&database).await, before);
     let check = ours.run(&["check"]).await.stdout;
-    assert!(check.contains("ok    ledger    it is that of the ") && check.contains(&here.url()), "{check}");
+    assert!(check.contains("ok    ledger    it belongs to the ") && check.contains(&here.url()), "{check}");
     assert_eq!(theirs.clone().with("EXPLO_SYNC__NAME", "theirs").sync(&[]).await.0, 0, "another name is one way out");
 
     let adopted = theirs.run(&["ledger", "--adopt"]).await;
@@ -226,7 +226,7 @@ async fn a_ledger_that_does_not_say_whose_it_is_becomes_that_of_the_first_real_r
         let before = table(&database).await;
         let dry = theirs.run(&["sync", "--dry-run"]).await;
         assert!(dry.code == 0 && !dry.stderr.contains("--adopt"), "it is nobody's: {dry:?}");
-        assert!(theirs.run(&["check"]).await.stdout.contains("the first run makes it that of"));
+        assert!(theirs.run(&["check"]).await.stdout.contains("the first run claims it for"));
         assert_eq!(table(&database).await, before);
         assert_eq!(ours.sync(&[]).await.0, 0);
         assert_eq!(kept(&database, "default").await, tokens, "and nothing is lost");
@@ -288,11 +288,11 @@ async fn adopting_what_is_ones_own_forgets_the_tokens_too_and_a_missing_table_is
     let sandbox = sandbox([]).await;
     let program = program(&database, &sandbox);
     let adopted = program.run(&["ledger", "--adopt"]).await;
-    assert!(adopted.code == 0 && adopted.stdout.contains("was nobody's"), "{adopted:?}");
+    assert!(adopted.code == 0 && adopted.stdout.contains("belonged to nobody"), "{adopted:?}");
     assert_eq!(program.sync(&[]).await.0, 0);
     // So it is when another team of the same Explo takes over.
     let adopted = program.run(&["ledger", "--adopt"]).await;
-    assert!(adopted.code == 0 && adopted.stdout.contains("was this one's before"), "{adopted:?}");
+    assert!(adopted.code == 0 && adopted.stdout.contains("So it did before"), "{adopted:?}");
     assert!(kept(&database, "default").await.values().all(Option::is_none));
     drop(sandbox.take_calls());
     let (code, report) = program.sync(&[]).await;
@@ -351,4 +351,26 @@ async fn two_teams_of_one_source_and_one_name_keep_ledgers_of_their_own() {
     });
     let (one, two) = tokio::join!(programs[0].sync(&[]), programs[1].sync(&[]));
     assert_eq!((one.0, two.0), (0, 0), "neither waits for the other: {one:?} {two:?}");
+}
+
+#[rstest]
+#[case(Kind::Postgres, "foreign key (provided_id) references tenants (id)")]
+#[case(Kind::MySql, "check (length(provided_id) > 0)")]
+#[case(Kind::Sqlite, "check (length(provided_id) > 0)")]
+#[tokio::test]
+async fn a_table_that_takes_no_row_without_an_id_keeps_the_tokens_all_the_same(
+    #[case] kind: Kind,
+    #[case] constraint: &str,
+) {
+    let database = tenants(kind, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox);
+    let printed = program.run(&["ledger", "--print-sql"]).await.stdout;
+    let (key, constrained) = ("PRIMARY KEY (instance, provided_id)", "PRIMARY KEY (instance, provided_id), ");
+    database.execute(&printed.replacen(key, &(constrained.to_owned() + constraint), 1)).await;
+    for _ in 0..2 {
+        let output = program.run(&["sync"]).await;
+        assert!(output.code == 0 && output.stderr.contains("can't be told whose it is"), "{output:?}");
+        assert_eq!(kept(&database, "default").await, held(&sandbox));
+    }
 }

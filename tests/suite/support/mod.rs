@@ -10,7 +10,7 @@ pub use database::{Database, Kind, settings};
 pub use interceptor::{Answer, Asked, before, before_url};
 pub use kept::kept_output;
 pub use limiter::{LIMIT, Limiter};
-pub use program::{Output, Program, signal};
+pub use program::{Output, Program, fills_stdout, freeze, signal};
 
 use explo_sync::sandbox::{Api, Call, Sandbox, Store, StoredCustomer};
 

@@ -6,6 +6,7 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 
 use explo_sync::sandbox::Sandbox;
@@ -23,7 +24,39 @@ pub struct Program {
     variables: BTreeMap<String, String>,
     directory: Option<PathBuf>,
     memory: Option<u32>,
+    parent: Parent,
 }
+
+/// What starts it.
+#[derive(Clone, Copy, Default)]
+enum Parent {
+    #[default]
+    Test,
+    /// What makes a container.
+    Unshare,
+    /// What can freeze its first thread.
+    Freezer,
+}
+
+/// Starts a program, and stops its first thread alone, as if that computed, at SIGUSR1.
+const FREEZER: &str = "
+import ctypes, os, signal, sys
+libc = ctypes.CDLL(None)
+libc.ptrace.argtypes = [ctypes.c_long] * 4
+child = os.fork()
+if child == 0:
+    libc.prctl(1, signal.SIGKILL)
+    os.execv(sys.argv[1], sys.argv[1:])
+def freeze(*_):
+    for request in 0x4206, 0x4207:
+        if libc.ptrace(request, child, 0, 0):
+            sys.exit('it cannot be stopped')
+signal.signal(signal.SIGUSR1, freeze)
+status = os.waitpid(child, 0)[1]
+while os.WIFSTOPPED(status):
+    status = os.waitpid(child, 0)[1]
+sys.exit(os.waitstatus_to_exitcode(status))
+";
 
 /// What it left behind.
 #[derive(Debug)]
@@ -59,6 +92,19 @@ impl Program {
     /// With so many KiB of memory and no more.
     pub fn in_memory(mut self, most: u32) -> Self {
         self.memory = Some(most);
+        self
+    }
+
+    /// As the first process of a container: a signal does nothing by itself there. Where this machine lets nobody make one, as a
+    /// process that was born deaf to the signals that end one, which comes to the same unless it undoes that itself.
+    pub fn in_container(mut self) -> Self {
+        self.parent = Parent::Unshare;
+        self
+    }
+
+    /// So that its first thread can be stopped alone, with [`freeze`].
+    pub fn freezable(mut self) -> Self {
+        self.parent = Parent::Freezer;
         self
     }
 
@@ -108,11 +154,26 @@ impl Program {
         child
     }
 
+    /// Starts it with this as its stdout; its log can be read.
+    pub fn watch_into(&self, arguments: &[&str], stdout: impl Into<Stdio>) -> Child {
+        let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
+        let mut child = self.command(arguments).stdout(stdout).stderr(writer).spawn().unwrap();
+        let stderr = OwnedFd::from(keeping(reader, kept.stderr));
+        child.stderr = Some(ChildStderr::from_std(stderr.into()).unwrap());
+        child
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_explo-sync");
-        let mut command = match self.memory {
-            None => Command::new(program),
-            Some(most) => {
+        let mut command = match (self.memory, self.parent) {
+            (None, Parent::Test) => Command::new(program),
+            (None, Parent::Unshare) => first_of_a_container(program),
+            (None, Parent::Freezer) => {
+                let mut python = Command::new("python3");
+                python.args(["-c", FREEZER, program]);
+                python
+            }
+            (Some(most), _) => {
                 let mut shell = Command::new("/bin/sh");
                 shell.args(["-c", &format!(r#"ulimit -d {most} && exec "$0" "$@""#), program]);
                 shell
@@ -125,10 +186,71 @@ impl Program {
     }
 }
 
-/// Sends a signal, such as `-TERM`.
+/// Sends a signal, such as `-TERM`; to the first process of a container, if the child only waits for one.
 pub async fn signal(child: &Child, signal: &str) {
-    let id = child.id().unwrap().to_string();
+    let id = process(child).to_string();
     assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
+}
+
+/// Waits until the first thread of a process is in the middle of a write to its stdout.
+pub async fn fills_stdout(child: &Child) {
+    let write = if cfg!(target_arch = "x86_64") { "1" } else { "64" };
+    is_calling(process(child), |call| call.starts_with(&format!("{write} 0x1 "))).await;
+}
+
+/// Stops the first thread of a process alone, where it waits, as if it computed from then on.
+pub async fn freeze(child: &Child) {
+    let (id, waits) = (process(child), if cfg!(target_arch = "x86_64") { ["232 ", "281 "] } else { ["22 ", "441 "] });
+    is_calling(id, |call| waits.iter().any(|wait| call.starts_with(wait))).await;
+    let freezer = child.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-USR1", &freezer]).status().await.unwrap().success());
+    let is_frozen = || {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/task/{id}/stat")).unwrap();
+        stat.rsplit(')').next().unwrap().trim_start().starts_with('t')
+    };
+    while !is_frozen() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until the first thread of a process is in such a call to the kernel.
+async fn is_calling(id: u32, call: impl Fn(&str) -> bool) {
+    while !call(&std::fs::read_to_string(format!("/proc/{id}/task/{id}/syscall")).unwrap()) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The program itself, be it behind another that started it.
+fn process(child: &Child) -> u32 {
+    let id = child.id().unwrap();
+    let name = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap();
+    if !["unshare", "python3"].contains(&name.trim()) {
+        return id;
+    }
+    loop {
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+        if let Some(child) = children.split_whitespace().next() {
+            return child.parse().unwrap();
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// Runs a program as the first process of a container, in the first of these ways that this machine allows.
+fn first_of_a_container(program: &str) -> Command {
+    let container = ["--pid", "--fork", "--kill-child"];
+    for user in [&[][..], &["--user", "--map-root-user"]] {
+        let options = [user, &container].concat();
+        let tried = std::process::Command::new("unshare").args(&options).arg("true").stderr(Stdio::null()).status();
+        if tried.is_ok_and(|status| status.success()) {
+            let mut command = Command::new("unshare");
+            command.args(options).arg(program);
+            return command;
+        }
+    }
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", r#"trap "" TERM INT && exec "$0" "$@""#, program]);
+    command
 }
 
 impl Output {

@@ -1,0 +1,70 @@
+//! Customers that are seen under the previous id of tenants, and more than one under the same id: judged once all are known.
+
+use std::collections::HashSet;
+
+use super::{Comparison, Extent, unreadable::PREVIOUS_UNREADABLE};
+use crate::plan::{
+    doubt::Seen,
+    rename::{self, Verdict},
+};
+
+const DOUBLED: &str = "Explo lists more than one customer with this provided_id: delete the wrong one there";
+
+const PREVIOUS_DOUBLED: &str =
+    "Explo lists more than one customer with this previous_provided_id: delete the wrong one there";
+
+/// A customer that was seen under the previous id of tenants.
+#[derive(Debug)]
+pub(super) struct Former {
+    pub(super) provided_id: String,
+    pub(super) seen: Vec<Seen>,
+    pub(super) is_unreadable: bool,
+}
+
+impl Comparison<'_> {
+    /// All customers were given: decides which of them get another id.
+    pub(super) fn judge_renames(&mut self) {
+        let formers = std::mem::take(&mut self.former);
+        // It exists under its new id, though no listing shows it.
+        let is_known = |row| self.extent == Extent::All && self.hidden_since(row).is_some();
+        let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&self.index, row, true) };
+        let judged = |former: Former| {
+            let verdicts = former.seen.into_iter().map(|seen| match judge(seen.row) {
+                Verdict::Rename if former.is_unreadable => (Verdict::Invalid(PREVIOUS_UNREADABLE), seen),
+                verdict => (verdict, seen),
+            });
+            (former.provided_id, verdicts.collect::<Vec<_>>())
+        };
+        let judged: Vec<_> = formers.into_iter().map(judged).collect();
+        for (provided_id, verdicts) in judged {
+            let has_tenant =
+                verdicts.iter().any(|(verdict, seen)| *verdict != Verdict::Ignored || self.index.is_invalid(seen.row));
+            if !has_tenant {
+                self.orphans.push(provided_id);
+                continue;
+            }
+            self.with_tenant += 1;
+            for (verdict, seen) in verdicts {
+                match verdict {
+                    Verdict::Rename if self.index.is_unlisted(seen.row) => {
+                        self.index.rename(seen.row);
+                        self.renames.push(seen.row);
+                        self.take(seen);
+                    }
+                    Verdict::Rename => self.reject(seen.row, PREVIOUS_DOUBLED),
+                    Verdict::Ignored => {}
+                    Verdict::Invalid(reason) => self.reject(seen.row, reason),
+                }
+            }
+        }
+    }
+
+    /// Whose customer is whose can't be told, and what was remembered stays.
+    pub(super) fn reject_doubled(&mut self) {
+        let doubled: HashSet<_> = self.doubled.iter().map(|row| self.index.provided_id(*row).into_owned()).collect();
+        self.listed.retain(|listed| !doubled.contains(&listed.provided_id));
+        for row in std::mem::take(&mut self.doubled) {
+            self.reject(row, DOUBLED);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What MySQL and MariaDB tell of a statement beside its rows: where a value did not fit, they cut or drop it and give no more
+//! than a warning. So the warnings say whether what was read is whole.
+//!
+//! | warning | is a loss |
+//! |---|---|
+//! | a list was cut, a result was too large for a packet | yes |
+//! | a number, text or time did not fit into its column | yes, but for a note that digits were rounded off |
+//! | characters were replaced, JSON was too deep, rows were not looked at | yes |
+//! | a text is no number, no date, no JSON; division by zero | no: it is what the query makes of it |
+//! | more than are kept, so that one of them may be a loss | yes |
+
+use futures_util::TryStreamExt;
+use sqlx::{AssertSqlSafe, MySqlConnection, Row};
+use uuid::Uuid;
+
+use super::dialect::Loss;
+
+/// Numbers that are told as a note although the value is another: only they are a loss as a note.
+const NOTES: [u16; 2] = [1916, 1917];
+
+const LIST: Loss = Loss {
+    what: "GROUP_CONCAT or JSON_ARRAYAGG cut a list that is longer than max_allowed_packet",
+    way_out: "raise max_allowed_packet at the server, or select fewer or shorter values",
+};
+const PACKET: Loss = Loss {
+    what: "the result of a function was larger than max_allowed_packet, and dropped",
+    way_out: "raise max_allowed_packet at the server, or select fewer or shorter values",
+};
+const ROOM: Loss = Loss {
+    what: "a value did not fit into the type or length that its column has, and was cut",
+    way_out: "let the query cast it to a wider type, in a recursive or united query in its first part",
+};
+const CHARACTERS: Loss = Loss {
+    what: "a text has characters that the character set it is converted to lacks, and they were replaced or dropped",
+    way_out: "let the query convert to utf8mb4 alone, and only what is text",
+};
+const DEPTH: Loss = Loss {
+    what: "JSON is nested deeper than a JSON function of the server reads, and was dropped",
+    way_out: "let the query select it without that function",
+};
+const ROWS: Loss =
+    Loss { what: "LIMIT ROWS EXAMINED ended the query before all rows were read", way_out: "let the query do without" };
+const COUNT: Loss = Loss {
+    what: "it gives more warnings than the 65,535 that the server keeps, so one of the others may say that a value was cut",
+    way_out: "let the query give fewer: `SHOW WARNINGS` after it tells which",
+};
+const REST: Loss = Loss {
+    what: "a row whose first column has 16 MiB or more looks like the end of all rows",
+    way_out: "let the query select provided_id first",
+};
+
+/// What the statement before lost.
+pub(super) async fn loss(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {
+    match told(connection).await {
+        Ok(told) => Ok(told),
+        Err(error @ (sqlx::Error::Database(_) | sqlx::Error::Io(_) | sqlx::Error::Tls(_))) => Err(error),
+        // What came is no answer to what was asked.
+        Err(_) => Ok(Some(REST)),
+    }
+}
+
+async fn told(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {
+    // In this order: a SELECT would begin a list of its own.
+    let given: usize = text(connection, "SHOW COUNT(*) WARNINGS").await?.parse().unwrap_or(usize::MAX);
+    let (mut kept, mut lost) = (0, None);
+    let mut warnings = sqlx::raw_sql("SHOW WARNINGS").fetch(&mut *connection);
+    while let Some(warning) = warnings.try_next().await? {
+        kept += 1;
+        lost = lost.or(of(warning.try_get_unchecked(0)?, warning.try_get_unchecked(1)?));
+    }
+    drop(warnings);
+    // Rows that were left over would be taken for these answers, but none of them for this one.
+    let sign = Uuid::now_v7().to_string();
+    if text(connection, &format!("SELECT '{sign}'")).await? != sign {
+        return Ok(Some(REST));
+    }
+    Ok(lost.or((given > kept).then_some(COUNT)))
+}
+
+/// The one value of an answer.
+async fn text(connection: &mut MySqlConnection, question: &str) -> sqlx::Result<String> {
+    sqlx::raw_sql(AssertSqlSafe(question.to_owned())).fetch_one(connection).await?.try_get_unchecked(0)
+}
+
+/// What a warning says was lost; its text is not asked, for it may hold the value.
+fn of(level: &str, number: u16) -> Option<Loss> {
+    if level == "Note" && !NOTES.contains(&number) {
+        return None;
+    }
+    match number {
+        1260 => Some(LIST),
+        1256 | 1301 => Some(PACKET),
+        1264 | 1265 | 1366 | 1406 | 1916 | 1917 => Some(ROOM),
+        1300 | 1977 | 3854 | 3988 => Some(CHARACTERS),
+        4040 => Some(DEPTH),
+        1931 => Some(ROWS),
+        _ => None,
+    }
+}

@@ -1,0 +1,70 @@
+//! A thread beside the one that works, for what must go on while that one computes: signals, the ops server, the pings of the
+//! lock, and the timers that ask for a stop.
+//!
+//! The work has one thread, and it waits for nothing while it compares or sorts. Whatever must be answered meanwhile is
+//! begun here, connections included: those belong to the runtime on which they are made.
+
+use std::{future::pending, io, panic::resume_unwind, thread};
+
+use tokio::{
+    runtime::{Builder, Handle},
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinHandle,
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// The thread; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    runtime: Handle,
+    _end: DropGuard,
+}
+
+/// A task of the other thread that ends when this is dropped.
+#[derive(Debug)]
+pub struct Task<T>(JoinHandle<T>);
+
+impl Watch {
+    /// Starts the thread.
+    pub fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (handle, end) = (runtime.handle().clone(), CancellationToken::new());
+        let ended = end.clone();
+        thread::Builder::new().name("watch".to_owned()).spawn(move || runtime.block_on(ended.cancelled()))?;
+        Ok(Self { runtime: handle, _end: end.drop_guard() })
+    }
+
+    /// Has this done there, for as long as the result is kept.
+    #[must_use]
+    pub fn begin<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> Task<T> {
+        Task(self.runtime.spawn(what))
+    }
+
+    /// Has this done there, to its end.
+    pub fn spawn(&self, what: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(what));
+    }
+
+    /// Has this done there, and waits for it.
+    pub async fn run<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> T {
+        let mut task = self.begin(what);
+        match (&mut task.0).await.map_err(tokio::task::JoinError::try_into_panic) {
+            Ok(done) => done,
+            Err(Ok(panic)) => resume_unwind(panic),
+            // The thread has ended, and so does whoever waits for it.
+            Err(Err(_)) => pending().await,
+        }
+    }
+
+    /// A signal's arrivals, from now on; its default action is gone.
+    pub fn signal(&self, kind: SignalKind) -> io::Result<Signal> {
+        let _there = self.runtime.enter();
+        signal(kind)
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

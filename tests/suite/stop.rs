@@ -1,0 +1,247 @@
+//! SIGTERM and Ctrl-C end every command: soon where it has written nothing, whatever it waits for, and after its writes else.
+//! Also where it is the first process of a container, to which a signal does nothing by itself.
+
+use std::{
+    future::pending,
+    io::{ErrorKind, Write},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use rstest::rstest;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    net::TcpListener,
+    process::{Child, ChildStderr},
+    sync::Notify,
+    time::{sleep, timeout},
+};
+
+use crate::support::{Database, Program, endpoints, fills_stdout, sandbox, signal};
+
+const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// Shorter than a write in flight is given, and than a call may take.
+const SOON: Duration = Duration::from_secs(18);
+
+async fn serve(app: Router) -> String {
+    explo_sync::install_crypto();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+/// A server that takes every call and never answers; it tells of each.
+pub(super) async fn silent() -> (String, Arc<Notify>) {
+    let asked = Arc::<Notify>::default();
+    let tell = Arc::clone(&asked);
+    let app = Router::new().fallback(async move || {
+        tell.notify_one();
+        pending::<()>().await;
+    });
+    (serve(app).await, asked)
+}
+
+/// One with no customer, which makes one in this time; it tells of each that is to be made.
+async fn slow(to_make: Duration) -> (String, Arc<Notify>) {
+    let asked = Arc::<Notify>::default();
+    let tell = Arc::clone(&asked);
+    let list = async || r#"{"total_count": 0, "results": {"customers": []}}"#;
+    let create = async move |customer: String| {
+        tell.notify_one();
+        sleep(to_make).await;
+        format!(r#"{{"success": 1, "new_customer": true, "customer": {customer}}}"#)
+    };
+    let app = Router::new().route("/v2/api/customers/", get(list)).route("/api/create_customer/", post(create));
+    (serve(app).await, asked)
+}
+
+async fn two_tenants() -> Database {
+    Database::of_tenants([("a", "Ann"), ("b", "Bob")]).await
+}
+
+/// The program before a server, with tenants in a file.
+fn before(url: &str, database: &Database) -> Program {
+    Program::default()
+        .with("DATABASE_URL", &database.url)
+        .with("EXPLO_TOKEN", "test-team-token-0123456789")
+        .with("EXPLO_SYNC__SOURCE__QUERY", QUERY)
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", url)
+        .with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
+        .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1")
+        .with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0")
+}
+
+/// Its exit code, in so little time that it did not wait for a call.
+async fn ends_soon(mut child: Child) -> Option<i32> {
+    timeout(SOON, child.wait()).await.unwrap().unwrap().code()
+}
+
+fn log(child: &mut Child) -> Lines<BufReader<ChildStderr>> {
+    BufReader::new(child.stderr.take().unwrap()).lines()
+}
+
+/// Waits for a line that has this in it.
+async fn says(log: &mut Lines<BufReader<ChildStderr>>, part: &str) -> String {
+    while let Some(line) = log.next_line().await.unwrap() {
+        if line.contains(part) {
+            return line;
+        }
+    }
+    panic!("it ended before it said {part:?}");
+}
+
+#[rstest]
+#[case::check(&["check"], 75)]
+#[case::explain(&["explain", "a"], 75)]
+#[case::export(&["export"], 75)]
+#[case::dry_run(&["sync", "--dry-run"], 75)]
+#[case::sync(&["sync"], 75)]
+#[case::sync_that_may_end_early(&["sync", "--ok", "3,75"], 0)]
+#[case::run(&["run"], 0)]
+#[tokio::test]
+async fn a_command_that_waits_for_explo_ends_at_a_signal(
+    #[case] arguments: &[&str],
+    #[case] code: i32,
+    #[values("-TERM", "-INT")] name: &str,
+    #[values(false, true)] in_container: bool,
+) {
+    let (database, (url, asked)) = (two_tenants().await, silent().await);
+    let program = before(&url, &database);
+    let child = if in_container { program.in_container() } else { program }.start(arguments);
+    asked.notified().await;
+    signal(&child, name).await;
+    assert_eq!(ends_soon(child).await, Some(code));
+}
+
+#[rstest]
+#[case::check(&["check"])]
+#[case::tokens(&["tokens", "--missing"])]
+#[case::explain(&["explain", "a"])]
+#[case::sync(&["sync"])]
+#[tokio::test]
+async fn a_command_that_waits_for_the_source_ends_at_a_signal(
+    #[case] arguments: &[&str],
+    #[values("-TERM", "-INT")] name: &str,
+) {
+    let (database, directory, (url, asked)) = (two_tenants().await, TempDir::new().unwrap(), silent().await);
+    let config = format!(
+        "[source]\nkind = 'rest'\nurl = '{url}/tenants'\nrecords = ''\npaging = 'none'\n\
+         [source.columns]\nprovided_id = '/id'\nname = '/name'\n\
+         [ledger]\nurl = 'sqlite://{}'\n[explo]\nbase_url = '{url}'\n",
+        directory.path().join("ledger.db").display()
+    );
+    std::fs::write(directory.path().join("explo-sync.toml"), config).unwrap();
+    let (sandbox, token) = (sandbox([]).await, ("EXPLO_TOKEN", "test-team-token-0123456789"));
+    // The ledger's table is made.
+    let program = Program::between(&database, &sandbox, QUERY)
+        .with("EXPLO_SYNC__LEDGER__URL", &format!("sqlite://{}", directory.path().join("ledger.db").display()));
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let child = Program::default().with(token.0, token.1).within(directory.path()).in_container().start(arguments);
+    asked.notified().await;
+    signal(&child, name).await;
+    assert_eq!(ends_soon(child).await, Some(75));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_query_that_never_ends_is_not_waited_for(
+    #[values("sync", "run")] command: &str,
+    #[values("-TERM", "-INT")] name: &str,
+) {
+    let (database, (url, _)) = (two_tenants().await, silent().await);
+    let endless = "with recursive numbers(n) as (select 1 union all select n + 1 from numbers) \
+                   select n as provided_id, '' as name from numbers where n < 0";
+    let program = before(&url, &database).with("EXPLO_SYNC__SOURCE__QUERY", endless).in_container();
+    let mut child = program.watch(&[command]);
+    says(&mut log(&mut child), "run begins").await;
+    signal(&child, name).await;
+    assert_eq!(ends_soon(child).await, Some(if command == "run" { 0 } else { 75 }));
+}
+
+/// An output that takes nothing more, and what reads from it.
+fn full() -> (OwnedFd, UnixStream) {
+    let (reader, mut writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    while writer.write(b"x").map_or_else(|error| error.kind() != ErrorKind::WouldBlock, |_| true) {}
+    writer.set_nonblocking(false).unwrap();
+    (writer.into(), reader)
+}
+
+#[rstest]
+#[case::check(&["check"], 75)]
+#[case::explain(&["explain", "a"], 75)]
+#[case::export(&["export"], 75)]
+#[case::tokens(&["tokens", "--missing"], 75)]
+#[case::ledger(&["ledger", "--print-sql"], 75)]
+#[case::init(&["init", "--completions", "bash"], 75)]
+#[case::demo(&["demo"], 75)]
+#[case::dry_run(&["sync", "--dry-run"], 75)]
+#[case::sandbox(&["sandbox", "--listen", "127.0.0.1:0"], 0)]
+#[tokio::test]
+async fn a_command_whose_output_nobody_reads_ends_at_a_signal(
+    #[case] arguments: &[&str],
+    #[case] code: i32,
+    #[values("-TERM", "-INT")] name: &str,
+    #[values(false, true)] in_container: bool,
+) {
+    let customers = ["a", "b"].map(|id| crate::support::customer(json!({"provided_id": id, "name": id})));
+    let (database, sandbox, directory) = (two_tenants().await, sandbox(customers).await, TempDir::new().unwrap());
+    let program = Program::between(&database, &sandbox, QUERY)
+        .with("EXPLO_SYNC__LEDGER__URL", &format!("sqlite://{}", directory.path().join("ledger.db").display()));
+    let ((stdout, _reader), program) = (full(), if in_container { program.in_container() } else { program });
+    let child = program.watch_into(arguments, stdout);
+    fills_stdout(&child).await;
+    signal(&child, name).await;
+    assert_eq!(ends_soon(child).await, Some(code));
+}
+
+#[tokio::test]
+async fn a_write_in_flight_at_a_signal_is_waited_for_and_told() {
+    // Longer than a command that has written nothing is given.
+    let (database, (url, asked)) = (two_tenants().await, slow(Duration::from_secs(3)).await);
+    let child = before(&url, &database).start(&["sync", "--output", "json"]);
+    asked.notified().await;
+    signal(&child, "-TERM").await;
+    let output = timeout(SOON, child.wait_with_output()).await.unwrap().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let outcomes = json!({"applied": 1, "failed": 0, "unsettled": 0, "deferred": 1});
+    assert_eq!((output.status.code(), &report["outcomes"]), (Some(75), &outcomes), "{report}");
+}
+
+#[tokio::test]
+async fn a_second_interrupt_cuts_a_write_in_flight_which_is_told() {
+    let (database, (url, asked)) = (two_tenants().await, slow(Duration::MAX).await);
+    let mut child = before(&url, &database).watch(&["sync"]);
+    let mut log = log(&mut child);
+    asked.notified().await;
+    signal(&child, "-INT").await;
+    says(&mut log, "stopping").await;
+    signal(&child, "-INT").await;
+    says(&mut log, "it may have been applied").await;
+    assert!(says(&mut log, "run ended").await.contains(r#""failed":1,"unsettled":0,"deferred":1"#));
+    assert_eq!(ends_soon(child).await, Some(75));
+}
+
+#[tokio::test]
+async fn sigterm_while_a_plan_is_made_lets_no_call_begin_afterwards() {
+    let sandbox = sandbox([]).await;
+    let database = Database::new(crate::support::Kind::Sqlite).await;
+    let many = "with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < 100000) \
+                select printf('a-customer-with-%08d', n * 7919 % 100003) as provided_id, 'T' as name from numbers";
+    let mut child = Program::between(&database, &sandbox, many).watch(&["sync", "--allow", "create=100000"]);
+    let mut log = log(&mut child);
+    says(&mut log, "listed the customers").await;
+    signal(&child, "-TERM").await;
+    says(&mut log, "stopping").await;
+    assert_eq!(ends_soon(child).await, Some(75));
+    assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
+}
