@@ -2,7 +2,7 @@
 //! was wanted.
 //!
 //! Promises: every change that is due is begun, however many others fail: one whose first attempt fails goes behind all
-//! others. Only an [`outage`] and a stop end that.
+//! others. Only an outage and a stop end that.
 
 mod outage;
 mod recording;

@@ -58,7 +58,7 @@ fn write_field(
 
 fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, style: Style) -> String {
     if let (Some(Unseen::Refused(_)), None) = (unseen, plan.invalid.first()) {
-        return "A run goes by what Explo lists, and that may be told by sync --dry-run.".to_owned();
+        return "What a run would do depends on what Explo lists: sync --dry-run tells it.".to_owned();
     }
     if let Some(invalid) = plan.invalid.first() {
         return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));

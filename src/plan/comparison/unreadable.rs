@@ -35,20 +35,17 @@ impl Comparison<'_> {
             ..Customer::default()
         };
         self.see_token(&shown, provided_id);
+        if is_unreadable {
+            self.stale.remove(provided_id);
+        }
         let probe = self.index.probe(std::slice::from_ref(&shown)).pop().unwrap_or(Probe::Ignored);
         match probe {
             Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
             Probe::Doubled(row) => self.see_again(row, provided_id),
-            Probe::Equal(row) | Probe::Differs(row) if is_unreadable => {
-                self.stale.remove(provided_id);
-                self.unread.insert(row);
-            }
+            Probe::Equal(row) | Probe::Differs(row) if is_unreadable => drop(self.unread.insert(row)),
             Probe::Equal(row) | Probe::Differs(row) => self.see_too_large(row, &shown, provided_id),
             Probe::Previous(rows) => {
-                if is_unreadable {
-                    self.stale.remove(provided_id);
-                }
                 let seen = rows.into_iter().map(|row| self.seen_partly(row)).collect();
                 return self.see_former(provided_id, seen, is_unreadable);
             }
