@@ -70,9 +70,13 @@ pub(super) trait Dialect {
         Ok(None)
     }
 
-    /// The names of columns that are but the beginning of one in the query, where the server cuts such.
-    fn cut_names<'n>(_query: &str, _names: &[&'n str]) -> Vec<&'n str> {
-        Vec::new()
+    /// What is left of the names in a query with these columns that are cut, so that something is called otherwise than was meant.
+    async fn cut_names(
+        _: &mut <Self::Db as Database>::Connection,
+        _query: &str,
+        _columns: &[&str],
+    ) -> sqlx::Result<Vec<String>> {
+        Ok(Vec::new())
     }
 
     /// What the statement before lost on its way, where the server tells.

@@ -49,8 +49,8 @@ impl Dialect for MySqlDialect {
         Ok(Some(Bound::Text(format!("EXECUTE explo_sync_one USING {variables}"))))
     }
 
-    fn cut_names<'n>(query: &str, names: &[&'n str]) -> Vec<&'n str> {
-        identifiers::cut_by_mysql(query, names)
+    async fn cut_names(_: &mut MySqlConnection, query: &str, columns: &[&str]) -> sqlx::Result<Vec<String>> {
+        Ok(identifiers::cut_by_mysql(query, columns))
     }
 
     async fn loss(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {

@@ -73,8 +73,16 @@ impl Dialect for PostgresDialect {
         Ok(Some(Bound::Text(format!("FETCH ALL FROM {cursor}"))))
     }
 
-    fn cut_names<'n>(query: &str, names: &[&'n str]) -> Vec<&'n str> {
-        identifiers::cut_by_postgres(query, names)
+    /// The server itself says what it keeps of a name, for that depends on how it was built and on its encoding.
+    async fn cut_names(connection: &mut PgConnection, query: &str, columns: &[&str]) -> sqlx::Result<Vec<String>> {
+        let named = identifiers::postgres(query);
+        let long: Vec<_> = named.iter().filter(|name| name.len() >= identifiers::POSTGRES).cloned().collect();
+        if long.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keep = "SELECT DISTINCT name::name::text FROM unnest($1::text[]) name WHERE name::name::text <> name";
+        let kept = sqlx::query_scalar(keep).bind(long).persistent(false).fetch_all(connection).await?;
+        Ok(identifiers::lost(kept, &named, columns))
     }
 
     fn kind(type_info: &PgTypeInfo) -> Kind {

@@ -62,7 +62,9 @@ where
         let preparing = (&mut self.connection).prepare(prepared);
         let statement = self.sql.in_time("preparing the query", preparing).await?.map_err(failed)?;
         let names: Vec<_> = statement.columns().iter().map(sqlx::Column::name).collect();
-        let mut mistakes: Vec<_> = D::cut_names(query, &names).into_iter().map(cut).collect();
+        let cutting = D::cut_names(&mut self.connection, query, &names);
+        let cut_names = self.sql.in_time("preparing the query", cutting).await?.map_err(failed)?;
+        let mut mistakes: Vec<_> = cut_names.iter().map(|name| cut(name)).collect();
         let columns = Columns::named(names, &self.sql.leave_null);
         let columns = match columns {
             Ok(columns) if mistakes.is_empty() => columns,
@@ -212,10 +214,13 @@ impl<D: Dialect> Prepared<'_, D> {
     }
 }
 
-/// What to say of a name that the database cut.
+/// What to say of what is left of a name that the database cut.
 fn cut(name: &str) -> String {
-    let (field, shown) = (name.split('.').next().unwrap_or_default(), shown(name));
-    format!(
-        "'{shown}' is only the beginning of a name that the database cut: give the key a shorter one, or select one JSON column {field}"
-    )
+    let way_out = match name.split_once('.') {
+        Some((field @ ("properties" | "mapping"), _)) => {
+            format!("give the key a shorter one, or select one JSON column {field}")
+        }
+        _ => "give it a shorter one, or make the object with jsonb_build_object, whose keys are texts".to_owned(),
+    };
+    format!("'{}' is only the beginning of a name that the database cut: {way_out}", shown(name))
 }

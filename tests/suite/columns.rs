@@ -4,6 +4,7 @@
 mod connection;
 mod fields;
 mod lost;
+mod names;
 mod nulls;
 mod rows;
 mod types;

@@ -153,6 +153,26 @@ async fn every_character_arrives_whatever_character_set_the_url_names() {
     assert_eq!(rows[0].as_ref().unwrap().name.as_deref(), Some("株式会社 🦀"));
 }
 
+#[tokio::test]
+async fn nothing_is_cut_by_what_a_server_sets_for_each_session() {
+    let database = Database::new(Kind::MySql).await;
+    let set = |variable: &str, value: &str| format!("{variable} = if(user() like 'limited@%', {value}, @@{variable})");
+    let sets = [set("sql_select_limit", "1"), set("group_concat_max_len", "4"), set("max_error_count", "0")].join(", ");
+    let init = format!("set global init_connect = \"set {sets}\"");
+    database.execute(&format!("create or replace user limited identified by 'my-secret'; {init}")).await;
+    let mut url: Url = database.url.parse().unwrap();
+    url.set_username("limited").unwrap();
+    url.set_path("/information_schema");
+    let list = "(select group_concat(id) from (select 1 id union select 2 union select 3 union select 4) t) as emails";
+    let query = format!("select 'x' as provided_id, {list} union all select 'y', '5'");
+    let rows = rows(settings(url.as_str(), &query)).await.unwrap();
+    let emails: Vec<_> = rows.iter().flatten().map(|tenant| tenant.emails.clone().unwrap()).collect();
+    assert_eq!(emails, [vec!["1", "2", "3", "4"], vec!["5"]]);
+    let cut = Sql::new(settings(url.as_str(), &named("cast(1e30 as signed)"))).unwrap();
+    assert_eq!(lost(&cut, None).await.as_deref(), Some(ROOM), "and no warning is dropped");
+    database.execute("set global init_connect = ''").await;
+}
+
 /// The driver takes such a row for the end.
 #[tokio::test]
 async fn a_row_that_looks_like_the_end_is_an_error() {
@@ -170,113 +190,6 @@ async fn a_row_that_looks_like_the_end_is_an_error() {
     }
     let rows = read(&database, &format!("select 'x' as provided_id, {long} as name union all select 'y', 'b'")).await;
     assert!(rows[0].is_err() && rows[1].is_ok(), "in another column it is one invalid row");
-}
-
-fn key(bytes: usize) -> String {
-    let key = "properties.".to_owned();
-    key.clone() + &"k".repeat(bytes - key.len())
-}
-
-async fn mistakes(database: &Database, query: &str, query_one: Option<&str>) -> Vec<String> {
-    let query_one = query_one.map(str::to_owned);
-    let source = Sql::new(SqlSettings { query_one, ..settings(&database.url, query) }).unwrap();
-    match source.columns().await {
-        Ok(_) => Vec::new(),
-        Err(Error::Columns(mistakes) | Error::QueryOne(mistakes)) => mistakes,
-        Err(other) => panic!("{other}"),
-    }
-}
-
-#[tokio::test]
-async fn a_name_that_postgres_cuts_is_an_error_that_shows_what_is_left() {
-    let database = Database::new(Kind::Postgres).await;
-    let told = |kept: &str| {
-        let field = kept.split_once('.').unwrap().0;
-        vec![format!(
-            "'{kept}' is only the beginning of a name that the database cut: give the key a shorter one, or select one JSON \
-             column {field}"
-        )]
-    };
-    let (whole, longer) = (key(63), key(70));
-    database.execute(&format!("create table c (\"{longer}\" int)")).await;
-    for query in [
-        format!("select 'x' as provided_id, 1 as \"{longer}\""),
-        format!("select * from (select 'x' as provided_id, 1 as \"{longer}\") t"),
-        format!("with t as (select 'x'::text, 1) select * from t as t(provided_id, \"{longer}\")"),
-        format!("select 'x' as provided_id, t.\"{longer}\" from c as t"),
-    ] {
-        assert_eq!(mistakes(&database, &query, None).await, told(&whole), "{query}");
-        assert!(rows(settings(&database.url, &query)).await.unwrap_err().is_about_config(), "{query}");
-    }
-    // Of a character that does not fit nothing is kept.
-    let wide = |prefix: &str| format!("{prefix}.{}", "€".repeat(30));
-    for (name, bytes) in
-        [(wide("properties"), 62), (wide("mapping"), 62), (format!("properties.\"\"{}", "k".repeat(70)), 64)]
-    {
-        let kept = name[..bytes].replace("\"\"", "\"");
-        assert_eq!(
-            mistakes(&database, &format!("select 'x' as provided_id, '1' as \"{name}\""), None).await,
-            told(&kept)
-        );
-    }
-    let query = format!("select 'x' as provided_id, 1 as \"{whole}\"");
-    let one = format!("select $1::text as provided_id, 1 as \"{longer}\"");
-    assert_eq!(mistakes(&database, &query, Some(&one)).await, told(&whole));
-}
-
-#[tokio::test]
-async fn a_name_that_is_whole_is_no_mistake_however_long() {
-    let database = Database::new(Kind::Postgres).await;
-    let whole = key(63);
-    database.execute(&format!("create view v as select 'x'::text as provided_id, 1 as \"{whole}\"")).await;
-    let function = format!("create function f() returns table (provided_id text, \"{whole}\" int) language sql as ");
-    database.execute(&format!("{function} 'select * from v'")).await;
-    for query in [
-        format!("select 'x' as provided_id, 1 as \"{whole}\""),
-        format!("select 'x' as provided_id, 1 as\"{whole}\"-- \"{whole}k\""),
-        format!("select * from (select 'x' as provided_id, 1 as \"{whole}\") t where '\"{whole}k\"' <> ''"),
-        "select * from v".to_owned(),
-        "select * from f()".to_owned(),
-        format!("select provided_id, \"{whole}\" from v"),
-        format!("select provided_id, v.\"{whole}\" as \"{}\" from v", key(60)),
-        format!("select *, 1 as \"{}\", 2 as \"{}\" from v", key(62), key(61)),
-    ] {
-        assert_eq!(mistakes(&database, &query, None).await, Vec::<String>::new(), "{query}");
-        assert!(rows(settings(&database.url, &query)).await.unwrap()[0].is_ok(), "{query}");
-    }
-}
-
-#[tokio::test]
-async fn a_name_that_mariadb_cuts_is_an_error_too() {
-    let database = Database::new(Kind::MySql).await;
-    for (name, quote, kept) in [
-        (key(256), '`', key(255)),
-        (key(300), '\'', key(255)),
-        (key(400), '"', key(255)),
-        (format!("mapping.{}", "€".repeat(90)), '`', format!("mapping.{}", "€".repeat(82))),
-    ] {
-        let mistakes =
-            mistakes(&database, &format!("select 'x' as provided_id, 1 as {quote}{name}{quote}"), None).await;
-        let [mistake] = &mistakes[..] else { panic!("{mistakes:?}") };
-        let beginning: String = kept.chars().take(80).collect();
-        assert!(mistake.starts_with(&format!("'{beginning}…' is only the beginning of a name")), "{mistake}");
-        let whole = format!("select 'x' as provided_id, 1 as {quote}{kept}{quote}");
-        assert!(rows(settings(&database.url, &whole)).await.unwrap()[0].is_ok(), "{whole}");
-    }
-}
-
-#[rstest]
-#[case(Kind::MySql, 255)]
-#[case(Kind::Sqlite, 2000)]
-#[tokio::test]
-async fn other_databases_keep_longer_names(#[case] kind: Kind, #[case] bytes: usize) {
-    let database = Database::new(kind).await;
-    for bytes in [63, 64, 70, bytes] {
-        let query = format!("select 'x' as provided_id, 1 as {}", database.quoted(&key(bytes)));
-        let source = source(&database, &query);
-        let columns = source.columns().await.unwrap();
-        assert_eq!(columns.iter().last().unwrap().0, key(bytes));
-    }
 }
 
 /// A text of so many bytes.
