@@ -1,6 +1,9 @@
 //! The real daemon: its signals, its lock, its standby, and what it tells.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use explo_sync::sandbox::Sandbox;
 use rstest::rstest;
@@ -8,7 +11,10 @@ use serde_json::json;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::Child,
-    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    sync::{
+        Notify,
+        mpsc::{UnboundedReceiver, unbounded_channel},
+    },
     time::timeout,
 };
 
@@ -130,8 +136,11 @@ async fn a_failed_run_is_logged_and_the_next_one_comes() {
 async fn sigterm_lets_a_call_in_flight_end_and_begins_no_other() {
     let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
     // The first create takes two seconds.
+    let begun = Arc::<Notify>::default();
+    let tell = Arc::clone(&begun);
     let slow = move |asked: &crate::support::Asked<'_>| {
         if asked.endpoint == "create_customer" && asked.before == 0 {
+            tell.notify_one();
             std::thread::sleep(Duration::from_secs(2));
         }
         None
@@ -140,8 +149,8 @@ async fn sigterm_lets_a_call_in_flight_end_and_begins_no_other() {
     let program = daemon(&database, &sandbox)
         .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
         .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
-    let mut daemon = Daemon::start(&program, &["-v"]);
-    daemon.says("listed the customers").await;
+    let mut daemon = Daemon::start(&program, &[]);
+    begun.notified().await;
     let asked = Instant::now();
     daemon.signal("-TERM").await;
     let ended = daemon.says("run ended").await;
