@@ -105,12 +105,25 @@ fn emails(n: usize, emails: EmailRule) -> Box<dyn Fn() -> usize> {
     })
 }
 
+/// As many tenants as it takes: Explo's customers have one MiB at the most.
 fn tags(n: usize) -> Box<dyn Fn() -> usize> {
-    let tenant = tenant(Tenant { name: Some("T".into()), group_tags: Some(list(n, "new")), ..Tenant::default() });
-    let id = Some("t".into());
-    let customer = Customer { provided_id: id, name: "T".into(), group_tags: list(n, "old"), ..Customer::default() };
+    let lists = list(n, "new").into_iter().zip(list(n, "old")).collect::<Vec<_>>();
+    let (tenants, customers): (Vec<_>, Vec<_>) = (0_usize..)
+        .zip(lists.chunks(10_000))
+        .map(|(place, lists)| {
+            let (new, old) = lists.iter().cloned().unzip();
+            let (provided_id, name) = (Cow::from(key("t", place)), Cow::from("T"));
+            let tenant = Tenant {
+                provided_id: provided_id.clone(),
+                name: Some(name.clone()),
+                group_tags: Some(new),
+                ..Tenant::default()
+            };
+            (tenant, Customer { provided_id: Some(provided_id), name, group_tags: old, ..Customer::default() })
+        })
+        .unzip();
     Box::new(move || {
-        let plan = plan(std::slice::from_ref(&tenant), std::slice::from_ref(&customer));
+        let plan = plan(&tenants, &customers);
         plan.doubtful_tags().len() + plan.with_tags(Some(&std::collections::BTreeSet::new())).invalid.len()
     })
 }

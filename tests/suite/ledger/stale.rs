@@ -131,6 +131,8 @@ async fn a_rename_that_fails_makes_no_second_row(#[case] kind: Kind) {
 #[tokio::test]
 async fn while_the_guard_holds_creates_the_listing_may_be_wrong_and_no_token_goes_but_anothers() {
     let (database, sandbox, program) = synced(Kind::Sqlite).await;
+    database.execute("insert into tenants values ('t-004', 'Name of t-004', null, null)").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
     let before = kept(&database, "default").await;
     rename(&sandbox, "t-001", "elsewhere");
     for id in ["t-000", "t-002", "t-003"] {
