@@ -78,12 +78,16 @@ impl Comparison<'_> {
         });
     }
 
-    /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
+    /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none. Without a listing,
+    /// what is remembered is the only evidence that the customer is the tenant's.
     pub fn observe_alone(&mut self, customer: Option<&Customer<'_>>) {
         self.looks += 1;
         self.extent = Extent::Some;
-        if let Some(customer) = customer {
-            self.observe(slice::from_ref(customer));
+        let Some(customer) = customer else { return };
+        let provided_id = customer.provided_id.as_deref().unwrap_or_default();
+        match (self.index.row(provided_id), self.findings.doubts(customer, provided_id)) {
+            (Some(row), Some(reason)) => self.reject(row, reason),
+            _ => self.observe(slice::from_ref(customer)),
         }
     }
 
