@@ -147,12 +147,22 @@ impl Findings {
         customer.token.is_empty() || self.token(provided_id) == Some(token_hash(&customer.token))
     }
 
-    /// Why a customer that one look shows may be another's than the tenant's with its id.
-    pub(super) fn doubts(&self, customer: &Customer<'_>, provided_id: &str) -> Option<&'static str> {
+    /// Why a customer that one look shows may be another's than the tenant's with its id. One that no listing showed is not,
+    /// if it holds just what is wanted and was not refused before.
+    pub(super) fn doubts(
+        &self,
+        customer: &Customer<'_>,
+        provided_id: &str,
+        is_equal: impl FnOnce() -> bool,
+    ) -> Option<&'static str> {
         if !self.keeps_rows || self.has_token(customer, provided_id) || self.is_hidden(provided_id) {
             return None;
         }
-        Some(if self.token(provided_id).is_some() { ANOTHER_TOKEN } else { NEVER_LISTED })
+        if self.token(provided_id).is_some() {
+            return Some(ANOTHER_TOKEN);
+        }
+        let is_refused = self.known.get(provided_id).is_some_and(|known| known.failure.is_some());
+        (is_refused || !is_equal()).then_some(NEVER_LISTED)
     }
 
     /// Whether what a listing shows of a customer is not remembered yet.

@@ -5,7 +5,7 @@ use std::slice;
 use super::{Comparison, Difference, Extent, Former, Listed, RowNumber, Seen, Unsettled, Update};
 use crate::{
     model::Customer,
-    plan::{Probe, Token, doubt::Faults, lasting_fingerprint, lasting_fingerprint_of, token_hash},
+    plan::{Probe, Token, compare, doubt::Faults, lasting_fingerprint, lasting_fingerprint_of, token_hash},
 };
 
 impl Comparison<'_> {
@@ -85,9 +85,13 @@ impl Comparison<'_> {
         self.extent = Extent::Some;
         let Some(customer) = customer else { return };
         let provided_id = customer.provided_id.as_deref().unwrap_or_default();
-        match (self.index.row(provided_id), self.findings.doubts(customer, provided_id)) {
-            (Some(row), Some(reason)) => self.reject(row, reason),
-            _ => self.observe(slice::from_ref(customer)),
+        let doubt = self.index.row(provided_id).and_then(|row| {
+            let is_equal = || compare(&self.index.tenant(row), customer, self.rules).is_empty();
+            Some((row, self.findings.doubts(customer, provided_id, is_equal)?))
+        });
+        match doubt {
+            Some((row, reason)) => self.reject(row, reason),
+            None => self.observe(slice::from_ref(customer)),
         }
     }
 
