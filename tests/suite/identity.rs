@@ -56,6 +56,20 @@ async fn where_the_listing_shows_nobody_a_lost_answer_of_ours_is_known_all_the_s
     assert_eq!((sandbox.customers().len(), tokens(&database).await.len()), (3, 3));
 }
 
+#[tokio::test]
+async fn where_the_listing_shows_nobody_a_lost_answer_makes_no_customer_of_others_ours() {
+    let database = tenants(3).await;
+    let mut store = Store::new((0..2).map(|number| held(number, "Theirs", "Staging")));
+    store.hide_group("Staging");
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::DropBefore).of([id(0), id(1)]).times(2)));
+    let (code, report) = with_ledger(&database, &sandbox).sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(2)), "{report}");
+    assert!((0..2).all(|number| stored(&sandbox, &id(number))["name"] == "Theirs"));
+    let kept: Vec<_> = tokens(&database).await.into_iter().filter(|(_, token)| token.is_some()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
 #[rstest]
 #[case::after(Second::After)]
 #[case::before(Second::Before)]
