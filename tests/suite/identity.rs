@@ -93,6 +93,22 @@ async fn of_two_customers_with_one_id_neither_is_taken_and_the_remembered_token_
 }
 
 #[tokio::test]
+async fn a_token_that_is_anothers_by_now_goes_although_two_customers_have_the_id() {
+    let database = tenants(3).await;
+    let sandbox = sandbox((0..3).map(|number| held(number, "Ann", "Production"))).await;
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    sandbox.change(|store| {
+        store.swap_ids("t00", "t01").unwrap();
+        store.twice("t01", Second::Before).unwrap();
+    });
+    assert_eq!(program.sync(&[]).await.0, 3);
+    let tokens = tokens(&database).await;
+    let of = |id: &str| stored(&sandbox, id)["token"].as_str().map(str::to_owned);
+    assert_eq!(tokens, [("t00".into(), of("t00")), ("t01".into(), None), ("t02".into(), of("t02"))]);
+}
+
+#[tokio::test]
 async fn two_customers_with_the_previous_id_of_a_tenant_make_it_invalid() {
     let database = tenants(1).await;
     let mut store = Store::new([customer(json!({"provided_id": "old", "name": "Ann", "access_group": "Production"}))]);

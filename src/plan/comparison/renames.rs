@@ -63,7 +63,7 @@ impl Comparison<'_> {
     pub(super) fn reject_doubled(&mut self) {
         let doubled: HashSet<_> = self.doubled.iter().map(|row| self.index.provided_id(*row).into_owned()).collect();
         self.listed.retain(|listed| !doubled.contains(&listed.provided_id));
-        for row in std::mem::take(&mut self.doubled) {
+        for row in self.doubled.clone() {
             self.reject(row, DOUBLED);
         }
     }

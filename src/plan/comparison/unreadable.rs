@@ -78,7 +78,7 @@ impl Comparison<'_> {
 
     /// Their customers can't be told, and what was remembered stays.
     pub(super) fn reject_unread(&mut self) {
-        for row in std::mem::take(&mut self.unread) {
+        for row in self.unread.clone() {
             self.reject(row, UNREADABLE);
         }
     }
