@@ -40,7 +40,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let is_new = matches!(change, Change::Create(_));
         let is_checked = is_new || findings.keeps_rows();
         let own = self.plan.own_token(findings, change);
-        if is_checked && !self.tokens.accept(&tenant.provided_id, token, own, is_new) {
+        if is_checked && !self.tokens.accept(&tenant.provided_id, token, own) {
             return false;
         }
         self.answers.show(tenant, token, seen);

@@ -123,6 +123,24 @@ async fn two_customers_with_the_previous_id_of_a_tenant_make_it_invalid() {
     );
 }
 
+#[tokio::test]
+async fn the_token_of_a_customer_that_is_only_listed_is_not_believed_of_another_either() {
+    let database = tenants(2).await;
+    let renamed = customer(json!({"provided_id": "old", "name": "Ann", "access_group": "Production"}));
+    let sandbox = sandbox([held(0, "Theirs", "Production"), renamed, held(7, "Ann", "Production")]).await;
+    let query =
+        "select id as provided_id, name, case id when 't01' then 'old' end as previous_provided_id from tenants";
+    let program = with_ledger(&database, &sandbox).with("EXPLO_SYNC__SOURCE__QUERY", query);
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::OtherToken).at(Endpoint::UpdateCustomer)));
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(2)), "{report}");
+    sandbox.adjust(|api| api.faults.clear());
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let of = |id: &str| stored(&sandbox, id)["token"].as_str().map(str::to_owned);
+    let kept: Vec<_> = tokens(&database).await.into_iter().filter(|(_, token)| token.is_some()).collect();
+    assert_eq!(kept, [("t00".into(), of("t00")), ("t01".into(), of("t01"))]);
+}
+
 #[rstest]
 #[case::create(Endpoint::CreateCustomer, "t03")]
 #[case::update(Endpoint::UpdateCustomer, "t01")]

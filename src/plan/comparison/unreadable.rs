@@ -47,7 +47,7 @@ impl Comparison<'_> {
             Probe::Equal(row) | Probe::Differs(row) => self.see_too_large(row, &shown, provided_id),
             Probe::Previous(rows) => {
                 let seen = rows.into_iter().map(|row| self.seen_partly(row)).collect();
-                return self.see_former(provided_id, seen, is_unreadable);
+                return self.see_former(&shown, provided_id, seen, is_unreadable);
             }
         }
         self.with_tenant += 1;
