@@ -12,7 +12,7 @@ mod tokens;
 mod writing;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -82,6 +82,8 @@ pub(crate) struct Applier<'a, R, W> {
     writer: &'a W,
     spare: Mutex<Spare>,
     existing: Mutex<Vec<String>>,
+    /// The data visibility groups of customers that this run made.
+    made_in: Mutex<BTreeSet<String>>,
     settling: Settling<'a, R>,
     tokens: Tokens<'a>,
     answers: Answers,
@@ -120,6 +122,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             writer,
             spare: Mutex::new(spare),
             existing: Mutex::default(),
+            made_in: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
             tokens: Tokens::new(recording.findings, is_listed),
             answers: Answers::default(),

@@ -23,14 +23,14 @@ impl<'a> Tokens<'a> {
         Self { findings, is_listed, remembered: OnceCell::new(), answered: Mutex::default() }
     }
 
-    /// Whether a token that an answer shows can be that of the customer with this id, which is known to have `own`; a new
-    /// customer's is not among the listed ones. From now on it is.
-    pub(super) fn accept(&self, provided_id: &str, token: &str, own: Option<u64>, is_new: bool) -> bool {
+    /// Whether a token that an answer shows can be that of the customer with this id, which is known to have `own`; one of which
+    /// none is known is not listed. From now on it is.
+    pub(super) fn accept(&self, provided_id: &str, token: &str, own: Option<u64>) -> bool {
         let hash = token_hash(token);
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let is_anothers = match answered.get(&hash) {
             Some(known) => known != provided_id,
-            None => own != Some(hash) && (is_new && (self.is_listed)(token) || self.is_remembered(hash)),
+            None => own != Some(hash) && ((self.is_listed)(token) || self.is_remembered(hash)),
         };
         if !is_anothers && !token.is_empty() {
             answered.insert(hash, provided_id.to_owned());

@@ -9,7 +9,10 @@ use crate::{
         measure, needs_current, token_hash, wanted,
     },
 };
-use std::sync::PoisonError;
+use std::{
+    collections::BTreeSet,
+    sync::{MutexGuard, PoisonError},
+};
 
 const ANOTHERS_TOKEN: &str = "the answer shows the token of another customer: it is not believed, and no token is kept";
 
@@ -37,7 +40,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let is_new = matches!(change, Change::Create(_));
         let is_checked = is_new || findings.keeps_rows();
         let own = self.plan.own_token(findings, change);
-        if is_checked && !self.tokens.accept(&tenant.provided_id, token, own, is_new) {
+        if is_checked && !self.tokens.accept(&tenant.provided_id, token, own) {
             return false;
         }
         self.answers.show(tenant, token, seen);
@@ -69,6 +72,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return self.adopt(change, tenant, &created).await;
         }
         let customer = &created.customer;
+        self.made_in().insert(customer.access_group.as_deref().unwrap_or_default().to_owned());
         let listed = Shown::Listed(lasting_fingerprint_of(customer, tenant));
         if !self.is_believed(change, tenant, &customer.token, listed) {
             return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned()));
@@ -109,16 +113,25 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         Ok(unsettled.map_or(Outcome::Failed(ANOTHERS_TOKEN.to_owned()), settled))
     }
 
-    /// Why a customer that existed is not ours: only its data visibility group tells or, where the listing shows nobody, a
-    /// lost answer of ours or its token.
+    /// Why a customer that existed is not ours: only its data visibility group tells or, where the listing shows nobody, its
+    /// token or a lost answer of ours. That an answer was lost does not tell whether the call was applied: the customer must be
+    /// in the group of others that this run made or, where that can't be told, hold what was sent.
     fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<&'static str> {
-        let groups = &self.plan.access_groups;
-        if groups.is_empty() {
-            let remembered = self.recording.findings.token(&tenant.provided_id);
-            let is_ours = *may_be_ours || remembered == Some(token_hash(&customer.token));
-            return (!is_ours).then_some(NOBODY_LISTED);
+        let (groups, group) = (&self.plan.access_groups, customer.access_group.as_deref().unwrap_or_default());
+        if !groups.is_empty() {
+            return (!groups.contains(group)).then_some(OUTSIDE);
         }
-        (!groups.contains(customer.access_group.as_deref().unwrap_or_default())).then_some(OUTSIDE)
+        let made_in = self.made_in();
+        let is_alike = || compare(tenant, customer, self.plan.rules).is_empty();
+        let can_be_told = !made_in.is_empty() && !group.is_empty();
+        let is_made = || if can_be_told { made_in.contains(group) } else { is_alike() };
+        let remembered = self.recording.findings.token(&tenant.provided_id);
+        let is_ours = remembered == Some(token_hash(&customer.token)) || *may_be_ours && is_made();
+        (!is_ours).then_some(NOBODY_LISTED)
+    }
+
+    fn made_in(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.made_in.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What would change nothing is spared, and the rest is written. Where others' values are carried they are read just

@@ -55,6 +55,8 @@ pub struct Plan {
     pub checks: BTreeMap<RowNumber, BTreeSet<(Field, Rule)>>,
     /// Tenants whose customer an earlier run moved, and that is not there: looked after once it is moved again.
     pub moved_again: BTreeSet<RowNumber>,
+    /// The hashes of the listed tokens of customers that get another id.
+    pub renamed_tokens: BTreeMap<RowNumber, u64>,
     /// The parents of customers, where they are another than is remembered; nothing for one that is not the wanted one.
     pub parents: BTreeMap<String, String>,
     /// The customers whose children were listed, and when, in seconds since 1970.

@@ -46,6 +46,8 @@ pub struct Comparison<'f> {
     /// The ids of customers that can't be read, as far as they can be.
     unreadable: Vec<Option<String>>,
     renames: Vec<RowNumber>,
+    /// The hashes of their tokens.
+    renamed_tokens: BTreeMap<RowNumber, u64>,
     /// Once all customers were given.
     hierarchy: Option<Hierarchy>,
     placed: Placed,
@@ -106,6 +108,7 @@ impl<'f> Comparison<'f> {
             unread: BTreeSet::new(),
             unreadable: Vec::new(),
             renames: Vec::new(),
+            renamed_tokens: BTreeMap::new(),
             hierarchy: None,
             placed: Placed::default(),
             below: BTreeMap::new(),
@@ -264,6 +267,7 @@ impl<'f> Comparison<'f> {
             asked_at: self.asked_at,
             checks: self.checks,
             moved_again: self.moved_again,
+            renamed_tokens: self.renamed_tokens,
             parents,
             children_listed_at: asked.collect(),
             listed: self.listed,

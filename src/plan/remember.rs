@@ -141,7 +141,8 @@ impl Plan {
     /// remembered.
     #[must_use]
     pub fn own_token(&self, findings: &Findings, change: &Change) -> Option<u64> {
-        self.as_listed(findings, &self.listed_id(change)).token
+        let listed = self.renamed_tokens.get(&change.row()).copied();
+        listed.or_else(|| self.as_listed(findings, &self.listed_id(change)).token)
     }
 
     /// Whether the last write of a change's customer failed, whatever the row has been since.

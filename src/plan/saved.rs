@@ -109,6 +109,7 @@ impl SavedPlan {
             asked_at: BTreeMap::new(),
             checks: BTreeMap::new(),
             moved_again: BTreeSet::new(),
+            renamed_tokens: BTreeMap::new(),
             parents: BTreeMap::new(),
             children_listed_at: BTreeMap::new(),
             listed: Vec::new(),

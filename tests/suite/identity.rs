@@ -95,6 +95,20 @@ async fn where_the_listing_shows_nobody_a_lost_answer_of_ours_is_known_all_the_s
     assert_eq!((sandbox.customers().len(), tokens(&database).await.len()), (3, 3));
 }
 
+#[tokio::test]
+async fn where_the_listing_shows_nobody_a_lost_answer_makes_no_customer_of_others_ours() {
+    let database = tenants(3).await;
+    let mut store = Store::new((0..2).map(|number| held(number, "Theirs", "Staging")));
+    store.hide_group("Staging");
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::DropBefore).of([id(0), id(1)]).times(2)));
+    let (code, report) = with_ledger(&database, &sandbox).sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(2)), "{report}");
+    assert!((0..2).all(|number| stored(&sandbox, &id(number))["name"] == "Theirs"));
+    let kept: Vec<_> = tokens(&database).await.into_iter().filter(|(_, token)| token.is_some()).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+}
+
 #[rstest]
 #[case::after(Second::After)]
 #[case::before(Second::Before)]
@@ -118,6 +132,22 @@ async fn of_two_customers_with_one_id_neither_is_taken_and_the_remembered_token_
 }
 
 #[tokio::test]
+async fn a_token_that_is_anothers_by_now_goes_although_two_customers_have_the_id() {
+    let database = tenants(3).await;
+    let sandbox = sandbox((0..3).map(|number| held(number, "Ann", "Production"))).await;
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    sandbox.change(|store| {
+        store.swap_ids("t00", "t01").unwrap();
+        store.twice("t01", Second::Before).unwrap();
+    });
+    assert_eq!(program.sync(&[]).await.0, 3);
+    let tokens = tokens(&database).await;
+    let of = |id: &str| stored(&sandbox, id)["token"].as_str().map(str::to_owned);
+    assert_eq!(tokens, [("t00".into(), of("t00")), ("t01".into(), None), ("t02".into(), of("t02"))]);
+}
+
+#[tokio::test]
 async fn two_customers_with_the_previous_id_of_a_tenant_make_it_invalid() {
     let database = tenants(1).await;
     let mut store = Store::new([customer(json!({"provided_id": "old", "name": "Ann", "access_group": "Production"}))]);
@@ -130,6 +160,24 @@ async fn two_customers_with_the_previous_id_of_a_tenant_make_it_invalid() {
         (3, &json!("t00"), &json!([])),
         "{report}"
     );
+}
+
+#[tokio::test]
+async fn the_token_of_a_customer_that_is_only_listed_is_not_believed_of_another_either() {
+    let database = tenants(2).await;
+    let renamed = customer(json!({"provided_id": "old", "name": "Ann", "access_group": "Production"}));
+    let sandbox = sandbox([held(0, "Theirs", "Production"), renamed, held(7, "Ann", "Production")]).await;
+    let query =
+        "select id as provided_id, name, case id when 't01' then 'old' end as previous_provided_id from tenants";
+    let program = with_ledger(&database, &sandbox).with("EXPLO_SYNC__SOURCE__QUERY", query);
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::OtherToken).at(Endpoint::UpdateCustomer)));
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(2)), "{report}");
+    sandbox.adjust(|api| api.faults.clear());
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let of = |id: &str| stored(&sandbox, id)["token"].as_str().map(str::to_owned);
+    let kept: Vec<_> = tokens(&database).await.into_iter().filter(|(_, token)| token.is_some()).collect();
+    assert_eq!(kept, [("t00".into(), of("t00")), ("t01".into(), of("t01"))]);
 }
 
 #[rstest]

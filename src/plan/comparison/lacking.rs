@@ -9,7 +9,10 @@
 //! A listing of less than half of what is remembered, or a plan that the guard holds, unlearns nothing of the second kind. One
 //! that shows none of a few remembered tokens is another team's, or broken.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::Comparison;
 
@@ -58,6 +61,9 @@ impl Comparison<'_> {
                 lacking.gone.insert((*id).to_owned());
             }
         }
+        // Whose customer can't be told keeps its token, unless that is another's.
+        let untold = self.doubled.iter().chain(&self.unread).map(|row| self.index.provided_id(*row));
+        lacking.moved.extend(untold.filter(|id| self.is_moved(id)).map(Cow::into_owned));
         lacking
     }
 }

@@ -39,7 +39,7 @@ impl Comparison<'_> {
             Probe::Doubled(row) => self.see_again(row, provided_id),
             Probe::Previous(rows) => {
                 let seen = rows.into_iter().map(|row| self.seen(row, customer)).collect();
-                return self.see_former(provided_id, seen, false);
+                return self.see_former(customer, provided_id, seen, false);
             }
         }
         self.with_tenant += 1;
@@ -49,7 +49,7 @@ impl Comparison<'_> {
         if self.findings.has_token(customer, provided_id) {
             self.recognised += 1;
             self.stale.remove(provided_id);
-        } else if !self.stale.is_empty() {
+        } else if self.recognised < self.remembered {
             self.strange.insert(token_hash(&customer.token));
         }
     }
@@ -59,8 +59,15 @@ impl Comparison<'_> {
         self.doubled.insert(row);
     }
 
-    pub(super) fn see_former(&mut self, provided_id: &str, seen: Vec<Seen>, is_unreadable: bool) {
-        self.former.push(Former { provided_id: provided_id.to_owned(), seen, is_unreadable });
+    pub(super) fn see_former(
+        &mut self,
+        customer: &Customer<'_>,
+        provided_id: &str,
+        seen: Vec<Seen>,
+        is_unreadable: bool,
+    ) {
+        let (provided_id, token) = (provided_id.to_owned(), token_hash(&customer.token));
+        self.former.push(Former { provided_id, token, seen, is_unreadable });
     }
 
     fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {

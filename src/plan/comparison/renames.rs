@@ -17,6 +17,8 @@ const PREVIOUS_DOUBLED: &str =
 #[derive(Debug)]
 pub(super) struct Former {
     pub(super) provided_id: String,
+    /// A hash.
+    pub(super) token: u64,
     pub(super) seen: Vec<Seen>,
     pub(super) is_unreadable: bool,
 }
@@ -33,10 +35,10 @@ impl Comparison<'_> {
                 Verdict::Rename if former.is_unreadable => (Verdict::Invalid(PREVIOUS_UNREADABLE), seen),
                 verdict => (verdict, seen),
             });
-            (former.provided_id, verdicts.collect::<Vec<_>>())
+            (former.provided_id, former.token, verdicts.collect::<Vec<_>>())
         };
         let judged: Vec<_> = formers.into_iter().map(judged).collect();
-        for (provided_id, verdicts) in judged {
+        for (provided_id, token, verdicts) in judged {
             let has_tenant =
                 verdicts.iter().any(|(verdict, seen)| *verdict != Verdict::Ignored || self.index.is_invalid(seen.row));
             if !has_tenant {
@@ -49,6 +51,7 @@ impl Comparison<'_> {
                     Verdict::Rename if self.index.is_unlisted(seen.row) => {
                         self.index.rename(seen.row);
                         self.renames.push(seen.row);
+                        self.renamed_tokens.insert(seen.row, token);
                         self.take(seen);
                     }
                     Verdict::Rename => self.reject(seen.row, PREVIOUS_DOUBLED),
@@ -63,7 +66,7 @@ impl Comparison<'_> {
     pub(super) fn reject_doubled(&mut self) {
         let doubled: HashSet<_> = self.doubled.iter().map(|row| self.index.provided_id(*row).into_owned()).collect();
         self.listed.retain(|listed| !doubled.contains(&listed.provided_id));
-        for row in std::mem::take(&mut self.doubled) {
+        for row in self.doubled.clone() {
             self.reject(row, DOUBLED);
         }
     }

@@ -47,7 +47,7 @@ impl Comparison<'_> {
             Probe::Equal(row) | Probe::Differs(row) => self.see_too_large(row, &shown, provided_id),
             Probe::Previous(rows) => {
                 let seen = rows.into_iter().map(|row| self.seen_partly(row)).collect();
-                return self.see_former(provided_id, seen, is_unreadable);
+                return self.see_former(&shown, provided_id, seen, is_unreadable);
             }
         }
         self.with_tenant += 1;
@@ -78,7 +78,7 @@ impl Comparison<'_> {
 
     /// Their customers can't be told, and what was remembered stays.
     pub(super) fn reject_unread(&mut self) {
-        for row in std::mem::take(&mut self.unread) {
+        for row in self.unread.clone() {
             self.reject(row, UNREADABLE);
         }
     }

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use explo_sync::{
-    explo::ListingVersion,
     model::Tenant,
-    plan::{EmailRule, TagRule},
     sandbox::{Api, Store, StoredCustomer},
 };
 
 use super::{
+    course::{Course, Ended},
     scenario::Scenario,
-    table::Table,
-    world::{Course, Ended, World, simulate},
+    table::{Kept, Table},
+    wire::Call,
+    world::{World, simulate},
 };
 
 const HOUR: u64 = 3600;
@@ -29,18 +29,6 @@ fn tenant(provided_id: &'static str, parent: Option<&'static str>) -> Tenant<'st
 
 /// Two parents, of which one has a child.
 fn world() -> World {
-    let scenario = Scenario {
-        seed: 1,
-        emails: EmailRule::Replace,
-        tags: TagRule::Invalid,
-        version: ListingVersion::V2,
-        trust_total: true,
-        page_size: 1000,
-        side_by_side: 1,
-        max_attempts: 1,
-        requests_per_minute: 120,
-        hidden: Vec::new(),
-    };
     let tenants = [tenant("q", None), tenant("r", None), tenant("c", Some("q"))];
     let customer = |tenant: &Tenant| StoredCustomer {
         provided_id: Some(tenant.provided_id.to_string()),
@@ -50,14 +38,14 @@ fn world() -> World {
         ..StoredCustomer::default()
     };
     let customers: Vec<_> = tenants.iter().map(customer).collect();
-    World::new(scenario, Api::new(Store::new(customers), 1), tenants.into())
+    World::new(Scenario::default(), Api::new(Store::new(customers), 1), tenants.into())
 }
 
 /// The calls of one run at this hour.
 async fn calls(world: &World, table: &Table, hour: u64) -> Vec<String> {
     let ended = world.run(&Course { now: hour * HOUR, ..Course::quiet(hour) }, table).await;
     assert!(matches!(ended, Ended::Planned(_)));
-    let told = |call: super::world::Call| match call.parent {
+    let told = |call: Call| match call.parent {
         Some(parent) => format!("{} below {parent}", call.endpoint),
         None => format!("{} {}", call.endpoint, call.provided_id()).trim_end().to_owned(),
     };
@@ -71,7 +59,8 @@ fn move_by_hand(world: &World, parent: &str) {
 #[test]
 fn a_child_that_somebody_moved_is_back_within_a_day_and_asking_costs_one_call_a_day() {
     simulate(async {
-        let (world, table) = (world(), Table::default());
+        let world = world();
+        let table = Table::of(&world);
         assert_eq!(calls(&world, &table, 1000).await, ["customers", "customers below q"]);
         move_by_hand(&world, "r");
         for hour in 1001..1023 {
@@ -87,7 +76,8 @@ fn a_child_that_somebody_moved_is_back_within_a_day_and_asking_costs_one_call_a_
 #[test]
 fn what_was_moved_back_and_is_gone_again_is_looked_after_once() {
     simulate(async {
-        let (world, table) = (world(), Table::default());
+        let world = world();
+        let table = Table::of(&world);
         calls(&world, &table, 1000).await;
         move_by_hand(&world, "r");
         calls(&world, &table, 1024).await;

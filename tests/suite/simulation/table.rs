@@ -1,58 +1,154 @@
-//! A ledger in a table that is only thought of: it keeps tokens, and outlives the process.
+//! A ledger in a table that is only thought of: it keeps tokens, and outlives the process. Of each batch that is recorded it is
+//! checked whose tokens they are.
 
 use std::{
-    borrow::Cow,
     cell::RefCell,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
 };
 
 use explo_sync::{
-    applier::Outcome,
-    ledger::{Error, Ledger, Writer},
+    ledger::{Error, Ledger, Memory, Writer},
+    model::Tenant,
     plan::{Entry, Findings, Token},
-    report::Report,
+    sandbox::{Api, FaultKind, Order, StoredCustomer},
 };
 use secrecy::ExposeSecret;
 
-use super::{oracle::stored, world::World};
+use super::{
+    course::{Course, Ended},
+    oracle::{is_excused, is_hidden, listed, stored},
+    scenario::ANOTHERS,
+    world::World,
+};
+
+/// A ledger that a world may have.
+pub trait Kept: Ledger {
+    /// An empty one.
+    fn of(world: &World) -> Self;
+
+    /// What must hold of it after a run.
+    fn check_run(&self, _: &World, _: &Course, _: &Ended) {}
+
+    /// What must hold of it at the end.
+    fn check_end(&self, _: &World) {}
+}
 
 /// What it holds.
 pub struct Table {
     findings: RefCell<Findings>,
     /// By id, as an application finds them.
-    tokens: RefCell<BTreeMap<String, Option<String>>>,
+    tokens: RefCell<Tokens>,
+    api: Rc<RefCell<Api>>,
+    tenants: Rc<RefCell<Vec<Tenant<'static>>>>,
+    trust_total: bool,
 }
+
+type Tokens = BTreeMap<String, Option<String>>;
 
 pub struct TableWriter<'a>(&'a Table);
 
-impl Default for Table {
-    fn default() -> Self {
-        Self { findings: Findings::with_tokens(HashMap::new()).into(), tokens: RefCell::default() }
+impl Kept for Memory {
+    fn of(_: &World) -> Self {
+        Self::default()
+    }
+}
+
+impl Kept for Table {
+    fn of(world: &World) -> Self {
+        Self {
+            findings: Findings::with_tokens(HashMap::new()).into(),
+            tokens: RefCell::default(),
+            api: Rc::clone(&world.api),
+            tenants: Rc::clone(&world.tenants),
+            trust_total: world.scenario.trust_total,
+        }
+    }
+
+    /// Nobody has a token that the listing showed to be another's; and where it was taken for another team's, none was there.
+    fn check_run(&self, world: &World, course: &Course, ended: &Ended) {
+        let (tokens, api) = (self.tokens.borrow(), self.api.borrow());
+        if ended.is_of_strangers() {
+            let mut known = tokens.values().flatten().filter_map(|token| owner(&api, token));
+            let is_none_listed = known.all(|owner| api.store().is_hidden(owner));
+            let remembered = tokens.values().flatten().count();
+            assert!(remembered >= 3 && (is_none_listed || world.is_lied_to()), "these are no strangers: {tokens:?}");
+        }
+        if matches!(ended, Ended::Planned(_)) && !course.dry_run && !world.may_miss() {
+            for (id, owner) in tokens.iter().filter_map(|(id, token)| Some((id, owner(&api, token.as_ref()?)?))) {
+                let is_right = self.is_of(owner, id) || api.store().is_hidden(owner);
+                assert!(is_right, "{id} has the token of {owner:?}");
+            }
+        }
+    }
+
+    /// Each tenant's token is there, and no other.
+    fn check_end(&self, world: &World) {
+        let (tokens, api) = (self.tokens.borrow(), self.api.borrow());
+        let listed_customers = api.store().customers().iter().filter(|one| !api.store().is_hidden(one)).count();
+        let is_small = 2 * listed_customers < tokens.values().flatten().count();
+        for (id, token) in tokens.iter().filter_map(|(id, token)| Some((id, token.as_ref()?))) {
+            // Of two with one id neither is taken, and what was remembered stays.
+            let is_veiled = is_hidden(&api, id) || world.scenario.veiled.contains(id) || listed(&api, id).count() > 1;
+            let is_its = owner(&api, token).is_some_and(|owner| owner.provided_id.as_ref() == Some(id));
+            assert!(is_its || is_veiled || is_small, "{id} has the token {token:?}, which nobody has under this id");
+        }
+        for tenant in self.tenants.borrow().iter() {
+            let id = &*tenant.provided_id;
+            let has_token = tokens.get(id).is_some_and(Option::is_some);
+            let is_there = stored(&api, id).is_some() && !is_excused(world, &api, tenant);
+            assert!(has_token || !is_there, "{id} has no token");
+        }
     }
 }
 
 impl Table {
-    /// Each tenant's token is there, and nobody has another's.
-    pub fn check(&self, world: &World, report: &Report) {
-        let (tenants, tokens, api) = (world.tenants.borrow(), self.tokens.borrow(), world.api.borrow());
-        let held = |id: &str| stored(&api, id).map(|customer| customer["token"].as_str().unwrap().to_owned());
-        // Nobody sees that a customer is gone which no listing shows.
-        for (id, token) in tokens.iter().filter(|(id, _)| !world.scenario.hidden.contains(id)) {
-            assert!(token.is_none() || *token == held(id), "{id} has the token {token:?}, not {:?}", held(id));
+    /// Nobody gets another's token, and nobody loses one.
+    fn check_batch(&self, before: &Tokens, after: &Tokens) {
+        let api = self.api.borrow();
+        let has =
+            |tokens: &Tokens, id: &str, token: &str| tokens.get(id).is_some_and(|held| held.as_deref() == Some(token));
+        let new = after.iter().filter_map(|(id, token)| Some((id, token.as_ref()?)));
+        for (id, token) in new.filter(|(id, token)| !has(before, id, token)) {
+            let Some(owner) = owner(&api, token) else { panic!("{id} gets the token {token:?}, which nobody has") };
+            assert!(self.is_of(owner, id), "{id} gets the token of {owner:?}");
+            assert_ne!(owner.access_group.as_deref(), Some(ANOTHERS), "{id} gets the token of another team");
+            let is_ambiguous = listed(&api, id).count() > 1 && !self.is_blind(&api);
+            assert!(!is_ambiguous, "{id} gets the token of one of two");
         }
-        let plan = &report.run.plan;
-        let undone = plan.changes.iter().enumerate().filter_map(|(number, change)| match report.outcome(number) {
-            Some(Outcome::Failed(_) | Outcome::Deferred | Outcome::Waiting(_)) => Some(plan.provided_id(change)),
-            _ => None,
-        });
-        let invalid = plan.invalid.iter().filter_map(|invalid| invalid.provided_id.as_deref().map(Cow::Borrowed));
-        let excused: BTreeSet<_> = undone.chain(invalid).collect();
-        for id in tenants.iter().map(|tenant| &tenant.provided_id) {
-            if held(id).is_some() && !excused.contains(id) {
-                assert!(tokens.get(&**id).is_some_and(Option::is_some), "{id} has no token");
-            }
+        let old = before.iter().filter_map(|(id, token)| Some((id, token.as_ref()?)));
+        for (id, token) in old.filter(|(id, token)| !has(after, id, token)) {
+            // Nobody asks for a hidden customer once it is no tenant's.
+            let is_tenants = self.tenants.borrow().iter().any(|tenant| tenant.provided_id == **id);
+            let is_there = owner(&api, token).is_some_and(|owner| {
+                owner.provided_id.as_ref() == Some(id) && (is_tenants || !api.store().is_hidden(owner))
+            });
+            assert!(!is_there || self.misses(&api), "{id} loses its token {token:?}");
         }
     }
+
+    /// Whether a customer has an id, or is renamed from it just now.
+    fn is_of(&self, customer: &StoredCustomer, id: &str) -> bool {
+        let own = customer.provided_id.as_deref();
+        let is_renamed = |tenant: &Tenant<'_>| {
+            Some(&*tenant.provided_id) == own && tenant.previous_provided_id.as_deref() == Some(id)
+        };
+        own == Some(id) || self.tenants.borrow().iter().any(is_renamed)
+    }
+
+    /// Whether listings may miss customers again and again.
+    fn misses(&self, api: &Api) -> bool {
+        !api.behaviour.churn.is_empty() || !self.trust_total && api.behaviour.order == Order::Shuffled
+    }
+
+    fn is_blind(&self, api: &Api) -> bool {
+        let is_lie = |kind| matches!(kind, FaultKind::Nobody | FaultKind::Fewer(_));
+        self.misses(api) || api.faults.iter().any(|fault| is_lie(fault.kind)) || api.behaviour.total_plus != 0
+    }
+}
+
+fn owner<'a>(api: &'a Api, token: &str) -> Option<&'a StoredCustomer> {
+    api.store().customers().iter().find(|customer| customer.token == token)
 }
 
 impl Ledger for Table {
@@ -70,6 +166,7 @@ impl Ledger for Table {
 impl Writer for TableWriter<'_> {
     async fn record(&self, entries: &[Entry]) -> Result<(), Error> {
         let mut tokens = self.0.tokens.borrow_mut();
+        let before = tokens.clone();
         for entry in entries {
             let former = entry.former.as_ref().and_then(|former| tokens.remove(former)).flatten();
             let token = tokens.entry(entry.provided_id.clone()).or_insert(former);
@@ -80,6 +177,7 @@ impl Writer for TableWriter<'_> {
             }
             self.0.findings.borrow_mut().take(entry.clone());
         }
+        self.0.check_batch(&before, &tokens);
         Ok(())
     }
 }

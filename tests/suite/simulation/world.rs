@@ -1,90 +1,63 @@
-//! One world: tenants, an Explo in process, and runs between them.
+//! A world in one thread: tenants, an Explo in process, and runs between them.
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeSet,
     future::Future,
     pin::pin,
+    rc::Rc,
     task::Poll,
     time::Duration,
 };
 
 use explo_sync::{
-    explo::{Client, Error, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Stop, Transport},
+    explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Stop, Transport},
     ledger::{Ledger, record_all},
     model::{Row, TakeRows, Tenant},
-    plan::{Allowances, Guard, Rules},
-    reconciler::{self, Reconciler, Run},
+    plan::{Allowances, Rules},
+    reconciler::{Reconciler, Run},
     report::Report,
-    sandbox::{Api, Delivery, Request},
+    sandbox::{self, Api, Delivery, Endpoint, FaultKind, Request},
     source::{self, Columns, Source},
 };
 use futures_util::future::join;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use serde_json::Value;
 use tokio::{
     sync::mpsc::unbounded_channel,
     time::{Instant, sleep},
 };
 
-use super::scenario::Scenario;
+use super::{
+    course::{Course, Ended},
+    scenario::Scenario,
+    tell,
+    wire::{Answer, Call},
+};
 
 /// Both sides, what lies between them, and what was said.
 pub struct World {
     pub scenario: Scenario,
-    pub tenants: RefCell<Vec<Tenant<'static>>>,
-    pub api: RefCell<Api>,
+    pub tenants: Rc<RefCell<Vec<Tenant<'static>>>>,
+    pub api: Rc<RefCell<Api>>,
     /// Of a thousand calls, so many go wrong.
     pub trouble: Cell<u32>,
+    /// What listings say that is not so.
+    lie: Cell<Option<Lie>>,
     pub calls: RefCell<Vec<Call>>,
+    /// The tenants of which a call failed.
+    pub failed: RefCell<BTreeSet<String>>,
     random: RefCell<SmallRng>,
 }
 
-/// One call as the wire saw it.
-#[derive(Debug, Clone)]
-pub struct Call {
-    pub endpoint: String,
-    pub page: Option<usize>,
-    /// The customer whose children are listed.
-    pub parent: Option<String>,
-    pub body: Value,
-    pub began: Instant,
-    /// What came back whole.
-    pub answer: Option<Answer>,
-    /// Explo did it, whatever came back.
-    pub is_done: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub pause: Option<Duration>,
-    pub body: Value,
-    pub at: Instant,
-}
-
-/// How one run goes.
-pub struct Course {
-    pub seed: u64,
-    /// When it begins, in seconds since 1970.
-    pub now: u64,
-    pub guard: Guard,
-    pub dry_run: bool,
-    pub max_changes: usize,
-    /// Tenants that failed are tried whenever they are met.
-    pub retry_failed: bool,
-    /// The process dies after so many steps.
-    pub dies_after: Option<usize>,
-    /// SIGTERM.
-    pub stops_after: Option<Duration>,
-    /// The clock jumps so far, then.
-    pub jump: Option<(Duration, Duration)>,
-}
-
-/// What became of a run.
-pub enum Ended {
-    Planned(Box<Report>),
-    Failed(reconciler::Error),
-    Died,
+/// What the listings of a run say that is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// There is nobody.
+    Nobody,
+    /// The last so many are not there.
+    Fewer(usize),
+    /// There are so many more.
+    More(i32),
 }
 
 /// What goes wrong with one call.
@@ -102,30 +75,46 @@ enum Trouble {
     },
 }
 
-/// Nothing is held.
-pub const FREE: Guard = Guard { floor: 1_000_000, create_floor: 1_000_000, percent: 100, max_orphan_percent: 100 };
-
-impl Course {
-    pub fn quiet(seed: u64) -> Self {
-        Self {
-            seed,
-            now: 0,
-            guard: FREE,
-            dry_run: false,
-            max_changes: usize::MAX,
-            retry_failed: true,
-            dies_after: None,
-            stops_after: None,
-            jump: None,
-        }
-    }
-}
-
 impl World {
     pub fn new(scenario: Scenario, api: Api, tenants: Vec<Tenant<'static>>) -> Self {
         let random = RefCell::new(SmallRng::seed_from_u64(scenario.seed));
-        let (tenants, api) = (RefCell::new(tenants), RefCell::new(api));
-        Self { scenario, tenants, api, trouble: Cell::new(0), calls: RefCell::default(), random }
+        let (tenants, api) = (Rc::new(RefCell::new(tenants)), Rc::new(RefCell::new(api)));
+        Self {
+            scenario,
+            tenants,
+            api,
+            trouble: Cell::default(),
+            lie: Cell::default(),
+            calls: RefCell::default(),
+            failed: RefCell::default(),
+            random,
+        }
+    }
+
+    /// Has the listings lie from now on, or tell the truth.
+    pub fn lie(&self, lie: Option<Lie>) {
+        let mut api = self.api.borrow_mut();
+        api.faults.retain(|fault| !matches!(fault.kind, FaultKind::Nobody | FaultKind::Fewer(_)));
+        api.behaviour.total_plus = 0;
+        let mut listings = |kind| api.faults.insert(0, sandbox::Fault::new(kind).at(Endpoint::Customers));
+        match lie {
+            None => {}
+            Some(Lie::Nobody) => listings(FaultKind::Nobody),
+            Some(Lie::Fewer(customers)) => listings(FaultKind::Fewer(customers)),
+            Some(Lie::More(customers)) => api.behaviour.total_plus = customers as isize,
+        }
+        self.lie.set(lie);
+    }
+
+    pub fn is_lied_to(&self) -> bool {
+        self.lie.get().is_some()
+    }
+
+    /// Whether a listing may miss customers though it looks complete.
+    pub fn may_miss(&self) -> bool {
+        let behaviour = &self.api.borrow().behaviour;
+        let is_shuffled = behaviour.order == sandbox::Order::Shuffled && !self.scenario.trust_total;
+        is_shuffled || !behaviour.churn.is_empty() || self.is_lied_to()
     }
 
     /// The calls since the last look.
@@ -175,7 +164,11 @@ impl World {
         match dying(disturbed, course.dies_after).await {
             None => Ended::Died,
             Some(Err(error)) => Ended::Failed(error),
-            Some(Ok(run)) => Ended::Planned(Box::new(self.report(run, &client, course.dry_run))),
+            Some(Ok(run)) => {
+                let report = self.report(run, &client, course.dry_run);
+                tell::run(&report);
+                Ended::Planned(Box::new(report))
+            }
         }
     }
 
@@ -252,8 +245,11 @@ impl World {
             },
             Instant::now(),
         );
-        let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-        self.calls.borrow_mut()[number].is_done = reply.status == 200 && body["customer"].is_object();
+        let call = &mut self.calls.borrow_mut()[number];
+        let mut api = self.api.borrow_mut();
+        drop(api.take_calls());
+        let has = |id: &str| api.store().get(id).is_some();
+        call.is_renamed = call.new_id().is_some_and(|new| has(new) && !has(call.provided_id()));
         (incoming(reply.status, &reply.headers, reply.body), reply.delivery)
     }
 
@@ -264,7 +260,20 @@ impl World {
 
 impl Transport for &World {
     async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
-        let number = self.begin(request);
+        let number = self.calls.borrow().len();
+        self.calls.borrow_mut().push(Call::begin(request));
+        let answer = self.answer(number, request).await;
+        if let Ok(answer) = &answer {
+            self.calls.borrow_mut()[number].answer = Some(Answer::of(answer));
+        }
+        tell::call(&self.calls.borrow()[number]);
+        answer
+    }
+}
+
+impl World {
+    /// What comes back of a call.
+    async fn answer(&self, number: usize, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
         let trouble = self.trouble();
         sleep(self.latency()).await;
         let answer = match trouble {
@@ -273,6 +282,7 @@ impl Transport for &World {
                 sleep(self.latency()).await;
                 match delivery {
                     Delivery::Whole => answer,
+                    Delivery::Hung => std::future::pending().await,
                     _ => return Err(Fault::Connection("broken".to_owned())),
                 }
             }
@@ -296,35 +306,7 @@ impl Transport for &World {
                 return Err(Fault::Connection("broken".to_owned()));
             }
         };
-        self.end(number, &answer);
         Ok(answer)
-    }
-}
-
-impl World {
-    fn begin(&self, request: &Outgoing<'_>) -> usize {
-        let query = |name| request.query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        let mut calls = self.calls.borrow_mut();
-        calls.push(Call {
-            endpoint: request.path.trim_end_matches('/').rsplit('/').next().unwrap().to_owned(),
-            page: query("page").and_then(|page| page.parse().ok()),
-            parent: query("parent_provided_id"),
-            body: request.body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap()),
-            began: Instant::now(),
-            answer: None,
-            is_done: false,
-        });
-        calls.len() - 1
-    }
-
-    fn end(&self, number: usize, answer: &Incoming) {
-        let pause = answer.headers.get("retry-after").map(|text| text.to_str().unwrap().parse().unwrap());
-        self.calls.borrow_mut()[number].answer = Some(Answer {
-            status: answer.status.as_u16(),
-            pause: pause.map(Duration::from_secs),
-            body: serde_json::from_slice(&answer.body).unwrap_or_default(),
-            at: Instant::now(),
-        });
     }
 }
 
@@ -381,52 +363,6 @@ async fn dying<T>(future: impl Future<Output = T>, after: Option<usize>) -> Opti
         future.as_mut().poll(context).map(Some)
     })
     .await
-}
-
-impl Ended {
-    /// What it reported.
-    pub fn report(&self) -> Option<&Report> {
-        match self {
-            Self::Planned(report) => Some(report),
-            Self::Failed(_) | Self::Died => None,
-        }
-    }
-
-    /// Whether the listing could not be shown to be complete.
-    pub fn is_incomplete(&self) -> bool {
-        matches!(self, Self::Failed(reconciler::Error::Explo(Error::Incomplete { .. })))
-    }
-}
-
-impl Call {
-    /// Of a customer.
-    pub fn is_write(&self) -> bool {
-        matches!(self.endpoint.as_str(), "create_customer" | "update_customer")
-    }
-
-    pub fn provided_id(&self) -> &str {
-        self.body["provided_id"].as_str().unwrap_or_default()
-    }
-
-    /// The id that a rename asks for.
-    pub fn new_id(&self) -> Option<&str> {
-        self.body["new_provided_id"].as_str()
-    }
-
-    /// The tenant that a write is for.
-    pub fn tenant_id(&self) -> &str {
-        self.new_id().unwrap_or_else(|| self.provided_id())
-    }
-
-    /// The fields that a write sends.
-    pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.body
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(name, _)| name.as_str())
-            .filter(|name| !matches!(*name, "provided_id" | "new_provided_id"))
-    }
 }
 
 /// Runs one world on a clock of its own.

@@ -1,0 +1,98 @@
+//! What must hold whatever happens, told from the wire and from what Explo holds: none of it asks the program.
+
+mod ask;
+mod begun;
+mod calls;
+mod fields;
+mod invalid;
+mod others;
+mod said;
+
+use explo_sync::{
+    model::{Field, Object, Tenant},
+    plan::EmailRule,
+    sandbox::{Api, Behaviour, Hidden, LevelShown, ParentFilter, PropertyKeys, Shown, StoredCustomer},
+};
+
+pub use ask::{asked_for, refuses};
+pub use begun::{check_begun, note_failures};
+pub use calls::check_calls;
+pub use fields::{held, holds, managed};
+pub use invalid::invalid;
+pub use others::{check_foreign, check_unmanaged, strangers, unmanaged};
+pub use said::{check_forecast, check_invalid, check_missing_tags, check_needed, check_report};
+
+use super::world::World;
+
+/// What is stored under an id.
+pub fn stored<'a>(api: &'a Api, provided_id: &str) -> Option<&'a StoredCustomer> {
+    api.store().get(provided_id)
+}
+
+/// The customers with an id that listings show.
+pub fn listed<'a>(api: &'a Api, provided_id: &str) -> impl Iterator<Item = &'a StoredCustomer> {
+    let store = api.store();
+    let is_it = move |one: &&StoredCustomer| one.provided_id.as_deref() == Some(provided_id) && !store.is_hidden(one);
+    store.customers().iter().filter(is_it)
+}
+
+/// Whether a customer exists that no listing shows.
+pub fn is_hidden(api: &Api, provided_id: &str) -> bool {
+    stored(api, provided_id).is_some() && listed(api, provided_id).next().is_none()
+}
+
+/// Fields that this Explo shows otherwise than it holds them, in some answer that matters.
+pub fn lies(behaviour: &Behaviour) -> Vec<Field> {
+    let mut fields = Vec::new();
+    fields.extend((behaviour.inherited_tags != Shown::Nowhere).then_some(Field::GroupTags));
+    fields.extend((behaviour.level_shown != LevelShown::Stored).then_some(Field::HierarchyLevelName));
+    fields.extend((behaviour.parent_filter != ParentFilter::Children).then_some(Field::ParentProvidedId));
+    let hidden = matches!(behaviour.property_keys, PropertyKeys::Snake | PropertyKeys::Camel);
+    fields.extend(hidden.then_some(Field::Properties));
+    fields
+}
+
+/// Why nothing comes to a tenant, whatever a run does: told from both sides.
+pub fn is_excused(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
+    let is_out_of_reach = |id: &str| {
+        let customer = stored(api, id).filter(|_| is_hidden(api, id));
+        customer.is_some_and(|customer| api.behaviour.hidden == Hidden::Unknown || is_foreign(api, customer))
+    };
+    let id = &*tenant.provided_id;
+    let is_broken = |id: &&str| world.scenario.broken.iter().any(|broken| broken == id);
+    is_out_of_reach(id)
+        || world.scenario.veiled.iter().any(|veiled| veiled == id)
+        || [Some(id), tenant.previous_provided_id.as_deref()].iter().flatten().any(is_broken)
+        || is_too_large(world, api, tenant)
+        || invalid(world, api).contains(id)
+        || refuses(world, api, tenant)
+        || waits(world, api, tenant)
+}
+
+/// Whether its record is too large to be read, and others' values are to be carried, or somebody may have changed it since
+/// it was written.
+fn is_too_large(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
+    let is_of_keys = |object: &Option<Object<'_>>| matches!(object, Some(Object::Keys(_)));
+    let adds = world.scenario.emails == EmailRule::Add && tenant.emails.is_some();
+    let carries = adds || is_of_keys(&tenant.properties) || is_of_keys(&tenant.mapping);
+    let is_lost = carries || !world.scenario.is_steady || is_hidden(api, &tenant.provided_id);
+    is_lost && stored(api, &tenant.provided_id).is_some_and(|customer| customer.odd.is_some())
+}
+
+/// Whether it is in a group of which the listing shows nobody.
+fn is_foreign(api: &Api, customer: &StoredCustomer) -> bool {
+    let mut listed = api.store().customers().iter().filter(|one| !api.store().is_hidden(one));
+    listed.all(|one| one.access_group != customer.access_group)
+}
+
+/// Whether it is below a tenant whose customer can't be there, or to which nothing comes either.
+fn waits(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
+    let Some(parent) = tenant.parent_provided_id.as_deref() else { return false };
+    let tenants = world.tenants.borrow();
+    let above =
+        tenants.iter().find(|one| one.provided_id == parent || one.previous_provided_id.as_deref() == Some(parent));
+    above.is_some_and(|above| {
+        let id = &*above.provided_id;
+        stored(api, id).is_none() || is_hidden(api, id) && is_excused(world, api, above)
+    })
+}

@@ -1,0 +1,162 @@
+//! The customers that an Explo begins with: some are a tenant's, and have something of their own.
+
+use std::borrow::Cow;
+
+use explo_sync::{
+    model::{Object, Tenant},
+    sandbox::{Behaviour, Ids, Markup, StoredCustomer},
+};
+use rand::{RngExt, rngs::SmallRng};
+use serde_json::value::to_raw_value;
+
+use super::tenants::{EMAILS, Members, NO_TAGS, TAGS, VALUES, members, some};
+
+/// The group of the team whose token is used.
+pub const OURS: &str = "Production";
+
+/// One that its token does not see.
+pub const ANOTHERS: &str = "Another team";
+
+/// The customers of some of the tenants, others', and one that may be a parent; one in so many is another team's.
+pub fn customers(
+    random: &mut SmallRng,
+    tenants: &[Tenant<'_>],
+    foreign: f64,
+    behaviour: &Behaviour,
+) -> Vec<StoredCustomer> {
+    let listed: Vec<_> = tenants.iter().filter(|_| random.random_bool(0.7)).collect();
+    let mut customers: Vec<_> = listed.into_iter().map(|tenant| customer(random, tenant)).collect();
+    for number in 0..customers.len() {
+        rename(random, tenants, &mut customers, number);
+    }
+    let strangers = random.random_range(0..8);
+    customers.extend((0..strangers).map(|number| stranger(random, number)));
+    for customer in &mut customers {
+        if random.random_bool(foreign) {
+            customer.access_group = Some(ANOTHERS.to_owned());
+        }
+    }
+    customers.push(parent(if foreign < 1.0 { OURS } else { ANOTHERS }));
+    for number in 0..customers.len() {
+        if !leads_to_the_top(&customers, number) {
+            customers[number].parent_provided_id = None;
+        }
+    }
+    let mut customers: Vec<_> = customers.into_iter().map(|customer| keep(customer, behaviour)).collect();
+    if behaviour.ids == Ids::Trimmed {
+        let ids = customers.iter_mut().flat_map(|one| [&mut one.provided_id, &mut one.parent_provided_id]);
+        ids.flatten().for_each(|id| *id = id.trim().to_owned());
+    }
+    // Others made them in no order.
+    for position in (1..customers.len()).rev() {
+        customers.swap(position, random.random_range(0..=position));
+    }
+    customers
+}
+
+/// Whether each parent above a customer is there, and none goes round.
+fn leads_to_the_top(customers: &[StoredCustomer], number: usize) -> bool {
+    let mut next = customers[number].parent_provided_id.as_ref();
+    for _ in customers {
+        let Some(parent) = next else { return true };
+        let Some(above) = customers.iter().find(|one| one.provided_id.as_ref() == Some(parent)) else { return false };
+        next = above.parent_provided_id.as_ref();
+    }
+    false
+}
+
+/// What others wrote went through the same Explo, and is as it would be if it went through once more.
+pub fn keep(customer: StoredCustomer, behaviour: &Behaviour) -> StoredCustomer {
+    let plain = if behaviour.markup == Markup::Escaped { without_markup(customer) } else { customer };
+    (0..3).fold(plain, |customer, _| customer.as_kept(behaviour))
+}
+
+/// Escaped once more with each time it is carried, others' markup could not be kept by anybody.
+fn without_markup(customer: StoredCustomer) -> StoredCustomer {
+    let plain = |text: &str| text.replace(['&', '<', '>'], "and");
+    let value = |value: &str| serde_json::from_str(&plain(value)).unwrap();
+    StoredCustomer {
+        name: plain(&customer.name),
+        emails: customer.emails.iter().map(|email| plain(email)).collect(),
+        properties: customer
+            .properties
+            .map(|members| members.into_iter().map(|(key, held)| (key, value(held.get()))).collect()),
+        ..customer
+    }
+}
+
+/// The customer may still have the id that its tenant had before.
+fn rename(random: &mut SmallRng, tenants: &[Tenant<'_>], customers: &mut [StoredCustomer], number: usize) {
+    let tenant = tenants.iter().find(|tenant| Some(&*tenant.provided_id) == customers[number].provided_id.as_deref());
+    let previous = tenant.and_then(|tenant| tenant.previous_provided_id.clone());
+    let is_free = |id: &str| customers.iter().all(|customer| customer.provided_id.as_deref() != Some(id));
+    if let Some(previous) = previous.filter(|previous| is_free(previous) && random.random_bool(0.7)) {
+        customers[number].provided_id = Some(previous.into_owned());
+    }
+}
+
+/// A customer that has something of its tenant and something of its own.
+fn customer(random: &mut SmallRng, tenant: &Tenant<'_>) -> StoredCustomer {
+    let mut properties = members(random, &["theirs", "theirKey", "plan", "filterValue"], &VALUES);
+    let mut mapping = members(random, &["40", "41"], &["\"213\"", "\"9\""]);
+    for (object, wanted) in [(&mut properties, &tenant.properties), (&mut mapping, &tenant.mapping)] {
+        match wanted {
+            Some(Object::Whole(text)) if random.random_bool(0.5) => *object = serde_json::from_str(text).unwrap(),
+            _ => {}
+        }
+    }
+    let texts = |list: Vec<Cow<'_, str>>| list.into_iter().map(Cow::into_owned).collect::<Vec<_>>();
+    let emails = tenant.emails.clone().filter(|_| random.random_bool(0.5)).unwrap_or_else(|| some(random, &EMAILS));
+    let tags = tenant.group_tags.clone().filter(|_| random.random_bool(0.5));
+    let tags =
+        tags.filter(|tags| !tags.iter().any(|tag| NO_TAGS.contains(&&**tag))).unwrap_or_else(|| some(random, &TAGS));
+    let name = tenant.name.clone().filter(|_| random.random_bool(0.6)).unwrap_or_else(|| "Old name".into());
+    let group = if random.random_bool(0.97) { OURS } else { "Elsewhere" };
+    StoredCustomer {
+        provided_id: Some(tenant.provided_id.to_string()),
+        name: name.into_owned(),
+        emails: texts(emails),
+        group_tags: texts(tags),
+        properties: Some(properties),
+        parent_schema_datasource_mapping: Some(mapping),
+        is_demo_group: random.random_bool(0.2),
+        hierarchy_level: random.random_bool(0.5).then(|| "Level 2".to_owned()),
+        access_group: Some(group.to_owned()),
+        parent_provided_id: parent_of(random, tenant),
+        ..StoredCustomer::default()
+    }
+}
+
+/// The wanted one where that can't go round, another, or none.
+fn parent_of(random: &mut SmallRng, tenant: &Tenant<'_>) -> Option<String> {
+    let number = |id: &str| id.strip_prefix('t').and_then(|number| number.parse::<usize>().ok());
+    let is_before = |parent: &&Cow<'_, str>| *parent == "the parent" || number(parent) < number(&tenant.provided_id);
+    let wanted = tenant.parent_provided_id.as_ref().filter(is_before);
+    match (random.random_range(0..5), wanted) {
+        (0, _) => Some("the parent".to_owned()),
+        (1..4, Some(wanted)) => Some(wanted.to_string()),
+        _ => None,
+    }
+}
+
+fn parent(group: &str) -> StoredCustomer {
+    StoredCustomer {
+        provided_id: Some("the parent".to_owned()),
+        name: "P".to_owned(),
+        group_tags: vec!["red".to_owned()],
+        access_group: Some(group.to_owned()),
+        ..StoredCustomer::default()
+    }
+}
+
+fn stranger(random: &mut SmallRng, number: usize) -> StoredCustomer {
+    let theirs = Members::from([("theirs".to_owned(), to_raw_value(&1.5).unwrap())]);
+    StoredCustomer {
+        provided_id: (!random.random_bool(0.1)).then(|| format!("stranger-{number}")),
+        name: "Stranger".to_owned(),
+        emails: vec!["s@x.example".to_owned()],
+        properties: Some(theirs),
+        access_group: Some(OURS.to_owned()),
+        ..StoredCustomer::default()
+    }
+}

@@ -1,0 +1,36 @@
+//! What somebody who looks at one world wants to see.
+#![expect(clippy::print_stderr, reason = "tests show it where they fail")]
+
+use explo_sync::report::Report;
+
+use super::wire::Call;
+
+/// A seed that fails.
+pub fn failure(seed: u64) {
+    eprintln!("the world of seed {seed} fails: SEED={seed} runs it alone");
+}
+
+/// A call, where one world runs alone.
+pub fn call(call: &Call) {
+    if is_alone() {
+        eprintln!("{call}");
+    }
+}
+
+/// What became of a run, where one world runs alone.
+pub fn run(report: &Report) {
+    let plan = &report.run.plan;
+    if !is_alone() {
+        return;
+    }
+    for (number, change) in plan.changes.iter().enumerate() {
+        eprintln!("    {} {:?}: {:?}", change.kind(), plan.provided_id(change), report.outcome(number));
+    }
+    for invalid in &plan.invalid {
+        eprintln!("    {:?} is invalid: {}", invalid.provided_id, invalid.reason);
+    }
+}
+
+fn is_alone() -> bool {
+    std::env::var_os("SEED").is_some()
+}
