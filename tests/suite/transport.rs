@@ -87,6 +87,7 @@ async fn a_call_that_is_throttled_for_good_is_given_up_after_ten_minutes(
 
 #[tokio::test]
 async fn an_id_that_no_address_can_carry_is_not_asked_for_and_not_tried_again() {
+    explo_sync::install_crypto();
     let client = Client::new(settings(), Pacer::new(6_000_000, 1), Stop::default(), 7).unwrap();
     let failed = client.children(&"x".repeat(70_000)).await.unwrap_err();
     assert!(matches!(failed, Error::Unsent { .. }) && !failed.ends_run(), "{failed}");
