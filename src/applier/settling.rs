@@ -43,17 +43,19 @@ impl<'a, R: Reader> Settling<'a, R> {
         (spared, fields)
     }
 
-    /// Those of the updated fields that the answer shows otherwise.
+    /// Those of the updated fields, in which this differed before, that the answer shows otherwise.
     pub(super) async fn unsettled(
         &self,
         tenant: &Tenant<'_>,
         answer: &Customer<'_>,
         updated: &[Field],
+        before: &[Difference],
     ) -> Vec<Unsettled> {
         let differences = self.differences(tenant, answer).await.into_iter();
         let differences = differences.filter(|difference| updated.contains(&difference.field));
         let unsettled: Vec<_> = differences.map(Unsettled::new).collect();
-        self.strikes().count(parent(tenant), &unsettled);
+        let before: Vec<_> = before.iter().filter(|one| updated.contains(&one.field)).cloned().collect();
+        self.strikes().count(parent(tenant), &before, &unsettled);
         unsettled
     }
 
@@ -66,7 +68,7 @@ impl<'a, R: Reader> Settling<'a, R> {
         }
         let moves = differences.iter().filter(|difference| difference.field == Field::ParentProvidedId);
         let unsettled: Vec<_> = moves.cloned().map(Unsettled::new).collect();
-        self.strikes().count(parent(tenant), &unsettled);
+        self.strikes().count(parent(tenant), &[], &unsettled);
         unsettled
     }
 

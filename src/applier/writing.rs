@@ -186,7 +186,10 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return Ok(None);
         }
         match answer {
-            Record::Whole(answer) => Ok(Some(self.settling.unsettled(tenant, &answer, fields).await)),
+            Record::Whole(answer) => {
+                let before = self.plan.differences(change);
+                Ok(Some(self.settling.unsettled(tenant, &answer, fields, &before).await))
+            }
             // Too large to be compared.
             Record::Partial(_) => Ok(Some(Vec::new())),
         }

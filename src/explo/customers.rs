@@ -161,7 +161,7 @@ impl<T: Transport> Reader for Client<T> {
     }
 
     async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error> {
-        tags::list(self).await
+        tags::list(self, Attempts::ALL).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -15,10 +15,13 @@ use crate::{
 };
 
 /// Every tag; `None` where the call is not there (404, 405, 501), not allowed, or fails for good.
-pub(super) async fn list(client: &Client<impl Transport>) -> Result<Option<BTreeSet<String>>, Error> {
+pub(super) async fn list(
+    client: &Client<impl Transport>,
+    attempts: Attempts,
+) -> Result<Option<BTreeSet<String>>, Error> {
     let endpoint = Endpoint::GroupTags;
     let request = Request { endpoint, path: endpoint.path(), query: &[], body: None, sent: None };
-    match client.call(&request, Attempts::ALL, wire::read_tags).await {
+    match client.call(&request, attempts, wire::read_tags).await {
         Ok((tags, _)) => Ok(Some(tags)),
         Err(error) if error.ends_run() => Err(error),
         Err(error) => {
@@ -38,18 +41,21 @@ pub(super) async fn ping(client: &Client<impl Transport>) -> Result<(), Error> {
     }
 }
 
-/// Makes a tag. One that exists is refused, be it somebody's or made by an attempt whose answer was lost: a look tells.
+/// Makes a tag. One that exists is refused, be it somebody's or made by an attempt whose answer was lost, which may have been
+/// the last one: a look tells.
 pub(super) async fn create(client: &Client<impl Transport>, name: &str, attempts: Attempts) -> Result<(), Error> {
     let endpoint = Endpoint::CreateGroupTag;
     let body = serde_json::to_string(&TagBody { name }).unwrap_or_default();
     let sent = Tenant { group_tags: Some(vec![name.into()]), ..Tenant::default() };
     let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(&sent) };
-    match client.call(&request, attempts, wire::read_success).await {
-        Ok(_) => Ok(()),
-        Err(error) if error.ends_run() || matches!(error, Error::GaveUp { .. }) => Err(error),
-        Err(error) => {
-            let is_there = list(client).await?.is_some_and(|tags| tags.contains(name));
-            if is_there { Ok(()) } else { Err(error) }
-        }
-    }
+    let Err(error) = client.call(&request, attempts, wire::read_success).await else { return Ok(()) };
+    let patience = client.settings.max_attempts;
+    let look = match error {
+        Error::GaveUp { .. } if attempts.last(patience) < patience => return Err(error),
+        Error::GaveUp { .. } => Attempts::FIRST,
+        _ if error.ends_run() => return Err(error),
+        _ => Attempts::ALL,
+    };
+    let is_there = list(client, look).await?.is_some_and(|tags| tags.contains(name));
+    if is_there { Ok(()) } else { Err(error) }
 }

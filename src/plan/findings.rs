@@ -12,6 +12,12 @@ use super::{
 };
 use crate::model::{Customer, Field, Tenant};
 
+const ANOTHER_TOKEN: &str =
+    "get_customer shows another token than the ledger has, so it may be another customer: a run of all tenants tells";
+
+const NEVER_LISTED: &str = "it exists already, and no run has seen it in the listing yet, so it may be in another data \
+                            visibility group: a run of all tenants tells";
+
 /// What is remembered of each customer, by its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Findings {
@@ -139,6 +145,24 @@ impl Findings {
     /// Whether a listed customer has the token that is known; so it has where the listing shows none.
     pub(super) fn has_token(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
         customer.token.is_empty() || self.token(provided_id) == Some(token_hash(&customer.token))
+    }
+
+    /// Why a customer that one look shows may be another's than the tenant's with its id. One that no listing showed is not,
+    /// if it holds just what is wanted and was not refused before.
+    pub(super) fn doubts(
+        &self,
+        customer: &Customer<'_>,
+        provided_id: &str,
+        is_equal: impl FnOnce() -> bool,
+    ) -> Option<&'static str> {
+        if !self.keeps_rows || self.has_token(customer, provided_id) || self.is_hidden(provided_id) {
+            return None;
+        }
+        if self.token(provided_id).is_some() {
+            return Some(ANOTHER_TOKEN);
+        }
+        let is_refused = self.known.get(provided_id).is_some_and(|known| known.failure.is_some());
+        (is_refused || !is_equal()).then_some(NEVER_LISTED)
     }
 
     /// Whether what a listing shows of a customer is not remembered yet.

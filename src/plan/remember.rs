@@ -69,10 +69,16 @@ impl Plan {
     ) -> Entry {
         let (provided_id, row) = (self.provided_id(change), change.row());
         let mut remembered = self.inherited(findings, row);
-        remembered.fields.learn(&self.differences(change), unsettled, self.now);
+        let differences = self.differences(change);
+        remembered.fields.learn(&differences, unsettled, self.now);
         remembered.failure = None;
         for (field, rule) in self.checks.get(&row).into_iter().flatten() {
-            if !unsettled.iter().any(|one| one.difference.field == *field) {
+            let left = unsettled.iter().find(|one| one.difference.field == *field);
+            let before = differences.iter().find(|difference| difference.field == *field);
+            let is_predicted =
+                before.and_then(|before| findings.of(&provided_id, before)).is_some_and(|of| of.is_predicted);
+            // It was predicted to show the same as before.
+            if left.is_none_or(|left| is_predicted && before.is_some_and(|before| before.old != left.difference.old)) {
                 remembered.fields.settled.insert(*field, (*rule, self.now));
             }
         }

@@ -10,11 +10,13 @@
 //! | changed | nothing |
 //!
 //! An update is spared only where the prediction for its own value is what Explo shows already: sending it would change
-//! nothing.
+//! nothing. An answer that shows another value than the rule predicted ends that for the rest of the run.
 
 use std::{
+    cmp::max,
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Bound,
 };
 
 use super::{Difference, predict};
@@ -69,7 +71,13 @@ pub enum Known {
 
 /// What the updates of one run showed so far, by field, rule and, for what is inherited, the parent.
 #[derive(Debug, Default)]
-pub struct Strikes(BTreeMap<(Field, Rule, Option<String>), Vec<Difference>>);
+pub struct Strikes {
+    met: BTreeMap<(Field, Rule, Option<String>), Vec<Difference>>,
+    /// Answers showed otherwise.
+    refuted: BTreeSet<(Field, Rule)>,
+    /// The longest text that an answer showed.
+    longest: BTreeMap<Field, usize>,
+}
 
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,24 +123,50 @@ impl Known {
 }
 
 impl Strikes {
-    /// Takes what an answer still showed of a customer below this parent.
-    pub fn count(&mut self, parent: Option<&str>, unsettled: &[Unsettled]) {
+    /// Takes what the answer to an update of a customer below this parent showed: what differed before, and what still does.
+    pub fn count(&mut self, parent: Option<&str>, before: &[Difference], unsettled: &[Unsettled]) {
+        for difference in before {
+            let left = unsettled.iter().find(|one| one.difference.field == difference.field);
+            self.refute(difference, left.map_or(&difference.new, |left| &left.difference.old));
+        }
         for Unsettled { difference, rule, .. } in unsettled {
             let parent = parent.filter(|_| *rule == Rule::Inherited).map(str::to_owned);
-            let met = self.0.entry((difference.field, *rule, parent)).or_default();
+            let met = self.met.entry((difference.field, *rule, parent)).or_default();
             if met.len() < STRIKES {
                 met.push(difference.clone());
             }
         }
     }
 
-    /// The rule by which sending this would change nothing, if enough updates showed it.
+    fn refute(&mut self, Difference { field, old, new }: &Difference, shown: &str) {
+        let predictions = [
+            (Rule::Added, predict::union(old, new)),
+            (Rule::Recased, predict::lower_case(new)),
+            (Rule::Trimmed, predict::trimmed(new)),
+        ];
+        for (rule, predicted) in predictions {
+            let is_restyled = rule == Rule::Recased && *field == Field::Properties && json::is_alike(shown, new);
+            if predicted != *new && predicted != shown && !is_restyled {
+                self.refuted.insert((*field, rule));
+            }
+        }
+        let known = self.longest.entry(*field).or_default();
+        *known = max(*known, longest(shown));
+    }
+
+    /// The rule by which sending this would change nothing, if enough updates showed it and none refuted it.
     #[must_use]
     pub fn rule(&self, parent: Option<&str>, difference: &Difference) -> Option<Rule> {
-        let rules = self.0.range((difference.field, Rule::Added, None)..);
+        let rules = self.met.range((difference.field, Rule::Added, None)..);
         let of_field = rules.take_while(|((field, ..), _)| *field == difference.field);
         let is_of = |known: Option<&str>| known.is_none_or(|known| Some(known) == parent);
-        let mut struck = of_field.filter(|((.., known), met)| met.len() == STRIKES && is_of(known.as_deref()));
+        let is_refuted = |field: Field, rule: Rule, met: &[Difference]| match rule {
+            Rule::Cut => self.longest.get(&field).copied() > cut_at(met),
+            _ => self.refuted.contains(&(field, rule)),
+        };
+        let mut struck = of_field.filter(|((field, rule, known), met)| {
+            met.len() == STRIKES && is_of(known.as_deref()) && !is_refuted(*field, *rule, met)
+        });
         struck.find(|((_, rule, _), met)| rule.predicts(met, difference)).map(|((_, rule, _), _)| *rule)
     }
 }
@@ -150,14 +184,15 @@ impl Rule {
                 predict::lower_case(wanted) == *shown || *field == Field::Properties && json::is_alike(shown, wanted)
             }
             Self::Trimmed => predict::trimmed(wanted) == *shown,
-            Self::Cut => others
-                .iter()
-                .map(|other| longest(&other.old))
-                .max()
-                .is_some_and(|end| predict::cut_to(wanted, end) == *shown),
+            Self::Cut => cut_at(others).is_some_and(|end| predict::cut_to(wanted, end) == *shown),
             Self::Changed => false,
         }
     }
+}
+
+/// Where the longest of these was cut.
+fn cut_at(others: &[Difference]) -> Option<usize> {
+    others.iter().map(|other| longest(&other.old)).max()
 }
 
 /// The elements that are shown beside the wanted ones; nothing where a wanted one is not shown.
@@ -172,8 +207,6 @@ pub fn likely_rule(difference: &Difference) -> Rule {
     let Difference { field, old: seen, new: wanted } = difference;
     let (shown, sent) = (parts(seen, str::to_owned), parts(wanted, str::to_owned));
     let in_seen = |form: fn(&str) -> String| parts(wanted, form).is_subset(&parts(seen, form));
-    // What shows nothing at all was not cut.
-    let begins = |part: &String| shown.iter().any(|known| !known.is_empty() && part.starts_with(known.as_str()));
     match field {
         Field::Properties if json::is_alike(seen, wanted) => Rule::Recased,
         _ if predict::lower_case(seen) == predict::lower_case(wanted) => Rule::Recased,
@@ -181,9 +214,24 @@ pub fn likely_rule(difference: &Difference) -> Rule {
         Field::Emails | Field::Properties | Field::Mapping if shown.is_superset(&sent) => Rule::Added,
         Field::IsDemoGroup | Field::ParentProvidedId => Rule::Changed,
         _ if in_seen(|text| text.trim().to_owned()) => Rule::Trimmed,
-        _ if !shown.is_empty() && sent.iter().all(begins) => Rule::Cut,
+        _ if !shown.is_empty() && sent.iter().all(|part| has_beginning(&shown, part)) => Rule::Cut,
         _ => Rule::Changed,
     }
+}
+
+/// Whether one of these is the beginning of a text; what is empty was not cut. A text's beginnings are sorted before it, the
+/// longer the nearer.
+fn has_beginning(shown: &BTreeSet<String>, text: &str) -> bool {
+    let mut end = text;
+    while let Some(known) = shown.range::<str, _>((Bound::Unbounded, Bound::Included(end))).next_back() {
+        if end.starts_with(known) {
+            return !known.is_empty();
+        }
+        let alike =
+            end.chars().zip(known.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum::<usize>();
+        end = &end[..alike];
+    }
+    false
 }
 
 /// Whether Explo has elements or keys beyond the wanted ones: something has to go.
@@ -254,10 +302,10 @@ mod tests {
         let leaver = difference(Field::Emails, r#"["a@x","leaver@x"]"#, r#"["a@x"]"#);
         for _ in 0..3 {
             assert_eq!(strikes.rule(None, &leaver), None);
-            strikes.count(None, &strike(Field::Emails, r#"["a@x","b@x"]"#, r#"["b@x"]"#));
-            strikes.count(None, &strike(Field::Name, r#""Ann""#, r#"" Ann""#));
-            strikes
-                .count(None, &strike(Field::Properties, r#"{"a":0.3333333333333333}"#, r#"{"a":0.33333333333333331}"#));
+            strikes.count(None, &[], &strike(Field::Emails, r#"["a@x","b@x"]"#, r#"["b@x"]"#));
+            strikes.count(None, &[], &strike(Field::Name, r#""Ann""#, r#"" Ann""#));
+            let double = strike(Field::Properties, r#"{"a":0.3333333333333333}"#, r#"{"a":0.33333333333333331}"#);
+            strikes.count(None, &[], &double);
         }
         let rule = |field, old: &str, new: &str| strikes.rule(None, &difference(field, old, new));
         assert_eq!(strikes.rule(None, &leaver), Some(Rule::Added));
@@ -276,17 +324,51 @@ mod tests {
         let mut strikes = Strikes::default();
         let lowered = difference(Field::Emails, r#"["adam1@x","zoe1@x"]"#, r#"["Zoe1@X","adam1@x"]"#);
         assert_eq!(likely_rule(&lowered), Rule::Recased);
-        (0..3).for_each(|_| strikes.count(None, &[Unsettled::new(lowered.clone())]));
+        (0..3).for_each(|_| strikes.count(None, &[], &[Unsettled::new(lowered.clone())]));
         assert_eq!(strikes.rule(None, &lowered), Some(Rule::Recased));
         let leaver = difference(Field::Emails, r#"["a@x","leaver@x"]"#, r#"["a@x"]"#);
         assert_eq!(strikes.rule(None, &leaver), None);
     }
 
     #[test]
+    fn a_beginning_is_found_behind_others() {
+        let shown = BTreeSet::from(["", "ab", "abc", "abcz", "äx", "b"].map(str::to_owned));
+        let has = |text| has_beginning(&shown, text);
+        assert!(["ab", "abd", "abcy", "äxy", "bz"].iter().all(|text| has(text)));
+        assert!(!["", "a", "äy", "c", "ac"].iter().any(|text| has(text)));
+    }
+
+    #[test]
+    fn an_answer_that_shows_otherwise_ends_the_sparing() {
+        let wanted = r#"["a@x"]"#;
+        let before = |old: &str| [difference(Field::Emails, old, wanted)];
+        let root = Unsettled::new(difference(Field::Emails, r#"["a@x","root@x"]"#, wanted));
+        let leaver = &before(r#"["a@x","leaver@x","root@x"]"#);
+        let struck = || {
+            let mut strikes = Strikes::default();
+            let held = before(r#"["a@x","root@x"]"#);
+            (0..3).for_each(|_| strikes.count(None, &held, std::slice::from_ref(&root)));
+            assert_eq!(strikes.rule(None, &leaver[0]), Some(Rule::Added));
+            strikes
+        };
+        for left in [std::slice::from_ref(&root), &[]] {
+            let mut strikes = struck();
+            strikes.count(None, leaver, left);
+            assert_eq!(strikes.rule(None, &leaver[0]), None, "the leaver went, so leavers do go");
+        }
+        let mut strikes = Strikes::default();
+        let long = difference(Field::Name, r#""0123456789""#, r#""0123456789abc""#);
+        (0..3).for_each(|_| strikes.count(None, &[], &[Unsettled::new(long.clone())]));
+        assert_eq!(strikes.rule(None, &long), Some(Rule::Cut));
+        strikes.count(None, &[difference(Field::Name, r#""Old""#, r#""Longer than that""#)], &[]);
+        assert_eq!(strikes.rule(None, &long), None, "a longer one stayed whole");
+    }
+
+    #[test]
     fn what_is_inherited_is_predicted_below_the_same_parent_alone() {
         let mut strikes = Strikes::default();
         let red = difference(Field::GroupTags, r#"["own","red"]"#, r#"["own"]"#);
-        (0..3).for_each(|_| strikes.count(Some("p"), &[Unsettled::new(red.clone())]));
+        (0..3).for_each(|_| strikes.count(Some("p"), &[], &[Unsettled::new(red.clone())]));
         let rule = |parent, old: &str, new: &str| strikes.rule(parent, &difference(Field::GroupTags, old, new));
         assert_eq!(rule(Some("p"), r#"["red","x"]"#, r#"["x"]"#), Some(Rule::Inherited));
         assert_eq!(rule(Some("p"), r#"["blue","red","x"]"#, r#"["x"]"#), None, "blue would go");

@@ -121,13 +121,13 @@ async fn says(log: &mut Lines<BufReader<ChildStderr>>, part: &str) -> String {
 
 /// Asks for a page over one connection until that is to end: the longest time without an answer.
 fn ask(address: String, path: &'static str, ends: &Arc<AtomicBool>) -> JoinHandle<Duration> {
-    let ends = Arc::clone(ends);
+    let (ends, request) = (Arc::clone(ends), format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     thread::spawn(move || {
         let (mut connection, mut page, mut longest) =
             (TcpStream::connect(address).unwrap(), vec![0; 1 << 16], Duration::ZERO);
         while !ends.load(Ordering::Relaxed) {
             let asked = Instant::now();
-            write!(connection, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+            connection.write_all(request.as_bytes()).unwrap();
             // A page comes in one piece.
             let length = connection.read(&mut page).unwrap();
             assert!(page[..length].starts_with(b"HTTP/1.1 200"), "{path}");

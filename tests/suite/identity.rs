@@ -47,6 +47,45 @@ async fn where_the_listing_shows_nobody_nothing_that_exists_is_touched() {
 }
 
 #[tokio::test]
+async fn a_look_at_one_tenant_takes_no_customer_that_no_run_has_seen() {
+    let database = tenants(4).await;
+    let mut store = Store::new((0..4).map(|number| held(number, "Theirs", "Staging")));
+    store.hide_group("Staging");
+    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    let program = with_ledger(&database, &sandbox);
+    for before in [false, true] {
+        if before {
+            assert_eq!(program.sync(&[]).await.0, 3);
+        }
+        drop(sandbox.take_calls());
+        let (code, report) = program.sync(&["--only", "t01"]).await;
+        assert_eq!((code, writes(&sandbox.take_calls()).len()), (3, 0), "{report}");
+        assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("no run has seen it"), "{report}");
+        assert!(tokens(&database).await.iter().all(|(_, token)| token.is_none()), "no token is kept");
+    }
+}
+
+#[tokio::test]
+async fn a_look_at_one_tenant_takes_no_customer_with_another_token_than_is_remembered() {
+    let database = tenants(4).await;
+    let sandbox = sandbox((0..4).map(|number| held(number, "Ann", "Production"))).await;
+    let program = with_ledger(&database, &sandbox);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let before = tokens(&database).await;
+    database.execute("update tenants set name = 'Bob'").await;
+    let anothers = before[2].1.as_deref().unwrap();
+    let exchange = format!("update explo_customers set token = '{anothers}' where provided_id = 't01'");
+    database.execute(&exchange).await;
+    drop(sandbox.take_calls());
+    let kept = tokens(&database).await;
+    let (code, report) = program.sync(&["--only", "t01"]).await;
+    assert_eq!((code, writes(&sandbox.take_calls()).len()), (3, 0), "{report}");
+    assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("another token"), "{report}");
+    assert_eq!(tokens(&database).await, kept);
+    assert_eq!(program.sync(&["--only", "t03"]).await.0, 0, "whose token is known");
+}
+
+#[tokio::test]
 async fn where_the_listing_shows_nobody_a_lost_answer_of_ours_is_known_all_the_same() {
     let database = tenants(3).await;
     let sandbox = sandbox([]).await;

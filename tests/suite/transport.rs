@@ -2,12 +2,16 @@
 
 use std::{cell::Cell, future, time::Duration};
 
-use explo_sync::explo::{
-    Client, Error, Fault, Incoming, ListingRules, ListingVersion, Outgoing, Pacer, Reader, Settings, Stop, Transport,
+use explo_sync::{
+    explo::{
+        Attempts, Client, Error, Fault, Incoming, ListingRules, ListingVersion, Outgoing, Pacer, Reader, Settings,
+        Stop, Transport, Writer,
+    },
+    model::Tenant,
 };
 use reqwest::StatusCode;
 use rstest::rstest;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 struct Silence;
 
@@ -15,6 +19,15 @@ impl Transport for Silence {
     async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
         assert_eq!((request.method.as_str(), request.path), ("POST", "api/get_customer/"));
         assert_eq!((request.query, request.body), ([].as_slice(), Some(r#"{"provided_id":"a"}"#)));
+        future::pending().await
+    }
+}
+
+/// Never answers, whatever comes.
+struct Nothing;
+
+impl Transport for Nothing {
+    async fn send(&self, _: &Outgoing<'_>) -> Result<Incoming, Fault> {
         future::pending().await
     }
 }
@@ -87,8 +100,41 @@ async fn a_call_that_is_throttled_for_good_is_given_up_after_ten_minutes(
 
 #[tokio::test]
 async fn an_id_that_no_address_can_carry_is_not_asked_for_and_not_tried_again() {
+    explo_sync::install_crypto();
     let client = Client::new(settings(), Pacer::new(6_000_000, 1), Stop::default(), 7).unwrap();
     let failed = client.children(&"x".repeat(70_000)).await.unwrap_err();
     assert!(matches!(failed, Error::Unsent { .. }) && !failed.ends_run(), "{failed}");
     assert!(failed.to_string().starts_with("customers was not called: "), "{failed}");
+}
+
+#[rstest]
+#[case::a_read(false, 1)]
+#[case::a_write(true, 1 + 20)]
+#[tokio::test(start_paused = true)]
+async fn a_stop_after_a_second_cuts_a_read_in_flight_at_once_and_a_write_after_its_grace(
+    #[case] writes: bool,
+    #[case] seconds: u64,
+) {
+    let (stop, tenant) = (Stop::default(), Tenant { provided_id: "a".into(), ..Tenant::default() });
+    let client = Client::over(Nothing, settings(), Pacer::new(60, 1), stop.clone(), 7);
+    let call = async {
+        if writes {
+            client.create(&tenant, Attempts::ALL).await.map(drop)
+        } else {
+            client.customer("a").await.map(drop)
+        }
+    };
+    let stopping = async {
+        sleep(Duration::from_secs(1)).await;
+        stop.request("a test").await;
+        future::pending::<()>().await;
+    };
+    let began = Instant::now();
+    let failed = tokio::select! {
+        failed = call => failed.unwrap_err(),
+        () = stopping => unreachable!("it only asks for a stop"),
+    };
+    assert_eq!((began.elapsed(), stop.is_writing()), (Duration::from_secs(seconds), writes));
+    assert_eq!(matches!(failed, Error::Cut { .. }), writes, "{failed}");
+    assert_eq!(matches!(failed, Error::Stopped { reason: "a test" }), !writes, "{failed}");
 }

@@ -5,7 +5,7 @@ use std::slice;
 use super::{Comparison, Difference, Extent, Former, Listed, RowNumber, Seen, Unsettled, Update};
 use crate::{
     model::Customer,
-    plan::{Probe, Token, doubt::Faults, lasting_fingerprint, lasting_fingerprint_of, token_hash},
+    plan::{Probe, Token, compare, doubt::Faults, lasting_fingerprint, lasting_fingerprint_of, token_hash},
 };
 
 impl Comparison<'_> {
@@ -85,12 +85,20 @@ impl Comparison<'_> {
         });
     }
 
-    /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none.
+    /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none. Without a listing,
+    /// what is remembered is the only evidence that the customer is the tenant's.
     pub fn observe_alone(&mut self, customer: Option<&Customer<'_>>) {
         self.looks += 1;
         self.extent = Extent::Some;
-        if let Some(customer) = customer {
-            self.observe(slice::from_ref(customer));
+        let Some(customer) = customer else { return };
+        let provided_id = customer.provided_id.as_deref().unwrap_or_default();
+        let doubt = self.index.row(provided_id).and_then(|row| {
+            let is_equal = || compare(&self.index.tenant(row), customer, self.rules).is_empty();
+            Some((row, self.findings.doubts(customer, provided_id, is_equal)?))
+        });
+        match doubt {
+            Some((row, reason)) => self.reject(row, reason),
+            None => self.observe(slice::from_ref(customer)),
         }
     }
 
