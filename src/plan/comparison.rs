@@ -72,6 +72,8 @@ pub struct Comparison<'f> {
     stale: HashSet<&'f str>,
     /// How many there were at the beginning.
     remembered: usize,
+    /// The same, with those of hidden customers.
+    tokens: usize,
     /// Customers that were seen to have the token that is remembered.
     recognised: usize,
     /// Hashes of tokens that are not remembered under their customers' ids.
@@ -123,6 +125,7 @@ impl<'f> Comparison<'f> {
             listed: Vec::new(),
             stale: findings.listed_tokens().collect(),
             remembered: findings.listed_tokens().count(),
+            tokens: findings.tokens().count(),
             recognised: 0,
             strange: HashSet::new(),
             looks: 0,

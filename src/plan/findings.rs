@@ -137,6 +137,12 @@ impl Findings {
         listed.map(|(provided_id, _)| provided_id.as_str())
     }
 
+    /// The customers that no listing shows, and whose token is known.
+    pub(super) fn hidden_tokens(&self) -> impl Iterator<Item = &str> {
+        let hidden = self.known.iter().filter(|(_, known)| known.token.is_some() && known.is_hidden());
+        hidden.map(|(provided_id, _)| provided_id.as_str())
+    }
+
     /// Since when listings lack a customer, in seconds since 1970.
     pub(super) fn customer_gone_since(&self, provided_id: &str) -> Option<u64> {
         self.known.get(provided_id)?.customer_gone_since

@@ -276,6 +276,41 @@ async fn a_hidden_customer_is_asked_for_once_a_day_and_changed_where_it_differs(
 }
 
 #[tokio::test]
+async fn a_hidden_customer_whose_id_another_teams_has_by_now_is_not_mistaken_for_it() {
+    let (database, sandbox, program) = with_a_hidden_one().await;
+    sandbox.change(|store| {
+        store.add(held(9, "Theirs", "Staging"));
+        store.hide_group("Staging");
+        store.swap_ids("t00", "t09").unwrap();
+    });
+    forget_the_day(&database).await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(1)), "{report}");
+    assert!(report["changes"][0]["error"].as_str().unwrap().contains("left alone"), "{report}");
+    assert_eq!(stored(&sandbox, "t00")["name"], "Theirs");
+    let token = stored(&sandbox, "t00")["token"].as_str().map(str::to_owned);
+    assert!(tokens(&database).await.iter().all(|(_, known)| *known != token));
+}
+
+#[tokio::test]
+async fn the_token_of_a_hidden_customer_that_is_listed_under_another_id_leaves_its_row() {
+    let database = tenants(3).await;
+    let sandbox = sandbox([9, 0, 1, 2].map(|number| held(number, "Ann", "Production"))).await;
+    let program = with_ledger(&database, &sandbox);
+    sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Fewer(1)).at(Endpoint::Customers).times(1)));
+    assert_eq!(program.sync(&[]).await.0, 0);
+    sandbox.change(|store| {
+        store.hide([id(9)]);
+        store.swap_ids("t02", "t09").unwrap();
+    });
+    let of = |id: &str| stored(&sandbox, id)["token"].as_str().map(str::to_owned);
+    for known in [None, of("t02")] {
+        assert_eq!(program.sync(&[]).await.0, 0);
+        assert_eq!(tokens(&database).await[2], ("t02".to_owned(), known));
+    }
+}
+
+#[tokio::test]
 async fn where_looks_do_not_find_hidden_customers_a_create_does_and_its_token_tells() {
     let (database, sandbox, program) = with_a_hidden_one().await;
     sandbox.adjust(|api| api.behaviour.hidden = Hidden::Unknown);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what is wanted | it is left alone for another day |
 //! | something else | an update |
+//! | a customer in a data visibility group of which the listing shows nobody | a create, which tells that it is not ours |
 //! | that there is no such customer | a create, which finds it if it is there all the same |
 //! | nothing that tells | it is left alone for another day |
 
@@ -54,11 +55,12 @@ impl Comparison<'_> {
         let Some(row) = self.index.row(provided_id) else { return };
         self.asked_at.insert(provided_id.to_owned(), self.now);
         let is_changed = match found {
-            Found::Customer(customer) => {
+            Found::Customer(customer) if self.is_ours(provided_id, customer) => {
                 let differences = compare(&self.index.tenant(row), customer, self.rules);
                 self.decide(row, differences, Vec::new())
             }
-            Found::Nobody => {
+            // A create tells that the id is another's by now.
+            Found::Customer(_) | Found::Nobody => {
                 self.index.unhide(row);
                 self.require_name(row);
                 true
@@ -68,6 +70,14 @@ impl Comparison<'_> {
         if is_changed {
             self.hidden.retain(|hidden| *hidden != row);
         }
+    }
+
+    /// Whether a customer that no listing shows is in a data visibility group that the listing shows or, where it shows nobody,
+    /// has the token that is remembered.
+    fn is_ours(&self, provided_id: &str, customer: &Customer<'_>) -> bool {
+        let group = customer.access_group.as_deref().unwrap_or_default();
+        let is_seen = self.access_groups.contains(group);
+        is_seen || self.access_groups.is_empty() && self.findings.has_token(customer, provided_id)
     }
 
     /// When a tenant's customer was asked for last, where it is known to be hidden.

@@ -61,8 +61,9 @@ impl Comparison<'_> {
                 lacking.gone.insert((*id).to_owned());
             }
         }
-        // Whose customer can't be told keeps its token, unless that is another's.
+        // Whose customer can't be told, or is not listed, keeps its token, unless that is another's.
         let untold = self.doubled.iter().chain(&self.unread).map(|row| self.index.provided_id(*row));
+        let untold = untold.chain(self.findings.hidden_tokens().map(Cow::Borrowed));
         lacking.moved.extend(untold.filter(|id| self.is_moved(id)).map(Cow::into_owned));
         lacking
     }

@@ -49,7 +49,7 @@ impl Comparison<'_> {
         if self.findings.has_token(customer, provided_id) {
             self.recognised += 1;
             self.stale.remove(provided_id);
-        } else if self.recognised < self.remembered {
+        } else if self.recognised < self.tokens {
             self.strange.insert(token_hash(&customer.token));
         }
     }

@@ -58,7 +58,7 @@ async fn converges<L: Kept>(world: &World, remembers: bool) {
         };
         check_calls(world, &calls, true);
         check_report(world, &report, &calls);
-        check_forecast(&report, &calls);
+        check_forecast(world, &report, &calls);
         check_needed(world, &before, &calls);
         check_missing_tags(world, &before, &report, &calls);
         check_invalid(world, &before, &report);

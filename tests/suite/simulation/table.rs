@@ -42,6 +42,7 @@ pub struct Table {
     api: Rc<RefCell<Api>>,
     tenants: Rc<RefCell<Vec<Tenant<'static>>>>,
     trust_total: bool,
+    is_steady: bool,
 }
 
 type Tokens = BTreeMap<String, Option<String>>;
@@ -62,6 +63,7 @@ impl Kept for Table {
             api: Rc::clone(&world.api),
             tenants: Rc::clone(&world.tenants),
             trust_total: world.scenario.trust_total,
+            is_steady: world.scenario.is_steady,
         }
     }
 
@@ -89,7 +91,7 @@ impl Kept for Table {
         let is_small = 2 * listed_customers < tokens.values().flatten().count();
         for (id, token) in tokens.iter().filter_map(|(id, token)| Some((id, token.as_ref()?))) {
             // Of two with one id neither is taken, and what was remembered stays.
-            let is_veiled = is_hidden(&api, id) || world.scenario.veiled.contains(id) || listed(&api, id).count() > 1;
+            let is_veiled = is_hidden(&api, id) || world.scenario.hidden.contains(id) || listed(&api, id).count() > 1;
             let is_its = owner(&api, token).is_some_and(|owner| owner.provided_id.as_ref() == Some(id));
             assert!(is_its || is_veiled || is_small, "{id} has the token {token:?}, which nobody has under this id");
         }
@@ -118,10 +120,10 @@ impl Table {
         }
         let old = before.iter().filter_map(|(id, token)| Some((id, token.as_ref()?)));
         for (id, token) in old.filter(|(id, token)| !has(after, id, token)) {
-            // Nobody asks for a hidden customer once it is no tenant's.
-            let is_tenants = self.tenants.borrow().iter().any(|tenant| tenant.provided_id == **id);
+            // Nobody asks for a hidden customer once it is no tenant's, nor for one that an attempt with a lost answer may
+            // have made.
             let is_there = owner(&api, token).is_some_and(|owner| {
-                owner.provided_id.as_ref() == Some(id) && (is_tenants || !api.store().is_hidden(owner))
+                owner.provided_id.as_ref() == Some(id) && !(api.store().is_hidden(owner) && !self.is_steady)
             });
             assert!(!is_there || self.misses(&api), "{id} loses its token {token:?}");
         }

@@ -11,7 +11,7 @@ mod said;
 use explo_sync::{
     model::{Field, Object, Tenant},
     plan::EmailRule,
-    sandbox::{Api, Behaviour, Hidden, LevelShown, ParentFilter, PropertyKeys, Shown, StoredCustomer},
+    sandbox::{Api, Behaviour, Hidden, LevelShown, ParentFilter, PropertyKeys, Shown, StoredCustomer, UnknownId},
 };
 
 pub use ask::{asked_for, refuses};
@@ -61,7 +61,7 @@ pub fn is_excused(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     let id = &*tenant.provided_id;
     let is_broken = |id: &&str| world.scenario.broken.iter().any(|broken| broken == id);
     is_out_of_reach(id)
-        || world.scenario.veiled.iter().any(|veiled| veiled == id)
+        || is_veiled(world, api, id)
         || [Some(id), tenant.previous_provided_id.as_deref()].iter().flatten().any(is_broken)
         || is_too_large(world, api, tenant)
         || invalid(world, api).contains(id)
@@ -77,6 +77,11 @@ fn is_too_large(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     let carries = adds || is_of_keys(&tenant.properties) || is_of_keys(&tenant.mapping);
     let is_lost = carries || !world.scenario.is_steady || is_hidden(api, &tenant.provided_id);
     is_lost && stored(api, &tenant.provided_id).is_some_and(|customer| customer.odd.is_some())
+}
+
+/// Whether it was hidden once, and nobody can tell whether it is gone.
+fn is_veiled(world: &World, api: &Api, id: &str) -> bool {
+    api.behaviour.unknown_id == UnknownId::ServerError && world.scenario.hidden.iter().any(|hidden| hidden == id)
 }
 
 /// Whether it is in a group of which the listing shows nobody.

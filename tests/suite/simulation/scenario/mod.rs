@@ -9,8 +9,7 @@ use explo_sync::{
     model::Tenant,
     plan::{EmailRule, TagRule},
     sandbox::{
-        Api, Behaviour, Existing, Fault, FaultKind, GroupShown, Markup, Odd, Order, Second, Store, Total, TotalOf,
-        UnknownId, V2,
+        Api, Behaviour, Existing, Fault, FaultKind, GroupShown, Markup, Odd, Order, Second, Store, Total, TotalOf, V2,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
@@ -35,8 +34,8 @@ pub struct Scenario {
     pub side_by_side: usize,
     pub max_attempts: u32,
     pub requests_per_minute: u32,
-    /// The ids of customers that no listing shows, and of which nobody can tell whether they are gone.
-    pub veiled: Vec<String>,
+    /// The ids of customers that no listing shows.
+    pub hidden: Vec<String>,
     /// The tenants whose calls fail for good.
     pub broken: Vec<String>,
 }
@@ -74,7 +73,7 @@ impl Default for Scenario {
             side_by_side: 1,
             max_attempts: 1,
             requests_per_minute: 120,
-            veiled: Vec::new(),
+            hidden: Vec::new(),
             broken: Vec::new(),
         }
     }
@@ -110,7 +109,6 @@ impl World {
         store.hide(hidden.clone());
         store.hide_group(ANOTHERS);
         disturb(random, &mut store, &ids);
-        let tells_absence = behaviour.unknown_id != UnknownId::ServerError;
         let broken = broken(random, &tenants);
         let mut api = Api::new(store, seed);
         api.faults.extend(broken.as_ref().map(|(kind, ids)| Fault::new(*kind).of(ids.iter().cloned())));
@@ -127,7 +125,7 @@ impl World {
             side_by_side: random.random_range(1..5),
             max_attempts: random.random_range(1..5),
             requests_per_minute: *[60, 120, 6000].choose(random).unwrap(),
-            veiled: if tells_absence { Vec::new() } else { hidden },
+            hidden,
             broken: broken.map(|(_, ids)| ids).unwrap_or_default(),
         };
         Self::new(scenario, api, tenants)
