@@ -25,6 +25,9 @@ pub fn run(report: &Report) {
     }
     for (number, change) in plan.changes.iter().enumerate() {
         eprintln!("    {} {:?}: {:?}", change.kind(), plan.provided_id(change), report.outcome(number));
+        if let Some(update) = change.as_update() {
+            eprintln!("        {:?}", update.differences);
+        }
     }
     for invalid in &plan.invalid {
         eprintln!("    {:?} is invalid: {}", invalid.provided_id, invalid.reason);

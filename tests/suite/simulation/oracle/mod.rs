@@ -60,7 +60,11 @@ pub fn is_excused(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     };
     let id = &*tenant.provided_id;
     let is_broken = |id: &&str| world.scenario.broken.iter().any(|broken| broken == id);
+    // The customer with the previous id can't get an id that another one has, be it hidden.
+    let is_taken = is_hidden(api, id)
+        && tenant.previous_provided_id.as_deref().is_some_and(|previous| listed(api, previous).next().is_some());
     is_out_of_reach(id)
+        || is_taken
         || is_veiled(world, api, id)
         || [Some(id), tenant.previous_provided_id.as_deref()].iter().flatten().any(is_broken)
         || is_too_large(world, api, tenant)
@@ -88,6 +92,19 @@ fn is_veiled(world: &World, api: &Api, id: &str) -> bool {
 fn is_foreign(api: &Api, customer: &StoredCustomer) -> bool {
     let mut listed = api.store().customers().iter().filter(|one| !api.store().is_hidden(one));
     listed.all(|one| one.access_group != customer.access_group)
+}
+
+/// Whether the calls of a tenant above it, or those with its previous id, fail for good, be they applied or not.
+pub fn below_broken(world: &World, tenant: &Tenant<'_>) -> bool {
+    let tenants = world.tenants.borrow();
+    let above = |one: &Tenant<'static>| {
+        let parent = one.parent_provided_id.as_deref()?;
+        tenants.iter().find(|above| above.provided_id == parent)
+    };
+    let first = tenants.iter().find(|one| one.provided_id == tenant.provided_id).and_then(above);
+    let chain = std::iter::successors(first, |one| above(one)).take(tenants.len());
+    let ids = chain.map(|one| &*one.provided_id).chain(tenant.previous_provided_id.as_deref());
+    ids.into_iter().any(|id| world.scenario.broken.iter().any(|broken| broken == id))
 }
 
 /// Whether it is below a tenant whose customer can't be there, or to which nothing comes either.
