@@ -63,7 +63,7 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
         | Error::Columns(_)
         | Error::QueryOne(_) => "query   ",
         Error::Denied { .. } | Error::Refused { .. } | Error::Unavailable { .. } => "api     ",
-        Error::Shape { .. } | Error::Incomplete { .. } => "records ",
+        Error::Shape { .. } | Error::Incomplete(_) => "records ",
         Error::Pointers { .. } => "columns ",
     };
     writeln!(out, "fail  {failing}  {}", safe(&error.to_string()))?;

@@ -81,13 +81,15 @@ impl Work for Service<'_> {
         let status = Arc::clone(&self.status);
         let mut beats = tokio::time::interval(daemon::BEAT);
         // A run that outlives its end hangs: without a sign of life from here on, the watchdog ends it.
-        let (began, longest) = (Instant::now(), self.max_run + Stop::GRACE + HANGING);
+        let (mut end, longest) = (None, self.max_run + Stop::GRACE + HANGING);
         let span = tracing::info_span!("daemon", instance = self.instance);
         let mut run = Box::pin(self.once(stop).instrument(span));
         loop {
             tokio::select! {
                 next = &mut run => return next,
-                _ = beats.tick(), if began.elapsed() < longest => {
+                _ = beats.tick(), if end.is_none_or(|end| Instant::now() < end) => {
+                    // Whatever comes before the first write has limits of its own.
+                    end = end.or_else(|| stop.is_writing().then(|| Instant::now() + longest));
                     status.heartbeat(now());
                     systemd::alive();
                 }
@@ -292,7 +294,7 @@ impl Sides {
     }
 }
 
-/// Asks for a stop when the time of a run is up or its lock is lost.
+/// Asks for a stop when the time of a run is up, which begins with its first write, or when its lock is lost.
 async fn ended_early(stop: Stop, max_run: Duration, lost: Option<CancellationToken>) {
     let lost = async {
         match lost {
@@ -300,8 +302,12 @@ async fn ended_early(stop: Stop, max_run: Duration, lost: Option<CancellationTok
             None => pending().await,
         }
     };
+    let written = async {
+        stop.first_write().await;
+        tokio::time::sleep(max_run).await;
+    };
     tokio::select! {
-        () = tokio::time::sleep(max_run) => stop.request("schedule.max_run").await,
+        () = written => stop.request("schedule.max_run").await,
         () = lost => stop.request("a lost lock").await,
     }
 }

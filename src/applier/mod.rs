@@ -100,8 +100,8 @@ pub(crate) struct Applier<'a, R, W> {
 /// Changes that are put behind all others, by their numbers.
 #[derive(Debug, Default)]
 struct Postponed {
-    /// With the failure of the first attempt, where there was one.
-    changes: HashMap<usize, Option<Error>>,
+    /// With the attempts that are left for them and the failure of the first one, where there was one.
+    changes: HashMap<usize, (Attempts, Option<Error>)>,
     /// The tenants that are to be renamed or made by them.
     rows: HashSet<RowNumber>,
 }
@@ -149,7 +149,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             arrived += 1;
             progress.applied(arrived, begun);
         };
-        self.make_tags(Attempts::FIRST, side_by_side).await;
+        self.make_tags(side_by_side).await;
         let postponed = Mutex::new(Postponed::default());
         for part in &self.due.parts {
             let begun = part.iter().map(|number| async { (*number, self.begin(*number, &postponed).await) });
@@ -162,13 +162,13 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
         let mut postponed = postponed.into_inner().unwrap_or_else(PoisonError::into_inner).changes;
         if !postponed.is_empty() {
-            self.make_tags(Attempts::REST, side_by_side).await;
+            self.make_tags_again(side_by_side).await;
         }
         for part in &self.due.parts {
             let again: Vec<_> = part.iter().filter_map(|number| Some((*number, postponed.remove(number)?))).collect();
             let applier = &self;
             let again =
-                again.into_iter().map(|(number, first)| async move { (number, applier.go_on(number, first).await) });
+                again.into_iter().map(|(number, left)| async move { (number, applier.go_on(number, left).await) });
             let mut arriving = stream::iter(again).buffer_unordered(side_by_side.max(1));
             while let Some((number, outcome)) = arriving.next().await {
                 arrive(number, outcome);
@@ -183,37 +183,37 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     async fn begin(&self, number: usize, postponed: &Mutex<Postponed>) -> Option<Outcome> {
         let change = &self.plan.changes[number];
         let later = || postponed.lock().unwrap_or_else(PoisonError::into_inner);
-        let postpone = |first: Option<Error>| {
+        let postpone = |attempts: Attempts, first: Option<Error>| {
             let mut later = later();
-            later.changes.insert(number, first);
+            later.changes.insert(number, (attempts, first));
             later.rows.extend((!matches!(change, Change::Update(_))).then(|| change.row()));
         };
         self.outage.passed().await;
         let needs_later = self.plan.waits_for(change).any(|row| later().rows.contains(&row));
         if self.end.get().is_none() && (needs_later || self.lacks_tag_yet(change)) {
-            postpone(None);
+            postpone(Attempts::ALL, None);
             return None;
         }
-        match self.attempt(change, Attempts::FIRST).await {
-            Ok(outcome) => Some(outcome),
-            Err(error) if self.may_go_on(change, &error) => {
-                tracing::warn!(
-                    tenant.id = &*self.plan.provided_id(change),
-                    change = change.kind(),
-                    "put behind all others: {error}"
-                );
-                postpone(Some(error));
-                None
-            }
-            Err(error) => Some(self.failed(change, error)),
-        }
+        let error = match self.attempt(change, Attempts::FIRST).await {
+            Ok(outcome) => return Some(outcome),
+            Err(error) => error,
+        };
+        let Some(left) = self.left(&error).filter(|_| is_of(change, &error) && self.end.get().is_none()) else {
+            return Some(self.failed(change, error));
+        };
+        tracing::warn!(
+            tenant.id = &*self.plan.provided_id(change),
+            change = change.kind(),
+            "put behind all others: {error}"
+        );
+        postpone(left, Some(error));
+        None
     }
 
     /// The other attempts at a change that was put behind all others.
-    async fn go_on(&self, number: usize, first: Option<Error>) -> Outcome {
+    async fn go_on(&self, number: usize, (attempts, first): (Attempts, Option<Error>)) -> Outcome {
         let change = &self.plan.changes[number];
         self.outage.passed().await;
-        let attempts = if first.is_some() { Attempts::REST } else { Attempts::ALL };
         let gone_on = self.attempt(change, self.outage.bounded(attempts)).await;
         match (gone_on, first) {
             // It can't go on, and its first attempt was one.
@@ -227,15 +227,14 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
     }
 
-    /// Whether a change whose first attempt failed so gets more of them.
-    fn may_go_on(&self, change: &Change, error: &Error) -> bool {
-        let own = match change {
-            Change::Create(_) => Endpoint::CreateCustomer,
-            Change::Rename(_) | Change::Update(_) => Endpoint::UpdateCustomer,
-        };
-        let is_first = |endpoint: Endpoint, fault: &Fault| endpoint == own && *fault != Fault::Throttled;
-        let is_own = matches!(error, Error::GaveUp { endpoint, fault, .. } if is_first(*endpoint, fault));
-        is_own && self.writer.max_attempts() > 1 && self.end.get().is_none()
+    /// The attempts that are left for a call of which the first one failed so.
+    fn left(&self, error: &Error) -> Option<Attempts> {
+        match error {
+            // A 429 is no attempt.
+            Error::GaveUp { fault: Fault::Throttled, .. } => Some(Attempts::ALL),
+            Error::GaveUp { .. } if self.writer.max_attempts() > 1 => Some(Attempts::REST),
+            _ => None,
+        }
     }
 
     /// What becomes of a change that is tried so often; an error is the failure of a call.
@@ -301,7 +300,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
                 let _ = self.end.set(error);
                 return self.told(change, Outcome::Deferred, false);
             }
-            Error::Unauthorized { .. } | Error::Outage { .. } | Error::Incomplete { .. } | Error::Cut { .. } => false,
+            Error::Unauthorized { .. } | Error::Outage { .. } | Error::Incomplete(_) | Error::Cut { .. } => false,
         };
         let reason = error.to_string();
         let ends = match &error {
@@ -316,6 +315,15 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
         self.told(change, Outcome::Failed(reason), is_own_fault)
     }
+}
+
+/// Whether a failure is that of the call which makes a change, and not of one before it.
+fn is_of(change: &Change, error: &Error) -> bool {
+    let own = match change {
+        Change::Create(_) => Endpoint::CreateCustomer,
+        Change::Rename(_) | Change::Update(_) => Endpoint::UpdateCustomer,
+    };
+    matches!(error, Error::GaveUp { endpoint, .. } if *endpoint == own)
 }
 
 /// The parent of a tenant, for what is inherited from it.

@@ -20,41 +20,50 @@ pub(super) struct Refusal {
     reason: String,
     /// Explo refused it: the changes that carry it are at fault.
     is_final: bool,
+    /// To be made at it behind all others.
+    left: Option<Attempts>,
 }
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
-    /// Makes those that the changes carry and that are not made yet.
-    pub(super) async fn make_tags(&self, attempts: Attempts, side_by_side: usize) {
-        let make = async |tag: &str| {
+    /// The first attempt at each that the changes carry.
+    pub(super) async fn make_tags(&self, side_by_side: usize) {
+        let tags = self.plan.tags_to_make(self.due).into_iter().map(|tag| (tag.to_owned(), Attempts::FIRST));
+        self.try_tags(tags.collect(), side_by_side).await;
+    }
+
+    /// The other attempts at those whose first one failed.
+    pub(super) async fn make_tags_again(&self, side_by_side: usize) {
+        let left = |(tag, refusal): (&String, &mut Refusal)| Some((tag.clone(), refusal.left.take()?));
+        let tags = self.unmade_tags().iter_mut().filter_map(left).collect();
+        self.try_tags(tags, side_by_side).await;
+    }
+
+    async fn try_tags(&self, tags: Vec<(String, Attempts)>, side_by_side: usize) {
+        let make = async |(tag, attempts): (String, Attempts)| {
             if self.end.get().is_some() {
                 return;
             }
-            match self.writer.create_tag(tag, attempts).await {
-                Ok(()) => drop(self.unmade_tags().remove(tag)),
+            match self.writer.create_tag(&tag, attempts).await {
+                Ok(()) => drop(self.unmade_tags().remove(&tag)),
                 Err(error) if error.ends_run() => drop(self.end.set(error)),
                 Err(error) => {
                     let is_final = matches!(error, Error::Rejected { .. });
-                    self.unmade_tags().insert(tag.to_owned(), Refusal { reason: error.to_string(), is_final });
+                    let left = if attempts == Attempts::FIRST { self.left(&error) } else { None };
+                    self.unmade_tags().insert(tag, Refusal { reason: error.to_string(), is_final, left });
                 }
             }
         };
-        let mut tags = self.plan.tags_to_make(self.due);
-        if attempts != Attempts::FIRST {
-            let unmade = self.unmade_tags();
-            tags.retain(|tag| unmade.get(*tag).is_some_and(|refusal| !refusal.is_final));
-        }
         stream::iter(tags).for_each_concurrent(side_by_side.max(1), make).await;
     }
 
     /// Whether a change carries a tag at which there are attempts to come.
     pub(super) fn lacks_tag_yet(&self, change: &Change) -> bool {
-        let may_be_made = self.writer.max_attempts() > 1;
-        may_be_made && self.find_unmade(change, |refusal| (!refusal.is_final).then_some(())).is_some()
+        self.find_unmade(change, |refusal| refusal.left).is_some()
     }
 
     /// Why a change can't be made, where it carries a tag that could not be, and whether that is its own fault.
     pub(super) fn unmade_tag(&self, change: &Change) -> Option<(String, bool)> {
-        let told = |Refusal { reason, is_final }: &Refusal| {
+        let told = |Refusal { reason, is_final, .. }: &Refusal| {
             Some((format!("one of its group_tags could not be created: {reason}"), *is_final))
         };
         self.find_unmade(change, told)

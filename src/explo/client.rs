@@ -210,6 +210,10 @@ impl<T> Call for Counted<'_, T> {
         }
     }
 
+    fn documented(&self) -> &'static str {
+        self.request.endpoint.documented()
+    }
+
     fn excerpt(&self, _: StatusCode, body: &[u8]) -> String {
         if self.request.endpoint == Endpoint::GetCustomer {
             self.hear(body);

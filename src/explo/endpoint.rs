@@ -33,6 +33,17 @@ impl Endpoint {
         }
     }
 
+    /// What its answer is documented to look like.
+    pub(super) fn documented(self) -> &'static str {
+        match self {
+            Self::Customers => r#"{"total_count", "results": {"customers": […]}}, of v1 {"success", "customers": […]}"#,
+            Self::GetCustomer | Self::UpdateCustomer => r#"{"success", "customer": {…}}"#,
+            Self::CreateCustomer => r#"{"success", "new_customer", "customer": {…}}"#,
+            Self::GroupTags => r#"{"success", "group_tags": [{"name"}…]}"#,
+            Self::CreateGroupTag => r#"{"success", "group_tag": {"name"}}"#,
+        }
+    }
+
     /// Relative to the base URL; the trailing slash is required.
     pub(super) fn path(self) -> &'static str {
         match self {

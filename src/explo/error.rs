@@ -1,7 +1,7 @@
 //! What can go wrong with a call, by what the caller can do about it.
 
 use super::endpoint::Endpoint;
-use crate::http::{Failure, Fault, Incomplete};
+use crate::http::{Failure, Fault, Incomplete, times};
 
 /// A call that gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum Error {
         found: String,
     },
     /// Tried as often as is allowed.
-    #[error("{endpoint} failed {attempts} times, the last time because {fault}")]
+    #[error("{endpoint} failed {}because {fault}", times(*.attempts))]
     GaveUp {
         /// The call.
         endpoint: Endpoint,
@@ -63,18 +63,8 @@ pub enum Error {
         last: Box<Error>,
     },
     /// The listing can't be shown to be complete, so nothing may be planned on it.
-    #[error(
-        "the listing is not complete: {distinct} distinct customers in {passes} passes, but total_count says {total}. \
-         Nothing was planned. If Explo counts customers that this token can't see, set explo.trust_total = false"
-    )]
-    Incomplete {
-        /// Customers seen.
-        distinct: usize,
-        /// Times listed.
-        passes: usize,
-        /// What the last pass's first page promised.
-        total: String,
-    },
+    #[error("the listing is not complete: {}", incomplete(.0))]
+    Incomplete(Incomplete),
     /// A stop was asked for before the call began, or while it only read.
     #[error("stopped by {reason}: the next run carries on")]
     Stopped {
@@ -90,8 +80,21 @@ pub enum Error {
 }
 
 impl From<Incomplete> for Error {
-    fn from(Incomplete { distinct, passes, total }: Incomplete) -> Self {
-        Self::Incomplete { distinct, passes, total }
+    fn from(incomplete: Incomplete) -> Self {
+        Self::Incomplete(incomplete)
+    }
+}
+
+fn incomplete(why: &Incomplete) -> String {
+    match why {
+        Incomplete::Short { distinct, passes, total } => format!(
+            "{distinct} distinct customers in {passes} passes, but total_count says {total}. Nothing was planned. If Explo \
+             counts customers that this token can't see, set explo.trust_total = false"
+        ),
+        Incomplete::Endless { distinct } => format!(
+            "after {distinct} distinct customers the last page comes again and again, where an empty one should end it. \
+             Nothing was planned. If total_count is right, set explo.trust_total = true"
+        ),
     }
 }
 
@@ -115,7 +118,7 @@ impl Error {
         match self {
             Self::Unauthorized { .. }
             | Self::Outage { .. }
-            | Self::Incomplete { .. }
+            | Self::Incomplete(_)
             | Self::Stopped { .. }
             | Self::Cut { .. } => true,
             Self::Forbidden { .. }

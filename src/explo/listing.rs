@@ -153,10 +153,11 @@ impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
         let version = self.client.settings.listing.version;
         let read = |body: &[u8]| {
             let mut union = self.union.lock().map_err(|_| Unusable::Shape)?;
+            union.tokens.sum();
             let Page { total, customers } = Page::read(body, version, &mut |shown| union.take(shown))?;
             union.tokens.expect(total.unwrap_or_default());
             let all = (version == ListingVersion::V1).then_some(customers as u64);
-            Ok(Seen { records: customers, total: all.or(total), next: None })
+            Ok(Seen { records: customers, total: all.or(total), next: None, sum: union.tokens.sum() })
         };
         Ok(self.client.page(self.parent, number, read).await?.unwrap_or_default())
     }

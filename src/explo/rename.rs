@@ -37,7 +37,7 @@ pub(super) async fn rename(
         client.back_off(ENDPOINT, failed, None).await?;
     }
     loop {
-        let fault = match (call(client, old, new).await, failed) {
+        let fault = match (call(client, old, new, attempts.gives_way).await, failed) {
             (Ok(customer), _) => return Ok(customer),
             (Err(Error::GaveUp { fault, .. }), _) if fault != Fault::Throttled => fault,
             // A call before this one may come to effect after the look.
@@ -55,10 +55,15 @@ pub(super) async fn rename(
 }
 
 /// The call, once; throttled, it was not applied, and is made again.
-async fn call(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Record<'static>, Error> {
+async fn call(
+    client: &Client<impl Transport>,
+    old: &str,
+    new: &str,
+    gives_way: bool,
+) -> Result<Record<'static>, Error> {
     let body = serde_json::to_string(&RenameBody { provided_id: old, new_provided_id: new }).unwrap_or_default();
     let request = Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body), sent: None };
-    let ((_, record), _) = client.call(&request, Attempts::FIRST, read_answer).await?;
+    let ((_, record), _) = client.call(&request, Attempts { gives_way, ..Attempts::ONE }, read_answer).await?;
     about(new, ENDPOINT, record)
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn create(client: &Client<impl Transport>, name: &str, attempts
     let patience = client.settings.max_attempts;
     let look = match error {
         Error::GaveUp { .. } if attempts.last(patience) < patience => return Err(error),
-        Error::GaveUp { .. } => Attempts::FIRST,
+        Error::GaveUp { .. } => Attempts::ONE,
         _ if error.ends_run() => return Err(error),
         _ => Attempts::ALL,
     };

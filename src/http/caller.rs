@@ -3,7 +3,7 @@
 //! | answer | then |
 //! |---|---|
 //! | no connection, timeout, 5xx, 408, 421, 425, unreadable | again after a backoff, and not before a `Retry-After`, up to `max_attempts` |
-//! | 429 | every call pauses; not an attempt; given up after ten minutes |
+//! | 429 | every call pauses; not an attempt; given up after ten minutes, or the second time where it gives way to others |
 //! | any other that is no success | a failure for whoever called |
 
 use std::{
@@ -46,6 +46,9 @@ pub trait Call {
     /// What may be told of an answer that is no success.
     fn excerpt(&self, status: StatusCode, body: &[u8]) -> String;
 
+    /// What an answer is documented to look like.
+    fn documented(&self) -> &'static str;
+
     /// It begins, having waited so long for its turn, at so many calls a minute.
     fn began(&self, _waited: Duration, _rate: f64) {}
 
@@ -87,17 +90,19 @@ pub struct Attempts {
     pub before: u32,
     /// To be made now at the most; the patience is the most of all of them together.
     pub most: u32,
+    /// Whether the call is given up when it is throttled twice, so that others are made meanwhile.
+    pub gives_way: bool,
 }
 
 impl Attempts {
     /// All that there may be.
-    pub const ALL: Self = Self { before: 0, most: u32::MAX };
-    /// The first alone.
-    pub const FIRST: Self = Self { before: 0, most: 1 };
+    pub const ALL: Self = Self { before: 0, most: u32::MAX, gives_way: false };
+    /// The first alone, where others are to come before the second.
+    pub const FIRST: Self = Self { before: 0, most: 1, gives_way: true };
+    /// A single one.
+    pub const ONE: Self = Self { before: 0, most: 1, gives_way: false };
     /// All after the first.
-    pub const REST: Self = Self { before: 1, most: u32::MAX };
-    /// One after the first.
-    pub const SECOND: Self = Self { before: 1, most: 1 };
+    pub const REST: Self = Self { before: 1, most: u32::MAX, gives_way: false };
 
     /// The number of the last one.
     #[must_use]
@@ -140,7 +145,7 @@ impl<T: Transport> Caller<T> {
         mut read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<(A, u32), Failure> {
         let (mut failed, last) = (attempts.before, attempts.last(self.patience.max_attempts));
-        let mut throttled_since = None;
+        let (mut throttled_since, mut throttled) = (None, 0);
         if failed > 0 {
             self.back_off(call.name(), failed, None).await.map_err(|_| self.cut(call))?;
         }
@@ -157,7 +162,9 @@ impl<T: Transport> Caller<T> {
                     if self.pacer.pause(began, pause) {
                         call.throttled();
                     }
-                    if since.elapsed() < THROTTLED_TOO_LONG {
+                    throttled += 1;
+                    let is_last = attempts.gives_way && throttled > 1;
+                    if !is_last && since.elapsed() < THROTTLED_TOO_LONG {
                         continue;
                     }
                     return Err(Failure::GaveUp { attempts: failed + 1, fault: Fault::Throttled });
@@ -241,7 +248,9 @@ impl<T: Transport> Caller<T> {
                 Ok(answer) => Attempt::Answer(answer),
                 Err(Unusable::Unreadable(how)) => Attempt::Failed(Fault::Unreadable(how)),
                 Err(Unusable::Refusal) => refused(excerpt()),
-                Err(Unusable::Shape) => refused("JSON of another shape than is documented".to_owned()),
+                Err(Unusable::Shape) => {
+                    refused(format!("JSON of another shape than is documented: {}", call.documented()))
+                }
             },
         }
     }

@@ -1,6 +1,9 @@
 //! Telling what was there before.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    mem,
+};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -15,11 +18,13 @@ pub struct Distinct {
     /// Nobody can choose keys that collide.
     seed: u64,
     seen: Slots,
+    /// Of the hashes of all that was told since it was asked for.
+    sum: u64,
 }
 
 impl Default for Distinct {
     fn default() -> Self {
-        Self { seed: RandomState::new().hash_one(()), seen: Slots::default() }
+        Self { seed: RandomState::new().hash_one(()), seen: Slots::default(), sum: 0 }
     }
 }
 
@@ -50,6 +55,7 @@ impl Distinct {
     }
 
     fn insert_hash(&mut self, hash: u64) -> bool {
+        self.sum = self.sum.wrapping_add(hash);
         let is_new = self.seen.find(hash, |known| known == hash).is_none();
         if is_new {
             self.seen.insert(hash);
@@ -59,6 +65,11 @@ impl Distinct {
 
     fn hash(&self, key: &str) -> u64 {
         xxh3_64_with_seed(key.as_bytes(), self.seed).max(1)
+    }
+
+    /// What was told since this was asked for, as one number: the same keys give the same, in any order.
+    pub fn sum(&mut self) -> u64 {
+        mem::take(&mut self.sum)
     }
 
     /// How many there were.

@@ -20,7 +20,7 @@ pub enum Failure {
         reason: String,
     },
     /// Tried as often as is allowed.
-    #[error("it failed {attempts} times, the last time because {fault}")]
+    #[error("it failed {}because {fault}", times(*.attempts))]
     GaveUp {
         /// How often the call was made.
         attempts: u32,
@@ -64,8 +64,14 @@ pub enum Fault {
     #[error("{0}")]
     Unsent(String),
     /// Too many calls for too long.
-    #[error("it was throttled (429) for ten minutes")]
+    #[error("it was throttled (429) again and again")]
     Throttled,
+}
+
+/// How often something failed, before the reason of the last time.
+#[must_use]
+pub fn times(attempts: u32) -> String {
+    if attempts == 1 { String::new() } else { format!("{attempts} times, the last time ") }
 }
 
 impl Fault {

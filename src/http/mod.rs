@@ -16,7 +16,7 @@ mod transport;
 pub use caller::{Answer, Attempts, Call, Caller, Patience};
 pub use distinct::Distinct;
 pub use excerpt::excerpt;
-pub use failure::{Failure, Fault, Unusable};
+pub use failure::{Failure, Fault, Unusable, times};
 pub use pacer::Pacer;
 pub use passes::{Incomplete, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
 pub use retry::retry_after;

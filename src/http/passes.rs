@@ -5,10 +5,11 @@
 //! total is not to be trusted, an empty page is the end; for some, one that is shorter than the first is, or the page that
 //! names no next one.
 //!
-//! A total that is too high does not make anybody ask for ever: behind a page that is empty no further one is asked for. Of
-//! those under way at that time all are awaited, and the next pass goes beyond that page only if it is not empty then.
+//! A total that is too high does not make anybody ask for ever: behind a page that is empty, or that shows just what another
+//! page of the pass did, no further one is asked for. Of those under way at that time all are awaited, and the next pass goes
+//! beyond that page only if it is neither then.
 
-use std::cell::Cell;
+use std::{cell::Cell, collections::HashMap};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -50,6 +51,8 @@ pub struct Seen {
     pub total: Option<u64>,
     /// The next page's cursor.
     pub next: Option<String>,
+    /// Of what its records are told apart by: pages that agree in it are one page that is shown again.
+    pub sum: u64,
 }
 
 /// How pages are read.
@@ -89,15 +92,23 @@ pub struct Passes {
     pub pages: usize,
 }
 
-/// The pages can't be shown to be all.
+/// Why the pages can't be shown to be all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Incomplete {
-    /// Records seen.
-    pub distinct: usize,
-    /// Times listed.
-    pub passes: usize,
-    /// What the last pass's first page promised.
-    pub total: String,
+pub enum Incomplete {
+    /// They are fewer than the total says.
+    Short {
+        /// Records seen.
+        distinct: usize,
+        /// Times listed.
+        passes: usize,
+        /// What the last pass's first page promised.
+        total: String,
+    },
+    /// No total counts, and the last page comes again and again.
+    Endless {
+        /// Records seen.
+        distinct: usize,
+    },
 }
 
 /// Reads every page until the evidence is there.
@@ -115,10 +126,10 @@ pub async fn read_all<P: Pages>(pages: &P, rules: PassRules, progress: PageProgr
         tracing::info!(pass = done.passes, distinct, total, "the pages do not add up to the total");
     }
     let total = total.map_or_else(|| "nothing".to_owned(), |total| total.to_string());
-    Err(Incomplete { distinct: pages.distinct(), passes: done.passes, total }.into())
+    Err(Incomplete::Short { distinct: pages.distinct(), passes: done.passes, total }.into())
 }
 
-/// One pass. `end` is the number of the first page that was empty in the pass before.
+/// One pass. `end` is the number of the first page that was empty, or shown again, in the pass before.
 async fn pass<P: Pages>(
     pages: &P,
     walk: Walk,
@@ -140,7 +151,7 @@ async fn pass<P: Pages>(
     }
 }
 
-/// Goes by the first page's promise: the other pages side by side, as far as none is empty.
+/// Goes by the first page's promise: the other pages side by side, as far as each shows something else.
 async fn by_total<P: Pages>(
     pages: &P,
     first: Seen,
@@ -153,6 +164,7 @@ async fn by_total<P: Pages>(
     let count = if length == 0 { 1 } else { promised.div_ceil(length).clamp(1, usize::MAX - 1) };
     let before = end.replace(usize::MAX).min(count);
     progress(1, count);
+    let mut shown = HashMap::from([(first.sum, 1)]);
     let mut seen = vec![first];
     for numbers in [2..=before, before + 1..=count] {
         let positions =
@@ -162,8 +174,11 @@ async fn by_total<P: Pages>(
             asked.map(|position| async move { Ok::<_, P::Error>((position.number, pages.page(&position).await?)) });
         let mut others = stream::iter(asked).buffer_unordered(side_by_side);
         while let Some((number, other)) = others.try_next().await? {
+            let twin = shown.insert(other.sum, number);
             if other.records == 0 {
                 end.set(end.get().min(number));
+            } else if let Some(twin) = twin {
+                end.set(end.get().min(number.max(twin)));
             }
             seen.push(other);
             progress(seen.len(), count.min(end.get()).max(seen.len()));
@@ -192,7 +207,7 @@ async fn to_end<P: Pages>(
         }
         let distinct = pages.distinct();
         if distinct == before {
-            return Err(repeated(distinct, "full").into());
+            return Err(Incomplete::Endless { distinct }.into());
         }
         before = distinct;
         let page = pages.page(&Position { number: seen.len() + 1, offset, cursor: None }).await?;
@@ -208,17 +223,12 @@ async fn by_cursor<P: Pages>(pages: &P, first: Seen, progress: PageProgress<'_>)
         progress(seen.len(), seen.len());
         let Some(cursor) = next else { return Ok(seen) };
         if !cursors.insert(&cursor) {
-            return Err(repeated(pages.distinct(), "named").into());
+            return Err(Incomplete::Endless { distinct: pages.distinct() }.into());
         }
         let page = pages.page(&Position { number: seen.len() + 1, offset, cursor: Some(cursor) }).await?;
         (next, offset) = (page.next.clone(), offset + page.records);
         seen.push(page);
     }
-}
-
-fn repeated(distinct: usize, which: &str) -> Incomplete {
-    let total = format!("nothing to go by, for the last {which} page comes again and again");
-    Incomplete { distinct, passes: 1, total }
 }
 
 fn is_complete(seen: &[Seen], distinct: usize) -> bool {

@@ -21,6 +21,8 @@ pub struct Stop {
     reason: Arc<OnceLock<&'static str>>,
     /// Of the whole, whichever part writes.
     is_writing: Arc<AtomicBool>,
+    /// Of this part alone.
+    first_write: CancellationToken,
 }
 
 impl Stop {
@@ -31,7 +33,8 @@ impl Stop {
     #[must_use]
     pub fn child(&self) -> Self {
         let (begun, over) = (self.begun.child_token(), self.over.child_token());
-        Self { begun, over, reason: Arc::default(), is_writing: Arc::clone(&self.is_writing) }
+        let (is_writing, first_write) = (Arc::clone(&self.is_writing), CancellationToken::new());
+        Self { begun, over, reason: Arc::default(), is_writing, first_write }
     }
 
     /// From now on no call begins; after [`Stop::GRACE`] writes in flight are cut. Returns then. The first reason counts.
@@ -51,6 +54,12 @@ impl Stop {
     /// A write begins: until its outcome is told, nobody may end in the middle.
     pub fn write_begins(&self) {
         self.is_writing.store(true, Ordering::SeqCst);
+        self.first_write.cancel();
+    }
+
+    /// Returns when the first write of this part has begun.
+    pub async fn first_write(&self) {
+        self.first_write.cancelled().await;
     }
 
     /// Everything that was written is told.

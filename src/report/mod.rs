@@ -267,6 +267,6 @@ fn exit_of(error: &explo::Error) -> Exit {
         | explo::Error::Unclear { .. }
         | explo::Error::GaveUp { .. }
         | explo::Error::Outage { .. }
-        | explo::Error::Incomplete { .. } => Exit::Failed,
+        | explo::Error::Incomplete(_) => Exit::Failed,
     }
 }

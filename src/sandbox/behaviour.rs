@@ -37,7 +37,7 @@ pub struct Behaviour {
     /// Added to the total, which stays 0 or more: 0
     #[arg(long, default_value_t, value_name = "N", allow_negative_numbers = true, help_heading = LISTING)]
     pub total_plus: isize,
-    /// A page past the end: 404, empty
+    /// A page past the end: 404, empty, first, last
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
     pub past_end: PastEnd,
     /// Order: created, newest, shuffled (anew for each call)

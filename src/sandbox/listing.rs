@@ -80,7 +80,13 @@ pub(super) fn list(
         let all = Value::Customers(found.into_iter().map(view).collect());
         return Reply::json(200, &Object::new(behaviour).succeeded(true, behaviour).with(customers, all));
     };
-    let page: Vec<_> = found.into_iter().skip(size.saturating_mul(number.max(1) - 1)).take(size).map(view).collect();
+    let last = found.len().div_ceil(size).max(1);
+    let shown = match behaviour.past_end {
+        PastEnd::First if number > last => 1,
+        PastEnd::Last => number.min(last),
+        PastEnd::NotFound | PastEnd::Empty | PastEnd::First => number,
+    };
+    let page: Vec<_> = found.into_iter().skip(size.saturating_mul(shown.max(1) - 1)).take(size).map(view).collect();
     if number == 0 || (page.is_empty() && number > 1 && behaviour.past_end == PastEnd::NotFound) {
         return Reply::detail(404, "Invalid page.");
     }

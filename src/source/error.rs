@@ -106,18 +106,8 @@ pub enum Error {
         records: String,
     },
     /// The pages can't be shown to be all, so nothing may be planned on them.
-    #[error(
-        "the records do not add up: {distinct} distinct ones in {passes} passes, but the total says {total}. Nothing was \
-         planned. If what source.total points at counts something else, set it to \"\""
-    )]
-    Incomplete {
-        /// Records seen.
-        distinct: usize,
-        /// Times read.
-        passes: usize,
-        /// What the last pass's first page promised.
-        total: String,
-    },
+    #[error("the records do not add up: {}", incomplete(.0))]
+    Incomplete(Incomplete),
     /// Pointers that find nothing in any record.
     #[error("in {records} records nothing is found by {}: check source.columns and source.record_id", .pointers.join(", "))]
     Pointers {
@@ -129,8 +119,20 @@ pub enum Error {
 }
 
 impl From<Incomplete> for Error {
-    fn from(Incomplete { distinct, passes, total }: Incomplete) -> Self {
-        Self::Incomplete { distinct, passes, total }
+    fn from(incomplete: Incomplete) -> Self {
+        Self::Incomplete(incomplete)
+    }
+}
+
+fn incomplete(why: &Incomplete) -> String {
+    match why {
+        Incomplete::Short { distinct, passes, total } => format!(
+            "{distinct} distinct ones in {passes} passes, but the total says {total}. Nothing was planned. If what \
+             source.total points at counts something else, set it to \"\""
+        ),
+        Incomplete::Endless { distinct } => format!(
+            "after {distinct} distinct ones the last page comes again and again. Nothing was planned. See source.paging and source.page_parameter"
+        ),
     }
 }
 

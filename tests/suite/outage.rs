@@ -48,6 +48,16 @@ async fn seventeen_tenants_that_always_fail_keep_nobody_else_waiting(#[case] kin
 }
 
 #[tokio::test]
+async fn nine_tenants_that_are_always_throttled_keep_nobody_else_waiting() {
+    let (_database, sandbox, program) = sides(30).await;
+    break_off(&sandbox, FaultKind::Throttle(Some(1)), 0..9);
+    let (code, report) = program.sync(&["--max-duration", "10s"]).await;
+    // Whose turn came, and who was then stopped, has failed.
+    assert_eq!((code, outcomes(&report)), (75, [21, 9, 0]), "{report}");
+    assert!(report["calls"]["made"]["create_customer"].as_u64() >= Some(2 * 9 + 21), "{report}");
+}
+
+#[tokio::test]
 async fn what_fails_at_first_goes_behind_all_others() {
     let (_database, sandbox, program) = sides(5).await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(503)).of([id(0)]).times(1)));

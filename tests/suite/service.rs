@@ -160,6 +160,29 @@ async fn sigterm_lets_a_call_in_flight_end_and_begins_no_other() {
     assert_eq!(sandbox.customers().len(), 1);
 }
 
+#[tokio::test]
+async fn the_time_of_a_run_begins_with_its_first_write() {
+    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    // Listing takes longer than a run may, and so does the first create.
+    let slow = |asked: &crate::support::Asked<'_>| {
+        let is_slow = ["customers", "create_customer"].contains(&asked.endpoint) && asked.before == 0;
+        std::thread::sleep(Duration::from_millis(if is_slow { 1500 } else { 0 }));
+        None
+    };
+    let url = before_on_its_own_thread(&sandbox, slow).await;
+    let program = daemon(&database, &sandbox)
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
+        .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1")
+        .with("EXPLO_SYNC__SCHEDULE__MAX_RUN", "1s");
+    let mut daemon = Daemon::start(&program, &[]);
+    let ended = daemon.says("run ended").await;
+    assert!(ended.contains(r#""applied":1"#) && ended.contains(r#""deferred":1"#), "{ended}");
+    let next = daemon.says("run ended").await;
+    assert!(next.contains(r#""applied":1"#) && next.contains(r#""deferred":0"#), "{next}");
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0));
+}
+
 /// The interceptor blocks its thread, so it gets one.
 async fn before_on_its_own_thread(
     sandbox: &Sandbox,

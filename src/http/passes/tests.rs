@@ -15,6 +15,16 @@ struct Numbers {
     passes_until_whole: Cell<usize>,
     /// What is on this page from the second pass on, by its place.
     returns: Option<(usize, Vec<u32>)>,
+    /// What is shown past the end.
+    past_the_end: PastTheEnd,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum PastTheEnd {
+    Nothing,
+    FirstPage,
+    LastPage,
+    AllAgain,
 }
 
 impl Pages for Numbers {
@@ -22,7 +32,14 @@ impl Pages for Numbers {
 
     async fn page(&self, position: &Position) -> Result<Seen, Incomplete> {
         self.asked.borrow_mut().push(position.clone());
-        let (mut numbers, next) = self.pages.get(position.number - 1).cloned().unwrap_or_default();
+        let (place, pages) = (position.number - 1, self.pages.len());
+        let place = match self.past_the_end {
+            PastTheEnd::FirstPage if place >= pages => 0,
+            PastTheEnd::LastPage => place.min(pages - 1),
+            PastTheEnd::AllAgain => place % pages,
+            PastTheEnd::Nothing | PastTheEnd::FirstPage => place,
+        };
+        let (mut numbers, next) = self.pages.get(place).cloned().unwrap_or_default();
         let passes = self.asked.borrow().iter().filter(|position| position.number == 1).count();
         if let Some((_, returned)) =
             self.returns.as_ref().filter(|(place, _)| passes > 1 && place + 1 == position.number)
@@ -36,7 +53,8 @@ impl Pages for Numbers {
         for number in numbers.iter().skip(lacks) {
             self.distinct.borrow_mut().insert(&number.to_string());
         }
-        Ok(Seen { records: numbers.len(), total: self.total, next: next.map(str::to_owned) })
+        let sum = numbers.iter().map(|number| u64::from(*number) + 1).sum();
+        Ok(Seen { records: numbers.len(), total: self.total, next: next.map(str::to_owned), sum })
     }
 
     fn distinct(&self) -> usize {
@@ -52,6 +70,7 @@ fn numbers(pages: &[(&[u32], Option<&'static str>)], total: Option<u64>, passes:
         distinct: RefCell::default(),
         passes_until_whole: Cell::new(passes),
         returns: None,
+        past_the_end: PastTheEnd::Nothing,
     }
 }
 
@@ -69,7 +88,7 @@ async fn cursors_are_followed_to_the_page_that_names_none_and_the_total_counts_w
         assert_eq!(asked, [None, Some("a".to_owned()), Some("b".to_owned())]);
     }
     let short = read(&numbers(&pages, Some(4), 1), Walk::ByCursor).await;
-    assert_eq!(short, Err(Incomplete { distinct: 3, passes: 3, total: "4".to_owned() }));
+    assert_eq!(short, Err(Incomplete::Short { distinct: 3, passes: 3, total: "4".to_owned() }));
     let mended = read(&numbers(&pages, Some(3), 2), Walk::ByCursor).await;
     assert_eq!(mended, Ok(Passes { passes: 2, pages: 6 }));
 }
@@ -78,7 +97,7 @@ async fn cursors_are_followed_to_the_page_that_names_none_and_the_total_counts_w
 async fn cursors_that_go_in_a_circle_end() {
     let pages: [(&[u32], _); 4] = [(&[1], Some("a")), (&[2], Some("b")), (&[3], Some("a")), (&[1], Some("b"))];
     let turned = read(&numbers(&pages, None, 1), Walk::ByCursor).await.unwrap_err();
-    assert!(turned.total.contains("again and again"), "{turned:?}");
+    assert_eq!(turned, Incomplete::Endless { distinct: 3 });
 }
 
 #[tokio::test]
@@ -139,7 +158,7 @@ async fn behind_an_empty_page_no_further_one_is_asked_for(
     if passes < PASSES {
         assert_eq!(read, Ok(Passes { passes, pages }));
     } else {
-        assert_eq!(read, Err(Incomplete { distinct: 10, passes, total: total.to_string() }));
+        assert_eq!(read, Err(Incomplete::Short { distinct: 10, passes, total: total.to_string() }));
     }
     let expected: Vec<Vec<usize>> = expected.iter().cloned().map(Iterator::collect).collect();
     assert_eq!(asked(&numbers), expected);
@@ -149,6 +168,35 @@ async fn behind_an_empty_page_no_further_one_is_asked_for(
 async fn a_page_that_is_empty_once_is_read_in_the_next_pass_and_those_behind_it() {
     let mut numbers = ten(2, 10);
     let second = std::mem::take(&mut numbers.pages[1].0);
+    numbers.returns = Some((1, second));
+    let read = read(&numbers, Walk::ByTotal { side_by_side: 1, is_doubted: false }).await;
+    assert_eq!(read, Ok(Passes { passes: 2, pages: 7 }));
+    assert_eq!(asked(&numbers), [vec![1, 2], vec![1, 2, 3, 4, 5]]);
+}
+
+#[rstest]
+#[case::one_page(10, 3000, &[1..=4, 1..=2, 1..=2])]
+#[case::absurd(4, 1_000_000_000, &[1..=6, 1..=4, 1..=4])]
+#[case::one_too_many(4, 13, &[1..=4, 1..=4, 1..=4])]
+#[case::right(4, 10, &[1..=3])]
+#[tokio::test]
+async fn behind_a_page_that_is_shown_again_no_further_one_is_asked_for(
+    #[case] length: usize,
+    #[case] total: u64,
+    #[case] expected: &[std::ops::RangeInclusive<usize>],
+    #[values(PastTheEnd::FirstPage, PastTheEnd::LastPage, PastTheEnd::AllAgain)] past_the_end: PastTheEnd,
+) {
+    let numbers = Numbers { past_the_end, ..ten(length, total) };
+    let read = read(&numbers, Walk::ByTotal { side_by_side: 3, is_doubted: false }).await;
+    assert_eq!(read.is_ok(), total == 10, "{read:?}");
+    let expected: Vec<Vec<usize>> = expected.iter().cloned().map(Iterator::collect).collect();
+    assert_eq!(asked(&numbers), expected);
+}
+
+#[tokio::test]
+async fn a_page_that_is_shown_again_once_is_no_end_in_the_next_pass() {
+    let mut numbers = ten(2, 10);
+    let second = std::mem::replace(&mut numbers.pages[1].0, vec![0, 1]);
     numbers.returns = Some((1, second));
     let read = read(&numbers, Walk::ByTotal { side_by_side: 1, is_doubted: false }).await;
     assert_eq!(read, Ok(Passes { passes: 2, pages: 7 }));

@@ -62,6 +62,10 @@ pub enum PastEnd {
     NotFound,
     /// A page without customers.
     Empty,
+    /// The first page again.
+    First,
+    /// The last page again.
+    Last,
 }
 
 /// The order of the listing.

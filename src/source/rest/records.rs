@@ -51,6 +51,7 @@ impl<'r, 't> Records<'r, 't> {
         })?;
         let list = settings.records.of(page).filter(|list| list.starts_with('[')).ok_or(Unusable::Shape)?;
         let mut taken = self.taken.lock().map_err(|_| Unusable::Shape)?;
+        taken.distinct.sum();
         let mut records = 0;
         for record in json::elements(list) {
             taken.add(&settings.record_id, record);
@@ -59,7 +60,7 @@ impl<'r, 't> Records<'r, 't> {
         let text = |pointer: &Pointer| characters(pointer.of(page)?);
         let total = settings.paging.total.as_ref().and_then(text).and_then(|total| total.parse().ok());
         let next = settings.paging.cursor().and_then(text).filter(|cursor| !cursor.is_empty());
-        Ok(Seen { records, total, next })
+        Ok(Seen { records, total, next, sum: taken.distinct.sum() })
     }
 }
 
@@ -99,6 +100,10 @@ impl Call for PageCall<'_> {
 
     fn outgoing(&self) -> Outgoing<'_> {
         Outgoing { method: Method::GET, path: "", query: &self.query, body: None }
+    }
+
+    fn documented(&self) -> &'static str {
+        "a list at source.records"
     }
 
     fn excerpt(&self, status: StatusCode, body: &[u8]) -> String {

@@ -69,7 +69,7 @@ impl Ended {
 
     /// Whether the listing could not be shown to be complete.
     pub fn is_incomplete(&self) -> bool {
-        matches!(self, Self::Failed(reconciler::Error::Explo(Error::Incomplete { .. })))
+        matches!(self, Self::Failed(reconciler::Error::Explo(Error::Incomplete(_))))
     }
 
     /// Whether the listing was taken for another team's.

@@ -17,7 +17,7 @@ pub fn behaviour(random: &mut SmallRng, is_steady: bool) -> Behaviour {
         unknown_parameters: [UnknownParameters::Ignored, UnknownParameters::Refused][pick(2)],
         total: [Total::TotalCount, Total::Count, Total::Both, Total::Missing][pick(4)],
         total_of: [TotalOf::Visible, TotalOf::All][pick(2)],
-        past_end: [PastEnd::NotFound, PastEnd::Empty][pick(2)],
+        past_end: [PastEnd::NotFound, PastEnd::Empty, PastEnd::First, PastEnd::Last][pick(4)],
         order: [Order::Created, Order::Newest, Order::Shuffled][pick(if is_steady { 2 } else { 3 })],
         churn: [
             vec![],

@@ -9,7 +9,8 @@ use explo_sync::{
     model::Tenant,
     plan::{EmailRule, TagRule},
     sandbox::{
-        Api, Behaviour, Existing, Fault, FaultKind, GroupShown, Markup, Odd, Order, Second, Store, Total, TotalOf, V2,
+        Api, Behaviour, Existing, Fault, FaultKind, GroupShown, Markup, Odd, Order, PastEnd, Second, Store, Total,
+        TotalOf, V2,
     },
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
@@ -41,12 +42,13 @@ pub struct Scenario {
 }
 
 /// Kinds of failures for good. Some are applied all the same.
-const FAILURES: [FaultKind; 12] = [
+const FAILURES: [FaultKind; 13] = [
     FaultKind::Status(500),
     FaultKind::Status(503),
     FaultKind::Status(409),
     FaultKind::Status(422),
     FaultKind::Forbidden,
+    FaultKind::Throttle(Some(60)),
     FaultKind::HangBefore,
     FaultKind::DropBefore,
     FaultKind::Html,
@@ -85,6 +87,10 @@ impl World {
         let random = &mut SmallRng::seed_from_u64(seed);
         let mut behaviour = habits::behaviour(random, is_steady);
         let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
+        // Where nothing but the end tells the end, there is one.
+        if !trust_total && matches!(behaviour.past_end, PastEnd::First | PastEnd::Last) {
+            behaviour.past_end = PastEnd::Empty;
+        }
         // Where a create writes to a customer that exists, one that a listing misses can't be spared,
         if (behaviour.order == Order::Shuffled || !behaviour.churn.is_empty()) && !trust_total {
             behaviour.existing = Existing::Left;
