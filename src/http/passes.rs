@@ -9,7 +9,10 @@
 //! page of the pass did, no further one is asked for. Of those under way at that time all are awaited, and the next pass goes
 //! beyond that page only if it is neither then.
 
-use std::{cell::Cell, collections::HashMap};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -199,19 +202,18 @@ async fn to_end<P: Pages>(
     least: usize,
     progress: PageProgress<'_>,
 ) -> Result<Vec<Seen>, P::Error> {
-    let (mut offset, mut length, mut seen, mut before) = (first.records, first.records, vec![first], 0);
+    let mut shown = HashSet::from([first.sum]);
+    let (mut offset, mut length, mut seen) = (first.records, first.records, vec![first]);
     loop {
         progress(seen.len(), seen.len());
         if length < least.max(1) {
             return Ok(seen);
         }
-        let distinct = pages.distinct();
-        if distinct == before {
-            return Err(Incomplete::Endless { distinct }.into());
-        }
-        before = distinct;
         let page = pages.page(&Position { number: seen.len() + 1, offset, cursor: None }).await?;
         (length, offset) = (page.records, offset + page.records);
+        if length > 0 && !shown.insert(page.sum) {
+            return Err(Incomplete::Endless { distinct: pages.distinct() }.into());
+        }
         seen.push(page);
     }
 }
