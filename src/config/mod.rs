@@ -28,7 +28,7 @@ use draft::Draft;
 pub use layers::{Environment, Layers};
 pub use ledger_alone::ledger_alone;
 pub use schema::schema;
-use source::{check_url, source};
+use source::{source, way_out};
 
 /// Every key with its default, commented.
 pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");
@@ -200,9 +200,10 @@ fn ledger(
         return Some(Some(ledger::Sql::new(source.server().clone(), table?.clone(), instance?)));
     }
     let timeout = source.map_or(Duration::from_mins(1), AnySource::timeout);
-    let server = check_url(url.expose_secret(), "ledger.password_file")
-        .and_then(|()| Server::new(&url, password, ca_file, timeout))
-        .map_err(|reason| draft.mistake("ledger.url", &format!("must be empty, \"source\" or a URL: it {reason}")));
+    let server = Server::new(&url, password, ca_file, timeout).map_err(|reason| {
+        let reason = way_out(&reason, "ledger.password_file");
+        draft.mistake("ledger.url", &format!("must be empty, \"source\" or a URL: it {reason}"));
+    });
     Some(Some(ledger::Sql::new(server.ok()?, table?.clone(), instance?)))
 }
 

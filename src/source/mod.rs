@@ -3,6 +3,7 @@
 //! Promises: all of them, or an error; of a database in one snapshot. Nothing stays open afterwards, and nothing is ever
 //! written.
 
+mod address;
 mod any;
 mod cell;
 mod columns;

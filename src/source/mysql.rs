@@ -9,6 +9,7 @@ use sqlx::{
 };
 
 use super::{
+    address,
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, Loss, is_loopback, is_one_of, parameters, tls_mode},
     identifiers,
@@ -92,6 +93,9 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
         // In any other character set the server puts a question mark in place of what that one lacks.
         .charset("utf8mb4")
         .disable_statement_logging();
+    if let Some(host) = address::host(&server.url) {
+        options = options.host(&host);
+    }
     options = match tls_mode(&server.url).as_deref() {
         Some("disabled" | "verify_ca" | "verify_identity") => options,
         _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,

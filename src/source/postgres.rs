@@ -17,6 +17,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
+    address,
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, is_loopback, is_one_of, tls_mode},
     identifiers,
@@ -124,8 +125,13 @@ impl Dialect for PostgresDialect {
 
 /// Connects, with TLS verified unless the host is this machine.
 pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
-    let mut options =
-        PgConnectOptions::from_url(&server.url)?.application_name("explo-sync").disable_statement_logging();
+    let mut options = PgConnectOptions::from_url(&server.url)?.disable_statement_logging();
+    if options.get_application_name().is_none() {
+        options = options.application_name("explo-sync");
+    }
+    if let Some(host) = address::host(&server.url) {
+        options = options.host(&host);
+    }
     let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
     options = match tls_mode(&server.url).as_deref() {
         Some("disable" | "verify-ca" | "verify-full") => options,

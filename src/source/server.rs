@@ -6,6 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{MySqlConnection, PgConnection};
 use url::Url;
 
+use super::address;
+
 /// Where a database is, and what connecting takes.
 #[derive(Clone)]
 pub struct Server {
@@ -34,17 +36,13 @@ impl Server {
         ca_file: Option<PathBuf>,
         timeout: Duration,
     ) -> Result<Self, String> {
-        let url = Url::parse(url.expose_secret()).map_err(|error| format!("is not a URL: {error}"))?;
-        match kind(&url) {
-            Some(_) => Ok(Self { url, password, ca_file, timeout }),
-            None => Err(format!("begins with '{}:', not with postgres:, mysql:, mariadb: or sqlite:", url.scheme())),
-        }
+        Ok(Self { url: address::parse(url.expose_secret())?, password, ca_file, timeout })
     }
 
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        kind(&self.url).unwrap_or(Kind::Postgres)
+        address::kind(self.url.scheme()).unwrap_or(Kind::Postgres)
     }
 
     /// The longest silence.
@@ -78,15 +76,9 @@ impl Server {
     /// Host and database, for messages; without credentials.
     #[must_use]
     pub fn place(&self) -> String {
-        let port = self.url.port().map_or(String::new(), |port| format!(":{port}"));
         match self.kind() {
             Kind::Sqlite => format!("sqlite:{}", super::sqlite::path(&self.url)),
-            Kind::Postgres | Kind::MySql => format!(
-                "{}://{}{port}{}",
-                self.url.scheme(),
-                self.url.host_str().unwrap_or("localhost"),
-                self.url.path()
-            ),
+            Kind::Postgres | Kind::MySql => format!("{}://{}", self.url.scheme(), address::place(&self.url)),
         }
     }
 }
@@ -95,14 +87,5 @@ impl Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Server").field(&self.place()).finish()
-    }
-}
-
-fn kind(url: &Url) -> Option<Kind> {
-    match url.scheme() {
-        "postgres" | "postgresql" => Some(Kind::Postgres),
-        "mysql" | "mariadb" => Some(Kind::MySql),
-        "sqlite" => Some(Kind::Sqlite),
-        _ => None,
     }
 }

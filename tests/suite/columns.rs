@@ -1,6 +1,7 @@
 //! The columns of a query: every type of each database exact to the digit and byte, every kind of NULL and of invalid
 //! row, and the connection that they come through.
 
+mod address;
 mod connection;
 mod fields;
 mod lost;

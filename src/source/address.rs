@@ -1,0 +1,333 @@
+//! A database's URL, in the forms that PostgreSQL, MySQL and their hosts document, in the one form that the drivers take.
+//!
+//! A parameter that is not known, or that could not be honoured, is a mistake that names it: what a URL asks for is never
+//! ignored.
+
+use percent_encoding::percent_decode_str;
+use strsim::damerau_levenshtein;
+use url::{Host, Url};
+
+use super::server::Kind;
+use crate::model::shown;
+
+const POSTGRES: [&str; 11] = [
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "options",
+    "application_name",
+];
+
+const MYSQL: [&str; 5] = ["socket", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"];
+
+/// Other spellings of these, where `_` and `-` and the case make no difference.
+const SPELLINGS: [(&str, &str, &str); 7] = [
+    ("sslmode", "sslmode", "ssl-mode"),
+    ("sslca", "sslrootcert", "ssl-ca"),
+    ("sslrootcert", "sslrootcert", "ssl-ca"),
+    ("sslcert", "sslcert", "ssl-cert"),
+    ("sslkey", "sslkey", "ssl-key"),
+    ("applicationname", "application_name", "application_name"),
+    ("unixsocket", "host", "socket"),
+];
+
+/// What TLS a URL may ask for, by the names of both kinds: the drivers' names, then others.
+const MODES: [(&str, &str, &[&str]); 5] = [
+    ("disable", "disabled", &[]),
+    ("prefer", "preferred", &["allow"]),
+    ("require", "required", &[]),
+    ("verify-ca", "verify_ca", &[]),
+    ("verify-full", "verify_identity", &[]),
+];
+
+/// Parameters that ask for what is done anyway.
+const DONE_ANYWAY: [(&str, &[&str]); 5] = [
+    ("channel_binding", &["disable", "prefer"]),
+    ("gssencmode", &["disable", "prefer"]),
+    ("target_session_attrs", &["any"]),
+    ("client_encoding", &["utf8", "UTF8", "auto"]),
+    ("charset", &["utf8mb4"]),
+];
+
+/// Why not, and what instead, of parameters that are often met.
+const INSTEAD: [(&str, &str); 14] = [
+    ("schema", "write the schema before the names of tables, or options=-csearch_path%3D…"),
+    ("hostaddr", "write the address as the host"),
+    ("connect_timeout", "source.timeout bounds connecting too"),
+    ("connection_limit", "two connections are opened at the most, and one more for a ledger"),
+    ("pool_timeout", "there is no pool"),
+    ("pgbouncer", "nothing is to be told of a pooler"),
+    ("channel_binding", "this driver has none; TLS is verified instead"),
+    ("target_session_attrs", "name the host that may be read"),
+    ("service", "service files are not read"),
+    ("passfile", "use source.password_file"),
+    ("ssl", "write sslmode=require or sslmode=disable"),
+    ("usessl", "write ssl-mode=REQUIRED or ssl-mode=DISABLED"),
+    ("tls", "write ssl-mode=REQUIRED or ssl-mode=DISABLED"),
+    ("mode", "tenants are only read, and a ledger's file is made where it is missing"),
+];
+
+const SEVERAL: &str = "names several hosts: name one, or an address that leads to whichever is the primary";
+
+/// Parses a database's URL into what the drivers take; the mistake says no more of it than its parameters' names.
+pub(super) fn parse(text: &str) -> Result<Url, String> {
+    let Some((scheme, rest)) = text.split_once(':') else {
+        return Err("is not a URL that begins with postgres:, mysql:, mariadb: or sqlite:".to_owned());
+    };
+    let Some(kind) = kind(scheme) else {
+        return Err(format!("begins with '{scheme}:', not with postgres:, mysql:, mariadb: or sqlite:"));
+    };
+    if kind == Kind::Sqlite {
+        let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
+        return match url.query_pairs().next() {
+            None => Ok(url),
+            Some((name, _)) => Err(unknown(kind, &name)),
+        };
+    }
+    let Some(rest) = rest.strip_prefix("//") else {
+        return Err(format!("has no // behind '{scheme}:'"));
+    };
+    let (user, host, tail) = split(rest)?;
+    let mut implied = Vec::new();
+    let place = match (host, user) {
+        // A URL with a user has a host; without one the driver looks for a socket.
+        (Where::Nothing, Some(user)) if kind == Kind::Postgres => {
+            let (user, password) = user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password)));
+            implied.push(("user", decoded(user)));
+            implied.extend(password.map(|password| ("password", decoded(password))));
+            String::new()
+        }
+        (Where::Nothing, None) => String::new(),
+        (Where::Nothing, Some(user)) => format!("{user}@localhost"),
+        (Where::Host(host), user) => user.map_or(host.to_owned(), |user| format!("{user}@{host}")),
+        (Where::Socket(path), user) => {
+            implied.push((if kind == Kind::MySql { "socket" } else { "host" }, path));
+            user.map_or("localhost".to_owned(), |user| format!("{user}@localhost"))
+        }
+    };
+    let mut url =
+        Url::parse(&format!("{scheme}://{place}{tail}")).map_err(|error| format!("is not a URL ({error})"))?;
+    if url.path().contains('@') || url.fragment().is_some_and(|fragment| fragment.contains('@')) {
+        return Err("has an @ after its host".to_owned());
+    }
+    let given: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    url.set_query(None);
+    for (name, value) in &implied {
+        url.query_pairs_mut().append_pair(name, value);
+    }
+    for (name, value) in given {
+        set(&mut url, kind, &name, &value)?;
+    }
+    Ok(url)
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+pub(super) fn kind(scheme: &str) -> Option<Kind> {
+    match scheme {
+        "postgres" | "postgresql" => Some(Kind::Postgres),
+        "mysql" | "mariadb" => Some(Kind::MySql),
+        "sqlite" => Some(Kind::Sqlite),
+        _ => None,
+    }
+}
+
+/// The host, as the drivers take it: an IPv6 address without its brackets.
+pub(super) fn host(url: &Url) -> Option<String> {
+    let named = parameter(url, "host").filter(|host| !host.starts_with('/'));
+    named.or_else(|| match url.host()? {
+        Host::Ipv6(address) => Some(address.to_string()),
+        host => Some(host.to_string()).filter(|host| !host.is_empty()),
+    })
+}
+
+/// Server and database, for messages.
+pub(super) fn place(url: &Url) -> String {
+    let socket =
+        ["socket", "host"].into_iter().find_map(|name| parameter(url, name)).filter(|path| path.starts_with('/'));
+    let host = socket.map(|path| format!("({path})")).or_else(|| host(url)).unwrap_or_else(|| "localhost".to_owned());
+    let host = if host.contains(':') && !host.starts_with('(') { format!("[{host}]") } else { host };
+    let port = parameter(url, "port").or_else(|| url.port().map(|port| port.to_string()));
+    let port = port.map_or(String::new(), |port| format!(":{port}"));
+    let database = parameter(url, "dbname").map_or_else(|| url.path().to_owned(), |name| format!("/{name}"));
+    format!("{host}{port}{database}")
+}
+
+fn parameter(url: &Url, wanted: &str) -> Option<String> {
+    url.query_pairs().filter(|(name, _)| name == wanted).last().map(|(_, value)| value.into_owned())
+}
+
+/// Where the server is.
+enum Where<'t> {
+    Nothing,
+    /// With its port.
+    Host(&'t str),
+    Socket(String),
+}
+
+/// The user's part, the host, and what follows.
+fn split(rest: &str) -> Result<(Option<&str>, Where<'_>, &str), String> {
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    // MySQL writes the path of a socket between brackets.
+    if let Some(at) = rest.find("@(").filter(|at| *at < end) {
+        let (path, tail) = rest[at + 2..].split_once(')').ok_or("has a ( without its )")?;
+        return Ok((Some(&rest[..at]), Where::Socket(path.to_owned()), tail));
+    }
+    let (authority, tail) = rest.split_at(end);
+    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    if host.contains(',') {
+        return Err(SEVERAL.to_owned());
+    }
+    let path = decoded(host);
+    let host = match host {
+        "" => Where::Nothing,
+        _ if path.starts_with('/') => Where::Socket(path),
+        host => Where::Host(host),
+    };
+    Ok((user, host, tail))
+}
+
+/// Sets what a parameter asks for.
+fn set(url: &mut Url, kind: Kind, name: &str, value: &str) -> Result<(), String> {
+    if name.contains('@') {
+        return Err("has an @ after its host".to_owned());
+    }
+    if DONE_ANYWAY.iter().any(|(known, values)| *known == name && values.contains(&value)) {
+        return Ok(());
+    }
+    let bare = name.replace(['-', '_'], "").to_lowercase();
+    let spelled = SPELLINGS.iter().find(|(spelling, ..)| *spelling == bare);
+    let spelled = spelled.map(|(_, postgres, mysql)| if kind == Kind::MySql { mysql } else { postgres });
+    let known: &[&str] = if kind == Kind::MySql { &MYSQL } else { &POSTGRES };
+    let name = spelled.copied().unwrap_or(name);
+    let is_option = kind == Kind::Postgres && name.starts_with("options[") && name.ends_with(']');
+    let is_socket = name == "host" && value.starts_with('/');
+    if !(is_option || is_socket || known.contains(&name)) {
+        return Err(unknown(kind, name));
+    }
+    let value = match name {
+        "host" if value.contains(',') => return Err(SEVERAL.to_owned()),
+        "port" if value.parse::<u16>().is_err() => return Err("has a port that is no number up to 65535".to_owned()),
+        "sslmode" | "ssl-mode" => mode(kind, name, value)?,
+        _ => value,
+    };
+    let name = match (name, kind) {
+        // By this name both drivers know it.
+        ("ssl-mode", _) => "sslmode",
+        ("host", Kind::MySql) => "socket",
+        (name, _) => name,
+    };
+    url.query_pairs_mut().append_pair(name, value);
+    Ok(())
+}
+
+fn mode<'v>(kind: Kind, name: &str, value: &'v str) -> Result<&'v str, String> {
+    let mode = value.to_lowercase().replace('_', "-");
+    let is_it = |known: &&(&'static str, &str, &[&str])| {
+        known.0 == mode || known.1.replace('_', "-") == mode || known.2.contains(&&*mode)
+    };
+    let known = MODES.iter().find(is_it).map(|(postgres, mysql, _)| if kind == Kind::MySql { mysql } else { postgres });
+    known
+        .copied()
+        .ok_or_else(|| format!("has {name}={}: write disable, prefer, require, verify-ca or verify-full", shown(value)))
+}
+
+fn unknown(kind: Kind, name: &str) -> String {
+    let (of, known): (_, &[&str]) = match kind {
+        Kind::Postgres => ("PostgreSQL", &POSTGRES),
+        Kind::MySql => ("MySQL", &MYSQL),
+        Kind::Sqlite => ("SQLite", &[]),
+    };
+    let lower = name.to_lowercase();
+    let instead = INSTEAD.iter().find(|(met, _)| *met == lower).map(|(_, instead)| (*instead).to_owned());
+    let near = || {
+        known.iter().find(|known| damerau_levenshtein(known, &lower) <= 2).map(|near| format!("did you mean {near}?"))
+    };
+    let way_out = instead.or_else(near).unwrap_or_else(|| match known {
+        [] => "leave it out".to_owned(),
+        known => format!("leave it out, or use one of {}", known.join(", ")),
+    });
+    format!("has a parameter {} that is not supported for {of}: {way_out}", shown(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::plain("postgres://u:p@db.example:5433/app", "db.example:5433/app")]
+    #[case::no_port("postgresql://u@db.example/app", "db.example/app")]
+    #[case::ipv6("postgres://u:p@[::1]:5432/db", "[::1]:5432/db")]
+    #[case::ipv6_of_mysql("mysql://u:p@[2001:db8::7]/db", "[2001:db8::7]/db")]
+    #[case::cloud_sql("postgres://u:p@/db?host=/cloudsql/a:b:c", "(/cloudsql/a:b:c)/db")]
+    #[case::nobody_nowhere("postgres:///db", "localhost/db")]
+    #[case::somebody_nowhere("postgres://u:p@/db", "localhost/db")]
+    #[case::socket_as_host("postgres://%2Fvar%2Frun%2Fpostgresql/db", "(/var/run/postgresql)/db")]
+    #[case::socket_as_host_of_somebody("postgres://u@%2Ftmp:5433/db", "(/tmp:5433)/db")]
+    #[case::all_as_parameters("postgresql://?host=h&port=5433&dbname=d&user=u&password=p", "h:5433/d")]
+    #[case::parameters_win("postgresql://a:1/b?host=h&port=5433&dbname=d", "h:5433/d")]
+    #[case::ipv6_as_parameter("postgresql:///d?host=::1&user=u", "[::1]/d")]
+    #[case::socket("mysql://u@/db?socket=/run/mysqld/mysqld.sock", "(/run/mysqld/mysqld.sock)/db")]
+    #[case::socket_in_brackets("mysql://u:p@(/run/mysqld/mysqld.sock)/db", "(/run/mysqld/mysqld.sock)/db")]
+    #[case::socket_encoded("mysql://u@%2Frun%2Fmysqld.sock/db", "(/run/mysqld.sock)/db")]
+    #[case::mysql_nowhere("mysql://u:p@/db", "localhost/db")]
+    #[case::neon("postgres://u:p@h/db?sslmode=require&channel_binding=prefer", "h/db")]
+    #[case::rds(
+        "postgres://u:p@h.rds.example:5432/db?sslmode=verify-full&sslrootcert=/ca.pem",
+        "h.rds.example:5432/db"
+    )]
+    #[case::options("postgres://u@h/db?options=-csearch_path%3Dapp&application_name=x", "h/db")]
+    fn these_are_taken(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(place(&parse(text).unwrap()), expected);
+    }
+
+    #[rstest]
+    #[case("postgres://h/d?sslmode=VERIFY_IDENTITY", "verify-full")]
+    #[case("postgres://h/d?ssl-mode=disabled", "disable")]
+    #[case("postgres://h/d?sslmode=allow", "prefer")]
+    #[case("mysql://h/d?sslmode=disable", "disabled")]
+    #[case("mysql://h/d?ssl_mode=verify-full", "verify_identity")]
+    #[case("mariadb://h/d?ssl-mode=REQUIRED", "required")]
+    fn tls_is_named_as_either_kind_does(#[case] text: &str, #[case] mode: &str) {
+        assert_eq!(parameter(&parse(text).unwrap(), "sslmode").as_deref(), Some(mode));
+    }
+
+    #[rstest]
+    #[case("postgres://a,b:5433/d", "several hosts")]
+    #[case("postgres:///d?host=a,b", "several hosts")]
+    #[case("postgres://h/d?schema=app", "schema")]
+    #[case("postgres://h/d?immutable=1", "immutable")]
+    #[case("postgres://h/d?sslmod=disable", "did you mean sslmode?")]
+    #[case("postgres://h/d?sslmode=on", "sslmode=on")]
+    #[case("postgres://h/d?channel_binding=require", "channel_binding")]
+    #[case("postgres://h/d?target_session_attrs=read-write", "target_session_attrs")]
+    #[case("postgres://h/d?connect_timeout=10", "source.timeout")]
+    #[case("postgres://h/d?pgbouncer=true", "pooler")]
+    #[case("postgres://h:x/d", "is not a URL")]
+    #[case("postgres://u:p/w@h/d", "is not a URL")]
+    #[case("postgres://u:1/w@h/d", "has an @")]
+    #[case("postgres://h/d?port=x", "port")]
+    #[case("mysql://h/d?useSSL=false", "ssl-mode=DISABLED")]
+    #[case("mysql://h/d?charset=latin1", "charset")]
+    #[case("mysql://h/d?parseTime=true", "parseTime")]
+    #[case("mysql://u@(/run/x.sock/d", "without its )")]
+    #[case("sqlite:a.db?immutable=1", "immutable")]
+    #[case("sqlite:a.db?mode=ro", "only read")]
+    #[case("oracle://h/d", "oracle")]
+    #[case("postgres:d", "no //")]
+    #[case("h/d", "is not a URL")]
+    fn others_are_named(#[case] text: &str, #[case] told: &str) {
+        let reason = parse(text).unwrap_err();
+        assert!(reason.contains(told), "{reason}");
+    }
+}
