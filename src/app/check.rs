@@ -1,6 +1,7 @@
 //! `check`: everything that a run needs, tried one by one.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Write},
     time::Duration,
 };
@@ -11,11 +12,16 @@ use super::{Context, instance::Instance, lock, now, pair, terminal::safe};
 use crate::{
     explo::{FirstPage, Stop},
     ledger::{self, Found, Pair, State},
-    lock::Attempt,
+    lock::{Attempt, Lock},
     model::shown,
-    report::Exit,
+    plan::{Fingerprints, Index},
+    report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
 };
+
+/// Reasons that are told, and ids of each.
+const REASONS: usize = 10;
+const NAMED: usize = 3;
 
 /// Tries both sides, whatever the other says; the worst finding is the exit code.
 pub(super) async fn check(context: &Context) -> io::Result<u8> {
@@ -37,25 +43,36 @@ async fn findings(context: &Context) -> io::Result<u8> {
         }
     };
     writeln!(out, "ok    config    instance {}", instance.config.name)?;
-    let mut found = vec![source(&instance, &mut out).await?];
-    // Without a connection there is no lock to try, and it was said already.
-    if found[0] == Exit::Success {
-        found.push(lock_of(context, &instance, &mut out).await?);
-    }
+    let mut found = source(context, &instance, &mut out).await?;
     found.push(ledger(&instance, &mut out).await?);
     found.push(explo(&instance, &mut out).await?);
     schedule(&instance, &mut out)?;
-    let worst = [Exit::Config, Exit::Credentials, Exit::Failed].into_iter().find(|exit| found.contains(exit));
+    let order = [Exit::Config, Exit::Credentials, Exit::Failed, Exit::Partial];
+    let worst = order.into_iter().find(|exit| found.contains(exit));
     Ok(worst.unwrap_or(Exit::Success) as u8)
 }
 
-async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
-    let found = match &instance.config.source {
+/// The query, then the lock, and all rows while it is held: as a run does it.
+async fn source(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Vec<Exit>> {
+    let columns = match &instance.config.source {
         AnySource::Sql(sql) => query(sql, out).await?,
         AnySource::Rest(rest) => records(rest, out).await?,
     };
-    let Err(error) = found else { return Ok(Exit::Success) };
-    let failing = match &error {
+    if let Err(error) = columns {
+        return Ok(vec![unreadable(&error, out)?]);
+    }
+    let (lock, mut found) = lock_of(context, instance, out).await?;
+    if let AnySource::Sql(sql) = &instance.config.source {
+        found.push(rows(sql, out).await?);
+    }
+    if let Some(lock) = lock {
+        lock.release().await;
+    }
+    Ok(found)
+}
+
+fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
+    let failing = match error {
         Error::Connect { .. } | Error::Timeout { .. } => "database",
         Error::Query { .. }
         | Error::Lost { .. }
@@ -70,6 +87,32 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
 }
 
+/// Reads them all: what can't be planned is told by reasons.
+async fn rows(sql: &Sql, out: &mut impl Write) -> io::Result<Exit> {
+    let mut index = Index::new(Fingerprints::new(0));
+    if let Err(error) = sql.read(&mut |rows| index.insert(rows)).await {
+        return unreadable(&error, out);
+    }
+    let invalid = index.invalid();
+    writeln!(out, "ok    rows      {}", grouped(index.rows()))?;
+    if invalid.is_empty() {
+        return Ok(Exit::Success);
+    }
+    let mut reasons = BTreeMap::<_, Vec<_>>::new();
+    for (provided_id, reason) in invalid {
+        reasons.entry(reason).or_default().push(provided_id.as_deref().map_or("(no id)".to_owned(), shown));
+    }
+    for (reason, ids) in reasons.iter().take(REASONS) {
+        let more = if ids.len() > NAMED { ", …" } else { "" };
+        let named = ids[..ids.len().min(NAMED)].join(", ");
+        writeln!(out, "fail  rows      {} invalid, {named}{more}: {}", grouped(ids.len()), safe(reason))?;
+    }
+    if reasons.len() > REASONS {
+        writeln!(out, "fail  rows      … and {} reasons more", grouped(reasons.len() - REASONS))?;
+    }
+    Ok(Exit::Partial)
+}
+
 async fn query(sql: &Sql, out: &mut impl Write) -> io::Result<Result<(), Error>> {
     let columns = match sql.columns().await {
         Ok(columns) => columns,
@@ -80,6 +123,9 @@ async fn query(sql: &Sql, out: &mut impl Write) -> io::Result<Result<(), Error>>
     writeln!(out, "ok    query     {}", names.join(", "))?;
     if sql.has_query_one() {
         writeln!(out, "ok    query_one the same columns, for one id")?;
+    }
+    if !columns.iter().any(|(name, _)| name == "name") {
+        writeln!(out, "warn  query     without a column name no customer can be created")?;
     }
     Ok(Ok(()))
 }
@@ -99,12 +145,15 @@ async fn records(rest: &Rest, out: &mut impl Write) -> io::Result<Result<(), Err
     Ok(Ok(()))
 }
 
-/// Takes the lock and gives it back.
-async fn lock_of(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+async fn lock_of(
+    context: &Context,
+    instance: &Instance,
+    out: &mut impl Write,
+) -> io::Result<(Option<Lock>, Vec<Exit>)> {
     match lock::acquire(&context.watch, &instance.config, Duration::ZERO, &context.stop).await {
         Ok(Attempt::Acquired(lock)) => {
-            lock.release().await;
             writeln!(out, "ok    lock      one run at a time")?;
+            return Ok((Some(lock), Vec::new()));
         }
         Ok(Attempt::Busy | Attempt::Stopped) => writeln!(out, "ok    lock      a run holds it now")?,
         Ok(Attempt::Unavailable(reason)) => {
@@ -112,10 +161,10 @@ async fn lock_of(context: &Context, instance: &Instance, out: &mut impl Write) -
         }
         Err(error) => {
             writeln!(out, "fail  lock      {}", safe(&error.to_string()))?;
-            return Ok(Exit::Failed);
+            return Ok((None, vec![Exit::Failed]));
         }
     }
-    Ok(Exit::Success)
+    Ok((None, Vec::new()))
 }
 
 /// Whether it can be read and written, asked without writing.

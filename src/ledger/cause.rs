@@ -3,7 +3,7 @@
 use super::dialect::Dialect;
 use crate::{
     model::{cut, printable},
-    source,
+    source::causes::words,
 };
 
 /// Characters that are told.
@@ -18,7 +18,7 @@ const BRACKETS: [char; 6] = ['(', ')', '[', ']', '{', '}'];
 
 /// The words of the driver or the database on one line. Of a trigger's words, and of those about values, none are told.
 pub(super) fn cause<D: Dialect>(error: &sqlx::Error) -> String {
-    let Some(database) = error.as_database_error() else { return source::cause(error) };
+    let Some(database) = error.as_database_error() else { return words(error) };
     let code = database.code().map_or(String::new(), |code| format!(" (code {code})"));
     if !D::may_quote(error) {
         return cut(printable(&masked(database.message())), LONGEST) + &code;

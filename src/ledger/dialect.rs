@@ -24,6 +24,9 @@ pub(super) type Columns = [(&'static str, &'static str); 18];
 /// In the place of columns that every ledger has, with the key behind them.
 pub(super) const KEY: [&str; 3] = ["instance", "provided_id", "PRIMARY KEY"];
 
+/// What stands against any entry of anybody.
+pub(super) const READ_ONLY: &str = "the server is read-only";
+
 /// The columns that hold a time.
 pub(super) const TIMES: [&str; 6] =
     ["next_try", "parents_checked_at", "row_gone_since", "customer_gone_since", "listed_at", "synced_at"];

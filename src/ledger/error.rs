@@ -6,11 +6,11 @@ use super::Pair;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection.
-    #[error("can't connect to the ledger in {place}: {cause}; check ledger.url and its password")]
+    #[error("can't connect to the ledger in {place}: {cause}")]
     Connect {
         /// Host and database.
         place: String,
-        /// The driver's words.
+        /// The driver's words, and the way out.
         cause: String,
     },
     /// The role lacks a right.

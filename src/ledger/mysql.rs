@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mys
 
 use super::{
     Table,
-    dialect::{Access, COUNTS, Columns, Connection, Dialect, NO_KEY, Statement, TIMES, code},
+    dialect::{Access, COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, code},
 };
 use crate::source::Server;
 
@@ -74,7 +74,7 @@ impl Dialect for MySqlDialect {
     async fn objection(
         connection: &mut Connection<Self>,
         _: &Server,
-        _: &Table,
+        table: &Table,
         statement: &Statement,
     ) -> sqlx::Result<Option<String>> {
         let (Statement::Create(sql) | Statement::Insert(sql)) = statement else {
@@ -85,9 +85,19 @@ impl Dialect for MySqlDialect {
         };
         let prepared = connection.prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map(drop);
         match prepared {
-            Err(error) if Self::is_denied(&error) => Ok(Some(crate::source::cause(&error))),
+            Err(error) if Self::is_denied(&error) => Ok(Some(crate::source::causes::words(&error))),
             Err(error) => Err(error),
-            Ok(()) => connection.clear_cached_statements().await.map(|()| None),
+            Ok(()) => {
+                connection.clear_cached_statements().await?;
+                // Whether the server takes any write is judged only when one is carried out, be it one of no row.
+                let of_no_row = format!("UPDATE {} SET token = token WHERE 1 = 0", table.quoted(Self::QUOTE));
+                let is_asked = matches!(statement, Statement::Insert(_));
+                let written = raw_sql(AssertSqlSafe(of_no_row)).execute(connection);
+                match if is_asked { written.await.map(drop) } else { Ok(()) } {
+                    Err(error) if Self::is_denied(&error) => Ok(Some(READ_ONLY.to_owned())),
+                    written => written.map(|()| None),
+                }
+            }
         }
     }
 

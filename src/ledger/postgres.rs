@@ -4,7 +4,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row, postgres::PgDatabaseError, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, code, columns},
+    dialect::{Access, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, code, columns},
 };
 use crate::source::Server;
 
@@ -59,7 +59,7 @@ impl Dialect for PostgresDialect {
                 ["SELECT", "INSERT", "UPDATE"].map(lacks).join(" ")
             }
         };
-        let is_open = wrong("the server is read-only", "current_setting('transaction_read_only') = 'off'");
+        let is_open = wrong(READ_ONLY, "current_setting('transaction_read_only') = 'off'");
         let sql = format!("SELECT CASE {may} {is_open} END");
         let row = raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?;
         row.try_get_unchecked(0)

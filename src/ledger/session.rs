@@ -12,7 +12,7 @@ use super::{
     Error, Sql,
     cause::cause,
     ddl,
-    dialect::{Connection, Dialect, Statement, in_time, is_late},
+    dialect::{Connection, Dialect, READ_ONLY, Statement, in_time, is_late},
     row::{self, Row as Cells},
     whose::{Claim, Whose},
 };
@@ -67,7 +67,7 @@ where
         if is_late(error) {
             self.ledger.late()
         } else if D::is_denied(error) {
-            self.ledger.denied(cause)
+            self.ledger.denied(error, cause)
         } else {
             Error::Failed { place: self.ledger.place(), cause }
         }
@@ -187,10 +187,12 @@ where
 
     /// Where columns are missing, the way out names them.
     fn refused(&self, cause: String, additions: &[String]) -> Error {
-        if additions.is_empty() {
-            return self.ledger.denied(cause);
-        }
-        self.ledger.closed(cause, format!("it lacks columns: let its owner run {}", additions.join("; ")))
+        let way_out = match additions {
+            _ if cause == READ_ONLY => "name the primary in ledger.url".to_owned(),
+            [] => self.ledger.grants(),
+            additions => format!("it lacks columns: let its owner run {}", additions.join("; ")),
+        };
+        self.ledger.closed(cause, way_out)
     }
 
     /// What is remembered, by id, and whose ledger it is, where that is said.

@@ -14,7 +14,10 @@ use super::{
 use crate::{
     model::shown,
     plan::{Entry, Findings},
-    source::{self, Kind, Server},
+    source::{
+        Kind, Server,
+        causes::{self, Keys},
+    },
 };
 
 /// Bytes of an id that the key takes; MySQL's index has room for no more than 3,072, PostgreSQL's for 2,704.
@@ -123,7 +126,7 @@ impl Sql {
     /// The same of a file that is not there yet.
     fn check_file(&self) -> Result<Found, Error> {
         let found = Found { state: State::Missing, whose: None };
-        sqlite::refusal(&self.server.file()).map_or(Ok(found), |cause| Err(self.denied(cause)))
+        sqlite::refusal(&self.server.file()).map_or(Ok(found), |cause| Err(self.closed(cause, self.grants())))
     }
 
     /// Makes it this pair's, whoever's it was, and forgets all that it knew of customers, so that no token is found in it that
@@ -159,15 +162,24 @@ impl Sql {
             Ok(connection) => Ok(connection.map(|connection| Session { ledger: self, connection })),
             Err(error) if is_late(&error) => Err(self.late()),
             // There was no statement yet that could bring a value.
-            Err(error) if D::is_denied(&error) => Err(self.denied(source::cause(&error))),
-            Err(error) => Err(Error::Connect { place: self.server.place(), cause: source::cause(&error) }),
+            Err(error) if D::is_denied(&error) => Err(self.denied(&error, causes::words(&error))),
+            Err(error) => {
+                let cause = causes::unreachable(&error, Keys::LEDGER);
+                Err(Error::Connect { place: self.server.place(), cause })
+            }
         }
     }
 
-    /// The way out names the grant.
-    pub(super) fn denied(&self, cause: String) -> Error {
+    /// The way out names the primary or the grant.
+    pub(super) fn denied(&self, error: &sqlx::Error, cause: String) -> Error {
+        let primary = causes::primary(error, Keys::LEDGER);
+        self.closed(cause, primary.unwrap_or_else(|| self.grants()))
+    }
+
+    /// What gives the rights that are needed.
+    pub(super) fn grants(&self) -> String {
         let role = self.role();
-        let way_out = match self.server.kind() {
+        match self.server.kind() {
             Kind::Sqlite => "make the file and its directory writable for the user that runs this".to_owned(),
             Kind::Postgres | Kind::MySql => {
                 let (quote, grantee) = match self.server.kind() {
@@ -180,8 +192,7 @@ impl Sql {
                      what `explo-sync ledger --print-sql` prints"
                 )
             }
-        };
-        self.closed(cause, way_out)
+        }
     }
 
     pub(super) fn closed(&self, cause: String, way_out: String) -> Error {

@@ -30,7 +30,10 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{
     explo::Stop,
-    source::{self, Connection, Source, Sql},
+    source::{
+        self, Connection, Source, Sql,
+        causes::{self, Keys},
+    },
 };
 
 /// After so long without a sign of life from the holder, the server takes the lock from it.
@@ -209,8 +212,11 @@ impl From<sqlx::Error> for Failure {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
             _ => false,
         };
-        let cause = source::cause(&error);
-        if is_gone { Self::Gone(cause) } else { Self::Unavailable(cause) }
+        if is_gone {
+            Self::Gone(causes::unreachable(&error, Keys::SOURCE))
+        } else {
+            Self::Unavailable(causes::words(&error))
+        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Holder for Session {
 
     async fn ping(&mut self) -> Result<(), String> {
         // A transaction that was aborted has given up its locks, and refuses this.
-        self.execute("SELECT 1".to_owned()).await.map_err(|error| source::cause(&error))
+        self.execute("SELECT 1".to_owned()).await.map_err(|error| source::causes::words(&error))
     }
 
     async fn release(mut self) {

@@ -20,7 +20,7 @@ use crate::{
 pub use customer::write_customer;
 pub use explanation::write_explanation;
 pub use json::{write_failure, write_json};
-pub use text::{Style, write_text};
+pub use text::{Style, grouped, write_text};
 
 /// A run with what is needed to tell of it.
 #[derive(Debug)]

@@ -282,7 +282,8 @@ fn time(seconds: u64) -> String {
 }
 
 /// 1,234,567.
-fn grouped(number: usize) -> String {
+#[must_use]
+pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let comma = |(n, digit): (usize, char)| {
         let is_due = n > 0 && (digits.len() - n).is_multiple_of(3);

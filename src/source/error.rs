@@ -1,32 +1,26 @@
 //! What can go wrong with a source, by what the user can do about it.
 
-use crate::{
-    http::{Failure, Incomplete},
-    model::{cut, printable},
-};
-
-/// Characters of a driver's or database's words that are told.
-const LONGEST: usize = 1000;
+use crate::http::{Failure, Incomplete};
 
 /// A source that gave no tenants.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection.
-    #[error("can't connect to {place}: {cause}; check source.url (or DATABASE_URL) and its password")]
+    #[error("can't connect to {place}: {cause}")]
     Connect {
         /// Host and database.
         place: String,
-        /// The driver's words.
+        /// The driver's words, and the way out.
         cause: String,
     },
     /// The database refuses the query, or broke off.
-    #[error("the query failed in {place}: {cause}; check {key}")]
+    #[error("the query failed in {place}: {cause}")]
     Query {
         /// `source.query` or `source.query_one`.
         key: &'static str,
         /// Host and database.
         place: String,
-        /// The database's words.
+        /// The database's words, and the way out.
         cause: String,
     },
     /// Nothing came for too long.
@@ -141,42 +135,5 @@ impl Error {
     #[must_use]
     pub fn is_about_config(&self) -> bool {
         matches!(self, Self::Columns(_) | Self::QueryOne(_) | Self::SeveralStatements { .. } | Self::Pointers { .. })
-    }
-}
-
-/// The words of a driver or database on one line. An error about data quotes the data: it is masked.
-pub(crate) fn cause(error: &sqlx::Error) -> String {
-    let text = match error {
-        sqlx::Error::Database(error) => {
-            let about_data = error.code().is_some_and(|code| code.starts_with("22"));
-            let message = if about_data { mask_quoted(error.message()) } else { error.message().to_owned() };
-            error.code().map_or(message.clone(), |code| format!("{message} (code {code})"))
-        }
-        sqlx::Error::Io(error) => error.to_string(),
-        sqlx::Error::Tls(error) => format!("TLS: {error}"),
-        other => other.to_string(),
-    };
-    cut(printable(&text.split_whitespace().collect::<Vec<_>>().join(" ")), LONGEST)
-}
-
-/// From the first quote to the last: the data may hold quotes itself.
-fn mask_quoted(message: &str) -> String {
-    match (message.find(['"', '\'']), message.rfind(['"', '\''])) {
-        (Some(first), Some(last)) if first < last => format!("{}***{}", &message[..=first], &message[last..]),
-        _ => message.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_in_a_message_is_masked() {
-        let message = "invalid input syntax for type integer: \"ann@x.example\"";
-        let quoting = "invalid input syntax for type integer: \"O'Brien Ltd\"";
-        assert_eq!(mask_quoted(quoting), "invalid input syntax for type integer: \"***\"");
-        assert_eq!(mask_quoted(message), "invalid input syntax for type integer: \"***\"");
-        assert_eq!(mask_quoted("Truncated incorrect INTEGER value: 'ann'"), "Truncated incorrect INTEGER value: '***'");
     }
 }

@@ -6,7 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, Executor, MySqlConnection, PgConnection, Row, raw_sql};
 
-use super::{Error, Sql, error::cause, sql::Connection};
+use super::{
+    Error, Sql,
+    causes::{Keys, unreachable},
+    sql::Connection,
+};
 
 /// What makes a source this one and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,12 +89,12 @@ impl Sql {
                 let asked = self.in_time(ASKING, postgres(&mut connection)).await?;
                 // There is an answer; that the farewell fails changes nothing.
                 let _ = self.in_time(ASKING, connection.close()).await;
-                asked.map_err(|error| refused(cause(&error)))
+                asked.map_err(|error| refused(unreachable(&error, Keys::SOURCE)))
             }
             Connection::MySql(mut connection) => {
                 let asked = self.in_time(ASKING, mysql(&mut connection)).await?;
                 let _ = self.in_time(ASKING, connection.close()).await;
-                asked.map_err(|error| refused(cause(&error)))
+                asked.map_err(|error| refused(unreachable(&error, Keys::SOURCE)))
             }
             Connection::Sqlite(file) => {
                 let file = file.canonicalize().map_err(|error| refused(error.to_string()))?;

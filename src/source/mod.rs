@@ -5,6 +5,7 @@
 
 mod address;
 mod any;
+pub(crate) mod causes;
 mod cell;
 mod columns;
 mod convert;
@@ -32,7 +33,6 @@ pub use columns::{Column, Columns};
 pub use convert::row;
 pub use dialect::SqlSettings;
 pub use error::Error;
-pub(crate) use error::cause;
 pub use identity::Identity;
 pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
 pub use server::{Kind, Server};

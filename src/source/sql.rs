@@ -7,9 +7,9 @@ use tokio::task::coop::consume_budget;
 
 use super::{
     Error, Source,
+    causes::{self, Keys},
     columns::Columns,
     dialect::{Dialect, SqlSettings},
-    error::cause,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     server::{Kind, Server},
@@ -71,12 +71,13 @@ impl Sql {
     }
 
     pub(super) async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
-        let refused = |error| Error::Connect { place: self.place(), cause: cause(&error) };
+        let refused = |error| Error::Connect { place: self.place(), cause: causes::unreachable(&error, Keys::SOURCE) };
         self.in_time("connecting", D::connect(&self.server)).await?.map_err(refused)
     }
 
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
-        Error::Query { key, place: self.place(), cause: cause(error) }
+        let cause = causes::told(error, Keys::SOURCE, &format!("check {key}"));
+        Error::Query { key, place: self.place(), cause }
     }
 
     /// Whether there is a query for one id.

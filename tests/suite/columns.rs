@@ -2,6 +2,7 @@
 //! row, and the connection that they come through.
 
 mod address;
+mod causes;
 mod connection;
 mod fields;
 mod lost;

@@ -134,7 +134,7 @@ async fn off_a_terminal_no_value_and_no_colour_is_shown_and_a_token_never() {
     let mut shown = Vec::new();
     for (arguments, code) in [
         (&["-vv", "sync", "--dry-run"][..], 0),
-        (&["-vv", "check"], 0),
+        (&["-vv", "check"], 3),
         (&["-vv", "sync"], 3),
         (&["-vv", "--log-format", "text", "sync", "--output", "json"], 3),
     ] {

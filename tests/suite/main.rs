@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "nobody imports a test")]
 
 mod behaviours;
+mod check;
 mod columns;
 mod commands;
 mod configuration;

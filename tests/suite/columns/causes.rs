@@ -1,0 +1,181 @@
+//! What a database or its driver says is told with the way out of its cause.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+};
+
+use explo_sync::source::SqlSettings;
+use rstest::rstest;
+use url::Url;
+
+use super::rows;
+use crate::support::{Database, Kind, settings};
+
+const SELECT: &str = "select id as provided_id from tenants";
+const ONE: &str = "select 1 as provided_id";
+
+/// Why there are no rows.
+async fn refusal(settings: SqlSettings) -> String {
+    let told = rows(settings).await.unwrap_err().to_string();
+    assert!(!told.contains("very-secret") && !told.contains('\n'), "{told}");
+    told
+}
+
+/// With ROLE for a role that may read the tenants and connects, and DATABASE.
+#[rstest]
+#[case::wrong_password(
+    Kind::Postgres,
+    "alter role ROLE password 'another'",
+    SELECT,
+    "there or in source.password_file"
+)]
+#[case::no_login(Kind::Postgres, "alter role ROLE nologin", SELECT, "pg_hba.conf")]
+#[case::no_right(Kind::Postgres, "revoke select on tenants from ROLE", SELECT, "GRANT SELECT")]
+#[case::too_many(Kind::Postgres, "alter role ROLE connection limit 0", SELECT, "a run takes two connections")]
+#[case::its_own_limit(
+    Kind::Postgres,
+    "alter role ROLE set statement_timeout = '100ms'",
+    "select pg_sleep(9)::text as provided_id",
+    "own limit of time"
+)]
+#[case::a_write(
+    Kind::Postgres,
+    "grant update on tenants to ROLE",
+    "update tenants set id = 2 returning id as provided_id",
+    "may only read: check source.query"
+)]
+#[case::ended(
+    Kind::Postgres,
+    "select 1",
+    "select pg_terminate_backend(pg_backend_pid())::text as provided_id",
+    "the other side ended the connection"
+)]
+#[case::no_such_table(Kind::Postgres, "drop table tenants", SELECT, "check source.query")]
+#[case::wrong_password(
+    Kind::MySql,
+    "alter user ROLE identified by 'another'",
+    SELECT,
+    "there or in source.password_file"
+)]
+#[case::no_right(
+    Kind::MySql,
+    "revoke select on DATABASE.tenants from ROLE; grant insert on DATABASE.tenants to ROLE",
+    SELECT,
+    "GRANT SELECT"
+)]
+#[case::too_many(Kind::MySql, "alter user ROLE with max_connections_per_hour 1", SELECT, "a run takes two connections")]
+#[case::its_own_limit(
+    Kind::MySql,
+    "alter user ROLE with max_statement_time 0.1",
+    "select sleep(9) as provided_id",
+    "own limit of time"
+)]
+#[case::no_such_table(Kind::MySql, "drop table tenants", SELECT, "check source.query")]
+#[tokio::test]
+async fn what_a_server_refuses_is_told_with_the_way_out(
+    #[case] kind: Kind,
+    #[case] stage: &str,
+    #[case] query: &str,
+    #[case] way_out: &str,
+) {
+    let database = Database::new(kind).await;
+    let mut url: Url = database.url.parse().unwrap();
+    let name = url.path()[1..].to_owned();
+    let role = format!("r{}", &name[name.len() - 20..]);
+    let made = match kind {
+        Kind::MySql => "create user ROLE identified by 'very-secret'; grant select on DATABASE.tenants to ROLE",
+        Kind::Postgres | Kind::Sqlite => {
+            "create role ROLE login password 'very-secret'; grant select on tenants to ROLE"
+        }
+    };
+    let table = "create table tenants (id int); insert into tenants values (1)";
+    let staged = format!("{table}; {made}; {stage}").replace("ROLE", &role).replace("DATABASE", &name);
+    database.execute(&staged).await;
+    url.set_username(&role).unwrap();
+    url.set_password(Some("very-secret")).unwrap();
+    if stage.contains("per_hour") {
+        rows(settings(url.as_str(), query)).await.unwrap();
+    }
+    let told = refusal(settings(url.as_str(), query)).await;
+    assert!(told.contains(way_out), "{told}");
+}
+
+const NO_PORT: &str = "nothing listens there: check host and port in source.url";
+
+#[rstest]
+#[case::no_such_database(|url: &mut Url| url.set_path("nowhere"), "name of the database in source.url")]
+#[case::no_such_host(|url: &mut Url| url.set_host(Some("nowhere.invalid")).unwrap(), "no such host is known")]
+#[case::another_port(|url: &mut Url| url.set_port(Some(1)).unwrap(), NO_PORT)]
+#[case::no_such_socket(|url: &mut Url| url.set_query(Some("host=/nowhere")), "no such socket")]
+#[case::unknown_authority(|url: &mut Url| url.set_query(Some("sslmode=verify-full")), "source.ca_file")]
+#[tokio::test]
+async fn what_leads_nowhere_is_told_with_the_way_out(
+    #[case] change: impl FnOnce(&mut Url),
+    #[case] way_out: &str,
+    #[values(Kind::Postgres, Kind::MySql)] kind: Kind,
+) {
+    let mut url = Database::new(kind).await.url.parse().unwrap();
+    change(&mut url);
+    let told = refusal(settings(url.as_str(), ONE)).await;
+    assert!(told.contains(way_out), "{told}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_certificate_of_another_name_is_told(#[values(Kind::Postgres, Kind::MySql)] kind: Kind) {
+    let mut url: Url = Database::new(kind).await.url.parse().unwrap();
+    let port = forwarded("127.0.0.2", url.port().unwrap());
+    url.set_host(Some("127.0.0.2")).unwrap();
+    url.set_port(Some(port)).unwrap();
+    url.set_query(Some("sslmode=verify-full"));
+    let ca_file = std::env::var_os("TEST_CA_FILE").map(Into::into);
+    let told = refusal(SqlSettings { ca_file, ..settings(url.as_str(), ONE) }).await;
+    assert!(told.contains("a name that the server's certificate has"), "{told}");
+}
+
+/// A port of this address by which a server of this machine is reached, once.
+fn forwarded(host: &str, port: u16) -> u16 {
+    let listener = TcpListener::bind((host, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut here, _) = listener.accept().unwrap();
+        let mut there = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (mut back, mut away) = (there.try_clone().unwrap(), here.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut back, &mut away));
+        let _ = std::io::copy(&mut here, &mut there);
+    });
+    address.port()
+}
+
+#[rstest]
+#[case::no_tls("N", "switch TLS on at the server or, where the network is trusted, add sslmode=disable")]
+#[case::no_database("HTTP/1.1 400 Bad Request", "what listens there speaks another language")]
+#[tokio::test]
+async fn a_server_without_tls_and_one_that_is_no_database_are_told(
+    #[case] answer: &'static str,
+    #[case] way_out: &str,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u:very-secret@{}/d?sslmode=verify-full", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut asked = [0; 8];
+        connection.read_exact(&mut asked).unwrap();
+        connection.write_all(answer.as_bytes()).unwrap();
+    });
+    let told = refusal(settings(&url, ONE)).await;
+    assert!(told.contains(way_out), "{told}");
+}
+
+#[rstest]
+#[case::missing(None, "check the path in source.url")]
+#[case::none(Some("this is a text, and no database at all"), "is no SQLite database")]
+#[tokio::test]
+async fn a_file_that_is_none_is_told(#[case] content: Option<&str>, #[case] way_out: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("tenants.db");
+    content.map_or(Ok(()), |content| std::fs::write(&file, content.repeat(30))).unwrap();
+    let told = refusal(settings(&format!("sqlite://{}", file.display()), SELECT)).await;
+    assert!(told.contains(way_out), "{told}");
+}
