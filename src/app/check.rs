@@ -56,7 +56,7 @@ async fn source(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
     };
     let Err(error) = found else { return Ok(Exit::Success) };
     let failing = match &error {
-        Error::Connect { .. } | Error::Timeout { .. } => "database",
+        Error::Connect { .. } | Error::Timeout { .. } | Error::Timezone { .. } => "database",
         Error::Query { .. }
         | Error::Lost { .. }
         | Error::SeveralStatements { .. }

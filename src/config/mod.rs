@@ -200,8 +200,10 @@ fn ledger(
         return Some(Some(ledger::Sql::new(source.server().clone(), table?.clone(), instance?)));
     }
     let timeout = source.map_or(Duration::from_mins(1), AnySource::timeout);
+    let longest = duration(draft, "schedule.max_run")?;
     let server = check_url(url.expose_secret(), "ledger.password_file")
         .and_then(|()| Server::new(&url, password, ca_file, timeout))
+        .map(|server| server.no_longer_than(longest))
         .map_err(|reason| draft.mistake("ledger.url", &format!("must be empty, \"source\" or a URL: it {reason}")));
     Some(Some(ledger::Sql::new(server.ok()?, table?.clone(), instance?)))
 }

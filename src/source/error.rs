@@ -19,6 +19,17 @@ pub enum Error {
         /// The driver's words.
         cause: String,
     },
+    /// The database does not know the zone.
+    #[error(
+        "{place} does not know the time zone {timezone}: set source.timezone to an offset such as \"+01:00\", or load the \
+         names of zones into the server (MySQL, MariaDB: mysql_tzinfo_to_sql)"
+    )]
+    Timezone {
+        /// Host and database.
+        place: String,
+        /// `source.timezone`.
+        timezone: String,
+    },
     /// The database refuses the query, or broke off.
     #[error("the query failed in {place}: {cause}; check {key}")]
     Query {
@@ -140,17 +151,32 @@ impl Error {
     /// Whether the configuration is at fault.
     #[must_use]
     pub fn is_about_config(&self) -> bool {
-        matches!(self, Self::Columns(_) | Self::QueryOne(_) | Self::SeveralStatements { .. } | Self::Pointers { .. })
+        matches!(
+            self,
+            Self::Columns(_)
+                | Self::QueryOne(_)
+                | Self::SeveralStatements { .. }
+                | Self::Pointers { .. }
+                | Self::Timezone { .. }
+        )
     }
 }
 
-/// The words of a driver or database on one line. An error about data quotes the data: it is masked.
+/// What PgBouncer answers where it pools statements.
+const NO_TRANSACTIONS: &str = "transaction blocks not allowed in statement pooling mode";
+
+/// The words of a driver or database on one line, and the way out where they have none. An error about data quotes the data: it
+/// is masked.
 pub(crate) fn cause(error: &sqlx::Error) -> String {
     let text = match error {
         sqlx::Error::Database(error) => {
             let about_data = error.code().is_some_and(|code| code.starts_with("22"));
             let message = if about_data { mask_quoted(error.message()) } else { error.message().to_owned() };
-            error.code().map_or(message.clone(), |code| format!("{message} (code {code})"))
+            let message = error.code().map_or(message.clone(), |code| format!("{message} (code {code})"));
+            if error.message().starts_with(NO_TRANSACTIONS) {
+                return format!("{message}: set pool_mode = transaction (or session) for this database in the pooler");
+            }
+            message
         }
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::Tls(error) => format!("TLS: {error}"),

@@ -16,9 +16,11 @@ mod mysql;
 mod postgres;
 mod rest;
 mod server;
+mod session;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod timezone;
 mod warnings;
 
 use std::collections::BTreeSet;
@@ -35,7 +37,9 @@ pub(crate) use error::cause;
 pub use identity::Identity;
 pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
 pub use server::{Kind, Server};
+pub use session::{Session, Transact, all_cancelled};
 pub use sql::{Connection, Sql};
+pub use timezone::Timezone;
 
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
