@@ -73,7 +73,7 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
 
 fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
     let failing = match error {
-        Error::Connect { .. } | Error::Timeout { .. } => "database",
+        Error::Connect { .. } | Error::Timeout { .. } | Error::Timezone { .. } => "database",
         Error::Query { .. }
         | Error::Lost { .. }
         | Error::SeveralStatements { .. }

@@ -23,6 +23,7 @@ use crate::{
     config::{self, Config, Environment, Layers},
     explo::Stop,
     report::Exit,
+    source,
     watch::Watch,
 };
 
@@ -44,7 +45,9 @@ struct Context {
 pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u8) -> !) -> ExitCode {
     let (terminal, stop) = (Terminal::new(&cli.global), Stop::default());
     let context = Context { terminal, global: cli.global, environment, watch, stop };
-    match Box::pin(context.execute(cli.command, end)).await {
+    let done = Box::pin(context.execute(cli.command, end)).await;
+    source::all_cancelled().await;
+    match done {
         Ok(code) => ExitCode::from(code),
         // The reader of our output went away: nothing is wrong with the run.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

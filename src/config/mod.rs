@@ -200,7 +200,9 @@ fn ledger(
         return Some(Some(ledger::Sql::new(source.server().clone(), table?.clone(), instance?)));
     }
     let timeout = source.map_or(Duration::from_mins(1), AnySource::timeout);
-    let server = Server::new(&url, password, ca_file, timeout).map_err(|reason| {
+    let longest = duration(draft, "schedule.max_run")?;
+    let server = Server::new(&url, password, ca_file, timeout).map(|server| server.no_longer_than(longest));
+    let server = server.map_err(|reason| {
         let reason = way_out(&reason, "ledger.password_file");
         draft.mistake("ledger.url", &format!("must be empty, \"source\" or a URL: it {reason}"));
     });

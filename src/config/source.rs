@@ -6,11 +6,13 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{address, draft::Draft, duration};
 use crate::{
     http::{Header, Patience},
-    source::{AnySource, Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Sql, SqlSettings},
+    source::{
+        AnySource, Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Sql, SqlSettings, Timezone,
+    },
 };
 
 /// The keys that only a database has.
-const OF_SQL: [&str; 4] = ["password_file", "query", "query_file", "query_one"];
+const OF_SQL: [&str; 5] = ["password_file", "query", "query_file", "query_one", "timezone"];
 
 /// The keys that only an API has.
 const OF_REST: [&str; 16] = [
@@ -71,8 +73,14 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
         Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
     });
     let timeout = duration(draft, "source.timeout");
+    let form = "the name of a time zone, such as \"Europe/Berlin\", or an offset from UTC, such as \"+01:00\"";
+    let timezone = draft.text("source.timezone", form, Timezone::parse);
+    let longest = duration(draft, "schedule.max_run");
     let leave_null = draft.list("fields.leave_null");
     let url = url?;
+    if url.expose_secret().starts_with("sqlite:") && draft.is_set("source.timezone") {
+        draft.mistake("source.timezone", "is for a server: a SQLite file has no zone");
+    }
     // What is missing here was noted, and nothing is made of a draft with mistakes; the URL is to be judged all the same.
     let settings = SqlSettings {
         url,
@@ -81,6 +89,8 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
         query: query.unwrap_or_default(),
         query_one: query_one.flatten(),
         timeout: timeout.unwrap_or_default(),
+        timezone: timezone.unwrap_or_default(),
+        longest: longest.unwrap_or_default(),
         leave_null: leave_null.unwrap_or_default(),
     };
     let sql = Sql::new(settings);

@@ -22,7 +22,8 @@ where
 {
     /// What is said of whose it is; nothing where that can't be understood.
     pub(super) async fn whose(&mut self) -> Result<Option<Whose>, Error> {
-        self.said("").await.map_err(|error| self.failed(&error))
+        let said = self.within("", async |session: &mut Self| session.said("").await).await;
+        said.map_err(|error| self.failed(&error))
     }
 
     /// Makes it this pair's, if it is nobody's: of two that try at once, one succeeds. Another pair's is refused.
@@ -36,7 +37,7 @@ where
         {
             return claim(whose);
         }
-        match self.in_writing(async |session: &mut Self| session.say_whose(pair).await).await {
+        match self.within(D::WRITING, async |session: &mut Self| session.say_whose(pair).await).await {
             Ok(whose) => claim(whose),
             // As any row that is refused for what it holds, it is missing, and no failure of the run.
             Err(error) if D::is_about_data(&error) || D::may_quote(&error) => {
@@ -50,7 +51,7 @@ where
 
     /// Makes it this pair's, whoever's it was, and forgets all that it knew of customers.
     pub(super) async fn adopt(&mut self, pair: &Pair) -> Result<Adopted, Error> {
-        let adopted = self.in_writing(async |session: &mut Self| session.take_over(pair).await).await;
+        let adopted = self.within(D::WRITING, async |session: &mut Self| session.take_over(pair).await).await;
         adopted.map_err(|error| self.failed(&error))
     }
 
@@ -92,7 +93,7 @@ where
     /// The first cell of the first row, as text.
     async fn cell(&mut self, sql: &str) -> sqlx::Result<Option<String>> {
         let limit = self.ledger.server.timeout();
-        let asked = raw_sql(AssertSqlSafe(sql.to_owned())).fetch_optional(&mut self.connection);
+        let asked = raw_sql(AssertSqlSafe(sql.to_owned())).fetch_optional(&mut *self.connection);
         match in_time(limit, asked).await? {
             Some(row) => row.try_get_unchecked(0),
             None => Ok(None),

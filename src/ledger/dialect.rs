@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Database, database::HasStatementCache};
 
 use super::Table;
-use crate::source::Server;
+use crate::source::{Server, Transact};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(super) const COUNTS: [&str; 2] = ["failures", "runs_to_wait"];
 
 /// What differs: the defaults are those of PostgreSQL and SQLite.
 pub(super) trait Dialect {
-    type Db: Database + HasStatementCache;
+    type Db: Database<Connection: Transact> + HasStatementCache;
 
     /// Around a name.
     const QUOTE: char = '"';
@@ -50,8 +50,8 @@ pub(super) trait Dialect {
     /// What stands between the rows and the columns that a row that is there takes over.
     const ON_CONFLICT: &'static str = " ON CONFLICT (instance, provided_id) DO UPDATE SET ";
 
-    /// Opens a transaction that will write.
-    const BEGIN_WRITING: &'static str;
+    /// The mode of a transaction that will write.
+    const WRITING: &'static str;
 
     /// Behind a query: keeps others from changing its rows until the transaction ends.
     const LOCKED: &'static str;

@@ -41,7 +41,7 @@ impl Dialect for MySqlDialect {
 
     const ON_CONFLICT: &'static str = " ON DUPLICATE KEY UPDATE ";
 
-    const BEGIN_WRITING: &'static str = "BEGIN";
+    const WRITING: &'static str = "";
 
     // MariaDB knows no other words for it.
     const LOCKED: &'static str = " LOCK IN SHARE MODE";

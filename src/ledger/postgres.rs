@@ -16,7 +16,7 @@ impl Dialect for PostgresDialect {
     const COLUMNS: Columns = columns("timestamptz");
 
     // Who waited for another's row sees it, whatever the role's default is.
-    const BEGIN_WRITING: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    const WRITING: &'static str = "ISOLATION LEVEL READ COMMITTED";
 
     const LOCKED: &'static str = " FOR SHARE";
 

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     model::shown,
     plan::{Entry, Remembered, Token},
+    source,
 };
 
 /// What there is of the table.
@@ -32,10 +33,11 @@ pub enum State {
     Complete,
 }
 
-/// One connection, for one thing.
+/// One connection, for one thing. All that is asked is asked in a transaction, so that it works behind a transaction pooler as
+/// well, and can be cancelled.
 pub(super) struct Session<'a, D: Dialect> {
     pub(super) ledger: &'a Sql,
-    pub(super) connection: Connection<D>,
+    pub(super) connection: source::Session<Connection<D>>,
 }
 
 impl<D: Dialect> Session<'_, D>
@@ -59,7 +61,7 @@ where
 
     pub(super) async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
         let (limit, sql) = (self.limit(), raw_sql(AssertSqlSafe(sql.to_owned())));
-        in_time(limit, (&mut self.connection).execute(sql)).await.map(drop)
+        in_time(limit, (&mut *self.connection).execute(sql)).await.map(drop)
     }
 
     pub(super) fn failed(&self, error: &sqlx::Error) -> Error {
@@ -86,7 +88,7 @@ where
 
     /// The names of the columns, where there is a table.
     async fn names(&mut self) -> Result<Option<Vec<String>>, Error> {
-        match in_time(self.limit(), self.columns()).await {
+        match self.within("", async |session: &mut Self| session.columns().await).await {
             Ok(columns) => Ok(Some(columns)),
             Err(error) if D::is_missing(&error) => Ok(None),
             Err(error) => Err(self.failed(&error)),
@@ -96,15 +98,14 @@ where
     /// Only a statement that is prepared tells its columns without a row.
     async fn columns(&mut self) -> sqlx::Result<Vec<String>> {
         let sql = format!("SELECT * FROM {} WHERE 1 = 0", self.ledger.table.quoted(D::QUOTE));
-        self.execute("BEGIN").await?;
         let names = |statement: <D::Db as Database>::Statement| {
             statement.columns().iter().map(|column| sqlx::Column::name(column).to_owned()).collect()
         };
-        let prepared = (&mut self.connection).prepare(AssertSqlSafe(sql).into_sql_str()).await.map(names);
+        let limit = self.limit();
+        let preparing = (&mut *self.connection).prepare(AssertSqlSafe(sql).into_sql_str());
+        let columns = in_time(limit, preparing).await.map(names)?;
         // Behind a transaction pooler the statement would stay on the server's connection.
-        let cleared = self.connection.clear_cached_statements().await;
-        self.execute("ROLLBACK").await?;
-        prepared.and_then(|columns| cleared.map(|()| columns))
+        in_time(limit, self.connection.clear_cached_statements()).await.map(|()| columns)
     }
 
     /// Makes the table, or the columns that an earlier version did not have.
@@ -115,29 +116,27 @@ where
             State::Complete => Vec::new(),
         };
         if !statements.is_empty() {
-            let made = self.in_transaction(&statements).await;
-            // Another instance may have been faster.
-            if let Err(error) = made
-                && (is_late(&error) || self.state().await? != State::Complete)
-            {
-                return Err(match self.state().await? {
-                    State::Lacking(left) if D::is_denied(&error) => self.refused(cause::<D>(&error), &left),
-                    State::Missing | State::Lacking(_) | State::Complete => self.failed(&error),
-                });
+            let make = async |session: &mut Self| {
+                for statement in &statements {
+                    session.execute(statement).await?;
+                }
+                Ok(())
+            };
+            match self.within("", make).await {
+                Err(error) if is_late(&error) => return Err(self.failed(&error)),
+                Err(error) => match self.state().await? {
+                    // Another instance was faster.
+                    State::Complete => {}
+                    State::Lacking(left) if D::is_denied(&error) => {
+                        return Err(self.refused(cause::<D>(&error), &left));
+                    }
+                    State::Missing | State::Lacking(_) => return Err(self.failed(&error)),
+                },
+                Ok(()) => {}
             }
         }
         let state = self.state().await?;
         self.require(&state).await
-    }
-
-    async fn in_transaction(&mut self, statements: &[String]) -> sqlx::Result<()> {
-        self.execute("BEGIN").await?;
-        for statement in statements {
-            if let Err(error) = self.execute(statement).await {
-                return Err(self.rolled_back(error).await);
-            }
-        }
-        self.execute("COMMIT").await
     }
 
     /// What a transaction failed with, which is over by then: with its connection, where the database is late.
@@ -145,7 +144,7 @@ where
         if is_late(&error) {
             return error;
         }
-        self.execute("ROLLBACK").await.err().unwrap_or(error)
+        self.end("ROLLBACK").await.err().unwrap_or(error)
     }
 
     /// The statements that add what a table lacks.
@@ -169,8 +168,11 @@ where
             State::Complete => (Statement::Insert(row::nothing::<D>(self.ledger)), &[][..]),
         };
         let Sql { server, table, .. } = self.ledger;
-        let objection = D::objection(&mut self.connection, server, table, &statement);
-        match in_time(server.timeout(), objection).await {
+        let objection = async |session: &mut Self| {
+            let objecting = D::objection(&mut session.connection, server, table, &statement);
+            in_time(server.timeout(), objecting).await
+        };
+        match self.within("", objection).await {
             Ok(None) => {}
             Ok(Some(cause)) => return Err(self.refused(cause, additions)),
             Err(error) => return Err(self.failed(&error)),
@@ -178,7 +180,9 @@ where
         if *state == State::Missing {
             return Ok(());
         }
-        match in_time(server.timeout(), D::misfit(&mut self.connection, table)).await {
+        let misfit =
+            async |session: &mut Self| in_time(server.timeout(), D::misfit(&mut session.connection, table)).await;
+        match self.within("", misfit).await {
             Ok(None) => Ok(()),
             Ok(Some(cause)) => Err(Error::Misfit { table: table.to_string(), place: server.place(), cause }),
             Err(error) => Err(self.failed(&error)),
@@ -197,28 +201,26 @@ where
 
     /// What is remembered, by id, and whose ledger it is, where that is said.
     pub(super) async fn load(&mut self) -> Result<(HashMap<String, Remembered>, Option<Whose>), Error> {
-        let (mut known, mut whose) = (HashMap::new(), None);
-        let Some(columns) = self.names().await? else { return Ok((known, whose)) };
+        let Some(columns) = self.names().await? else { return Ok((HashMap::new(), None)) };
         self.additions(&columns)?;
-        let (limit, sql) = (self.limit(), row::select::<D>(self.ledger, &columns));
-        let mut rows = (&mut self.connection).fetch(raw_sql(AssertSqlSafe(sql)));
-        let failed = loop {
-            let cells = match in_time(limit, rows.try_next()).await {
-                Ok(Some(cells)) => cells,
-                Ok(None) => return Ok((known, whose)),
-                Err(error) => break error,
-            };
+        let sql = row::select::<D>(self.ledger, &columns);
+        let loaded = self.within("", async |session: &mut Self| session.rows(sql).await).await;
+        loaded.map_err(|error| self.failed(&error))
+    }
+
+    async fn rows(&mut self, sql: String) -> sqlx::Result<(HashMap<String, Remembered>, Option<Whose>)> {
+        let (mut known, mut whose, limit) = (HashMap::new(), None, self.limit());
+        let mut rows = (&mut *self.connection).fetch(raw_sql(AssertSqlSafe(sql)));
+        while let Some(cells) = in_time(limit, rows.try_next()).await? {
             let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
             let mut next = || texts.next().unwrap_or(Ok(None));
-            match row::read(&mut next) {
-                Ok(Some(Cells::Customer(provided_id, one))) => drop(known.insert(provided_id, *one)),
-                Ok(Some(Cells::Whose(text))) => whose = Whose::read(text.as_deref()),
-                Ok(None) => {}
-                Err(error) => break error,
+            match row::read(&mut next)? {
+                Some(Cells::Customer(provided_id, one)) => drop(known.insert(provided_id, *one)),
+                Some(Cells::Whose(text)) => whose = Whose::read(text.as_deref()),
+                None => {}
             }
-        };
-        drop(rows);
-        Err(self.failed(&failed))
+        }
+        Ok((known, whose))
     }
 
     /// Writes all rows at once, or one by one where the database refuses some for what they hold.
@@ -241,8 +243,7 @@ where
         }
     }
 
-    /// Prepared statements of their own, within a transaction: so it works behind a transaction pooler as well. False: the
-    /// ledger is another's by now.
+    /// False: the ledger is another's by now.
     async fn write(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> sqlx::Result<bool> {
         let write = async |session: &mut Self| {
             let holds = session.holds(claim).await?;
@@ -251,19 +252,24 @@ where
             }
             Ok(holds)
         };
-        self.in_writing(write).await
+        self.within(D::WRITING, write).await
     }
 
-    /// Does something in a transaction that writes.
-    pub(super) async fn in_writing<T>(
+    /// Does something in a transaction of its own.
+    pub(super) async fn within<T>(
         &mut self,
-        writing: impl AsyncFnOnce(&mut Self) -> sqlx::Result<T>,
+        mode: &str,
+        what: impl AsyncFnOnce(&mut Self) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        self.execute(D::BEGIN_WRITING).await?;
-        match writing(self).await {
-            Ok(written) => self.execute("COMMIT").await.map(|()| written),
+        in_time(self.limit(), self.connection.start(mode)).await?;
+        match what(self).await {
+            Ok(done) => self.end("COMMIT").await.map(|()| done),
             Err(error) => Err(self.rolled_back(error).await),
         }
+    }
+
+    async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
+        in_time(self.limit(), self.connection.end(how)).await
     }
 
     async fn write_all(&mut self, entries: &[&Entry]) -> sqlx::Result<()> {
@@ -285,7 +291,7 @@ where
     /// Makes a row that of another id; false where that has a row already.
     async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
         let mut find = row::find::<D>(self.ledger, provided_id);
-        let found = find.build().persistent(false).fetch_optional(&mut self.connection);
+        let found = find.build().persistent(false).fetch_optional(&mut *self.connection);
         let found = in_time(self.ledger.server.timeout(), found).await?;
         if found.is_none() {
             self.run(row::rename::<D>(self.ledger, former, provided_id)).await?;
@@ -295,6 +301,6 @@ where
 
     pub(super) async fn run(&mut self, mut statement: QueryBuilder<D::Db>) -> sqlx::Result<()> {
         let limit = self.limit();
-        in_time(limit, statement.build().persistent(false).execute(&mut self.connection)).await.map(drop)
+        in_time(limit, statement.build().persistent(false).execute(&mut *self.connection)).await.map(drop)
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     model::shown,
     plan::{Entry, Findings},
     source::{
-        Kind, Server,
+        self, Kind, Server,
         causes::{self, Keys},
     },
 };
@@ -159,7 +159,10 @@ impl Sql {
 
     async fn open<D: Dialect>(&self, access: Access) -> Result<Option<Session<'_, D>>, Error> {
         match in_time(self.server.timeout(), D::connect(&self.server, access)).await {
-            Ok(connection) => Ok(connection.map(|connection| Session { ledger: self, connection })),
+            Ok(connection) => Ok(connection.map(|connection| Session {
+                ledger: self,
+                connection: source::Session::new(connection, &self.server),
+            })),
             Err(error) if is_late(&error) => Err(self.late()),
             // There was no statement yet that could bring a value.
             Err(error) if D::is_denied(&error) => Err(self.denied(&error, causes::words(&error))),

@@ -17,7 +17,7 @@ impl Dialect for SqliteDialect {
 
     const COLUMNS: Columns = columns("text");
 
-    const BEGIN_WRITING: &'static str = "BEGIN IMMEDIATE";
+    const WRITING: &'static str = "IMMEDIATE";
 
     // Nobody else writes meanwhile.
     const LOCKED: &'static str = "";

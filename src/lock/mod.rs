@@ -90,7 +90,9 @@ pub fn name(instance: &str, address: &str, token: &SecretString) -> String {
 pub async fn acquire(source: &Sql, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, source::Error> {
     let asked = async {
         match source.connect().await? {
-            Connection::Postgres(connection) => ask(source, postgres::Session::new(connection, name), timing).await,
+            Connection::Postgres(connection) => {
+                ask(source, postgres::Session::new(connection, source.server(), name), timing).await
+            }
             Connection::MySql(connection) => ask(source, mysql::Session::new(connection, name), timing).await,
             Connection::Sqlite(database) => ask(source, file::Beside::new(database, name), timing).await,
         }

@@ -12,17 +12,27 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, raw_sql};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Failure, Holder, SILENCE};
-use crate::source;
+use crate::source::{self, Server};
 
 /// A connection whose transaction holds the lock.
 pub(super) struct Session {
     connection: PgConnection,
     key: i64,
+    begin: String,
 }
 
 impl Session {
-    pub(super) fn new(connection: PgConnection, name: &str) -> Self {
-        Self { connection, key: key(name) }
+    /// The pings keep the silence short; the length of a transaction, which some servers limit, is that of the run.
+    pub(super) fn new(connection: PgConnection, server: &Server, name: &str) -> Self {
+        let begin = format!(
+            "{};
+             SET LOCAL idle_in_transaction_session_timeout = '{}s';
+             SELECT CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
+                         THEN set_config('transaction_timeout', '0', true) END",
+            server.beginning("ISOLATION LEVEL READ COMMITTED READ ONLY"),
+            SILENCE.as_secs()
+        );
+        Self { connection, key: key(name), begin }
     }
 
     async fn execute(&mut self, sql: String) -> sqlx::Result<()> {
@@ -32,15 +42,7 @@ impl Session {
 
 impl Holder for Session {
     async fn take(&mut self) -> Result<bool, Failure> {
-        // The pings keep the silence short; the length of a transaction, which some servers limit, is that of the run.
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;
-             SET LOCAL idle_in_transaction_session_timeout = '{}s';
-             SELECT CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
-                         THEN set_config('transaction_timeout', '0', true) END",
-            SILENCE.as_secs()
-        );
-        self.execute(begin).await?;
+        self.execute(self.begin.clone()).await?;
         let try_lock = format!("SELECT pg_try_advisory_xact_lock({})", self.key);
         let row = raw_sql(AssertSqlSafe(try_lock)).fetch_one(&mut self.connection).await?;
         let is_held: bool = row.try_get(0)?;

@@ -49,6 +49,9 @@ const SPACE: &str = "the server is out of disk or memory: see its log";
 const GRANT: &str = "give the role the right: GRANT SELECT on what the query reads";
 const AUTHORITY: &str = "name the certificate of the authority that signed the server's in {ca_file}";
 
+/// What PgBouncer answers where it pools statements.
+const NO_TRANSACTIONS: &str = "transaction blocks not allowed in statement pooling mode";
+
 /// By SQLSTATE.
 const POSTGRES: [(&str, &str); 20] = [
     ("28P01", PASSWORD),
@@ -144,6 +147,9 @@ pub(crate) fn primary(error: &sqlx::Error, keys: Keys) -> Option<String> {
 
 fn by_code(error: &sqlx::Error) -> Option<&'static str> {
     let error = error.as_database_error()?;
+    if error.message().starts_with(NO_TRANSACTIONS) {
+        return Some("set pool_mode = transaction (or session) for this database in the pooler");
+    }
     if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
         return POSTGRES.iter().find(|(code, _)| *code == error.code()).map(|(_, way_out)| *way_out);
     }

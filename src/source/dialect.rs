@@ -11,6 +11,8 @@ use url::Url;
 use super::{
     cell::{Cell, Kind},
     server::Server,
+    session::Transact,
+    timezone::Timezone,
 };
 
 /// Where the tenants are and how they are asked for.
@@ -28,19 +30,23 @@ pub struct SqlSettings {
     pub query_one: Option<String>,
     /// The longest silence.
     pub timeout: Duration,
+    /// Of the session.
+    pub timezone: Timezone,
+    /// The longest that a statement of MySQL or MariaDB may take, whoever still waits for it.
+    pub longest: Duration,
     /// Columns whose NULL means: leave alone.
     pub leave_null: Vec<String>,
 }
 
 /// What differs between databases.
 pub(super) trait Dialect {
-    type Db: Database + HasStatementCache;
+    type Db: Database<Connection: Transact> + HasStatementCache;
 
     /// Connects, with TLS verified unless the host is this machine.
     async fn connect(server: &Server) -> sqlx::Result<<Self::Db as Database>::Connection>;
 
-    /// The statements that open a read-only snapshot.
-    const SNAPSHOT: &[&str];
+    /// The mode of a transaction that is a read-only snapshot.
+    const SNAPSHOT: &str;
 
     /// What stands for the id in the query for one.
     const PLACEHOLDER: &str;

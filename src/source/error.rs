@@ -13,6 +13,17 @@ pub enum Error {
         /// The driver's words, and the way out.
         cause: String,
     },
+    /// The database does not know the zone.
+    #[error(
+        "{place} does not know the time zone {timezone}: set source.timezone to an offset such as \"+01:00\", or load the \
+         names of zones into the server (MySQL, MariaDB: mysql_tzinfo_to_sql)"
+    )]
+    Timezone {
+        /// Host and database.
+        place: String,
+        /// `source.timezone`.
+        timezone: String,
+    },
     /// The database refuses the query, or broke off.
     #[error("the query failed in {place}: {cause}")]
     Query {
@@ -134,6 +145,13 @@ impl Error {
     /// Whether the configuration is at fault.
     #[must_use]
     pub fn is_about_config(&self) -> bool {
-        matches!(self, Self::Columns(_) | Self::QueryOne(_) | Self::SeveralStatements { .. } | Self::Pointers { .. })
+        matches!(
+            self,
+            Self::Columns(_)
+                | Self::QueryOne(_)
+                | Self::SeveralStatements { .. }
+                | Self::Pointers { .. }
+                | Self::Timezone { .. }
+        )
     }
 }

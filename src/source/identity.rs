@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, Executor, MySqlConnection, PgConnection, Row, raw_sql};
 
 use super::{
-    Error, Sql,
+    Error, Session, Sql,
     causes::{Keys, unreachable},
     sql::Connection,
 };
@@ -85,10 +85,11 @@ impl Sql {
         const ASKING: &str = "asking which database it is";
         let refused = |cause| Error::Connect { place: self.server().place(), cause };
         match self.connect().await? {
-            Connection::Postgres(mut connection) => {
-                let asked = self.in_time(ASKING, postgres(&mut connection)).await?;
+            Connection::Postgres(connection) => {
+                let mut session = Session::new(connection, self.server());
+                let asked = self.in_time(ASKING, postgres(&mut session)).await?;
                 // There is an answer; that the farewell fails changes nothing.
-                let _ = self.in_time(ASKING, connection.close()).await;
+                let _ = self.in_time(ASKING, session.close()).await;
                 asked.map_err(|error| refused(unreachable(&error, Keys::SOURCE)))
             }
             Connection::MySql(mut connection) => {
@@ -104,10 +105,11 @@ impl Sql {
     }
 }
 
-async fn postgres(connection: &mut PgConnection) -> sqlx::Result<Identity> {
-    let row = connection.fetch_one(raw_sql("SELECT CAST(current_database() AS text)")).await?;
+async fn postgres(session: &mut Session<PgConnection>) -> sqlx::Result<Identity> {
+    session.start("READ ONLY").await?;
+    let row = session.fetch_one(raw_sql("SELECT CAST(current_database() AS text)")).await?;
     let database = row.try_get_unchecked(0)?;
-    let told = connection.fetch_one(raw_sql("SELECT CAST(system_identifier AS text) FROM pg_control_system()")).await;
+    let told = session.fetch_one(raw_sql("SELECT CAST(system_identifier AS text) FROM pg_control_system()")).await;
     let system = match told {
         Ok(row) => row.try_get_unchecked(0)?,
         // The role may not ask, or there is nothing of the kind.

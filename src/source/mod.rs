@@ -18,9 +18,11 @@ mod mysql;
 mod postgres;
 mod rest;
 mod server;
+mod session;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod timezone;
 mod warnings;
 
 use std::collections::BTreeSet;
@@ -36,7 +38,9 @@ pub use error::Error;
 pub use identity::Identity;
 pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
 pub use server::{Kind, Server};
+pub use session::{Session, Transact, all_cancelled};
 pub use sql::{Connection, Sql};
+pub use timezone::Timezone;
 
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]

@@ -1,11 +1,15 @@
 //! What is particular to MySQL and MariaDB.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display};
 
 use secrecy::ExposeSecret;
 use sqlx::{
-    Column, ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
-    mysql::{MySqlArguments, MySqlConnectOptions, MySqlRow, MySqlSslMode, MySqlStatement, MySqlTypeInfo},
+    AssertSqlSafe, Column, ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
+    error::DatabaseError,
+    mysql::{
+        MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode, MySqlStatement, MySqlTypeInfo,
+    },
+    raw_sql,
 };
 
 use super::{
@@ -14,6 +18,7 @@ use super::{
     dialect::{Bound, Dialect, Loss, is_loopback, is_one_of, parameters, tls_mode},
     identifiers,
     server::Server,
+    session::Transact,
     warnings,
 };
 
@@ -22,13 +27,7 @@ pub(super) struct MySqlDialect;
 impl Dialect for MySqlDialect {
     type Db = MySql;
 
-    /// Nothing is to be cut that the server could send, and no warning of it forgotten. No list is longer than the largest packet
-    /// that can be allowed, 1 GiB.
-    const SNAPSHOT: &[&str] = &[
-        "SET SESSION group_concat_max_len = 1073741824, max_error_count = 65535, sql_select_limit = 18446744073709551615",
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-    ];
+    const SNAPSHOT: &str = "WITH CONSISTENT SNAPSHOT, READ ONLY";
 
     async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
         connect(server).await
@@ -84,6 +83,42 @@ impl Dialect for MySqlDialect {
     }
 }
 
+impl Transact for MySqlConnection {
+    /// The settings are the session's.
+    async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
+        let row = raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut *self).await?;
+        raw_sql(AssertSqlSafe(format!("START TRANSACTION {mode}"))).execute(self).await?;
+        row.try_get_unchecked(0).map(Some)
+    }
+}
+
+/// Nothing is to be cut that the server could send, and no warning of it forgotten: no list is longer than the largest packet
+/// that can be allowed, 1 GiB. Of the last two, MariaDB and MySQL each take theirs, and have the other for a comment.
+fn settings(server: &Server) -> String {
+    let (timezone, waits, longest) = (server.timezone.mysql(), server.lock_timeout().as_secs(), server.longest);
+    format!(
+        "SET SESSION time_zone = '{timezone}', group_concat_max_len = 1073741824, \
+         max_error_count = 65535, sql_select_limit = 18446744073709551615, lock_wait_timeout = {waits}, \
+         innodb_lock_wait_timeout = {waits}\
+         /*M!100101 , max_statement_time = {} */\
+         /*!50708 , max_execution_time = {} */",
+        longest.as_secs_f64(),
+        longest.as_millis()
+    )
+}
+
+/// A limit that is no looser than the role's own; 0 is none.
+fn no_longer(variable: &str, most: impl Display) -> String {
+    format!("IF(@@{variable} > 0, LEAST(@@{variable}, {most}), {most})")
+}
+
+/// Whether the server does not know the zone of our settings.
+pub(super) fn lacks_timezone(error: &sqlx::Error) -> bool {
+    let number =
+        |error: &dyn DatabaseError| error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
+    error.as_database_error().and_then(number) == Some(1298)
+}
+
 /// Connects, with TLS verified unless the host is this machine.
 pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
     let mut options = MySqlConnectOptions::from_url(&server.url)?
@@ -107,7 +142,10 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
     if let Some(file) = &server.ca_file {
         options = options.ssl_ca(file);
     }
-    options.connect().await
+    let mut connection = options.connect().await?;
+    raw_sql(AssertSqlSafe(settings(server))).execute(&mut connection).await?;
+    raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut connection).await?;
+    Ok(connection)
 }
 
 /// Whether a value is a table's own, told by the schema of its origin. MariaDB sends such a `BIT` as bits; what it computes

@@ -8,10 +8,11 @@ use secrecy::ExposeSecret;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Either, Encode, PgConnection, Postgres, Row, Statement, Type, TypeInfo, ValueRef,
     encode::IsNull,
-    error::BoxDynError,
+    error::{BoxDynError, DatabaseError},
     postgres::{
         PgArgumentBuffer, PgArguments, PgConnectOptions, PgRow, PgSslMode, PgStatement, PgTypeInfo, PgTypeKind,
     },
+    raw_sql,
 };
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
@@ -22,6 +23,7 @@ use super::{
     dialect::{Bound, Dialect, is_loopback, is_one_of, tls_mode},
     identifiers,
     server::Server,
+    session::Transact,
 };
 
 /// Types whose binary form is their text.
@@ -38,11 +40,7 @@ pub(super) struct PostgresDialect;
 impl Dialect for PostgresDialect {
     type Db = Postgres;
 
-    /// A database without an encoding holds any bytes: they are sent as they are, or the server would refuse all rows for one.
-    const SNAPSHOT: &[&str] = &[
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        "SELECT set_config('client_encoding', 'SQL_ASCII', true) WHERE current_setting('server_encoding') = 'SQL_ASCII'",
-    ];
+    const SNAPSHOT: &str = "ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
     async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
         connect(server).await
@@ -123,9 +121,47 @@ impl Dialect for PostgresDialect {
     }
 }
 
+impl Transact for PgConnection {
+    async fn start(&mut self, server: &Server, mode: &str) -> sqlx::Result<Option<String>> {
+        let begun = raw_sql(AssertSqlSafe(beginning(server, mode))).fetch_all(self).await?;
+        begun.first().map(|row| row.try_get_unchecked(0)).transpose()
+    }
+}
+
+/// Behind a transaction pooler a session's settings would be other clients' as well, so they are the transaction's. In one
+/// message with its beginning; the first column is the number by which it can be cancelled.
+///
+/// A database without an encoding holds any bytes: they are sent as they are, or the server would refuse all rows for one. A
+/// server on Windows can't tell that its client is gone.
+pub(super) fn beginning(server: &Server, mode: &str) -> String {
+    let (timezone, waits) = (server.timezone.postgres(), server.lock_timeout().as_millis());
+    format!(
+        "BEGIN {mode};
+         SELECT CAST(pg_backend_pid() AS text), set_config('TimeZone', '{timezone}', true),
+             set_config('DateStyle', 'ISO, MDY', true), set_config('IntervalStyle', 'postgres', true),
+             set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '2', true),
+             set_config('lock_timeout', '{waits}ms', true),
+             CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL
+                       AND current_setting('dynamic_shared_memory_type', true) <> 'windows'
+                  THEN set_config('client_connection_check_interval', '10s', true) END,
+             CASE WHEN current_setting('server_encoding') = 'SQL_ASCII'
+                  THEN set_config('client_encoding', 'SQL_ASCII', true) END"
+    )
+}
+
+/// Whether the server does not know the zone of our settings.
+pub(super) fn lacks_timezone(error: &sqlx::Error) -> bool {
+    let is_it =
+        |error: &dyn DatabaseError| error.code().as_deref() == Some("22023") && error.message().contains("TimeZone");
+    error.as_database_error().is_some_and(is_it)
+}
+
 /// Connects, with TLS verified unless the host is this machine.
 pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
-    let mut options = PgConnectOptions::from_url(&server.url)?.disable_statement_logging();
+    let mut options = PgConnectOptions::from_url(&server.url)?
+        // A pooler may refuse it here.
+        .extra_float_digits(None)
+        .disable_statement_logging();
     if options.get_application_name().is_none() {
         options = options.application_name("explo-sync");
     }

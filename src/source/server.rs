@@ -6,7 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{MySqlConnection, PgConnection};
 use url::Url;
 
-use super::address;
+use super::{address, timezone::Timezone};
+
+/// How long a statement may take where nothing else is said.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Where a database is, and what connecting takes.
 #[derive(Clone)]
@@ -15,6 +18,8 @@ pub struct Server {
     pub(super) password: Option<SecretString>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) timeout: Duration,
+    pub(super) timezone: Timezone,
+    pub(super) longest: Duration,
 }
 
 /// The kinds of databases there are.
@@ -36,7 +41,20 @@ impl Server {
         ca_file: Option<PathBuf>,
         timeout: Duration,
     ) -> Result<Self, String> {
-        Ok(Self { url: address::parse(url.expose_secret())?, password, ca_file, timeout })
+        let url = address::parse(url.expose_secret())?;
+        Ok(Self { url, password, ca_file, timeout, timezone: Timezone::default(), longest: LONGEST })
+    }
+
+    /// The same with sessions in this zone.
+    #[must_use]
+    pub fn in_timezone(self, timezone: Timezone) -> Self {
+        Self { timezone, ..self }
+    }
+
+    /// The same where a statement of MySQL or MariaDB may take so long, whoever still waits for it.
+    #[must_use]
+    pub fn no_longer_than(self, longest: Duration) -> Self {
+        Self { longest, ..self }
     }
 
     /// What it is.
@@ -49,6 +67,17 @@ impl Server {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// How long the server itself may let a statement wait for a lock: whoever waits for it has given up by then.
+    pub(super) fn lock_timeout(&self) -> Duration {
+        self.timeout + Duration::from_secs(5)
+    }
+
+    /// What begins a transaction of PostgreSQL with our settings, to be sent as one message.
+    #[must_use]
+    pub fn beginning(&self, mode: &str) -> String {
+        super::postgres::beginning(self, mode)
     }
 
     /// The role that connects, where the URL names one.

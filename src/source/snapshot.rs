@@ -12,6 +12,7 @@ use super::{
     columns::Columns,
     convert, copied,
     dialect::{Bound, Dialect, Loss, parameters},
+    session::Session,
 };
 use crate::model::{Row, TakeRows, id_of, shown};
 
@@ -21,7 +22,7 @@ const BATCH: usize = 32;
 /// The connection, in its transaction.
 pub(super) struct Snapshot<'s, D: Dialect> {
     sql: &'s Sql,
-    connection: <D::Db as Database>::Connection,
+    connection: Session<<D::Db as Database>::Connection>,
 }
 
 /// A query that the database understood.
@@ -42,11 +43,9 @@ where
 {
     /// Connects, and begins.
     pub(super) async fn begin(sql: &'s Sql) -> Result<Self, Error> {
-        let mut connection = sql.open::<D>().await?;
-        for statement in D::SNAPSHOT {
-            let begun = (&mut connection).execute(sqlx::raw_sql(AssertSqlSafe(*statement)));
-            sql.in_time("beginning", begun).await?.map_err(|error| sql.failed("source.query", &error))?;
-        }
+        let mut connection = Session::new(sql.open::<D>().await?, sql.server());
+        let begun = sql.in_time("beginning", connection.start(D::SNAPSHOT)).await?;
+        begun.map_err(|error| sql.refused(&error))?;
         Ok(Self { sql, connection })
     }
 
@@ -59,7 +58,7 @@ where
     ) -> Result<Prepared<'s, D>, Error> {
         let failed = |error| self.sql.failed(key, &error);
         let prepared = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(query.to_owned()));
-        let preparing = (&mut self.connection).prepare(prepared);
+        let preparing = (&mut *self.connection).prepare(prepared);
         let statement = self.sql.in_time("preparing the query", preparing).await?.map_err(failed)?;
         let names: Vec<_> = statement.columns().iter().map(sqlx::Column::name).collect();
         let cutting = D::cut_names(&mut self.connection, query, &names);
@@ -102,8 +101,7 @@ where
         if mistakes.is_empty() { Ok(one) } else { Err(Error::QueryOne(mistakes)) }
     }
 
-    /// Reads every row in the quickest way, if the server takes the query so; if not, nothing was read, and the connection is
-    /// of no use any more.
+    /// Reads every row in the quickest way, if the server takes the query so; if not, nothing was read, and nothing more can be.
     pub(super) async fn copy(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<bool, Error> {
         let failed = |error| self.sql.failed(query.key, &error);
         let copying = D::copy(&mut self.connection, query.query);
@@ -163,10 +161,10 @@ where
     ) -> Result<(), Error> {
         let (sql, key) = (self.sql, query.key);
         let rows = match bound {
-            Bound::Text(text) => (&mut self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(text))),
+            Bound::Text(text) => (&mut *self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(text))),
             Bound::Arguments(arguments) => {
                 let text = AssertSqlSafe(query.query.to_owned());
-                (&mut self.connection).fetch_many(sqlx::query_with(text, arguments).persistent(false))
+                (&mut *self.connection).fetch_many(sqlx::query_with(text, arguments).persistent(false))
             }
         };
         let mut rows = rows.try_ready_chunks(BATCH);
@@ -202,7 +200,7 @@ where
         }
     }
 
-    /// The rows are here; that the farewell fails changes nothing.
+    /// There was an answer to everything; that the farewell fails changes nothing.
     pub(super) async fn end(self) {
         let _ = self.sql.in_time("closing", self.connection.close()).await;
     }

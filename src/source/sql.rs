@@ -1,6 +1,6 @@
 //! Tenants from a SQL database: one connection, one read-only snapshot, one statement, be it for all tenants or for one.
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, mem, path::PathBuf};
 
 use sqlx::{Database, Executor, IntoArguments, MySqlConnection, PgConnection};
 use tokio::task::coop::consume_budget;
@@ -10,8 +10,8 @@ use super::{
     causes::{self, Keys},
     columns::Columns,
     dialect::{Dialect, SqlSettings},
-    mysql::MySqlDialect,
-    postgres::PostgresDialect,
+    mysql::{self, MySqlDialect},
+    postgres::{self, PostgresDialect},
     server::{Kind, Server},
     snapshot::Snapshot,
     sqlite::SqliteDialect,
@@ -51,8 +51,9 @@ pub enum Connection {
 impl Sql {
     /// A source that connects when it is read.
     pub fn new(settings: SqlSettings) -> Result<Self, String> {
-        let SqlSettings { url, password, ca_file, query, timeout, leave_null, query_one } = settings;
-        Ok(Self { server: Server::new(&url, password, ca_file, timeout)?, query, query_one, leave_null })
+        let SqlSettings { url, password, ca_file, query, timeout, timezone, longest, leave_null, query_one } = settings;
+        let server = Server::new(&url, password, ca_file, timeout)?.in_timezone(timezone).no_longer_than(longest);
+        Ok(Self { server, query, query_one, leave_null })
     }
 
     /// Where it is.
@@ -71,8 +72,17 @@ impl Sql {
     }
 
     pub(super) async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
-        let refused = |error| Error::Connect { place: self.place(), cause: causes::unreachable(&error, Keys::SOURCE) };
-        self.in_time("connecting", D::connect(&self.server)).await?.map_err(refused)
+        let connected = self.in_time("connecting", D::connect(&self.server)).await?;
+        connected.map_err(|error| self.refused(&error))
+    }
+
+    /// No connection, or none with our settings.
+    pub(super) fn refused(&self, error: &sqlx::Error) -> Error {
+        let place = self.place();
+        if postgres::lacks_timezone(error) || mysql::lacks_timezone(error) {
+            return Error::Timezone { place, timezone: self.server.timezone.name().to_owned() };
+        }
+        Error::Connect { place, cause: causes::unreachable(error, Keys::SOURCE) }
     }
 
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
@@ -91,12 +101,29 @@ impl Sql {
         for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
         <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     {
-        let mut snapshot = Snapshot::<D>::begin(self).await?;
+        let mut snapshot = Snapshot::begin(self).await?;
+        let done = self.carry_out::<D>(&mut snapshot, task).await;
+        // What is late goes on, until it is cancelled.
+        if !matches!(done, Err(Error::Timeout { .. })) {
+            snapshot.end().await;
+        }
+        done
+    }
+
+    async fn carry_out<'s, D: Dialect>(
+        &'s self,
+        snapshot: &mut Snapshot<'s, D>,
+        task: Task<'_>,
+    ) -> Result<Columns, Error>
+    where
+        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+        <D::Db as Database>::Arguments: IntoArguments<D::Db>,
+    {
         let mut whole = snapshot.prepare_whole().await?;
         match (task, self.query_one.as_deref()) {
             (Task::Whole(take), _) | (Task::Some { take, .. }, None) if D::COPIES => {
                 if !snapshot.copy(&whole, take).await? {
-                    snapshot = Snapshot::begin(self).await?;
+                    mem::replace(snapshot, Snapshot::begin(self).await?).end().await;
                     whole = snapshot.prepare_whole().await?;
                     snapshot.read(&whole, take).await?;
                 }
@@ -109,7 +136,6 @@ impl Sql {
             (Task::Columns, Some(query)) => drop(snapshot.prepare_one(query, &whole).await?),
             (Task::Columns, None) => {}
         }
-        snapshot.end().await;
         Ok(whole.columns)
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use sqlx::{
-    Arguments, ConnectOptions, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
+    Arguments, AssertSqlSafe, ConnectOptions, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef, raw_sql,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow, SqliteStatement, SqliteTypeInfo},
 };
 use url::Url;
@@ -12,6 +12,7 @@ use super::{
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, parameters},
     server::Server,
+    session::Transact,
 };
 
 pub(super) struct SqliteDialect;
@@ -19,7 +20,7 @@ pub(super) struct SqliteDialect;
 impl Dialect for SqliteDialect {
     type Db = Sqlite;
 
-    const SNAPSHOT: &[&str] = &["BEGIN"];
+    const SNAPSHOT: &str = "";
 
     async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
         SqliteConnectOptions::new()
@@ -64,6 +65,13 @@ impl Dialect for SqliteDialect {
                 Err(_) => Cell::Binary,
             },
         })
+    }
+}
+
+impl Transact for SqliteConnection {
+    /// No server goes on with what is given up.
+    async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
+        raw_sql(AssertSqlSafe(format!("BEGIN {mode}"))).execute(self).await.map(|_| None)
     }
 }
 

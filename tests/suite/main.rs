@@ -17,6 +17,7 @@ mod failures;
 mod faults;
 mod forecast;
 mod fuzz;
+mod given_up;
 mod guard;
 mod hierarchy;
 mod hostile;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Display, path::PathBuf, time::Duration};
 
-use explo_sync::source::SqlSettings;
+use explo_sync::source::{SqlSettings, Timezone};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, Row, raw_sql};
 use tempfile::TempDir;
 use url::Url;
@@ -141,6 +141,8 @@ pub fn settings(url: &str, query: &str) -> SqlSettings {
         query: query.to_owned(),
         query_one: None,
         timeout: Duration::from_mins(1),
+        timezone: Timezone::default(),
+        longest: Duration::from_mins(10),
         leave_null: Vec::new(),
     }
 }

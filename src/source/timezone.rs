@@ -1,0 +1,69 @@
+//! `source.timezone`: in which zone a database prints times with a zone, and finds the date of them.
+
+use chrono_tz::Tz;
+
+/// A zone's name, or an offset from UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timezone(String);
+
+impl Timezone {
+    /// `UTC`, `Europe/Berlin`, `+05:30`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.parse::<Tz>().is_ok() || is_offset(text)).then(|| Self(text.to_owned()))
+    }
+
+    /// As it is configured.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+
+    /// PostgreSQL counts the hours of an offset to the west, as POSIX does, and prints what stands in angle brackets.
+    pub(super) fn postgres(&self) -> String {
+        match self.0.split_at_checked(1) {
+            Some(("+", time)) => format!("<+{time}>-{time}"),
+            Some(("-", time)) => format!("<-{time}>+{time}"),
+            _ => self.0.clone(),
+        }
+    }
+
+    /// MySQL knows names only where they were loaded.
+    pub(super) fn mysql(&self) -> &str {
+        if self.0 == "UTC" { "+00:00" } else { &self.0 }
+    }
+}
+
+impl Default for Timezone {
+    fn default() -> Self {
+        Self("UTC".to_owned())
+    }
+}
+
+/// A sign, two digits of hours and two of minutes.
+fn is_offset(text: &str) -> bool {
+    let parse = || {
+        let (hours, minutes) = text.strip_prefix(['+', '-'])?.split_once(':')?;
+        let number = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten();
+        Some(number(hours)? <= 14 && number(minutes)? < 60)
+    };
+    parse().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_a_name_or_an_offset() {
+        let postgres = |text| Timezone::parse(text).map(|zone| zone.postgres());
+        assert_eq!(postgres("UTC").as_deref(), Some("UTC"));
+        assert_eq!(postgres("Europe/Berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(postgres("+05:30").as_deref(), Some("<+05:30>-05:30"));
+        assert_eq!(postgres("-03:00").as_deref(), Some("<-03:00>+03:00"));
+        for bad in ["", "Berlin", "+5", "+05:60", "+15:00", "05:30", "+-5:30", "UTC'; drop table t"] {
+            assert_eq!(Timezone::parse(bad), None, "{bad}");
+        }
+        assert_eq!(Timezone::default().mysql(), "+00:00");
+    }
+}
