@@ -102,8 +102,8 @@ fn settings(server: &Server) -> String {
          innodb_lock_wait_timeout = {waits}\
          /*M!100101 , max_statement_time = {} */\
          /*!50708 , max_execution_time = {} */",
-        longest.as_secs_f64(),
-        longest.as_millis()
+        no_longer("max_statement_time", longest.as_secs_f64()),
+        no_longer("max_execution_time", longest.as_millis())
     )
 }
 
