@@ -23,7 +23,8 @@ use super::{
 pub struct Program {
     variables: BTreeMap<String, String>,
     directory: Option<PathBuf>,
-    memory: Option<u32>,
+    /// `ulimit`'s option with a number.
+    limit: Option<String>,
     parent: Parent,
 }
 
@@ -91,7 +92,13 @@ impl Program {
 
     /// With so many KiB of memory and no more.
     pub fn in_memory(mut self, most: u32) -> Self {
-        self.memory = Some(most);
+        self.limit = Some(format!("-d {most}"));
+        self
+    }
+
+    /// With files of so many bytes, a multiple of 512, and no more: as on a full disk.
+    pub fn on_disk(mut self, most: u32) -> Self {
+        self.limit = Some(format!("-f {}", most / 512));
         self
     }
 
@@ -163,9 +170,14 @@ impl Program {
         child
     }
 
+    /// Starts it with these outputs; nothing that it prints is kept.
+    pub fn start_into(&self, arguments: &[&str], stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Child {
+        self.command(arguments).stdout(stdout).stderr(stderr).spawn().unwrap()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_explo-sync");
-        let mut command = match (self.memory, self.parent) {
+        let mut command = match (&self.limit, self.parent) {
             (None, Parent::Test) => Command::new(program),
             (None, Parent::Unshare) => first_of_a_container(program),
             (None, Parent::Freezer) => {
@@ -173,9 +185,9 @@ impl Program {
                 python.args(["-c", FREEZER, program]);
                 python
             }
-            (Some(most), _) => {
+            (Some(limit), _) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!(r#"ulimit -d {most} && exec "$0" "$@""#), program]);
+                shell.args(["-c", &format!(r#"trap "" XFSZ && ulimit {limit} && exec "$0" "$@""#), program]);
                 shell
             }
         };
