@@ -1,12 +1,48 @@
-//! Files that are written whole or not at all. Nothing but a regular file is ever replaced, and nothing is written through a
-//! link: the new file is written beside the old one and takes its name.
+//! Files that are written whole or not at all, and texts that are read without waiting for ever.
+//!
+//! Nothing but a regular file is ever replaced, and nothing is written through a link: the new file is written beside the old
+//! one and takes its name.
 
 use std::{
-    fs::{self, FileType, Permissions},
-    io::{self, BufWriter, Write},
+    fs::{self, File, FileType, Permissions},
+    io::{self, BufWriter, Read, Write},
     os::unix::fs::{FileTypeExt, PermissionsExt},
     path::Path,
 };
+
+/// A text of more bytes is not read to its end.
+const LARGEST_TEXT: u64 = 16 << 20;
+
+/// How often a file is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// Once: it may be a pipe, such as `/dev/stdin`.
+    #[default]
+    Once,
+    /// For every run of a daemon, which waits for nobody who may write to a pipe.
+    Again,
+}
+
+/// The [plain] text of a file, or of what a link leads to, as Kubernetes keeps its secrets.
+pub fn read_text(path: &Path, reading: Reading) -> io::Result<String> {
+    let found = fs::metadata(path)?.file_type();
+    if reading == Reading::Again && !found.is_file() {
+        let error = format!("it is {}, and what is read again for each run must be a regular file", kind(found));
+        return Err(io::Error::other(error));
+    }
+    let mut text = String::new();
+    if File::open(path)?.take(LARGEST_TEXT + 1).read_to_string(&mut text)? as u64 > LARGEST_TEXT {
+        return Err(io::Error::other("it has more than 16 MiB"));
+    }
+    Ok(plain(&text))
+}
+
+/// A text as it was meant: a byte order mark, CRLF and one newline at its end are what an editor adds.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    text.strip_suffix(['\n', '\r']).unwrap_or(&text).to_owned()
+}
 
 /// Refuses what can't be replaced later, by what stands there or by its directory; it changes nothing.
 pub fn can_replace(path: &Path) -> io::Result<()> {
@@ -41,8 +77,7 @@ pub fn expect_regular(path: &Path) -> io::Result<()> {
 }
 
 /// What it is that is no regular file.
-#[must_use]
-pub fn kind(of: FileType) -> &'static str {
+fn kind(of: FileType) -> &'static str {
     match of {
         of if of.is_symlink() => "a symbolic link",
         of if of.is_dir() => "a directory",

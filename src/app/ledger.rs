@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::{self, Config},
+    files::Reading,
     ledger::{self, Adopted, Ledger, Pair},
     model::{Row, id_of, printable},
     report::Exit,
@@ -16,7 +17,7 @@ use crate::{
 
 /// Prints what makes the table: where none is configured, as it would be in the source's database.
 pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
-    match context.layers().and_then(|layers| config::ledger_alone(&layers)) {
+    match context.layers(Reading::Once).and_then(|layers| config::ledger_alone(&layers)) {
         Ok(ledger) => {
             unless_gone(stdout().write_all(ledger.ddl().as_bytes()))?;
             Ok(0)

@@ -30,6 +30,7 @@ use crate::{
     cli::{Cli, Command, Global},
     config::{self, Config, Environment, Layers},
     explo::Stop,
+    files::Reading,
     report::Exit,
     stderr,
     watch::Watch,
@@ -128,13 +129,16 @@ impl Context {
     }
 
     /// The configuration as the flags and the environment name it.
-    fn layers(&self) -> Result<Layers, config::Error> {
-        let file = self.global.config.clone().or_else(|| config::usual_file(&self.environment));
-        Layers::read(file, self.environment.clone())
+    fn layers(&self, reading: Reading) -> Result<Layers, config::Error> {
+        let file = match &self.global.config {
+            Some(file) => Some(file.clone()),
+            None => config::usual_file(&self.environment)?,
+        };
+        Layers::read(file, self.environment.clone(), reading)
     }
 
     fn config(&self) -> Result<Config, config::Error> {
-        let config = Config::load(&self.layers()?)?;
+        let config = Config::load(&self.layers(Reading::Once)?)?;
         self.terminal.start_logs(config.log, &self.global);
         Ok(config)
     }

@@ -11,8 +11,9 @@ use tokio::{
 
 use super::{Context, now, service::Service, terminal::Terminal};
 use crate::{
-    config::Config,
+    config::{Config, Layers},
     daemon::{self, Surroundings},
+    files::Reading,
     ops::{self, Status},
     report::Exit,
     systemd,
@@ -21,7 +22,7 @@ use crate::{
 
 /// Runs until SIGTERM.
 pub(super) async fn run(context: &Context) -> io::Result<u8> {
-    let layers = context.layers();
+    let layers = context.layers(Reading::Once).map(Layers::for_each_run);
     let config = layers.and_then(|layers| Ok((Config::load(&layers)?, layers)));
     let (config, layers) = match config {
         Ok(config) => config,

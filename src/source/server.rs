@@ -11,7 +11,7 @@ use url::Url;
 pub struct Server {
     pub(super) url: Url,
     pub(super) password: Option<SecretString>,
-    pub(super) ca_file: Option<PathBuf>,
+    pub(super) ca_file: Option<Vec<u8>>,
     pub(super) timeout: Duration,
 }
 
@@ -31,7 +31,7 @@ impl Server {
     pub fn new(
         url: &SecretString,
         password: Option<SecretString>,
-        ca_file: Option<PathBuf>,
+        ca_file: Option<Vec<u8>>,
         timeout: Duration,
     ) -> Result<Self, String> {
         let url = Url::parse(url.expose_secret()).map_err(|error| format!("is not a URL: {error}"))?;

@@ -52,6 +52,7 @@ mod stop;
 mod streams;
 mod support;
 mod tags;
+mod text;
 mod transport;
 mod unreadable;
 mod watch;

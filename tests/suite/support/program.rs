@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::{OsStr, OsString},
     io::{Write, pipe},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use super::{
 /// How the program is called. It logs everything, unless the test says how much, and all that it prints is kept.
 #[derive(Clone, Default)]
 pub struct Program {
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, OsString>,
     directory: Option<PathBuf>,
     /// `ulimit`'s option with a number.
     limit: Option<String>,
@@ -79,8 +80,8 @@ impl Program {
     }
 
     /// With one more variable.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.variables.insert(name.to_owned(), value.to_owned());
+    pub fn with(mut self, name: &str, value: &(impl AsRef<OsStr> + ?Sized)) -> Self {
+        self.variables.insert(name.to_owned(), value.as_ref().to_owned());
         self
     }
 
@@ -147,7 +148,7 @@ impl Program {
     pub async fn on_terminal(&self, arguments: &str) -> String {
         let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
         let mut script = Command::new("script");
-        script.args(["-qec", &line, "/dev/null"]).env_clear().envs(&self.variables).env("TERM", "xterm");
+        script.args(["-qec", &line, "/dev/null"]).env_clear().env("TERM", "xterm").envs(&self.variables);
         script.env("PATH", "/usr/bin:/bin").current_dir(std::env::temp_dir()).stdin(Stdio::null());
         String::from_utf8(script.output().await.unwrap().stdout).unwrap()
     }
