@@ -10,13 +10,17 @@ use std::{
 };
 
 use config::ValueKind;
+use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{
     Error,
     layers::{self, Environment, Layers, Merged, NOT_UTF8, Origin, Origins, QUOTED},
 };
-use crate::files::{self, Reading};
+use crate::{
+    files::{self, Reading},
+    http::Proxy,
+};
 
 /// Characters of a value that a message shows.
 const WIDEST: usize = 60;
@@ -236,6 +240,13 @@ impl Draft {
                 None
             }
         }
+    }
+
+    /// The proxy on the way to an address; `Some(None)` where there is none.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    pub(super) fn proxy(&mut self, address: &Url) -> Option<Option<Proxy>> {
+        let proxy = Proxy::on_the_way_to(address, |name| self.environment.get(name));
+        proxy.map_err(|mistake| self.mistakes.insert((None, mistake))).ok()
     }
 
     fn kind(&self, key: &str) -> Option<ValueKind> {

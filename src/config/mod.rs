@@ -214,6 +214,7 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
         }
         url
     });
+    let proxy = base_url.as_ref().and_then(|url| draft.proxy(url));
     let token = token(draft);
     let ca = draft.certificates("explo.ca_file");
     let timeout = duration(draft, "explo.timeout");
@@ -226,6 +227,7 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
         max_attempts: max_attempts?,
         pause_on_429: pause_on_429?,
         ca: ca?,
+        proxy: proxy?,
         listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
     })
 }

@@ -106,6 +106,7 @@ pub(super) fn check_url(url: &str, password_file: &str) -> Result<(), String> {
 
 fn rest(draft: &mut Draft) -> Option<Rest> {
     let url = address(draft, "source.url");
+    let proxy = url.as_ref().and_then(|url| draft.proxy(url));
     let ca = draft.certificates("source.ca_file");
     let token = credentials(draft);
     let parameters = parameters(draft);
@@ -124,6 +125,7 @@ fn rest(draft: &mut Draft) -> Option<Rest> {
     let settings = RestSettings {
         url: url?,
         ca: ca?,
+        proxy: proxy?,
         credentials,
         token,
         parameters: parameters?,

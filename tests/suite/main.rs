@@ -37,6 +37,7 @@ mod outage;
 mod pacing;
 mod page;
 mod plans;
+mod proxy;
 mod reconcile;
 mod rename;
 mod rest;

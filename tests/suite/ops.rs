@@ -71,6 +71,7 @@ impl Sides {
             max_attempts: 3,
             pause_on_429: Duration::ZERO,
             ca: None,
+            proxy: None,
             listing: ListingRules { version: ListingVersion::V2, page_size: 2, side_by_side: 4, trust_total: true },
         };
         let stop = Stop::default();
