@@ -4,9 +4,9 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
+//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
-//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; [`http`] below the first two |
+//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; [`http`] below the first two, [`files`] below all |
 //! | 2 plan | [`plan`]: pure |
 //! | 1 model | [`model`] |
 
@@ -18,6 +18,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod explo;
+pub mod files;
 pub mod http;
 pub mod ledger;
 pub mod lock;
@@ -31,6 +32,7 @@ pub mod report;
 pub mod sandbox;
 pub mod schedule;
 pub mod source;
+pub mod stderr;
 pub mod systemd;
 pub mod telemetry;
 pub mod watch;

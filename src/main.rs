@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, error::ErrorKind};
-use explo_sync::{app, cli::Cli, config::Environment, watch::Watch};
+use explo_sync::{app, cli::Cli, config::Environment, stderr, watch::Watch};
 
 /// Bad usage, by the convention of `sysexits.h`.
 const USAGE: u8 = 64;
@@ -24,7 +24,8 @@ fn main() -> ExitCode {
     let (runtime, watch) = match runtime.and_then(|runtime| Ok((runtime, Watch::start()?))) {
         Ok(both) => both,
         Err(error) => {
-            anstream::eprintln!("explo-sync: the runtime can't start: {error}");
+            stderr::say(format!("explo-sync: the runtime can't start: {error}\n"));
+            stderr::flush(app::LEISURE);
             return ExitCode::FAILURE;
         }
     };

@@ -5,10 +5,8 @@
 //! Prometheus has a label `instance` of its own: it stores ours as `exported_instance`, unless told `honor_labels: true`.
 
 use std::{
-    fmt, fs,
-    io::{self, Write},
+    fmt, fs, io,
     ops::Range,
-    os::unix::fs::PermissionsExt,
     path::Path,
     sync::{Arc, atomic::AtomicU64},
     time::{SystemTime, UNIX_EPOCH},
@@ -28,8 +26,10 @@ use prometheus_client::{
 
 use crate::{
     explo::{Latency, Observed},
+    files,
     plan::Class,
     report::{Exit, Report},
+    stderr,
 };
 
 /// What every name begins with.
@@ -74,6 +74,7 @@ impl Metrics {
         // A gauge, because the textfile collector does not know the type `info`.
         let build: Family<Labels<1>, Number> = register(&mut all, "build_info", "The program's version");
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
+        all.register_collector(Box::new(DroppedLines));
         let observed = Arc::<Observed>::default();
         all.register_collector(Box::new(Calls(Arc::clone(&observed))));
         let changes: Family<Labels<2>, Counter> = register(&mut all, "changes", "Planned changes by kind and outcome");
@@ -164,20 +165,13 @@ impl Metrics {
     /// The counters are those of this process. If it did not converge, the time of the last convergence that the old file
     /// has is kept: a failed run must not look like a first one.
     pub fn write_file(&self, path: &Path) -> io::Result<()> {
+        files::expect_regular(path)?;
         if self.last_converged.get() <= 0.0
             && let Some(before) = fs::read_to_string(path).ok().and_then(|old| self.converged_in(&old))
         {
             self.last_converged.set(before);
         }
-        let write = || {
-            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let mut file = tempfile::NamedTempFile::new_in(directory)?;
-            file.write_all(self.encode().as_bytes())?;
-            file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-            file.persist(path)?;
-            Ok(())
-        };
-        write().map_err(|error: io::Error| io::Error::other(format!("{}: {error}", path.display())))
+        files::replace(path, 0o644, |out| out.write_all(self.encode().as_bytes()))
     }
 
     fn converged_in(&self, old: &str) -> Option<f64> {
@@ -194,6 +188,18 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, he
 
 fn timestamp(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// Of the process, whichever instance it runs.
+#[derive(Debug)]
+struct DroppedLines;
+
+impl Collector for DroppedLines {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Lines that stderr did not take: nobody read them, or the disk was full.";
+        let dropped = ConstCounter::new(stderr::dropped());
+        dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?)
+    }
 }
 
 /// The calls, read when they are asked for: they move while a run does.

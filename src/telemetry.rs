@@ -1,9 +1,6 @@
 //! Logs: to stderr, text on a terminal and JSON elsewhere, past a progress bar without tearing it.
 
-use std::{
-    borrow::Cow,
-    io::{self, IsTerminal, Write},
-};
+use std::io::{self, IsTerminal, Write};
 
 use indicatif::MultiProgress;
 use tracing::Level;
@@ -13,6 +10,7 @@ use crate::{
     cli::Global,
     config::{Log, LogFormat},
     model::printable,
+    stderr,
 };
 
 /// Starts logging; a second call changes nothing.
@@ -28,14 +26,15 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
         .with_target("explo_sync", level)
         .with_target("sqlx", Level::ERROR)
         .with_default(Level::WARN.min(level));
-    let is_terminal = io::stderr().is_terminal();
     let is_text = match global.log_format.unwrap_or(log.format) {
         LogFormat::Text => true,
         LogFormat::Json => false,
-        LogFormat::Auto => is_terminal,
+        LogFormat::Auto => io::stderr().is_terminal(),
     };
+    // As on stdout: NO_COLOR and TERM=dumb take the colours out.
+    let has_colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let writer = PastBars { bars: bars.clone(), is_text };
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(is_terminal);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(has_colours);
     let registry = tracing_subscriber::registry().with(ours);
     let _ = if is_text {
         registry.with(lines.compact().with_target(false)).try_init()
@@ -63,12 +62,13 @@ impl<'w> MakeWriter<'w> for PastBars {
 impl Write for PastBars {
     /// Takes whole lines, as the formatter gives them.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let line = if self.is_text { Cow::Owned(safe(bytes)) } else { Cow::Borrowed(bytes) };
-        self.bars.suspend(|| io::stderr().write_all(&line)).map(|()| bytes.len())
+        let line = if self.is_text { safe(bytes) } else { bytes.to_owned() };
+        self.bars.suspend(|| stderr::say(line));
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

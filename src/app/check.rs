@@ -8,7 +8,12 @@ use std::{
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{Context, instance::Instance, lock, now, pair, terminal::safe};
+use super::{
+    Context,
+    instance::Instance,
+    lock, now, pair,
+    terminal::{coloured_stdout, safe},
+};
 use crate::{
     explo::{FirstPage, Stop},
     ledger::{self, Found, Pair, State},
@@ -33,7 +38,7 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
 }
 
 async fn findings(context: &Context) -> io::Result<u8> {
-    let mut out = anstream::stdout().lock();
+    let mut out = coloured_stdout();
     let instance = context.config().and_then(|config| Instance::open(config, &Stop::default()));
     let instance = match instance {
         Ok(instance) => instance,

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::{
     Context,
     instance::{Instance, Task},
+    terminal::coloured_stdout,
 };
 use crate::{
     config::{Config, Log},
@@ -28,7 +29,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);
         let instance = Instance::open(config, &Stop::default()).map_err(io::Error::other)?;
         let underlined = anstyle::Style::new().underline();
-        writeln!(anstream::stdout(), "\n{underlined}{heading}{underlined:#}")?;
+        writeln!(coloured_stdout(), "\n{underlined}{heading}{underlined:#}")?;
         let task = Task { dry_run, ..Task::default() };
         let report = instance.run(task, &memory, &context.terminal.progress()).await.map_err(io::Error::other)?;
         context.terminal.show_sample(&report)?;
@@ -37,7 +38,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
     // Run through cargo, the program is not on the path.
     let program = if context.environment.get("CARGO").is_some() { "cargo run --" } else { "explo-sync" };
     writeln!(
-        anstream::stdout(),
+        coloured_stdout(),
         "\nNow with your own database, changing nothing:\n  DATABASE_URL=postgres://… EXPLO_TOKEN=… \
          EXPLO_SYNC__SOURCE__QUERY='select id as provided_id, name from tenants' {program} sync --dry-run"
     )?;

@@ -13,13 +13,13 @@ use crate::{
 pub(super) async fn explain(context: &Context, args: &ExplainArgs) -> io::Result<u8> {
     let instance = match context.config().and_then(|config| Instance::open(config, &Stop::default())) {
         Ok(instance) => instance,
-        Err(error) => return Terminal::fail(&error, Exit::Config),
+        Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
     match instance.explain(&args.provided_id).await {
         Ok(explanation) => {
             context.terminal.show_explanation(&explanation)?;
             Ok(Exit::Success as u8)
         }
-        Err(error) => Terminal::fail(&error, report::exit_without_plan(&error)),
+        Err(error) => Ok(Terminal::fail(&error, report::exit_without_plan(&error))),
     }
 }

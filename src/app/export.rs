@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{
     Context,
     instance::Instance,
-    terminal::{Terminal, unless_gone},
+    terminal::{Terminal, stdout, unless_gone},
 };
 use crate::{
     cli::ExportArgs,
@@ -22,9 +22,9 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
     let stop = Stop::default();
     let instance = match context.config().and_then(|config| Instance::open(config, &stop)) {
         Ok(instance) => instance,
-        Err(error) => return Terminal::fail(&error, Exit::Config),
+        Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(stdout());
     let (mut written, mut left_out) = (Ok(()), Vec::new());
     let progress = context.terminal.progress();
     let mut write = |shown: Shown<'_, '_>| {
@@ -54,11 +54,11 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
         Ok(_) => {
             left_out.sort_unstable();
             let error = format!("customers that are left out:\n{}", left_out.join("\n"));
-            Terminal::fail(&error, Exit::Partial)
+            Ok(Terminal::fail(&error, Exit::Partial))
         }
         Err(error) => {
             let error = reconciler::Error::from(error);
-            Terminal::fail(&error, report::exit_without_plan(&error))
+            Ok(Terminal::fail(&error, report::exit_without_plan(&error)))
         }
     }
 }

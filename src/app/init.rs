@@ -1,12 +1,14 @@
 //! `init`: a commented configuration to begin with, and what shells, readers and editors want to know.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     io::{self, Write},
+    path::Path,
 };
 
 use clap::CommandFactory;
 
+use super::terminal::{stdout, tell_if_lost};
 use crate::{
     cli::{Cli, InitArgs},
     config,
@@ -14,23 +16,26 @@ use crate::{
 
 /// Writes the configuration to a new file, or prints what was asked for instead.
 pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
-    let mut out = io::stdout().lock();
+    let mut text = Vec::new();
     if let Some(shell) = args.completions {
-        clap_complete::generate(shell, &mut Cli::command(), "explo-sync", &mut out);
+        clap_complete::generate(shell, &mut Cli::command(), "explo-sync", &mut text);
     } else if args.man {
-        clap_mangen::Man::new(Cli::command()).render(&mut out)?;
+        clap_mangen::Man::new(Cli::command()).render(&mut text)?;
     } else if args.schema {
-        serde_json::to_writer_pretty(&mut out, &config::schema())?;
-        writeln!(out)?;
+        serde_json::to_writer_pretty(&mut text, &config::schema())?;
+        writeln!(text)?;
     } else {
-        let named = |error: io::Error| io::Error::other(format!("{}: {error}", args.file.display()));
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(named)?;
-        file.write_all(config::DEFAULT.as_bytes()).map_err(named)?;
-        writeln!(
-            out,
-            "Wrote {}. Set source.url, source.query and explo.token_file in it, then: explo-sync check",
-            args.file.display()
-        )?;
+        let name = args.file.display();
+        write(&args.file).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
+        let next = "Set source.url, source.query and explo.token_file in it, then: explo-sync check";
+        tell_if_lost(writeln!(stdout(), "Wrote {name}. {next}"));
     }
+    stdout().write_all(&text)?;
     Ok(0)
+}
+
+/// A part of a file would only be in the way of the next try.
+fn write(path: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(config::DEFAULT.as_bytes()).inspect_err(|_| drop(fs::remove_file(path)))
 }

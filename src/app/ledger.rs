@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use super::{
     Context, pair,
-    terminal::{Terminal, safe, unless_gone},
+    terminal::{Terminal, safe, stdout, tell_if_lost, unless_gone},
 };
 use crate::{
-    cli::Output,
     config::{self, Config},
+    files::Reading,
     ledger::{self, Adopted, Ledger, Pair},
     model::{Row, id_of, printable},
     report::Exit,
@@ -17,12 +17,12 @@ use crate::{
 
 /// Prints what makes the table: where none is configured, as it would be in the source's database.
 pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
-    match context.layers().and_then(|layers| config::ledger_alone(&layers)) {
+    match context.layers(Reading::Once).and_then(|layers| config::ledger_alone(&layers)) {
         Ok(ledger) => {
-            unless_gone(io::stdout().lock().write_all(ledger.ddl().as_bytes()))?;
+            unless_gone(stdout().write_all(ledger.ddl().as_bytes()))?;
             Ok(0)
         }
-        Err(error) => failed(&error.to_string(), Exit::Config),
+        Err(error) => Ok(Terminal::fail(&error, Exit::Config)),
     }
 }
 
@@ -30,23 +30,23 @@ pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
 pub(super) async fn adopt(context: &Context) -> io::Result<u8> {
     let config = match context.config() {
         Ok(config) => config,
-        Err(error) => return failed(&error.to_string(), Exit::Config),
+        Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
     let Some(ledger) = &config.ledger else {
         let error = "ledger.url is empty, so there is nothing to adopt: set it to \"source\" or to a URL";
-        return failed(error, Exit::Config);
+        return Ok(Terminal::fail(&error, Exit::Config));
     };
     let pair = match pair::of(&config).await {
         Ok(pair) => pair,
-        Err(error) => return failed(&error.to_string(), Exit::Failed),
+        Err(error) => return Ok(Terminal::fail(&error, Exit::Failed)),
     };
     match ledger.adopt(&pair).await {
         Ok(adopted) => {
             let told = adoption(&config, ledger, &adopted, &pair);
-            unless_gone(writeln!(io::stdout().lock(), "{}", safe(&told)))?;
+            tell_if_lost(writeln!(stdout(), "{}", safe(&told)));
             Ok(0)
         }
-        Err(error) => failed(&error.to_string(), Exit::Failed),
+        Err(error) => Ok(Terminal::fail(&error, Exit::Failed)),
     }
 }
 
@@ -69,20 +69,20 @@ fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pai
 pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
     let config = match context.config() {
         Ok(config) => config,
-        Err(error) => return failed(&error.to_string(), Exit::Config),
+        Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
     let Some(ledger) = &config.ledger else {
         let error = "ledger.url is empty, so no tokens are kept: set it to \"source\" or to a URL";
-        return failed(error, Exit::Config);
+        return Ok(Terminal::fail(&error, Exit::Config));
     };
     match missing(&config, ledger).await {
         Ok(ids) => {
-            let mut out = io::BufWriter::new(io::stdout().lock());
+            let mut out = io::BufWriter::new(stdout());
             let written = ids.iter().try_for_each(|id| writeln!(out, "{}", printable(id)));
             unless_gone(written.and_then(|()| out.flush()))?;
             Ok(if ids.is_empty() { 0 } else { Exit::Partial as u8 })
         }
-        Err(error) => failed(&error, Exit::Failed),
+        Err(error) => Ok(Terminal::fail(&error, Exit::Failed)),
     }
 }
 
@@ -98,8 +98,4 @@ async fn missing(config: &Config, ledger: &ledger::Sql) -> Result<Vec<String>, S
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
-}
-
-fn failed(error: &str, exit: Exit) -> io::Result<u8> {
-    Terminal::show_failure(error, exit, Output::Text).map(|()| exit as u8)
 }

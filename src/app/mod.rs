@@ -16,18 +16,31 @@ mod signals;
 mod sync;
 mod terminal;
 
-use std::{io, process::ExitCode, time::SystemTime};
+use std::{
+    io,
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use crate::{
     cli::{Cli, Command, Global},
     config::{self, Config, Environment, Layers},
     explo::Stop,
+    files::Reading,
     report::Exit,
-    source,
+    source, stderr,
     watch::Watch,
 };
 
-use terminal::{Terminal, safe};
+use terminal::{Terminal, tell};
+
+/// How long the last lines for stderr wait for a reader, and how long they do so where the program is to stop.
+pub const LEISURE: Duration = Duration::from_secs(2);
+const HASTE: Duration = Duration::from_millis(300);
 
 /// What every command is given.
 struct Context {
@@ -38,24 +51,29 @@ struct Context {
     watch: Watch,
     /// Asked for by a signal.
     stop: Stop,
+    /// With which the process ends, if a signal ends it before the command does.
+    code: Arc<AtomicU8>,
 }
 
 /// Executes one command. `end` ends the process; it is called from the other thread, if a command that has written nothing has
 /// not ended by itself soon after a signal: it computes, or nobody reads its output.
 pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u8) -> !) -> ExitCode {
-    let (terminal, stop) = (Terminal::new(&cli.global), Stop::default());
-    let context = Context { terminal, global: cli.global, environment, watch, stop };
+    let (terminal, stop) = (Terminal::new(&cli.global, &environment), Stop::default());
+    let code = Arc::new(AtomicU8::new(code_when_stopped(&cli.command)));
+    let context = Context { terminal, global: cli.global, environment, watch, stop, code };
     let done = Box::pin(context.execute(cli.command, end)).await;
     source::all_cancelled().await;
-    match done {
-        Ok(code) => ExitCode::from(code),
+    let code = match done {
+        Ok(code) => code,
         // The reader of our output went away: nothing is wrong with the run.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success as u8,
         Err(error) => {
-            anstream::eprintln!("explo-sync: {}", safe(&error.to_string()));
-            ExitCode::from(Exit::Failed as u8)
+            tell(&error.to_string());
+            Exit::Failed as u8
         }
-    }
+    };
+    stderr::flush(if context.stop.is_requested() { HASTE } else { LEISURE });
+    ExitCode::from(code)
 }
 
 /// A server is there to be stopped.
@@ -80,8 +98,8 @@ fn now() -> SystemTime {
 
 impl Context {
     async fn execute(&self, command: Command, end: fn(u8) -> !) -> io::Result<u8> {
-        let code = code_when_stopped(&command);
-        signals::stop_at_signal(&self.watch, &self.stop, move || end(code))?;
+        let code = Arc::clone(&self.code);
+        signals::stop_at_signal(&self.watch, &self.stop, move || end(code.load(Ordering::SeqCst)))?;
         match command {
             Command::Run => run::run(self).await,
             Command::Sync(args) => sync::sync(self, &args).await,
@@ -102,18 +120,27 @@ impl Context {
         tokio::select! {
             biased;
             done = command => done,
-            () = self.stop.requested() => Terminal::fail(&"stopped by a signal", Exit::Stopped),
+            () = self.stop.requested() => Ok(Terminal::fail(&"stopped by a signal", Exit::Stopped)),
         }
     }
 
+    /// All is written and told but for the report: from now on a signal ends the process, with this code.
+    fn only_reports(&self, code: u8) {
+        self.code.store(code, Ordering::SeqCst);
+        self.stop.writes_are_told();
+    }
+
     /// The configuration as the flags and the environment name it.
-    fn layers(&self) -> Result<Layers, config::Error> {
-        let file = self.global.config.clone().or_else(|| config::usual_file(&self.environment));
-        Layers::read(file, self.environment.clone())
+    fn layers(&self, reading: Reading) -> Result<Layers, config::Error> {
+        let file = match &self.global.config {
+            Some(file) => Some(file.clone()),
+            None => config::usual_file(&self.environment)?,
+        };
+        Layers::read(file, self.environment.clone(), reading)
     }
 
     fn config(&self) -> Result<Config, config::Error> {
-        let config = Config::load(&self.layers()?)?;
+        let config = Config::load(&self.layers(Reading::Once)?)?;
         self.terminal.start_logs(config.log, &self.global);
         Ok(config)
     }

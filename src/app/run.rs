@@ -9,10 +9,11 @@ use tokio::{
     sync::mpsc::{Receiver, channel},
 };
 
-use super::{Context, now, service::Service, terminal::safe};
+use super::{Context, now, service::Service, terminal::Terminal};
 use crate::{
-    config::Config,
+    config::{Config, Layers},
     daemon::{self, Surroundings},
+    files::Reading,
     ops::{self, Status},
     report::Exit,
     systemd,
@@ -21,14 +22,11 @@ use crate::{
 
 /// Runs until SIGTERM.
 pub(super) async fn run(context: &Context) -> io::Result<u8> {
-    let layers = context.layers();
+    let layers = context.layers(Reading::Once).map(Layers::for_each_run);
     let config = layers.and_then(|layers| Ok((Config::load(&layers)?, layers)));
     let (config, layers) = match config {
         Ok(config) => config,
-        Err(error) => {
-            anstream::eprintln!("explo-sync: {}", safe(&error.to_string()));
-            return Ok(Exit::Config as u8);
-        }
+        Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
     context.terminal.start_logs(config.log, &context.global);
     let status = Arc::new(Status::new(&config.name, now()));

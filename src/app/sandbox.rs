@@ -6,11 +6,15 @@ use std::{
     path::Path,
 };
 
-use super::Context;
+use super::{
+    Context,
+    terminal::{stdout, tell_if_lost},
+};
 use crate::{
     cli::SandboxArgs,
     config::{Log, LogFormat},
     sandbox::{Api, Sandbox, Store, Upstream},
+    stderr,
 };
 
 /// Serves customers; every call is a log line.
@@ -27,15 +31,13 @@ pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result
     api.upstream = read("--upstream", args.upstream.as_deref(), Upstream::parse)?;
     let upstream = api.upstream.as_ref().map(|upstream| (upstream.count(), "/v2/customers"));
     let sandbox = Sandbox::start(args.listen, api).await?;
-    writeln!(io::stdout(), "{}", sandbox.url())?;
-    anstream::eprintln!(
-        "A stand-in for Explo with {customers} customers. Any token will do; set explo.base_url to the address above."
-    );
+    let url = sandbox.url();
+    tell_if_lost(writeln!(stdout(), "{url}"));
+    stderr::say(format!(
+        "A stand-in for Explo with {customers} customers. Any token will do; set explo.base_url to the address above.\n"
+    ));
     if let Some((records, path)) = upstream {
-        anstream::eprintln!(
-            "Beside it {records} records to read tenants from: set source.url to {}{path}.",
-            sandbox.url()
-        );
+        stderr::say(format!("Beside it {records} records to read tenants from: set source.url to {url}{path}.\n"));
     }
     tokio::select! {
         served = sandbox.serve() => served.map(|()| 0),

@@ -21,6 +21,7 @@ use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Timing, Work},
     explo::{Pacer, Stop},
+    files::Reading,
     ledger::Memory,
     lock::{Attempt, Lock},
     ops::Status,
@@ -98,7 +99,8 @@ impl Work for Service<'_> {
     }
 
     fn reload(&mut self) -> Option<Timing> {
-        let reloaded = self.context.layers().and_then(|layers| Ok((Config::load(&layers)?, layers)));
+        let layers = self.context.layers(Reading::Again).map(Layers::for_each_run);
+        let reloaded = layers.and_then(|layers| Ok((Config::load(&layers)?, layers)));
         match reloaded {
             Ok((config, layers)) => {
                 tracing::info!(instance = config.name, "configuration reloaded");

@@ -7,13 +7,14 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{explo::Stop, watch::Watch};
+use super::HASTE;
+use crate::{explo::Stop, stderr, watch::Watch};
 
-/// How long a command that has written nothing may take to end by itself.
-const LEAVE: Duration = Duration::from_millis(1500);
+/// How long a command that has nothing to write may take to end by itself.
+const LEAVE: Duration = Duration::from_millis(1200);
 
-/// From now on SIGTERM and SIGINT ask for a stop; a second SIGINT cuts what is in flight. Where nothing was written, there is
-/// nothing to wait for: then `end` is called, whatever the command computes.
+/// From now on SIGTERM and SIGINT ask for a stop; a second SIGINT cuts what is in flight. Where nothing was written, or all of
+/// it is told, there is nothing to wait for: then `end` is called, whatever the command computes or waits for.
 pub(super) fn stop_at_signal(watch: &Watch, stop: &Stop, end: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let (terminate, interrupt) = (watch.signal(SignalKind::terminate())?, watch.signal(SignalKind::interrupt())?);
     watch.spawn(listen(terminate, interrupt, stop.clone(), end));
@@ -34,11 +35,16 @@ async fn listen(mut terminate: Signal, mut interrupt: Signal, stop: Stop, end: i
         }
     };
     let ending = async {
-        sleep(LEAVE).await;
-        if !stop.is_writing() {
-            tracing::warn!("ended at once: no write is in flight");
-            end();
+        let mut was_writing = true;
+        loop {
+            sleep(LEAVE / 2).await;
+            if !std::mem::replace(&mut was_writing, stop.is_writing()) && !was_writing {
+                break;
+            }
         }
+        tracing::warn!("ended at once: no write is in flight");
+        stderr::flush(HASTE);
+        end();
     };
     tokio::join!(stopping, ending);
 }

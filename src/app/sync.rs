@@ -1,21 +1,16 @@
 //! `sync`: one run.
 
-use std::{
-    fs::{OpenOptions, Permissions},
-    io::{self, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use super::{
     Context,
     instance::{Instance, Task},
     lock, now,
-    terminal::Terminal,
+    terminal::{Terminal, tell},
 };
 use crate::{
     cli::SyncArgs,
-    explo,
+    explo, files,
     ledger::Memory,
     lock::{Attempt, Lock},
     metrics::Metrics,
@@ -25,13 +20,23 @@ use crate::{
 
 /// Runs once; the result is the exit code.
 pub(super) async fn sync(context: &Context, args: &SyncArgs) -> io::Result<u8> {
-    let exit = Box::pin(run(context, args)).await?;
+    let exit = Box::pin(run(context, args)).await;
     Ok(args.code(exit as u8))
 }
 
-async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
-    let fail = |error: &str, exit| Terminal::show_failure(error, exit, args.output).map(|()| exit);
+async fn run(context: &Context, args: &SyncArgs) -> Exit {
+    let fail = |error: &str, exit| {
+        Terminal::show_failure(error, exit, args.output);
+        exit
+    };
     let stop = &context.stop;
+    for (flag, path) in [("--out", &args.out), ("--metrics-file", &args.metrics_file)] {
+        if let Some(path) = path
+            && let Err(error) = files::can_replace(path)
+        {
+            return fail(&format!("{flag} {}: {error}", path.display()), Exit::Usage);
+        }
+    }
     let instance = match context.config().and_then(|config| Instance::open(config, stop)) {
         Ok(instance) => instance,
         Err(error) => return fail(&error.to_string(), Exit::Config),
@@ -52,7 +57,7 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
         Ok(lock) => lock,
         Err((error, exit)) => {
             metrics.run_failed(exit, &(now()..now()));
-            write_metrics(&metrics, args)?;
+            write_metrics(&metrics, args);
             return fail(&error, exit);
         }
     };
@@ -71,30 +76,41 @@ async fn run(context: &Context, args: &SyncArgs) -> io::Result<Exit> {
     if let Some(lock) = lock {
         lock.release().await;
     }
-    let exit = match ran {
-        Ok(report) => {
-            let exit = report.exit(args.exit_code);
-            metrics.run_ended(&report, exit, &(began..now()));
-            context.terminal.show(&report, exit, args.output)?;
-            if let Some(path) = &args.out {
-                save(path, &report)?;
-            }
-            exit
-        }
-        Err(error) => {
-            let exit = report::exit_without_plan(&error);
-            metrics.run_failed(exit, &(began..now()));
-            fail(&error.to_string(), exit)?
-        }
+    let exit = match &ran {
+        Ok(report) => report.exit(args.exit_code),
+        Err(error) => report::exit_without_plan(error),
     };
-    write_metrics(&metrics, args)?;
-    Ok(exit)
+    match &ran {
+        Ok(report) => metrics.run_ended(report, exit, &(began..now())),
+        Err(_) => metrics.run_failed(exit, &(began..now())),
+    }
+    // Before the report, which may find no reader.
+    write_metrics(&metrics, args);
+    let saved = match (&args.out, &ran) {
+        (Some(path), Ok(report)) => save(path, report),
+        _ => Ok(()),
+    };
+    let ended = if saved.is_ok() { exit } else { Exit::Failed };
+    if !args.dry_run {
+        context.only_reports(args.code(ended as u8));
+    }
+    match ran {
+        Ok(report) => context.terminal.show(&report, exit, args.output),
+        Err(error) => drop(fail(&error.to_string(), exit)),
+    }
+    if let Err(error) = saved {
+        tell(&error);
+    }
+    ended
 }
 
-fn write_metrics(metrics: &Metrics, args: &SyncArgs) -> io::Result<()> {
-    let Some(path) = &args.metrics_file else { return Ok(()) };
-    let refused = |error| io::Error::other(format!("--metrics-file {}: {error}", path.display()));
-    metrics.write_file(path).map_err(refused)
+/// What can't be written is told: it is no failure of the run.
+fn write_metrics(metrics: &Metrics, args: &SyncArgs) {
+    if let Some(path) = &args.metrics_file
+        && let Err(error) = metrics.write_file(path)
+    {
+        tell(&format!("--metrics-file {}: {error}", path.display()));
+    }
 }
 
 /// The lock of the instance: none in a dry run, which changes nothing, and where the database can't hold one.
@@ -136,17 +152,10 @@ fn load(path: &Path, instance: &Instance) -> Result<Plan, String> {
 }
 
 /// A plan holds names and addresses: nobody else may read it.
-fn save(path: &Path, report: &Report) -> io::Result<()> {
-    let write = || {
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-        // It may have been there, open to others.
-        if file.metadata()?.is_file() {
-            file.set_permissions(Permissions::from_mode(0o600))?;
-        }
-        let mut file = io::BufWriter::new(file);
-        serde_json::to_writer(&mut file, &SavedPlan::of(&report.run.plan, &report.instance))?;
-        file.write_all(b"\n")?;
-        file.flush()
-    };
-    write().map_err(|error: io::Error| io::Error::other(format!("--out {}: {error}", path.display())))
+fn save(path: &Path, report: &Report) -> Result<(), String> {
+    let written = files::replace(path, 0o600, |mut out| {
+        serde_json::to_writer(&mut out, &SavedPlan::of(&report.run.plan, &report.instance))?;
+        out.write_all(b"\n")
+    });
+    written.map_err(|error| format!("--out {}: {error}", path.display()))
 }

@@ -1,18 +1,21 @@
 //! Where results, progress and logs go.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
+use anstream::AutoStream;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::{
     bars::Bars,
     cli::{Global, Output},
-    config::Log,
+    config::{Environment, Log},
     model::printable,
     plan::Explanation,
     report::{self, Exit, Report, Style},
-    telemetry,
+    stderr, telemetry,
 };
+
+use super::HASTE;
 
 /// The two outputs of the program.
 pub(super) struct Terminal {
@@ -23,9 +26,9 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    pub(super) fn new(global: &Global) -> Self {
+    pub(super) fn new(global: &Global, environment: &Environment) -> Self {
         let bars = MultiProgress::new();
-        if global.quiet || !io::stderr().is_terminal() {
+        if global.quiet || !io::stderr().is_terminal() || environment.get("TERM") == Some("dumb") {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
         let values = global.show_values || io::stdout().is_terminal();
@@ -40,48 +43,71 @@ impl Terminal {
         Bars::new(&self.bars)
     }
 
-    /// Shows a report on stdout.
-    pub(super) fn show(&self, report: &Report, exit: Exit, output: Output) -> io::Result<()> {
-        let written = match output {
+    /// Shows a report on stdout. Where that can't take it, the run was made all the same.
+    pub(super) fn show(&self, report: &Report, exit: Exit, output: Output) {
+        tell_if_lost(match output {
             Output::Text => {
-                let mut out = io::BufWriter::new(anstream::stdout().lock());
+                let mut out = BufWriter::new(coloured_stdout());
                 report::write_text(report, self.style, &mut out).and_then(|()| out.flush())
             }
             // Not by way of what takes colours out: it takes characters out of values, too.
             Output::Json => {
-                let mut out = io::BufWriter::new(io::stdout().lock());
+                let mut out = BufWriter::new(stdout());
                 report::write_json(report, exit, self.values, &mut out).and_then(|()| out.flush())
             }
-        };
-        unless_gone(written)
+        });
     }
 
     /// Shows both sides of one id on stdout.
     pub(super) fn show_explanation(&self, explanation: &Explanation) -> io::Result<()> {
-        let mut out = io::BufWriter::new(anstream::stdout().lock());
+        let mut out = BufWriter::new(coloured_stdout());
         let written = report::write_explanation(explanation, self.style, &mut out);
         unless_gone(written.and_then(|()| out.flush()))
     }
 
     /// Shows a report with every value, which is nobody's secret.
     pub(super) fn show_sample(&self, report: &Report) -> io::Result<()> {
-        let mut out = io::BufWriter::new(anstream::stdout().lock());
+        let mut out = BufWriter::new(coloured_stdout());
         report::write_text(report, Style { values: true, ..self.style }, &mut out)?;
         out.flush()
     }
 
     /// Tells in words on stderr why a command ends, and gives its exit code.
-    pub(super) fn fail(error: &dyn std::fmt::Display, exit: Exit) -> io::Result<u8> {
-        Self::show_failure(&error.to_string(), exit, Output::Text).map(|()| exit as u8)
+    pub(super) fn fail(error: &dyn std::fmt::Display, exit: Exit) -> u8 {
+        tell(&error.to_string());
+        exit as u8
     }
 
     /// Tells that there is no plan: in words on stderr, and as JSON on stdout where that was asked for.
-    pub(super) fn show_failure(error: &str, exit: Exit, output: Output) -> io::Result<()> {
-        anstream::eprintln!("explo-sync: {}", safe(error));
+    pub(super) fn show_failure(error: &str, exit: Exit, output: Output) {
+        tell(error);
         match output {
-            Output::Text => Ok(()),
-            Output::Json => unless_gone(report::write_failure(error, exit, &mut io::stdout().lock())),
+            Output::Text => {}
+            Output::Json => tell_if_lost(report::write_failure(error, exit, &mut stdout())),
         }
+    }
+}
+
+/// Where results go; what was said on stderr before comes first, should both be the same file.
+pub(super) fn stdout() -> StdoutLock<'static> {
+    stderr::flush(HASTE);
+    io::stdout().lock()
+}
+
+/// The same for a reader: with colours on a terminal.
+pub(super) fn coloured_stdout() -> AutoStream<StdoutLock<'static>> {
+    AutoStream::auto(stdout())
+}
+
+/// Says in words on stderr what went wrong.
+pub(super) fn tell(message: &str) {
+    stderr::say(format!("explo-sync: {}\n", safe(message)));
+}
+
+/// What was done is done, and the exit code tells of that, also where a report of it can't be shown.
+pub(super) fn tell_if_lost(written: io::Result<()>) {
+    if let Err(error) = unless_gone(written) {
+        tell(&format!("stdout can't be written to: {error}"));
     }
 }
 

@@ -10,11 +10,16 @@ use std::{
 };
 
 use config::ValueKind;
+use reqwest::Url;
 use secrecy::SecretString;
 
 use super::{
     Error,
-    layers::{self, Environment, Layers, Merged, Origin, Origins},
+    layers::{self, Environment, Layers, Merged, NOT_UTF8, Origin, Origins, QUOTED},
+};
+use crate::{
+    files::{self, Reading},
+    http::Proxy,
 };
 
 /// Characters of a value that a message shows.
@@ -34,6 +39,8 @@ pub(super) struct Draft {
     origins: Origins,
     environment: Environment,
     directory: PathBuf,
+    /// How often files are read.
+    reading: Reading,
     /// In the order of the lines.
     mistakes: BTreeSet<(Option<Origin>, String)>,
 }
@@ -47,6 +54,7 @@ impl Draft {
             origins,
             environment: layers.environment().clone(),
             directory: layers.directory().to_owned(),
+            reading: layers.reading(),
             mistakes: mistakes.into_iter().map(|(origin, what)| (Some(origin), what)).collect(),
         })
     }
@@ -165,52 +173,56 @@ impl Draft {
     /// A secret that may stand in the file, in our variable, or in a common one.
     pub(super) fn secret(&mut self, key: &str, variable: &str) -> Option<SecretString> {
         let own = self.string(key)?;
-        if own.trim().is_empty() { self.gap(key, variable, "set it, or") } else { Some(SecretString::from(own)) }
+        if own.trim().is_empty() { self.gap(key, variable, "set it, or") } else { self.unquoted(key, &own) }
     }
 
     /// A secret that may be missing.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn optional_secret(&mut self, key: &str) -> Option<Option<SecretString>> {
         let own = self.string(key)?;
-        let own = own.trim();
-        Some((!own.is_empty()).then(|| SecretString::from(own)))
+        if own.trim().is_empty() { Some(None) } else { self.unquoted(key, &own).map(Some) }
     }
 
-    /// The trimmed content of a file, or else of a variable.
-    pub(super) fn secret_file(&mut self, key: &str, variable: &str) -> Option<SecretString> {
-        match self.optional_secret_file(key)? {
+    /// A token from a file, or else from a variable.
+    pub(super) fn token_file(&mut self, key: &str, variable: &str) -> Option<SecretString> {
+        match self.optional_token_file(key)? {
             Some(secret) => Some(secret),
             None => self.gap(key, variable, "name a file that holds it, or set"),
         }
     }
 
-    /// The trimmed content of a file; `Some(None)` where none is named.
+    /// A token from a file; `Some(None)` where none is named. None has spaces at its ends.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn optional_secret_file(&mut self, key: &str) -> Option<Option<SecretString>> {
-        let named = self.string(key)?;
-        let path = self.directory.join(&named);
-        let name = if is_file_name(&named) { path.display().to_string() } else { UNTOLD.to_owned() };
-        self.content(key, &named, &path, &name).map(|text| text.map(|text| SecretString::from(text.trim())))
+    pub(super) fn optional_token_file(&mut self, key: &str) -> Option<Option<SecretString>> {
+        match self.secret_content(key)? {
+            Some(text) => self.unquoted(key, &text).map(Some),
+            None => Some(None),
+        }
     }
 
-    /// A file by its path; `Some(None)` where none is named.
+    /// A password from a file, which may begin and end with anything; `Some(None)` where none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn file(&mut self, key: &str) -> Option<Option<(PathBuf, String)>> {
-        let named = self.string(key)?;
-        let path = self.directory.join(&named);
-        let text = self.content(key, &named, &path, &path.display().to_string())?;
-        Some(text.map(|text| (path, text)))
+    pub(super) fn password_file(&mut self, key: &str) -> Option<Option<SecretString>> {
+        Some(self.secret_content(key)?.map(SecretString::from))
     }
 
-    /// Certificates by their file's path; `Some(None)` where none is named.
+    /// What a file holds; `Some(None)` where none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn certificates(&mut self, key: &str) -> Option<Option<(PathBuf, String)>> {
+    pub(super) fn file(&mut self, key: &str) -> Option<Option<String>> {
+        let named = self.string(key)?;
+        let path = self.directory.join(&named);
+        self.content(key, &named, &path, &path.display().to_string())
+    }
+
+    /// Certificates from a file; `Some(None)` where none is named.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    pub(super) fn certificates(&mut self, key: &str) -> Option<Option<Vec<u8>>> {
         let file = self.file(key)?;
-        if file.as_ref().is_some_and(|(_, text)| !text.contains("-----BEGIN CERTIFICATE-----")) {
+        if file.as_ref().is_some_and(|text| !text.contains("-----BEGIN CERTIFICATE-----")) {
             self.mistake(key, "names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)");
             return None;
         }
-        Some(file)
+        Some(file.map(String::into_bytes))
     }
 
     /// A text that stands in one key, or in the file that another key names.
@@ -218,7 +230,7 @@ impl Draft {
         let text = self.string(key)?;
         match (text.trim().is_empty(), self.file(file_key)?) {
             (false, None) => Some(text),
-            (true, Some((_, text))) => Some(text),
+            (true, Some(text)) => Some(text),
             (true, None) => {
                 self.mistake(key, &format!("is not set: set it, or {file_key}, or {}", layers::variable(key)));
                 None
@@ -228,6 +240,13 @@ impl Draft {
                 None
             }
         }
+    }
+
+    /// The proxy on the way to an address; `Some(None)` where there is none.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    pub(super) fn proxy(&mut self, address: &Url) -> Option<Option<Proxy>> {
+        let proxy = Proxy::on_the_way_to(address, |name| self.environment.get(name));
+        proxy.map_err(|mistake| self.mistakes.insert((None, mistake))).ok()
     }
 
     fn kind(&self, key: &str) -> Option<ValueKind> {
@@ -245,13 +264,35 @@ impl Draft {
 
     /// What a common variable says, where the key is not set.
     fn gap(&mut self, key: &str, variable: &str, way_out: &str) -> Option<SecretString> {
-        let value = self.environment.get(variable).map(str::trim).filter(|text| !text.is_empty());
-        let value = value.map(SecretString::from);
+        let value = self.environment.get(variable).filter(|text| !text.trim().is_empty()).map(str::to_owned);
+        let is_unreadable = self.environment.is_unreadable(variable);
+        if value.is_some() || is_unreadable {
+            self.origins.insert(key.to_owned(), Origin::variable(variable));
+        }
         match value {
-            Some(_) => drop(self.origins.insert(key.to_owned(), Origin::variable(variable))),
+            Some(value) => return self.unquoted(key, &value),
+            None if is_unreadable => self.mistake(key, NOT_UTF8),
             None => self.mistake(key, &format!("is not set: {way_out} {variable}")),
         }
-        value
+        None
+    }
+
+    /// A secret without spaces or quotes around it: those are no part of a URL or a token.
+    fn unquoted(&mut self, key: &str, secret: &str) -> Option<SecretString> {
+        if layers::is_quoted(secret) {
+            self.mistake(key, QUOTED);
+            return None;
+        }
+        Some(SecretString::from(secret.trim()))
+    }
+
+    /// What a file with a secret holds; `Some(None)` where none is named.
+    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+    fn secret_content(&mut self, key: &str) -> Option<Option<String>> {
+        let named = self.string(key)?;
+        let path = self.directory.join(&named);
+        let name = if is_file_name(&named) { path.display().to_string() } else { UNTOLD.to_owned() };
+        self.content(key, &named, &path, &name)
     }
 
     /// What a file holds; empty, it is a mistake.
@@ -260,7 +301,7 @@ impl Draft {
         if named.is_empty() {
             return Some(None);
         }
-        match std::fs::read_to_string(path) {
+        match files::read_text(path, self.reading) {
             Ok(text) if !text.trim().is_empty() => return Some(Some(text)),
             Ok(_) => self.mistake(key, &format!("names {name}, which is empty")),
             Err(error) => self.mistake(key, &format!("names {name}, which can't be read: {error}")),

@@ -1,7 +1,7 @@
 //! The layers that a configuration is made of, with where each key was set.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
 };
@@ -12,41 +12,61 @@ use toml::{
 };
 
 use super::{DEFAULT, Error};
+use crate::files::{self, Reading};
 
 /// The prefix of our variables; the separator is twice as long as usual, since Kubernetes injects names with one.
 const PREFIX: &str = "EXPLO_SYNC__";
 
-/// The variables of a process.
+/// What is wrong with a variable of ours that holds other bytes.
+pub(super) const NOT_UTF8: &str = "is not UTF-8";
+
+/// What is wrong with a value that still has its quotes.
+pub(super) const QUOTED: &str =
+    "is in quotes, which are no part of it: leave them out (`docker --env-file` takes them for a part)";
+
+/// The variables of a process that are set, texts as they were meant.
 #[derive(Debug, Clone, Default)]
-pub struct Environment(BTreeMap<String, String>);
+pub struct Environment {
+    variables: BTreeMap<String, String>,
+    /// The names of those that are not UTF-8.
+    unreadable: BTreeSet<String>,
+}
 
 /// What was given: a file, if any, and the environment.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     file: Option<(PathBuf, String)>,
     environment: Environment,
+    /// How often the files are read that these name.
+    reading: Reading,
 }
 
 impl Layers {
-    /// Reads the file, once: what it says holds until the layers are read again.
-    pub fn read(file: Option<PathBuf>, environment: Environment) -> Result<Self, Error> {
-        let read = |path: PathBuf| match std::fs::read_to_string(&path) {
+    /// Reads the file: what it says holds until the layers are read again.
+    pub fn read(file: Option<PathBuf>, environment: Environment, reading: Reading) -> Result<Self, Error> {
+        let read = |path: PathBuf| match files::read_text(&path, reading) {
             Ok(text) => Ok((path, text)),
             Err(error) => Err(Error(vec![format!("{}: can't be read: {error}", path.display())])),
         };
-        Ok(Self { file: file.map(read).transpose()?, environment })
+        Ok(Self { file: file.map(read).transpose()?, environment, reading: Reading::Once })
     }
 
     /// A file that holds this text.
     #[must_use]
     pub fn of_text(path: PathBuf, text: String, environment: Environment) -> Self {
-        Self { file: Some((path, text)), environment }
+        Self { file: Some((path, text)), environment, reading: Reading::Once }
     }
 
     /// The environment alone.
     #[must_use]
     pub fn of_environment(environment: Environment) -> Self {
-        Self { file: None, environment }
+        Self { file: None, environment, reading: Reading::Once }
+    }
+
+    /// The same for a daemon, which reads the files that these name for each run.
+    #[must_use]
+    pub fn for_each_run(self) -> Self {
+        Self { reading: Reading::Again, ..self }
     }
 
     /// What relative paths are relative to.
@@ -56,6 +76,10 @@ impl Layers {
 
     pub(super) fn environment(&self) -> &Environment {
         &self.environment
+    }
+
+    pub(super) fn reading(&self) -> Reading {
+        self.reading
     }
 }
 
@@ -96,22 +120,51 @@ impl fmt::Display for Origin {
 }
 
 impl Environment {
-    /// The variables of this process; those that are not UTF-8 are not ours.
+    /// The variables of this process.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+        let mut environment = Self::default();
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => environment.set(name, &value),
+                (Ok(name), Err(_)) => drop(environment.unreadable.insert(name)),
+                (Err(name), _) => drop(environment.unreadable.insert(name.to_string_lossy().into_owned())),
+            }
+        }
+        environment
+    }
+
+    /// One that is set empty is not set, as compose's `${X:-}` sets it.
+    fn set(&mut self, name: String, value: &str) {
+        let value = files::plain(value);
+        if !value.is_empty() {
+            self.variables.insert(name, value);
+        }
     }
 
     /// One variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.variables.get(name).map(String::as_str)
+    }
+
+    /// Whether a variable is set to what is not UTF-8.
+    pub(super) fn is_unreadable(&self, name: &str) -> bool {
+        self.unreadable.contains(name)
+    }
+
+    /// Our variables that can't be used, whichever key they are for.
+    fn mistakes(&self) -> impl Iterator<Item = (Origin, String)> {
+        let unreadable = self.unreadable.iter().filter(|name| name.starts_with(PREFIX));
+        let unreadable = unreadable.map(|name| (Origin::variable(name), NOT_UTF8.to_owned()));
+        let quoted = self.keys().filter(|(.., value)| is_quoted(value));
+        unreadable.chain(quoted.map(|(name, key, _)| (Origin::variable(name), format!("{key} {QUOTED}"))))
     }
 
     /// Our variables as keys: `EXPLO_SYNC__EXPLO__PAGE_SIZE` is `explo.page_size`.
     fn keys(&self) -> impl Iterator<Item = (&str, String, &str)> {
-        self.0.iter().filter_map(|(name, value)| {
+        self.variables.iter().filter_map(|(name, value)| {
             Some((name.as_str(), name.strip_prefix(PREFIX)?.to_lowercase().replace("__", "."), value.as_str()))
         })
     }
@@ -125,14 +178,22 @@ impl Environment {
             let meant = ours.get(&single(name)).filter(|ours| *ours != name)?;
             Some((Origin::variable(name), format!("there is no such variable; did you mean {meant}?")))
         };
-        self.0.keys().filter(|name| !name.starts_with(PREFIX)).filter_map(told)
+        self.variables.keys().filter(|name| !name.starts_with(PREFIX)).filter_map(told)
     }
 }
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Environment {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let mut environment = Self::default();
+        variables.into_iter().for_each(|(name, value)| environment.set(name.to_owned(), value));
+        environment
     }
+}
+
+/// Whether a whole text is in quotes.
+pub(super) fn is_quoted(text: &str) -> bool {
+    let inside = |quote| text.trim().strip_prefix(quote)?.strip_suffix(quote);
+    ['"', '\''].into_iter().any(|quote| inside(quote).is_some())
 }
 
 /// Our variable for a key.
@@ -170,6 +231,7 @@ pub(super) fn merge(layers: &Layers) -> Result<Merged, Error> {
         }
     }
     mistakes.extend(layers.environment.single_underscores(&known));
+    mistakes.extend(layers.environment.mistakes());
     let values = builder.build().map_err(|error| Error(vec![error.to_string()]))?;
     let defaults = config::Config::builder().add_source(toml(DEFAULT)).build();
     let defaults = defaults.map_err(|error| Error(vec![error.to_string()]))?;

@@ -25,6 +25,7 @@ use crate::{
 };
 
 use draft::Draft;
+use layers::NOT_UTF8;
 pub use layers::{Environment, Layers};
 pub use ledger_alone::ledger_alone;
 pub use schema::schema;
@@ -181,8 +182,8 @@ fn ledger(
     table: Option<&Table>,
 ) -> Option<Option<ledger::Sql>> {
     let url = draft.optional_secret("ledger.url");
-    let password = draft.optional_secret_file("ledger.password_file");
-    let ca_file = draft.certificates("ledger.ca_file").map(|file| file.map(|(path, _)| path));
+    let password = draft.password_file("ledger.password_file");
+    let ca_file = draft.certificates("ledger.ca_file");
     let (Some(url), password, ca_file) = (url?, password?, ca_file?) else { return Some(None) };
     if url.expose_secret() == "source" {
         if password.is_some() {
@@ -216,8 +217,9 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
         }
         url
     });
+    let proxy = base_url.as_ref().and_then(|url| draft.proxy(url));
     let token = token(draft);
-    let ca = draft.certificates("explo.ca_file").map(|file| file.map(|(_, text)| text.into_bytes()));
+    let ca = draft.certificates("explo.ca_file");
     let timeout = duration(draft, "explo.timeout");
     let max_attempts = draft.number("explo.max_attempts", 1..=100);
     let pause_on_429 = duration(draft, "explo.pause_on_429");
@@ -228,6 +230,7 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
         max_attempts: max_attempts?,
         pause_on_429: pause_on_429?,
         ca: ca?,
+        proxy: proxy?,
         listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
     })
 }
@@ -244,7 +247,7 @@ fn address(draft: &mut Draft, key: &str) -> Option<Url> {
 
 /// The team token, which must fit in a header: else every call would fail, again and again.
 fn token(draft: &mut Draft) -> Option<SecretString> {
-    let token = draft.secret_file("explo.token_file", "EXPLO_TOKEN")?;
+    let token = draft.token_file("explo.token_file", "EXPLO_TOKEN")?;
     if HeaderValue::from_str(token.expose_secret()).is_err() {
         draft.mistake("explo.token_file", "must hold the team token alone, on one line (so must EXPLO_TOKEN)");
         return None;
@@ -306,9 +309,12 @@ fn duration(draft: &mut Draft, key: &str) -> Option<Duration> {
 }
 
 /// Where a configuration is looked for when no flag says: the first that exists.
-#[must_use]
-pub fn usual_file(environment: &Environment) -> Option<PathBuf> {
-    let named = environment.get("EXPLO_SYNC_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+pub fn usual_file(environment: &Environment) -> Result<Option<PathBuf>, Error> {
+    const VARIABLE: &str = "EXPLO_SYNC_CONFIG";
+    if environment.is_unreadable(VARIABLE) {
+        return Err(Error(vec![format!("{VARIABLE}: {NOT_UTF8}")]));
+    }
+    let named = environment.get(VARIABLE).map(PathBuf::from);
     let usual = ["explo-sync.toml", "/etc/explo-sync/config.toml"].into_iter().map(PathBuf::from);
-    named.or_else(|| usual.into_iter().find(|path| path.is_file()))
+    Ok(named.or_else(|| usual.into_iter().find(|path| path.is_file())))
 }

@@ -66,8 +66,8 @@ fn refuse(draft: &mut Draft, names: &[&str], kind: &str) {
 
 fn sql(draft: &mut Draft) -> Option<Sql> {
     let url = draft.secret("source.url", "DATABASE_URL");
-    let password = draft.optional_secret_file("source.password_file");
-    let ca_file = draft.certificates("source.ca_file").map(|file| file.map(|(path, _)| path));
+    let password = draft.password_file("source.password_file");
+    let ca_file = draft.certificates("source.ca_file");
     let query = draft.either_text_or_file("source.query", "source.query_file");
     let query_one = draft.text("source.query_one", "a SELECT for one id, or empty", |text| {
         Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
@@ -107,7 +107,8 @@ pub(super) fn way_out(reason: &str, password_file: &str) -> String {
 
 fn rest(draft: &mut Draft) -> Option<Rest> {
     let url = address(draft, "source.url");
-    let ca = draft.certificates("source.ca_file").map(|file| file.map(|(_, text)| text.into_bytes()));
+    let proxy = url.as_ref().and_then(|url| draft.proxy(url));
+    let ca = draft.certificates("source.ca_file");
     let token = credentials(draft);
     let parameters = parameters(draft);
     let paging = paging(draft);
@@ -125,6 +126,7 @@ fn rest(draft: &mut Draft) -> Option<Rest> {
     let settings = RestSettings {
         url: url?,
         ca: ca?,
+        proxy: proxy?,
         credentials,
         token,
         parameters: parameters?,
@@ -144,7 +146,7 @@ fn rest(draft: &mut Draft) -> Option<Rest> {
 
 /// The token, and the header with it; neither where no file is named.
 fn credentials(draft: &mut Draft) -> Option<(Option<SecretString>, Option<Header>)> {
-    let token = draft.optional_secret_file("source.token_file");
+    let token = draft.optional_token_file("source.token_file");
     let form =
         "a header with {token} in its value, such as \"Authorization: Bearer {token}\" or \"X-Api-Key: {token}\"";
     let header = draft.text("source.token_header", form, |text| {

@@ -22,8 +22,8 @@ use super::{
 };
 use crate::{
     http::{
-        Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Stop, Transport, Unusable,
-        excerpt,
+        Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Proxy, Stop, Transport,
+        Unusable, excerpt,
     },
     model::Tenant,
 };
@@ -56,6 +56,8 @@ pub struct Settings {
     pub pause_on_429: Duration,
     /// Further authorities to trust, PEM.
     pub ca: Option<Vec<u8>>,
+    /// The proxy on the way to it.
+    pub proxy: Option<Proxy>,
     /// How the listing is made.
     pub listing: ListingRules,
 }
@@ -102,10 +104,11 @@ impl Client {
         stop: Stop,
         seed: u64,
     ) -> Result<Self, reqwest::Error> {
-        let Settings { base_url, token, timeout, ca, .. } = settings.clone();
+        let Settings { base_url, token, timeout, ca, proxy, .. } = settings.clone();
         let value = format!("Token {}", token.expose_secret()).into();
         let credentials = Header { name: HeaderName::from_static("explo-authorization"), value };
-        Ok(Self::over(Https::new(base_url, Some(credentials), timeout, ca.as_deref())?, settings, pacer, stop, seed))
+        let https = Https::new(base_url, Some(credentials), timeout, ca.as_deref(), proxy)?;
+        Ok(Self::over(https, settings, pacer, stop, seed))
     }
 }
 

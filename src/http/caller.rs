@@ -30,6 +30,9 @@ const THROTTLED_TOO_LONG: Duration = Duration::from_mins(10);
 /// Statuses that tell of the moment and not of the request, beside 5xx: timeout, misdirected, too early.
 const TRANSIENT: [u16; 3] = [408, 421, 425];
 
+/// What some servers put before their JSON.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// A call: what is sent, what may be told of its answer, and who is told how it went.
 pub trait Call {
     /// Its name in the log.
@@ -223,12 +226,15 @@ impl<T: Transport> Caller<T> {
             None => Answer::Cut,
         };
         call.ended(answer, began.elapsed());
-        let Incoming { status, headers, body } = match answered {
+        let Incoming { status, headers, mut body } = match answered {
             Some(Ok(answer)) => answer,
             Some(Err(Fault::Unsent(reason))) => return Attempt::Final(Failure::Unsent { reason }),
             Some(Err(fault)) => return Attempt::Failed(fault),
             None => return Attempt::Final(self.cut(call)),
         };
+        if body.starts_with(BYTE_ORDER_MARK) {
+            body.drain(..BYTE_ORDER_MARK.len());
+        }
         let refused = |excerpt| Attempt::Final(Failure::Status { status: status.as_u16(), excerpt });
         let excerpt = || call.excerpt(status, &body);
         match status {

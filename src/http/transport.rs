@@ -12,7 +12,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::failure::Fault;
+use super::{failure::Fault, proxy::Proxy};
 
 /// An answer beyond this many bytes, unpacked, is not read to its end.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -73,28 +73,79 @@ pub struct Https {
     http: reqwest::Client,
     base_url: Url,
     credentials: Option<Header>,
+    proxy: Option<Proxy>,
 }
 
 impl Https {
     /// Connects at the first request, within the time for a call or ten seconds. `ca`: further authorities to trust, PEM.
+    /// Whatever the environment says, no proxy is on the way but this one.
     pub fn new(
         base_url: Url,
         credentials: Option<Header>,
         timeout: Duration,
         ca: Option<&[u8]>,
+        proxy: Option<Proxy>,
     ) -> Result<Self, reqwest::Error> {
         let ca = ca.map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
         let builder = reqwest::Client::builder();
         // The machine's own authorities take a while to read, and are nothing to a plain connection.
-        let is_plain = base_url.scheme() == "http";
+        let is_plain =
+            [Some(&base_url), proxy.as_ref().map(Proxy::url)].into_iter().flatten().all(|url| url.scheme() == "http");
         let builder = if is_plain { builder.tls_certs_only(ca) } else { builder.tls_certs_merge(ca) };
+        let builder = match &proxy {
+            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.url().clone())?),
+            None => builder.no_proxy(),
+        };
         let http = builder
             .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(timeout.min(Duration::from_secs(10)))
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http, base_url, credentials })
+        Ok(Self { http, base_url, credentials, proxy })
+    }
+
+    /// The innermost cause says most, and none may show the URL with its query.
+    fn fault(&self, error: reqwest::Error) -> Fault {
+        let is_timeout = error.is_timeout();
+        if is_timeout && !(error.is_connect() && self.proxy.is_some()) {
+            return Fault::Timeout;
+        }
+        let is_unsent = error.is_builder();
+        let error = error.without_url();
+        let mut cause: &dyn std::error::Error = &error;
+        while let Some(source) = cause.source() {
+            cause = source;
+        }
+        if is_unsent {
+            return Fault::Unsent(format!("no request can be made of it, for its address may be too long ({cause})"));
+        }
+        match &self.proxy {
+            None => Fault::Connection(format!("{error}: {cause}")),
+            // The words of the library, which has no other sign for whoever calls.
+            Some(proxy) if cause.to_string().ends_with("proxy authorization required") => {
+                Fault::Unsent(proxy.unauthorized())
+            }
+            Some(proxy) if is_timeout => Fault::Connection(format!("{proxy} does not answer")),
+            Some(proxy) => Fault::Connection(format!("{error}: {cause}; the way leads through {proxy}")),
+        }
+    }
+
+    /// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.
+    async fn read_body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {
+        let (mut body, mut chunks, mut length) = (Vec::new(), Vec::new(), 0);
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(error))? {
+            length += chunk.len();
+            if length > LARGEST_ANSWER {
+                return Err(Fault::Unreadable("is larger than 64 MiB"));
+            }
+            chunks.push(chunk);
+            if length - body.len() > PIECE {
+                put_together(&mut body, &mut chunks);
+            }
+        }
+        put_together(&mut body, &mut chunks);
+        Ok(body)
     }
 }
 
@@ -112,27 +163,13 @@ impl Transport for Https {
         if let Some(body) = request.body {
             builder = builder.body(body.to_owned());
         }
-        let mut response = builder.send().await.map_err(fault)?;
-        let body = read_body(&mut response).await?;
+        let mut response = builder.send().await.map_err(|error| self.fault(error))?;
+        if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) = (response.status(), &self.proxy) {
+            return Err(Fault::Unsent(proxy.unauthorized()));
+        }
+        let body = self.read_body(&mut response).await?;
         Ok(Incoming { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
     }
-}
-
-/// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.
-async fn read_body(response: &mut Response) -> Result<Vec<u8>, Fault> {
-    let (mut body, mut chunks, mut length) = (Vec::new(), Vec::new(), 0);
-    while let Some(chunk) = response.chunk().await.map_err(fault)? {
-        length += chunk.len();
-        if length > LARGEST_ANSWER {
-            return Err(Fault::Unreadable("is larger than 64 MiB"));
-        }
-        chunks.push(chunk);
-        if length - body.len() > PIECE {
-            put_together(&mut body, &mut chunks);
-        }
-    }
-    put_together(&mut body, &mut chunks);
-    Ok(body)
 }
 
 fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>) {
@@ -144,21 +181,4 @@ fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>) {
     for chunk in chunks.drain(..) {
         body.extend_from_slice(&chunk);
     }
-}
-
-/// The innermost cause says most, and none may show the URL with its query.
-fn fault(error: reqwest::Error) -> Fault {
-    if error.is_timeout() {
-        return Fault::Timeout;
-    }
-    let is_unsent = error.is_builder();
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    if is_unsent {
-        return Fault::Unsent(format!("no request can be made of it, for its address may be too long ({cause})"));
-    }
-    Fault::Connection(format!("{error}: {cause}"))
 }

@@ -2,16 +2,19 @@
 //!
 //! It is `DATABASE@NAME.lock` in the directory of the database's real file, so that a symbolic link leads to the same
 //! one; the [name](super::name) begins with the instance's. It is empty, for its owner alone, and left in place: if it
-//! were removed, one run could lock the old file and another a new one.
+//! were removed, one run could lock the old file and another a new one. It is no link itself: a dangling one would make
+//! its target.
 
 use std::{
     ffi::OsString,
     fs::{File, Metadata, OpenOptions, TryLockError},
+    io,
     os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use super::{Failure, Holder};
+use crate::files;
 
 /// The lock file beside a database.
 pub(super) struct Beside {
@@ -31,9 +34,7 @@ impl Holder for Beside {
         let database = self.database.canonicalize().map_err(|error| Failure::Gone(error.to_string()))?;
         let path = lock_file(&database, &self.name);
         let refused = |error| Failure::Unavailable(format!("{}: {error}", path.display()));
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let file = file.map_err(refused)?;
+        let file = open(&path).map_err(refused)?;
         match file.try_lock() {
             Ok(()) => self.held = Some((path, file)),
             Err(TryLockError::WouldBlock) => {}
@@ -51,6 +52,17 @@ impl Holder for Beside {
     }
 
     async fn release(self) {}
+}
+
+/// A new file, or the regular one that is there.
+fn open(path: &Path) -> io::Result<File> {
+    match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            files::expect_regular(path)?;
+            OpenOptions::new().read(true).write(true).open(path)
+        }
+        opened => opened,
+    }
 }
 
 /// The file to lock for a database, by its real path.

@@ -1,6 +1,6 @@
 //! What differs between databases, and what each of them needs to know.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -22,8 +22,8 @@ pub struct SqlSettings {
     pub url: SecretString,
     /// The password, where the URL has none.
     pub password: Option<SecretString>,
-    /// A further authority to trust, PEM.
-    pub ca_file: Option<PathBuf>,
+    /// What a file of further authorities to trust holds, PEM.
+    pub ca_file: Option<Vec<u8>>,
     /// The user's SELECT.
     pub query: String,
     /// The same for one id, where there is one.

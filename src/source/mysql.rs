@@ -139,8 +139,8 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
     if let (Some(password), None) = (&server.password, server.url.password()) {
         options = options.password(password.expose_secret());
     }
-    if let Some(file) = &server.ca_file {
-        options = options.ssl_ca(file);
+    if let Some(pem) = &server.ca_file {
+        options = options.ssl_ca_from_pem(pem.clone());
     }
     let mut connection = options.connect().await?;
     raw_sql(AssertSqlSafe(settings(server))).execute(&mut connection).await?;

@@ -177,8 +177,8 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
     if let (Some(password), None) = (&server.password, server.url.password()) {
         options = options.password(password.expose_secret());
     }
-    if let Some(file) = &server.ca_file {
-        options = options.ssl_root_cert(file);
+    if let Some(pem) = &server.ca_file {
+        options = options.ssl_root_cert_from_pem(pem.clone());
     }
     options.connect().await
 }

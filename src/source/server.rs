@@ -16,7 +16,7 @@ const LONGEST: Duration = Duration::from_mins(10);
 pub struct Server {
     pub(super) url: Url,
     pub(super) password: Option<SecretString>,
-    pub(super) ca_file: Option<PathBuf>,
+    pub(super) ca_file: Option<Vec<u8>>,
     pub(super) timeout: Duration,
     pub(super) timezone: Timezone,
     pub(super) longest: Duration,
@@ -38,7 +38,7 @@ impl Server {
     pub fn new(
         url: &SecretString,
         password: Option<SecretString>,
-        ca_file: Option<PathBuf>,
+        ca_file: Option<Vec<u8>>,
         timeout: Duration,
     ) -> Result<Self, String> {
         let url = address::parse(url.expose_secret())?;

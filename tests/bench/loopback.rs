@@ -26,6 +26,7 @@ pub fn client(url: &str, requests_per_minute: u32) -> Client {
         max_attempts: 3,
         pause_on_429: Duration::from_mins(1),
         ca: None,
+        proxy: None,
         listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: IN_FLIGHT, trust_total: true },
     };
     Client::new(settings, Pacer::new(requests_per_minute, IN_FLIGHT), Stop::default(), 7).unwrap()

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use explo_sync::{
     config::{Config, DEFAULT, Environment, Layers},
+    files::Reading,
     source::Source,
 };
 use proptest::prelude::*;
@@ -31,7 +32,8 @@ fn directory(files: &[(&str, &str)]) -> TempDir {
 
 fn load(directory: &Path, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let environment: Environment = variables.iter().copied().collect();
-    let layers = Layers::read(Some(directory.join("explo-sync.toml")), environment).map_err(|error| error.0)?;
+    let layers =
+        Layers::read(Some(directory.join("explo-sync.toml")), environment, Reading::Once).map_err(|error| error.0)?;
     Config::load(&layers).map_err(|error| error.0)
 }
 
@@ -241,7 +243,7 @@ async fn files_are_found_beside_the_configuration_and_fill_what_the_environment_
     let url = ("DATABASE_URL", database.url.as_str());
     let config = load(directory.path(), &[url, ("EXPLO_TOKEN", "from-the-environment")]).unwrap();
     assert_eq!(config.explo.token.expose_secret(), "from-the-file", "EXPLO_TOKEN only fills a gap");
-    assert_eq!(config.explo.ca.as_deref(), Some(pem.as_bytes()));
+    assert_eq!(config.explo.ca.as_deref(), Some(pem.trim_end().as_bytes()));
     assert!(!format!("{config:?}").contains("from-the-file"), "no debug form shows the token");
     let columns = config.source.columns().await.unwrap();
     assert_eq!(columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["provided_id", "name"]);

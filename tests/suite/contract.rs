@@ -41,7 +41,7 @@ async fn sides_with_failures() -> (Database, Sandbox, Program) {
 #[case(&["sync", "--dry-run", "--output", "json", "--show-values"])]
 #[case(&["sync", "--dry-run", "--allow", "create=5", "--allow", "update=5"])]
 #[case(&["sync", "--dry-run", "--max-changes", "1", "--max-duration", "1m"])]
-#[case(&["-vv", "sync", "--dry-run", "--out", "/dev/null"])]
+#[case(&["-vv", "sync", "--dry-run"])]
 #[case(&["sync", "--dry-run", "--only", "new", "--only", "old"])]
 #[case(&["explain", "old"])]
 #[case(&["export", "--with-tokens"])]

@@ -6,12 +6,13 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 26] = [
+const LAYERS: [(&str, u8); 28] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
     ("config", 5),
     ("telemetry", 5),
+    ("stderr", 5),
     ("bars", 5),
     ("daemon", 5),
     ("metrics", 5),
@@ -28,6 +29,7 @@ const LAYERS: [(&str, u8); 26] = [
     ("explo", 3),
     ("ledger", 3),
     ("http", 3),
+    ("files", 3),
     ("lock", 3),
     ("plan", 2),
     ("model", 1),

@@ -45,6 +45,7 @@ fn client(server: &Server, requests_per_minute: u32) -> Client<&Server> {
         max_attempts: 1,
         pause_on_429: Duration::from_mins(1),
         ca: None,
+        proxy: None,
         listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
     };
     Client::over(server, settings, Pacer::new(requests_per_minute, 8), Stop::default(), 7)

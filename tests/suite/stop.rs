@@ -167,7 +167,7 @@ async fn a_query_that_never_ends_is_not_waited_for(
 }
 
 /// An output that takes nothing more, and what reads from it.
-fn full() -> (OwnedFd, UnixStream) {
+pub(super) fn full() -> (OwnedFd, UnixStream) {
     let (reader, mut writer) = UnixStream::pair().unwrap();
     writer.set_nonblocking(true).unwrap();
     while writer.write(b"x").map_or_else(|error| error.kind() != ErrorKind::WouldBlock, |_| true) {}

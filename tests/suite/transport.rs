@@ -57,6 +57,7 @@ fn settings() -> Settings {
         max_attempts: 3,
         pause_on_429: Duration::from_mins(1),
         ca: None,
+        proxy: None,
         listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
     }
 }

@@ -106,6 +106,7 @@ async fn run(
         max_attempts: 3,
         pause_on_429: Duration::ZERO,
         ca: None,
+        proxy: None,
         listing: ListingRules { version: ListingVersion::V2, page_size: 10, side_by_side: 4, trust_total: true },
     };
     let client = Client::new(settings, Pacer::new(6_000_000, 4), stop.clone(), 7).unwrap();

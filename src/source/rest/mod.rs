@@ -19,7 +19,7 @@ use secrecy::SecretString;
 
 use super::{Columns, Error, Identity, Source};
 use crate::{
-    http::{Caller, Failure, Header, Https, Pacer, Passes, Patience, Stop, read_all},
+    http::{Caller, Failure, Header, Https, Pacer, Passes, Patience, Proxy, Stop, read_all},
     model::{TakeRows, shown},
 };
 
@@ -38,6 +38,8 @@ pub struct RestSettings {
     pub url: Url,
     /// A further authority to trust, PEM.
     pub ca: Option<Vec<u8>>,
+    /// The proxy on the way to it.
+    pub proxy: Option<Proxy>,
     /// The token in its header, where one is sent.
     pub credentials: Option<Header>,
     /// The token alone, to be masked in errors.
@@ -83,8 +85,8 @@ pub struct Survey {
 impl Rest {
     /// A source that connects when it is read. `seed` is for the jitter.
     pub fn new(settings: RestSettings, seed: u64) -> Result<Self, String> {
-        let RestSettings { url, credentials, patience, ca, .. } = &settings;
-        let https = Https::new(url.clone(), credentials.clone(), patience.timeout, ca.as_deref());
+        let RestSettings { url, credentials, patience, ca, proxy, .. } = &settings;
+        let https = Https::new(url.clone(), credentials.clone(), patience.timeout, ca.as_deref(), proxy.clone());
         let https = https.map_err(|error| error.without_url().to_string())?;
         let pacer = Arc::new(Pacer::new(settings.requests_per_minute, settings.max_in_flight));
         // Whoever reads is not waited for when a stop is asked for: nothing is lost.

@@ -77,8 +77,11 @@ async fn a_list_that_never_adds_up_ends_the_run_before_anything_is_planned(#[cas
 async fn without_a_total_the_list_ends_with_a_short_page() {
     let sandbox = list(0..0).await;
     sandbox.adjust(|api| api.behaviour.upstream_count = UpstreamCount::Page);
-    let (program, _directory) = between(&sandbox);
-    let (code, report) = program.with("EXPLO_SYNC__SOURCE__TOTAL", "").sync(&["--dry-run"]).await;
+    let (program, directory) = between(&sandbox);
+    let config = directory.path().join("explo-sync.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("total = \"/count\"", "total = \"\"")).unwrap();
+    let (code, report) = program.sync(&["--dry-run"]).await;
     assert_eq!((code, &report["counts"]["create"]), (0, &json!(300)));
     let offsets: Vec<_> =
         split(sandbox.take_calls()).0.iter().map(|call| call.path.rsplit('=').next().unwrap().to_owned()).collect();

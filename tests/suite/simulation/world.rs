@@ -195,6 +195,7 @@ impl World {
             max_attempts: self.scenario.max_attempts,
             pause_on_429: Duration::from_mins(1),
             ca: None,
+            proxy: None,
             listing: ListingRules {
                 version: self.scenario.version,
                 page_size: self.scenario.page_size,

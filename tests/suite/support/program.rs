@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::{OsStr, OsString},
     io::{Write, pipe},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -21,9 +22,10 @@ use super::{
 /// How the program is called. It logs everything, unless the test says how much, and all that it prints is kept.
 #[derive(Clone, Default)]
 pub struct Program {
-    variables: BTreeMap<String, String>,
+    variables: BTreeMap<String, OsString>,
     directory: Option<PathBuf>,
-    memory: Option<u32>,
+    /// `ulimit`'s option with a number.
+    limit: Option<String>,
     parent: Parent,
 }
 
@@ -78,8 +80,8 @@ impl Program {
     }
 
     /// With one more variable.
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.variables.insert(name.to_owned(), value.to_owned());
+    pub fn with(mut self, name: &str, value: &(impl AsRef<OsStr> + ?Sized)) -> Self {
+        self.variables.insert(name.to_owned(), value.as_ref().to_owned());
         self
     }
 
@@ -91,7 +93,13 @@ impl Program {
 
     /// With so many KiB of memory and no more.
     pub fn in_memory(mut self, most: u32) -> Self {
-        self.memory = Some(most);
+        self.limit = Some(format!("-d {most}"));
+        self
+    }
+
+    /// With files of so many bytes, a multiple of 512, and no more: as on a full disk.
+    pub fn on_disk(mut self, most: u32) -> Self {
+        self.limit = Some(format!("-f {}", most / 512));
         self
     }
 
@@ -140,7 +148,7 @@ impl Program {
     pub async fn on_terminal(&self, arguments: &str) -> String {
         let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
         let mut script = Command::new("script");
-        script.args(["-qec", &line, "/dev/null"]).env_clear().envs(&self.variables).env("TERM", "xterm");
+        script.args(["-qec", &line, "/dev/null"]).env_clear().env("TERM", "xterm").envs(&self.variables);
         script.env("PATH", "/usr/bin:/bin").current_dir(std::env::temp_dir()).stdin(Stdio::null());
         String::from_utf8(script.output().await.unwrap().stdout).unwrap()
     }
@@ -163,9 +171,14 @@ impl Program {
         child
     }
 
+    /// Starts it with these outputs; nothing that it prints is kept.
+    pub fn start_into(&self, arguments: &[&str], stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Child {
+        self.command(arguments).stdout(stdout).stderr(stderr).spawn().unwrap()
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_explo-sync");
-        let mut command = match (self.memory, self.parent) {
+        let mut command = match (&self.limit, self.parent) {
             (None, Parent::Test) => Command::new(program),
             (None, Parent::Unshare) => first_of_a_container(program),
             (None, Parent::Freezer) => {
@@ -173,9 +186,9 @@ impl Program {
                 python.args(["-c", FREEZER, program]);
                 python
             }
-            (Some(most), _) => {
+            (Some(limit), _) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!(r#"ulimit -d {most} && exec "$0" "$@""#), program]);
+                shell.args(["-c", &format!(r#"trap "" XFSZ && ulimit {limit} && exec "$0" "$@""#), program]);
                 shell
             }
         };

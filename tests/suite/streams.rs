@@ -1,0 +1,166 @@
+//! Outputs that are full, closed, or that nobody reads: they cost what is printed, never a run, a probe or an exit code.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::pipe,
+    net::TcpListener,
+    os::fd::OwnedFd,
+    process::Stdio,
+    time::Duration,
+};
+
+use explo_sync::sandbox::{Fault, Sandbox};
+use rstest::rstest;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use super::stop::full;
+use crate::support::{Database, Program, fills_stdout, sandbox, signal};
+
+const QUERY: &str = "select id as provided_id, name from tenants";
+
+/// Longer than anything here takes, and shorter than a write in flight is given.
+const SOON: Duration = Duration::from_secs(18);
+
+async fn sides() -> (Database, Sandbox, Program) {
+    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob")]).await;
+    let sandbox = sandbox([]).await;
+    let program = Program::between(&database, &sandbox, QUERY);
+    (database, sandbox, program)
+}
+
+fn full_disk() -> OwnedFd {
+    OpenOptions::new().write(true).open("/dev/full").unwrap().into()
+}
+
+fn without_reader() -> OwnedFd {
+    pipe().unwrap().1.into()
+}
+
+/// The value of a metric that has no labels but the instance's.
+fn metric(text: &str, name: &str) -> Option<f64> {
+    let value = text.lines().find(|line| line.starts_with(name) && !line.starts_with('#'))?;
+    value.rsplit(' ').next()?.parse().ok()
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_was_applied_is_so_though_stdout_takes_no_report(
+    #[values((full_disk as fn() -> _, true), (without_reader as fn() -> _, false))] (stdout, is_told): (
+        fn() -> OwnedFd,
+        bool,
+    ),
+    #[values("text", "json")] form: &str,
+) {
+    let ((_database, sandbox, program), directory) = (sides().await, tempfile::tempdir().unwrap());
+    let path = directory.path().join("explo_sync.prom");
+    let arguments = ["sync", "--output", form, "--metrics-file", path.to_str().unwrap()];
+    let mut child = program.watch_into(&arguments, stdout());
+    let mut log = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+    assert_eq!((child.wait().await.unwrap().code(), sandbox.customers().len()), (Some(0), 2), "{log}");
+    assert!(fs::read_to_string(&path).unwrap().contains("exit=\"0\""));
+    // A reader that went away, as `head` does, knows.
+    assert_eq!(log.contains("stdout can't be written to: No space left"), is_told, "{log}");
+
+    let mut failing = program.with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "0").watch_into(&arguments, stdout());
+    assert_eq!(failing.wait().await.unwrap().code(), Some(78));
+}
+
+#[rstest]
+#[case::sync(&["sync"], 0)]
+#[case::check(&["check"], 0)]
+#[case::export(&["export"], 0)]
+#[case::explain(&["explain", "nobody"], 0)]
+#[case::no_ledger(&["tokens", "--missing"], 78)]
+#[case::usage(&["sync", "--out"], 64)]
+#[tokio::test]
+async fn a_full_or_closed_stderr_changes_no_exit_code(
+    #[case] arguments: &[&str],
+    #[case] code: i32,
+    #[values(full_disk, without_reader)] stderr: fn() -> OwnedFd,
+) {
+    let (_database, _sandbox, program) = sides().await;
+    let child = program.start_into(arguments, Stdio::piped(), stderr());
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!(output.status.code(), Some(code));
+    assert_eq!(output.stdout.is_empty(), code != 0 || arguments == ["export"], "{output:?}");
+}
+
+#[tokio::test]
+async fn lines_that_stderr_does_not_take_are_counted() {
+    let ((_database, _sandbox, program), directory) = (sides().await, tempfile::tempdir().unwrap());
+    let path = directory.path().join("explo_sync.prom");
+    let arguments = ["sync", "--dry-run", "--metrics-file", path.to_str().unwrap()];
+    for (stderr, is_dropped) in [(full_disk(), true), (File::create("/dev/null").unwrap().into(), false)] {
+        let mut child = program.start_into(&arguments, Stdio::null(), stderr);
+        assert_eq!(child.wait().await.unwrap().code(), Some(0));
+        let metrics = fs::read_to_string(&path).unwrap();
+        let dropped = metric(&metrics, "explo_sync_log_lines_dropped_total").unwrap();
+        assert_eq!(dropped > 0.0, is_dropped, "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_with_more_to_say_than_anybody_reads_goes_on() {
+    let (database, directory) =
+        (Database::of_tenants((0..4000).map(|n| (n, "Failing"))).await, tempfile::tempdir().unwrap());
+    let sandbox = sandbox([]).await;
+    sandbox.adjust(|api| api.faults = vec!["status=400,endpoint=create_customer".parse::<Fault>().unwrap()]);
+    let path = directory.path().join("explo_sync.prom");
+    let ((stderr, _reader), program) = (full(), Program::between(&database, &sandbox, QUERY));
+    let arguments = ["sync", "--allow", "create=4000", "--metrics-file", path.to_str().unwrap()];
+    let mut child = program.start_into(&arguments, Stdio::null(), stderr);
+    assert_eq!(timeout(10 * SOON, child.wait()).await.unwrap().unwrap().code(), Some(3));
+    let metrics = fs::read_to_string(&path).unwrap();
+    assert!(metric(&metrics, "explo_sync_log_lines_dropped_total").unwrap() > 0.0, "{metrics}");
+}
+
+/// An answer of the ops server, when it comes.
+async fn get(address: &str, path: &str) -> String {
+    let answered = async {
+        loop {
+            if let Ok(mut connection) = TcpStream::connect(address).await {
+                let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+                connection.write_all(request.as_bytes()).await.unwrap();
+                let mut answer = String::new();
+                connection.read_to_string(&mut answer).await.unwrap();
+                return answer;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(SOON, answered).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_daemon_whose_log_nobody_reads_works_answers_and_ends() {
+    let (_database, sandbox, program) = sides().await;
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let program = program.with("EXPLO_SYNC__OPS__LISTEN", &address).with("EXPLO_SYNC__SCHEDULE__CRON", "* * * * * *");
+    let ((stderr, _reader), program) = (full(), program.in_container());
+    let mut child = program.start_into(&["run"], Stdio::null(), stderr);
+    while metric(&get(&address, "/metrics").await, "explo_sync_runs_total").is_none_or(|runs| runs < 2.0) {
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(get(&address, "/livez").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(sandbox.customers().len(), 2);
+    signal(&child, "-TERM").await;
+    assert_eq!(timeout(SOON, child.wait()).await.unwrap().unwrap().code(), Some(0));
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_run_whose_report_nobody_reads_ends_at_a_signal_with_its_own_code(#[values("-TERM", "-INT")] name: &str) {
+    let (_database, sandbox, program) = sides().await;
+    sandbox.adjust(|api| api.faults = vec!["status=400,endpoint=create_customer,times=1".parse::<Fault>().unwrap()]);
+    let (stdout, _reader) = full();
+    let mut child = program.in_container().watch_into(&["sync"], stdout);
+    fills_stdout(&child).await;
+    signal(&child, name).await;
+    assert_eq!(timeout(SOON, child.wait()).await.unwrap().unwrap().code(), Some(3));
+    assert_eq!(sandbox.customers().len(), 1);
+}
