@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 26] = [
+const LAYERS: [(&str, u8); 27] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, u8); 26] = [
     ("daemon", 5),
     ("metrics", 5),
     ("ops", 5),
+    ("resources", 5),
     ("schedule", 5),
     ("systemd", 5),
     ("watch", 5),

@@ -2,6 +2,8 @@
 
 #![expect(clippy::float_cmp, reason = "the values are whole numbers")]
 
+mod real;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     os::unix::fs::PermissionsExt,

@@ -50,10 +50,17 @@ impl Daemon {
 
     /// Waits for a line that has this in it.
     pub(super) async fn says(&mut self, part: &str) -> String {
+        self.says_until(part).await.pop().unwrap()
+    }
+
+    /// The lines up to one that has this in it.
+    pub(super) async fn says_until(&mut self, part: &str) -> Vec<String> {
         let found = async {
+            let mut lines = Vec::new();
             while let Some(line) = self.lines.recv().await {
-                if line.contains(part) {
-                    return line;
+                lines.push(line);
+                if lines[lines.len() - 1].contains(part) {
+                    return lines;
                 }
             }
             panic!("it ended before it said {part:?}");

@@ -23,7 +23,8 @@ use super::{
 pub struct Program {
     variables: BTreeMap<String, String>,
     directory: Option<PathBuf>,
-    memory: Option<u32>,
+    /// What `ulimit` says of it.
+    limit: Option<(&'static str, u32)>,
     parent: Parent,
 }
 
@@ -91,7 +92,13 @@ impl Program {
 
     /// With so many KiB of memory and no more.
     pub fn in_memory(mut self, most: u32) -> Self {
-        self.memory = Some(most);
+        self.limit = Some(("-d", most));
+        self
+    }
+
+    /// With so many descriptors and no more.
+    pub fn with_descriptors(mut self, most: u32) -> Self {
+        self.limit = Some(("-n", most));
         self
     }
 
@@ -165,7 +172,7 @@ impl Program {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_explo-sync");
-        let mut command = match (self.memory, self.parent) {
+        let mut command = match (self.limit, self.parent) {
             (None, Parent::Test) => Command::new(program),
             (None, Parent::Unshare) => first_of_a_container(program),
             (None, Parent::Freezer) => {
@@ -173,9 +180,9 @@ impl Program {
                 python.args(["-c", FREEZER, program]);
                 python
             }
-            (Some(most), _) => {
+            (Some((what, most)), _) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!(r#"ulimit -d {most} && exec "$0" "$@""#), program]);
+                shell.args(["-c", &format!(r#"ulimit {what} {most} && exec "$0" "$@""#), program]);
                 shell
             }
         };
