@@ -148,11 +148,13 @@ impl Status {
 
     /// Another daemon has the lock, until [`Status::run_began`].
     pub fn standby(&self, reason: &str) {
+        self.metrics.stands_by(true);
         self.known().standby = Some(reason.to_owned());
     }
 
     /// A run begins.
     pub fn run_began(&self, run_id: &str, at: SystemTime) {
+        self.metrics.stands_by(false);
         let mut known = self.known();
         known.standby = None;
         known.running = Some(Running {
@@ -194,11 +196,14 @@ impl Status {
     pub fn run_failed(&self, run_id: &str, error: &str, exit: Exit, at: SystemTime) {
         let mut known = self.known();
         known.standby = None;
-        let started_at = known.end(at);
-        self.metrics.run_failed(exit, &(started_at..at));
+        let began = known.running.take().map(|running| running.started_at.0);
+        match began {
+            Some(began) => self.metrics.run_failed(exit, &(began..at)),
+            None => self.metrics.no_run(exit),
+        }
         known.push(LastRun {
             run_id: run_id.to_owned(),
-            started_at: Time(started_at),
+            started_at: Time(began.unwrap_or(at)),
             ended_at: Time(at),
             exit: exit as u8,
             counts: None,
@@ -239,11 +244,6 @@ impl Status {
 }
 
 impl Known {
-    /// Nothing runs any more; when it began.
-    fn end(&mut self, at: SystemTime) -> SystemTime {
-        self.running.take().map_or(at, |running| running.started_at.0)
-    }
-
     fn push(&mut self, ended: LastRun) {
         self.last_runs.push_front(ended);
         self.last_runs.truncate(LAST_RUNS);
@@ -272,7 +272,8 @@ impl Progress for Status {
         }
     }
 
-    fn applied(&self, changes: usize, of: usize) {
+    fn applied(&self, kind: &'static str, outcome: &'static str, changes: usize, of: usize) {
+        self.metrics.changed(kind, outcome);
         if let Some(running) = &mut self.known().running {
             running.applied = Step { done: changes, of };
         }

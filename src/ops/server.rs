@@ -53,7 +53,7 @@ pub async fn serve(
         .route("/status", get(show_status))
         .route("/metrics", get(show_metrics))
         .with_state(status);
-    let most = resources::most_descriptors().map_or(CONNECTIONS, |most| CONNECTIONS.min(most / 2));
+    let most = resources::most_descriptors().map_or(CONNECTIONS, |most| CONNECTIONS.min(most as usize / 2));
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let (server, mut open) = (Arc::new(server), VecDeque::<JoinHandle<()>>::new());
@@ -85,5 +85,5 @@ async fn show_status(State(status): State<Arc<Status>>) -> impl IntoResponse {
 }
 
 async fn show_metrics(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], status.metrics().encode())
+    ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], status.metrics().encode() + &resources::encode())
 }

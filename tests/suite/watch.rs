@@ -81,7 +81,7 @@ impl Progress for Computing {
         }
     }
 
-    fn applied(&self, _: usize, _: usize) {}
+    fn applied(&self, _: &'static str, _: &'static str, _: usize, _: usize) {}
 }
 
 async fn tenants(kind: Kind) -> Database {

@@ -1,12 +1,13 @@
 //! The ops server of a real daemon: what takes it up, and what it must not tell.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    process::Command,
     time::timeout,
 };
 
@@ -106,5 +107,42 @@ async fn nobody_is_named_by_a_daemon_whoever_quotes_it(
     assert!(lines.iter().any(|line| line.contains("limit reached for ***")), "what is safe is told: {lines:#?}");
     if endpoint == "customers" {
         assert!(lines[lines.len() - 5].contains(told), "{lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn promtool_takes_what_a_daemon_a_standby_and_a_file_tell() {
+    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("", "Nobody")]).await;
+    let sandbox = sandbox([customer(json!({"provided_id": "c\n\"", "name": "C"}))]).await;
+    let program = daemon(&database, &sandbox.url());
+    let mut told = Vec::new();
+    let mut daemons = Vec::new();
+    for until in [RUN_ENDED, "standing by"] {
+        let mut daemon = Daemon::start(&program, &[]);
+        let address = address(&mut daemon).await;
+        daemon.says(until).await;
+        let answer = reqwest::get(format!("http://{address}/metrics")).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+        told.push(answer.text().await.unwrap());
+        daemons.push(daemon);
+    }
+    assert!(told[0].contains("explo_sync_standby{") && told[0].contains("explo_sync_tenants{"), "{}", told[0]);
+    assert!(told[1].contains("explo_sync_standby{") && !told[1].contains("explo_sync_tenants{"), "{}", told[1]);
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("explo.prom");
+    for (arguments, code) in [(&["--dry-run"][..], 0), (&["--lock-timeout", "1m"], 4)] {
+        let arguments = [&["sync", "--metrics-file", file.to_str().unwrap()], arguments].concat();
+        assert_eq!(program.run(&arguments).await.code, code);
+        told.push(std::fs::read_to_string(&file).unwrap());
+        assert!(!told[told.len() - 1].contains("process_"), "node_exporter has its own by these names");
+    }
+    for told in told {
+        let mut promtool = Command::new("promtool");
+        promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut promtool = promtool.spawn().unwrap();
+        promtool.stdin.take().unwrap().write_all(told.as_bytes()).await.unwrap();
+        let output = promtool.wait_with_output().await.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        assert!(output.status.success() && said.is_empty(), "{} about {told}", String::from_utf8_lossy(&said));
     }
 }
