@@ -40,7 +40,7 @@ impl Progress for Bars {
         self.step(&self.listing, "Listing customers", pages, of);
     }
 
-    fn applied(&self, changes: usize, of: usize) {
+    fn applied(&self, _: &'static str, _: &'static str, changes: usize, of: usize) {
         self.step(&self.applying, "Applying changes", changes, of);
     }
 }

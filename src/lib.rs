@@ -4,7 +4,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
+//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`resources`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
 //! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; [`http`] below the first two, [`files`] below all |
 //! | 2 plan | [`plan`]: pure |
@@ -29,6 +29,7 @@ pub mod plan;
 pub mod progress;
 pub mod reconciler;
 pub mod report;
+pub mod resources;
 pub mod sandbox;
 pub mod schedule;
 pub mod source;

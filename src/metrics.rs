@@ -1,14 +1,14 @@
-//! The metrics of one instance as OpenMetrics text, for the daemon's server and for the textfile collector.
+//! The metrics of one instance in Prometheus' text format, for the daemon's server and for the textfile collector.
 //!
 //! Everything counts from the start of the process. Labels carry the instance and this program's own words: no tenant, no
-//! value. A time of 0 says: not since the start, so an alert on the age of `last_converged` covers a start that fails.
-//! Prometheus has a label `instance` of its own: it stores ours as `exported_instance`, unless told `honor_labels: true`.
+//! value. A gauge of which nothing is known yet is not there: a standby has none of a run.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fmt, fs, io,
     ops::Range,
     path::Path,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -46,6 +46,9 @@ type Number = Gauge<u64, AtomicU64>;
 type Seconds = Gauge<f64, AtomicU64>;
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
+/// A gauge that is there once its value is known.
+type Known<G> = Family<Labels<0>, G>;
+
 /// What is known of one instance in numbers; fed by whoever runs it.
 #[derive(Debug)]
 pub struct Metrics {
@@ -53,15 +56,18 @@ pub struct Metrics {
     registry: Registry,
     observed: Arc<Observed>,
     runs: Family<[(&'static str, u8); 1], Counter>,
-    last_run: Seconds,
-    last_converged: Seconds,
-    run_duration: Seconds,
-    tenants: Number,
-    customers: Number,
-    unsettled: Number,
-    invalid: Number,
-    orphans: Number,
+    standby: Known<Number>,
+    last_run: Known<Seconds>,
+    last_converged: Known<Seconds>,
+    run_duration: Known<Seconds>,
+    tenants: Known<Number>,
+    customers: Known<Number>,
+    unsettled: Known<Number>,
+    invalid: Known<Number>,
+    orphans: Known<Number>,
     changes: Family<Labels<2>, Counter>,
+    /// Those of the run under way that are among the changes.
+    counted: Mutex<BTreeMap<Labels<2>, u64>>,
     held: Family<Labels<1>, Number>,
 }
 
@@ -69,7 +75,7 @@ impl Metrics {
     /// The metrics of an instance before its first run.
     #[must_use]
     pub fn new(instance: &str) -> Self {
-        let label = ("instance".into(), instance.to_owned().into());
+        let label = ("sync_instance".into(), instance.to_owned().into());
         let mut all = Registry::with_prefix_and_labels(PREFIX, std::iter::once(label));
         // A gauge, because the textfile collector does not know the type `info`.
         let build: Family<Labels<1>, Number> = register(&mut all, "build_info", "The program's version");
@@ -83,14 +89,12 @@ impl Metrics {
         }
         let held: Family<Labels<1>, Number> =
             register(&mut all, "held", "Changes of a class that is over its limit: the guard holds the plan");
-        for class in Class::ALL {
-            held.get_or_create(&[("class", class.name())]).set(0);
-        }
-        let mut gauge = |name, help| register::<Seconds>(&mut all, name, help);
+        let mut gauge = |name, help| register::<Known<Seconds>>(&mut all, name, help);
         let last_run = gauge("last_run_timestamp_seconds", "When the last run ended, whatever came of it");
         let last_converged = gauge(LAST_CONVERGED, "When a run last ended with nothing left to do that could be done");
         let run_duration = gauge("run_duration_seconds", "How long the last run took");
-        let mut gauge = |name, help| register::<Number>(&mut all, name, help);
+        let mut gauge = |name, help| register::<Known<Number>>(&mut all, name, help);
+        let standby = gauge("standby", "Whether another process works, and this one waits for its turn");
         let tenants = gauge("tenants", "Rows that the source had");
         let customers = gauge("customers", "Customers that Explo listed");
         let unsettled = gauge("unsettled", "Customers that Explo shows otherwise than was written");
@@ -102,6 +106,7 @@ impl Metrics {
             registry: all,
             observed,
             runs,
+            standby,
             last_run,
             last_converged,
             run_duration,
@@ -111,6 +116,7 @@ impl Metrics {
             invalid,
             orphans,
             changes,
+            counted: Mutex::default(),
             held,
         }
     }
@@ -121,21 +127,42 @@ impl Metrics {
         Arc::clone(&self.observed)
     }
 
+    /// Whether another process works in place of this one.
+    pub fn stands_by(&self, is_standby: bool) {
+        self.standby.get_or_create(&[]).set(is_standby.into());
+    }
+
+    /// A change of the run under way has an outcome.
+    pub fn changed(&self, kind: &'static str, outcome: &'static str) {
+        let labels = [("kind", kind), ("outcome", outcome)];
+        self.changes.get_or_create(&labels).inc();
+        *self.counted().entry(labels).or_insert(0) += 1;
+    }
+
     /// A run came to a plan.
     pub fn run_ended(&self, report: &Report, exit: Exit, time: &Range<SystemTime>) {
+        let mut counted = std::mem::take(&mut *self.counted());
         self.run_failed(exit, time);
         if report.converged() {
-            self.last_converged.set(timestamp(time.end));
+            self.last_converged.get_or_create(&[]).set(timestamp(time.end));
         }
         let (counts, outcomes) = (report.counts(), report.outcomes());
-        self.tenants.set(report.run.plan.index.rows() as u64);
-        self.customers.set(report.run.plan.customers as u64);
-        self.unsettled.set((counts.unsettled + outcomes.unsettled) as u64);
-        self.invalid.set(counts.invalid as u64);
-        self.orphans.set(counts.orphan as u64);
+        let known = [
+            (&self.tenants, report.run.plan.index.rows()),
+            (&self.customers, report.run.plan.customers),
+            (&self.unsettled, counts.unsettled + outcomes.unsettled),
+            (&self.invalid, counts.invalid),
+            (&self.orphans, counts.orphan),
+        ];
+        for (gauge, value) in known {
+            gauge.get_or_create(&[]).set(value as u64);
+        }
         for (number, change) in report.run.plan.changes.iter().enumerate() {
-            if let Some(outcome) = report.outcome(number) {
-                self.changes.get_or_create(&[("kind", change.kind()), ("outcome", outcome.name())]).inc();
+            let Some(outcome) = report.outcome(number) else { continue };
+            let labels = [("kind", change.kind()), ("outcome", outcome.name())];
+            match counted.get_mut(&labels) {
+                Some(left @ 1..) => *left -= 1,
+                _ => drop(self.changes.get_or_create(&labels).inc()),
             }
         }
         for class in Class::ALL {
@@ -146,18 +173,28 @@ impl Metrics {
 
     /// A run came to no plan: what is known of both sides stays as it was.
     pub fn run_failed(&self, exit: Exit, time: &Range<SystemTime>) {
-        self.runs.get_or_create(&[("exit", exit as u8)]).inc();
-        self.last_run.set(timestamp(time.end));
-        self.run_duration.set(time.end.duration_since(time.start).unwrap_or_default().as_secs_f64());
+        self.no_run(exit);
+        self.last_run.get_or_create(&[]).set(timestamp(time.end));
+        let took = time.end.duration_since(time.start).unwrap_or_default();
+        self.run_duration.get_or_create(&[]).set(took.as_secs_f64());
     }
 
-    /// All of it, in the OpenMetrics text format.
+    /// A run could not begin.
+    pub fn no_run(&self, exit: Exit) {
+        self.runs.get_or_create(&[("exit", exit as u8)]).inc();
+    }
+
+    /// All of it, as text.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut encoded = String::new();
         // A String takes everything.
-        let _ = text::encode(&mut encoded, &self.registry);
-        encoded
+        let _ = text::encode_registry(&mut encoded, &self.registry);
+        plain(&encoded)
+    }
+
+    fn counted(&self) -> MutexGuard<'_, BTreeMap<Labels<2>, u64>> {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes all of it to a file that anybody may read, so that a reader finds the old or the new, never a part.
@@ -166,16 +203,16 @@ impl Metrics {
     /// has is kept: a failed run must not look like a first one.
     pub fn write_file(&self, path: &Path) -> io::Result<()> {
         files::expect_regular(path)?;
-        if self.last_converged.get() <= 0.0
+        if self.last_converged.get(&[]).is_none()
             && let Some(before) = fs::read_to_string(path).ok().and_then(|old| self.converged_in(&old))
         {
-            self.last_converged.set(before);
+            self.last_converged.get_or_create(&[]).set(before);
         }
         files::replace(path, 0o644, |out| out.write_all(self.encode().as_bytes()))
     }
 
     fn converged_in(&self, old: &str) -> Option<f64> {
-        let series = format!("{PREFIX}_{LAST_CONVERGED}{{instance=\"{}\"}} ", self.instance);
+        let series = format!("{PREFIX}_{LAST_CONVERGED}{{sync_instance=\"{}\"}} ", self.instance);
         old.lines().find_map(|line| line.strip_prefix(&series))?.parse().ok()
     }
 }
@@ -184,6 +221,24 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, he
     let metric = M::default();
     registry.register(name, help, metric.clone());
     metric
+}
+
+/// `OpenMetrics` in the older format, which every reader knows: there a counter's family is called as its samples are.
+fn plain(encoded: &str) -> String {
+    let counter = |line: &'_ str| line.strip_prefix("# TYPE ")?.strip_suffix(" counter").map(str::to_owned);
+    let counters: BTreeSet<_> = encoded.lines().filter_map(counter).collect();
+    let mut plain = String::with_capacity(encoded.len());
+    for line in encoded.lines() {
+        let words: Vec<_> = line.splitn(4, ' ').collect();
+        match words[..] {
+            ["#", about, name, rest] if counters.contains(name) => {
+                plain.extend(["# ", about, " ", name, "_total ", rest]);
+            }
+            _ => plain.push_str(line),
+        }
+        plain.push('\n');
+    }
+    plain
 }
 
 fn timestamp(at: SystemTime) -> f64 {
@@ -230,8 +285,11 @@ impl Collector for Calls {
         let help = "How long calls waited for their turn, pauses included.";
         let waited = ConstCounter::new(stats.waited.as_secs_f64());
         waited.encode(encoder.encode_descriptor("pacer_wait_seconds", help, None, MetricType::Counter)?)?;
-        let help = "Calls a minute that the pacer let through when the last one began.";
-        let rate = ConstGauge::new(stats.rate);
-        rate.encode(encoder.encode_descriptor("pacer_requests_per_minute", help, None, MetricType::Gauge)?)
+        if stats.rate > 0.0 {
+            let help = "Calls a minute that the pacer let through when the last one began.";
+            let rate = ConstGauge::new(stats.rate);
+            rate.encode(encoder.encode_descriptor("pacer_requests_per_minute", help, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
     }
 }

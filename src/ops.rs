@@ -5,7 +5,7 @@
 //! | `/livez` | the loop moves | no heartbeat for a minute: only a restart helps |
 //! | `/readyz` | both sides answered and the last run did not fail; or another daemon has the lock | neither side reached yet, or the last run failed: a restart does not help |
 //! | `/status` | the last runs as JSON | |
-//! | `/metrics` | OpenMetrics | |
+//! | `/metrics` | the same in numbers, for Prometheus | |
 //!
 //! The heartbeat is the work's own, for one from elsewhere would hide that the work is stuck. So it pauses while a plan is
 //! computed, which takes seconds at a million tenants; the answers don't, for the server has a thread of its own.
@@ -13,22 +13,15 @@
 //! A held plan, tenants that fail and a run that stops early leave it ready: whether the sides are equal is told by
 //! `last_converged`.
 
+mod server;
+
 use std::{
     collections::VecDeque,
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use axum::{
-    Router,
-    extract::State,
-    http::StatusCode,
-    response::{Html, IntoResponse},
-    routing::get,
-};
 use serde::{Serialize, Serializer};
-use tokio::net::TcpListener;
 
 use crate::{
     metrics::Metrics,
@@ -37,15 +30,13 @@ use crate::{
     report::{Counts, Exit, Outcomes, Report},
 };
 
+pub use server::serve;
+
 /// Without a heartbeat for so long the loop is stuck.
 const STALE: Duration = Duration::from_mins(1);
 
 /// So many runs are told of.
 const LAST_RUNS: usize = 20;
-
-const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/livez\">livez</a>: the loop moves\
-    <li><a href=\"/readyz\">readyz</a>: both sides can be reached<li><a href=\"/status\">status</a>: the last runs\
-    <li><a href=\"/metrics\">metrics</a>: for Prometheus</ul>\n";
 
 /// What is known of the daemon: told by its loop, which calls every method but the questions, read by the server. It is the
 /// [`Progress`] of the daemon's runs, and passes on to the metrics what they need.
@@ -157,11 +148,13 @@ impl Status {
 
     /// Another daemon has the lock, until [`Status::run_began`].
     pub fn standby(&self, reason: &str) {
+        self.metrics.stands_by(true);
         self.known().standby = Some(reason.to_owned());
     }
 
     /// A run begins.
     pub fn run_began(&self, run_id: &str, at: SystemTime) {
+        self.metrics.stands_by(false);
         let mut known = self.known();
         known.standby = None;
         known.running = Some(Running {
@@ -203,11 +196,14 @@ impl Status {
     pub fn run_failed(&self, run_id: &str, error: &str, exit: Exit, at: SystemTime) {
         let mut known = self.known();
         known.standby = None;
-        let started_at = known.end(at);
-        self.metrics.run_failed(exit, &(started_at..at));
+        let began = known.running.take().map(|running| running.started_at.0);
+        match began {
+            Some(began) => self.metrics.run_failed(exit, &(began..at)),
+            None => self.metrics.no_run(exit),
+        }
         known.push(LastRun {
             run_id: run_id.to_owned(),
-            started_at: Time(started_at),
+            started_at: Time(began.unwrap_or(at)),
             ended_at: Time(at),
             exit: exit as u8,
             counts: None,
@@ -248,11 +244,6 @@ impl Status {
 }
 
 impl Known {
-    /// Nothing runs any more; when it began.
-    fn end(&mut self, at: SystemTime) -> SystemTime {
-        self.running.take().map_or(at, |running| running.started_at.0)
-    }
-
     fn push(&mut self, ended: LastRun) {
         self.last_runs.push_front(ended);
         self.last_runs.truncate(LAST_RUNS);
@@ -281,41 +272,10 @@ impl Progress for Status {
         }
     }
 
-    fn applied(&self, changes: usize, of: usize) {
+    fn applied(&self, kind: &'static str, outcome: &'static str, changes: usize, of: usize) {
+        self.metrics.changed(kind, outcome);
         if let Some(running) = &mut self.known().running {
             running.applied = Step { done: changes, of };
         }
     }
-}
-
-/// Serves until it is dropped. `clock` is asked when a probe comes.
-pub async fn serve(
-    listener: TcpListener,
-    status: Arc<Status>,
-    clock: impl Fn() -> SystemTime + Clone + Send + Sync + 'static,
-) -> io::Result<()> {
-    let livez = async move |State(status): State<Arc<Status>>| probe(status.stuck(clock()));
-    let app = Router::new()
-        .route("/", get(Html(INDEX)))
-        .route("/livez", get(livez))
-        .route("/readyz", get(async |State(status): State<Arc<Status>>| probe(status.unready())))
-        .route("/status", get(show_status))
-        .route("/metrics", get(show_metrics))
-        .with_state(status);
-    axum::serve(listener, app).await
-}
-
-fn probe(trouble: Option<String>) -> impl IntoResponse {
-    match trouble {
-        None => (StatusCode::OK, "ok\n".to_owned()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
-    }
-}
-
-async fn show_status(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    ([("content-type", "application/json")], status.json())
-}
-
-async fn show_metrics(State(status): State<Arc<Status>>) -> impl IntoResponse {
-    ([("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")], status.metrics.encode())
 }

@@ -30,7 +30,7 @@ const NAMED: usize = 3;
 
 /// Tries both sides, whatever the other says; the worst finding is the exit code.
 pub(super) async fn check(context: &Context) -> io::Result<u8> {
-    match findings(context).await {
+    match Box::pin(findings(context)).await {
         // Nobody reads on, so nobody was told that all is well.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Failed as u8),
         done => done,

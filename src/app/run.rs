@@ -34,8 +34,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         let refused = |error| io::Error::other(format!("ops.listen: can't listen on {listen}: {error}"));
         let listener = context.watch.run(TcpListener::bind(listen)).await.map_err(refused)?;
         tracing::info!(instance = config.name, address = %listener.local_addr()?, "ops server listens");
-        let served = ops::serve(listener, Arc::clone(&status), now);
-        context.watch.spawn(async { drop(served.await) });
+        context.watch.spawn(ops::serve(listener, Arc::clone(&status), now));
     }
     let mut reloads = reloads(&context.watch)?;
     let timing = config.timing();

@@ -56,7 +56,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
     let lock = match lock_of(context, &instance, args).await {
         Ok(lock) => lock,
         Err((error, exit)) => {
-            metrics.run_failed(exit, &(now()..now()));
+            metrics.no_run(exit);
             write_metrics(&metrics, args);
             return fail(&error, exit);
         }

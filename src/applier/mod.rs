@@ -144,10 +144,10 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             outcomes[*number] = self.recording.passed(self.plan, &changes[*number], failure);
         }
         let (mut arrived, begun) = (0, self.due.count());
-        let mut arrive = |number: usize, outcome| {
-            outcomes[number] = outcome;
+        let mut arrive = |number: usize, outcome: Outcome| {
             arrived += 1;
-            progress.applied(arrived, begun);
+            progress.applied(changes[number].kind(), outcome.name(), arrived, begun);
+            outcomes[number] = outcome;
         };
         self.make_tags(side_by_side).await;
         let postponed = Mutex::new(Postponed::default());

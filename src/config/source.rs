@@ -1,7 +1,7 @@
 //! The tenants: a database and a query, or an API and what its records are made of. The keys of the other kind must not be set.
 
 use reqwest::header::{HeaderName, HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 
 use super::{address, draft::Draft, duration};
 use crate::{
@@ -109,7 +109,7 @@ fn rest(draft: &mut Draft) -> Option<Rest> {
     let url = address(draft, "source.url");
     let proxy = url.as_ref().and_then(|url| draft.proxy(url));
     let ca = draft.certificates("source.ca_file");
-    let token = credentials(draft);
+    let credentials = credentials(draft);
     let parameters = parameters(draft);
     let paging = paging(draft);
     let records = pointer(draft, "source.records", "/data (empty: the page is the list)");
@@ -122,13 +122,11 @@ fn rest(draft: &mut Draft) -> Option<Rest> {
     let pause_on_429 = duration(draft, "explo.pause_on_429");
     let requests_per_minute = draft.number("source.requests_per_minute", 1..=60_000_000);
     let max_in_flight = draft.number("source.max_in_flight", 1..=256);
-    let (token, credentials) = token?;
     let settings = RestSettings {
         url: url?,
         ca: ca?,
         proxy: proxy?,
-        credentials,
-        token,
+        credentials: credentials?,
         parameters: parameters?,
         paging: paging?,
         records: records?,
@@ -144,8 +142,9 @@ fn rest(draft: &mut Draft) -> Option<Rest> {
         .ok()
 }
 
-/// The token, and the header with it; neither where no file is named.
-fn credentials(draft: &mut Draft) -> Option<(Option<SecretString>, Option<Header>)> {
+/// The header with the token; none where no file is named.
+#[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+fn credentials(draft: &mut Draft) -> Option<Option<Header>> {
     let token = draft.optional_token_file("source.token_file");
     let form =
         "a header with {token} in its value, such as \"Authorization: Bearer {token}\" or \"X-Api-Key: {token}\"";
@@ -155,13 +154,13 @@ fn credentials(draft: &mut Draft) -> Option<(Option<SecretString>, Option<Header
         let is_sound = value.contains(TOKEN) && HeaderValue::from_str(value).is_ok();
         is_sound.then(|| (name, value.trim().to_owned()))
     });
-    let (Some(token), (name, value)) = (token?, header?) else { return Some((None, None)) };
+    let (Some(token), (name, value)) = (token?, header?) else { return Some(None) };
     let value = value.replace(TOKEN, token.expose_secret());
     if HeaderValue::from_str(&value).is_err() {
         draft.mistake("source.token_file", "must hold the token alone, on one line");
         return None;
     }
-    Some((Some(token), Some(Header { name, value: value.into() })))
+    Some(Some(Header { name, value: value.into() }))
 }
 
 fn parameters(draft: &mut Draft) -> Option<Vec<(String, String)>> {

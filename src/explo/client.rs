@@ -20,12 +20,9 @@ use super::{
     refusal::{Nobody, Refusal},
     wire::ListingVersion,
 };
-use crate::{
-    http::{
-        Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Proxy, Stop, Transport,
-        Unusable, excerpt,
-    },
-    model::Tenant,
+use crate::http::{
+    Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Proxy, Stop, Transport, Unusable,
+    excerpt,
 };
 
 /// How customers are listed.
@@ -84,8 +81,6 @@ pub(super) struct Request<'a> {
     pub(super) query: &'a [(&'a str, String)],
     /// Without a body it is a GET, as is a listing.
     pub(super) body: Option<String>,
-    /// What the body carries, to be masked in errors.
-    pub(super) sent: Option<&'a Tenant<'a>>,
 }
 
 /// A request on its way.
@@ -221,7 +216,7 @@ impl<T> Call for Counted<'_, T> {
         if self.request.endpoint == Endpoint::GetCustomer {
             self.hear(body);
         }
-        excerpt(body, self.request.sent, self.client.settings.token.expose_secret())
+        excerpt(body)
     }
 
     fn began(&self, waited: Duration, rate: f64) {

@@ -37,7 +37,7 @@ impl<T: Transport> Client<T> {
                 let query: Vec<_> = filter(parent).into_iter().collect();
                 // Its page calls the filters a body.
                 let body = parent.map(|parent| serde_json::json!({ PARENT: parent }).to_string());
-                let request = Request { endpoint, path: "api/customers/", query: &query, body, sent: None };
+                let request = Request { endpoint, path: "api/customers/", query: &query, body };
                 self.call(&request, Attempts::ALL, read).await.map(|(page, _)| Some(page))
             }
             ListingVersion::V2 if number == 1 => self.page_1(parent, &mut read).await.map(Some),
@@ -95,7 +95,7 @@ impl<T: Transport> Client<T> {
         let sizes = size_names.iter().map(|name| (*name, size.to_string()));
         let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).chain(filter(parent)).collect();
         let endpoint = Endpoint::Customers;
-        let request = Request { endpoint, path: endpoint.path(), query: &query, body: None, sent: None };
+        let request = Request { endpoint, path: endpoint.path(), query: &query, body: None };
         Ok(self.call(&request, Attempts::ALL, read).await?.0)
     }
 
@@ -108,7 +108,7 @@ impl<T: Transport> Client<T> {
         attempts: Attempts,
     ) -> Result<(Record<'static>, bool, u32), Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
-        let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), sent: Some(tenant) };
+        let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body) };
         let ((is_new, record), failed_attempts) = self.call(&request, attempts, read_answer).await?;
         Ok((about(&tenant.provided_id, endpoint, record)?, is_new, failed_attempts))
     }

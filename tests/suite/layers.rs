@@ -6,7 +6,7 @@ use std::{
 };
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 28] = [
+const LAYERS: [(&str, u8); 29] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, u8); 28] = [
     ("daemon", 5),
     ("metrics", 5),
     ("ops", 5),
+    ("resources", 5),
     ("schedule", 5),
     ("systemd", 5),
     ("watch", 5),

@@ -123,7 +123,7 @@ async fn a_name_of_the_page_size_that_is_refused_is_dropped_for_good(
     let expected = tried.chain(after.into_iter().take(5 * known.len()));
     let expected: Vec<_> = expected.map(|(number, sizes)| format!("/v2/api/customers/?page={number}{sizes}")).collect();
     assert_eq!((code, &*paths), (1, &expected));
-    let told = if known.is_empty() { "400: unknown: page_size=2&pageSize=2" } else { "3 passes" };
+    let told = if known.is_empty() { "400: unknown: page_size=***" } else { "3 passes" };
     assert!(error.contains(told), "{error}");
 }
 

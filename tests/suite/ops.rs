@@ -2,6 +2,8 @@
 
 #![expect(clippy::float_cmp, reason = "the values are whole numbers")]
 
+mod real;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     os::unix::fs::PermissionsExt,
@@ -42,6 +44,7 @@ struct Sides {
     source: Sql,
     url: String,
     floor: usize,
+    side_by_side: usize,
 }
 
 impl Sides {
@@ -59,7 +62,7 @@ impl Sides {
             .await;
         let settings = settings(&database.url, "select id as provided_id, name from tenants");
         let (source, url) = (Sql::new(settings).unwrap(), sandbox.url());
-        Self { database, sandbox, source, url, floor: 10 }
+        Self { database, sandbox, source, url, floor: 10, side_by_side: 4 }
     }
 
     /// One run of a client of its own, as a daemon makes it after a reload.
@@ -86,7 +89,7 @@ impl Sides {
             record: &|_| {},
             retry_failed: false,
             now: 0,
-            side_by_side: 4,
+            side_by_side: self.side_by_side,
             max_changes: usize::MAX,
             stop: &stop,
             seed: 7,
@@ -150,7 +153,7 @@ impl Daemon {
     }
 }
 
-/// OpenMetrics text, read strictly: each sample follows its family's HELP and TYPE, and names the instance.
+/// Prometheus' text, read strictly: each sample follows its family's HELP and TYPE, and ours name the instance.
 #[derive(Debug, Default)]
 struct Samples {
     families: BTreeSet<String>,
@@ -161,26 +164,33 @@ impl Samples {
     fn parse(text: &str) -> Self {
         let mut samples = Self::default();
         let (mut family, mut suffixes) = ("", &[""][..]);
-        let body = text.strip_suffix("# EOF\n").unwrap();
-        for line in body.lines() {
+        for line in text.lines() {
             let words: Vec<&str> = line.splitn(4, ' ').collect();
             match words[..] {
                 ["#", "HELP", name, help] => {
-                    assert!(name.starts_with("explo_sync_") && !help.is_empty(), "{line}");
+                    assert!(["explo_sync_", "process_"].iter().any(|prefix| name.starts_with(prefix)), "{line}");
+                    assert!(!help.is_empty(), "{line}");
                     assert!(samples.families.insert(name.to_owned()), "{name} comes twice");
                     family = name;
                 }
                 ["#", "TYPE", name, kind] => {
                     assert_eq!(name, family);
                     suffixes = match kind {
-                        "counter" => &["_total"],
+                        "counter" => {
+                            assert!(name.ends_with("_total"), "{line}");
+                            &[""]
+                        }
                         "gauge" => &[""],
                         "histogram" => &["_sum", "_count", "_bucket"],
                         kind => panic!("the textfile collector does not know {kind}"),
                     };
                 }
+                [name, value] if name.starts_with("process_") => {
+                    assert_eq!(name, family);
+                    assert_eq!(samples.values.insert(format!("{name}{{}}"), value.parse().unwrap()), None, "{line}");
+                }
                 _ => {
-                    let (name, rest) = line.split_once("{instance=\"prod\"").unwrap_or_else(|| panic!("{line}"));
+                    let (name, rest) = line.split_once("{sync_instance=\"prod\"").unwrap_or_else(|| panic!("{line}"));
                     assert!(suffixes.iter().any(|suffix| *name == format!("{family}{suffix}")), "{line}");
                     let (labels, value) = rest.rsplit_once("} ").unwrap();
                     let name = name.trim_start_matches("explo_sync_");
@@ -190,6 +200,12 @@ impl Samples {
             }
         }
         samples
+    }
+
+    /// The families of ours that have a sample.
+    fn ours(&self) -> Vec<&str> {
+        let ours = self.families.iter().filter_map(|family| family.strip_prefix("explo_sync_"));
+        ours.filter(|family| self.values.keys().any(|series| series.starts_with(*family))).collect()
     }
 
     fn get(&self, series: &str) -> f64 {
@@ -212,38 +228,33 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
     })
     .await;
     let daemon = Daemon::start().await;
-    let fresh = daemon.metrics().await;
-    assert_eq!(fresh.all(&["last_run_timestamp_seconds", "last_converged_timestamp_seconds"]), [0.0, 0.0]);
-    assert_eq!(fresh.get(r#"changes_total{kind="create",outcome="applied"}"#), 0.0);
 
     sides.run_for(&daemon.status, 100).await;
     let first = daemon.metrics().await;
     let families = [
         "build_info",
         "call_duration_seconds",
-        "calls",
-        "changes",
+        "calls_total",
+        "changes_total",
         "customers",
         "held",
         "invalid",
-        "last_converged_timestamp_seconds",
         "last_run_timestamp_seconds",
         "log_lines_dropped",
         "orphans",
         "pacer_requests_per_minute",
-        "pacer_wait_seconds",
+        "pacer_wait_seconds_total",
         "run_duration_seconds",
-        "runs",
+        "runs_total",
+        "standby",
         "tenants",
-        "throttles",
+        "throttles_total",
         "unsettled",
     ];
-    let families: BTreeSet<_> = families.into_iter().map(|name| format!("explo_sync_{name}")).collect();
-    assert_eq!(first.families, families);
+    assert_eq!(first.ours(), families, "one tenant is invalid, so it did not converge");
     assert_eq!(first.all(&["tenants", "customers", "invalid", "orphans", "unsettled"]), [5.0, 3.0, 1.0, 1.0, 0.0]);
     assert_eq!(first.all(&["run_duration_seconds", "throttles_total", r#"runs_total{exit="3"}"#]), [10.0, 1.0, 1.0]);
     assert_eq!(first.get("last_run_timestamp_seconds"), 1_795_168_910.0);
-    assert_eq!(first.get("last_converged_timestamp_seconds"), 0.0, "one tenant is invalid");
     let (created, updated) =
         (r#"changes_total{kind="create",outcome="applied"}"#, r#"changes_total{kind="update",outcome="applied"}"#);
     assert_eq!(first.all(&[created, updated]), [2.0, 1.0]);
@@ -272,6 +283,62 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
         let counts = ["_total", "_count", "_bucket", "_sum"].iter().any(|suffix| series.contains(suffix));
         assert!(!counts || second.get(series) >= *value, "{series} went back");
     }
+}
+
+#[tokio::test]
+async fn what_is_not_known_has_no_number() {
+    let daemon = Daemon::start().await;
+    let fresh = ["build_info", "changes_total", "pacer_wait_seconds_total", "throttles_total"];
+    let samples = daemon.metrics().await;
+    assert_eq!(
+        (samples.ours(), samples.get(r#"changes_total{kind="create",outcome="applied"}"#)),
+        (fresh.to_vec(), 0.0)
+    );
+    let usual = [
+        "cpu_seconds_total",
+        "max_fds",
+        "open_fds",
+        "resident_memory_bytes",
+        "start_time_seconds",
+        "virtual_memory_bytes",
+    ];
+    let found: Vec<_> = samples.families.iter().filter_map(|family| family.strip_prefix("process_")).collect();
+    assert_eq!(found, usual);
+    assert!(samples.get("process_resident_memory_bytes") > 1e6 && samples.get("process_open_fds") > 5.0);
+    assert!(samples.get("process_start_time_seconds") > 1.7e9);
+
+    daemon.status.standby("another daemon works");
+    let samples = daemon.metrics().await;
+    let standby = ["build_info", "changes_total", "pacer_wait_seconds_total", "standby", "throttles_total"];
+    assert_eq!((samples.ours(), samples.get("standby")), (standby.to_vec(), 1.0));
+
+    daemon.status.run_failed("", "source.query is missing", Exit::Config, at(1));
+    let samples = daemon.metrics().await;
+    let failed =
+        ["build_info", "changes_total", "pacer_wait_seconds_total", "runs_total", "standby", "throttles_total"];
+    assert_eq!(samples.ours(), failed, "nothing ran");
+}
+
+#[tokio::test]
+async fn changes_are_counted_while_they_are_applied_and_once() {
+    let mut sides = Sides::new().await;
+    let daemon = Daemon::start().await;
+    let (status, seen) = (Arc::clone(&daemon.status), Arc::<std::sync::Mutex<Vec<Samples>>>::default());
+    let at_writes = Arc::clone(&seen);
+    sides.url = before(&sides.sandbox, move |asked| {
+        if asked.endpoint != "customers" {
+            at_writes.lock().unwrap().push(Samples::parse(&status.metrics().encode()));
+        }
+        None
+    })
+    .await;
+    sides.side_by_side = 1;
+    sides.run_for(&daemon.status, 100).await;
+    let (created, updated) =
+        (r#"changes_total{kind="create",outcome="applied"}"#, r#"changes_total{kind="update",outcome="applied"}"#);
+    let applied: Vec<f64> = seen.lock().unwrap().iter().map(|seen| seen.get(created) + seen.get(updated)).collect();
+    assert_eq!(applied, [0.0, 1.0, 2.0]);
+    assert_eq!(daemon.metrics().await.all(&[created, updated, "standby"]), [2.0, 1.0, 0.0]);
 }
 
 #[tokio::test]
@@ -416,7 +483,7 @@ async fn a_metrics_file_is_whole_readable_and_remembers_the_last_convergence() {
     let other = Metrics::new("other");
     other.write_file(&path).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
-    assert!(text.contains("last_converged_timestamp_seconds{instance=\"other\"} 0.0\n"), "{text}");
+    assert!(text.contains("{sync_instance=\"other\"") && !text.contains("last_converged"), "{text}");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1, "no other file is left");
     let error = metrics.write_file(&directory.path().join("missing/prod.prom")).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");

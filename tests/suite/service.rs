@@ -50,10 +50,17 @@ impl Daemon {
 
     /// Waits for a line that has this in it.
     pub(super) async fn says(&mut self, part: &str) -> String {
+        self.says_until(part).await.pop().unwrap()
+    }
+
+    /// The lines up to one that has this in it.
+    pub(super) async fn says_until(&mut self, part: &str) -> Vec<String> {
         let found = async {
+            let mut lines = Vec::new();
             while let Some(line) = self.lines.recv().await {
-                if line.contains(part) {
-                    return line;
+                lines.push(line);
+                if lines[lines.len() - 1].contains(part) {
+                    return lines;
                 }
             }
             panic!("it ended before it said {part:?}");
@@ -108,7 +115,7 @@ async fn it_runs_by_its_schedule_tells_how_it_is_and_ends_well_at_sigterm() {
     assert_eq!(status["last_runs"][0]["exit"], 0);
     assert!(!status["last_converged_at"].is_null() && !status["next_run"].is_null(), "{status}");
     let metrics = get("/metrics").await.1;
-    assert!(metrics.contains(r#"explo_sync_tenants{instance="default"} 2"#), "{metrics}");
+    assert!(metrics.contains(r#"explo_sync_tenants{sync_instance="default"} 2"#), "{metrics}");
 
     daemon.signal("-TERM").await;
     assert_eq!(daemon.ends().await, Some(0));
@@ -362,7 +369,8 @@ async fn a_one_shot_writes_the_metrics_to_a_file() {
     assert_eq!(program.sync(&["--metrics-file", file]).await.0, 0);
     let metrics = std::fs::read_to_string(&path).unwrap();
     assert!(
-        metrics.contains("explo_sync_last_converged_timestamp_seconds") && metrics.contains("instance=\"default\""),
+        metrics.contains("explo_sync_last_converged_timestamp_seconds")
+            && metrics.contains("sync_instance=\"default\""),
         "{metrics}"
     );
     let down =

@@ -81,7 +81,7 @@ impl Progress for Computing {
         }
     }
 
-    fn applied(&self, _: usize, _: usize) {}
+    fn applied(&self, _: &'static str, _: &'static str, _: usize, _: usize) {}
 }
 
 async fn tenants(kind: Kind) -> Database {
@@ -201,8 +201,7 @@ async fn while_a_run_computes_probes_are_answered_and_the_lock_is_pinged(
     let (database, sandbox, watch) = (tenants(kind).await, sandbox([]).await, Watch::start().unwrap());
     let listener = watch.run(TcpListener::bind("127.0.0.1:0")).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let served = ops::serve(listener, Arc::new(Status::new("default", SystemTime::now())), SystemTime::now);
-    watch.spawn(async { drop(served.await) });
+    watch.spawn(ops::serve(listener, Arc::new(Status::new("default", SystemTime::now())), SystemTime::now));
     let (url, pings) = counted_way(&database.url);
     let lock = locked(&watch, &url).await;
     let meanwhile = async move {

@@ -10,8 +10,8 @@ use crate::{http::excerpt, model::json};
 const EXPLAINING: [&str; 7] =
     ["/message", "/error/message", "/error_description", "/detail", "/title", "/reason", "/error"];
 
-/// The meaning of the status, and the explanation with addresses and tokens masked.
-pub(super) fn explanation(status: StatusCode, body: &[u8], token: &str) -> String {
+/// The meaning of the status, and the words of the explanation that may be told.
+pub(super) fn explanation(status: StatusCode, body: &[u8]) -> String {
     let meaning = match status {
         StatusCode::INTERNAL_SERVER_ERROR => Some("an unexpected error of its own"),
         StatusCode::BAD_GATEWAY => Some("a service behind it failed"),
@@ -24,9 +24,7 @@ pub(super) fn explanation(status: StatusCode, body: &[u8], token: &str) -> Strin
         let pointers = EXPLAINING.into_iter().filter_map(Pointer::parse);
         pointers.filter_map(|pointer| characters(pointer.of(text)?)).find(|text| !text.trim().is_empty())
     });
-    // An empty token would be found everywhere.
-    let token = if token.is_empty() { "\0" } else { token };
-    let explained = found.map(|text| excerpt(text.as_bytes(), None, token));
+    let explained = found.map(|text| excerpt(text.as_bytes()));
     match (meaning, explained) {
         (Some(meaning), Some(explained)) => format!("{meaning}: {explained}"),
         (Some(meaning), None) => meaning.to_owned(),
@@ -41,7 +39,7 @@ mod tests {
 
     #[test]
     fn an_explanation_is_told_and_a_record_is_not() {
-        let told = |status, body: &str| explanation(StatusCode::from_u16(status).unwrap(), body.as_bytes(), "s3cret");
+        let told = |status, body: &str| explanation(StatusCode::from_u16(status).unwrap(), body.as_bytes());
         assert_eq!(told(400, r#"{"message":"limit is too large"}"#), "limit is too large");
         assert_eq!(told(403, r#"{"error":{"message":"no s3cret of boss@a.example"}}"#), "no *** of ***");
         assert_eq!(told(502, r#"{"data":[{"iban":"DE02120300000000202051"}]}"#), "a service behind it failed");

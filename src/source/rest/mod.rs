@@ -15,7 +15,6 @@ mod records;
 use std::sync::Arc;
 
 use reqwest::Url;
-use secrecy::SecretString;
 
 use super::{Columns, Error, Identity, Source};
 use crate::{
@@ -42,8 +41,6 @@ pub struct RestSettings {
     pub proxy: Option<Proxy>,
     /// The token in its header, where one is sent.
     pub credentials: Option<Header>,
-    /// The token alone, to be masked in errors.
-    pub token: Option<SecretString>,
     /// Sent with every call.
     pub parameters: Vec<(String, String)>,
     /// How pages are asked for.

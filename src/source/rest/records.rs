@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 
 use reqwest::{Method, StatusCode};
-use secrecy::ExposeSecret;
 
 use super::{
     Rest,
@@ -32,10 +31,7 @@ struct Taken<'t> {
 }
 
 /// The call for one page.
-struct PageCall<'r> {
-    rest: &'r Rest,
-    query: Vec<(&'r str, String)>,
-}
+struct PageCall<'r>(Vec<(&'r str, String)>);
 
 impl<'r, 't> Records<'r, 't> {
     pub(super) fn new(rest: &'r Rest, take: Take<'t>) -> Self {
@@ -70,7 +66,7 @@ impl Pages for Records<'_, '_> {
     async fn page(&self, position: &Position) -> Result<Seen, Error> {
         let settings = &self.rest.settings;
         let own = settings.parameters.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        let call = PageCall { rest: self.rest, query: own.chain(settings.paging.query(position)).collect() };
+        let call = PageCall(own.chain(settings.paging.query(position)).collect());
         match self.rest.caller.call(&call, Attempts::ALL, |body| self.read(body)).await {
             Ok((seen, _)) => Ok(seen),
             // Past the end.
@@ -99,7 +95,7 @@ impl Call for PageCall<'_> {
     }
 
     fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing { method: Method::GET, path: "", query: &self.query, body: None }
+        Outgoing { method: Method::GET, path: "", query: &self.0, body: None }
     }
 
     fn documented(&self) -> &'static str {
@@ -107,7 +103,6 @@ impl Call for PageCall<'_> {
     }
 
     fn excerpt(&self, status: StatusCode, body: &[u8]) -> String {
-        let token = self.rest.settings.token.as_ref().map_or("", |token| token.expose_secret());
-        explanation(status, body, token)
+        explanation(status, body)
     }
 }

@@ -37,7 +37,7 @@ fn select_one(url: &str) -> SqlSettings {
 }
 
 /// The same, with the authority that signed the servers' certificate.
-fn trusting(settings: SqlSettings) -> SqlSettings {
+pub(super) fn trusting(settings: SqlSettings) -> SqlSettings {
     SqlSettings { ca_file: std::env::var_os("TEST_CA_FILE").map(|file| std::fs::read(file).unwrap()), ..settings }
 }
 

@@ -103,6 +103,12 @@ impl Program {
         self
     }
 
+    /// With so many descriptors and no more.
+    pub fn with_descriptors(mut self, most: u32) -> Self {
+        self.limit = Some(format!("-n {most}"));
+        self
+    }
+
     /// As the first process of a container: a signal does nothing by itself there. Where this machine lets nobody make one, as a
     /// process that was born deaf to the signals that end one, which comes to the same unless it undoes that itself.
     pub fn in_container(mut self) -> Self {

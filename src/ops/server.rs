@@ -1,0 +1,89 @@
+//! The daemon's pages over HTTP. Nobody who asks, or only connects, takes anything from a run.
+//!
+//! A request must arrive within [`HEADERS`]. The newest connection is always served: where there are too many, the oldest is
+//! closed, which in a flood of half-sent requests is one of those. So descriptors are left for the run, and probes are answered.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    response::{Html, IntoResponse},
+    routing::get,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+
+use super::Status;
+use crate::resources;
+
+/// How long a request may take to arrive, and a connection be idle.
+const HEADERS: Duration = Duration::from_secs(5);
+
+/// Connections at once; fewer where they would be more than half of the descriptors that the process may have.
+const CONNECTIONS: usize = 64;
+
+/// Where no connection can be accepted, as without a free descriptor, for so long none is tried.
+const REST: Duration = Duration::from_millis(200);
+
+const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/livez\">livez</a>: the loop moves\
+    <li><a href=\"/readyz\">readyz</a>: both sides can be reached<li><a href=\"/status\">status</a>: the last runs\
+    <li><a href=\"/metrics\">metrics</a>: for Prometheus</ul>\n";
+
+/// Serves until it is dropped. `clock` is asked when a probe comes.
+pub async fn serve(
+    listener: TcpListener,
+    status: Arc<Status>,
+    clock: impl Fn() -> SystemTime + Clone + Send + Sync + 'static,
+) {
+    let livez = async move |State(status): State<Arc<Status>>| probe(status.stuck(clock()));
+    let app = Router::new()
+        .route("/", get(Html(INDEX)))
+        .route("/livez", get(livez))
+        .route("/readyz", get(async |State(status): State<Arc<Status>>| probe(status.unready())))
+        .route("/status", get(show_status))
+        .route("/metrics", get(show_metrics))
+        .with_state(status);
+    let most = resources::most_descriptors().map_or(CONNECTIONS, |most| CONNECTIONS.min(most as usize / 2));
+    let mut server = Builder::new(TokioExecutor::new()).http1_only();
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    let (server, mut open) = (Arc::new(server), VecDeque::<JoinHandle<()>>::new());
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(REST).await;
+            continue;
+        };
+        open.retain(|connection| !connection.is_finished());
+        if open.len() >= most {
+            open.pop_front().inspect(JoinHandle::abort);
+        }
+        let (server, service) = (Arc::clone(&server), TowerToHyperService::new(app.clone()));
+        open.push_back(tokio::spawn(async move {
+            drop(server.serve_connection(TokioIo::new(stream), service).await);
+        }));
+    }
+}
+
+fn probe(trouble: Option<String>) -> impl IntoResponse {
+    match trouble {
+        None => (StatusCode::OK, "ok\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
+    }
+}
+
+async fn show_status(State(status): State<Arc<Status>>) -> impl IntoResponse {
+    ([("content-type", "application/json")], status.json())
+}
+
+async fn show_metrics(State(status): State<Arc<Status>>) -> impl IntoResponse {
+    ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], status.metrics().encode() + &resources::encode())
+}
