@@ -37,6 +37,7 @@ mod outage;
 mod pacing;
 mod page;
 mod plans;
+mod poolers;
 mod reconcile;
 mod rename;
 mod rest;
