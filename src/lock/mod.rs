@@ -10,7 +10,7 @@
 //!
 //! | database | what is locked | another host's run |
 //! |---|---|---|
-//! | PostgreSQL | an advisory lock of an open transaction | excluded, at the same server (a standby has locks of its own) |
+//! | PostgreSQL | two advisory locks, of open transactions | excluded, at the same server (a standby has locks of its own) |
 //! | MySQL, MariaDB | `GET_LOCK` | excluded, at the same server (each node of a cluster has locks of its own) |
 //! | SQLite | a file beside the database | excluded where the file system's locks reach |
 
@@ -86,12 +86,13 @@ pub fn name(instance: &str, address: &str, token: &SecretString) -> String {
     format!("{instance}@{explo:016x}")
 }
 
-/// Asks for the lock of a name on a connection of its own. It is pinged on the runtime on which it was asked for.
+/// Asks for the lock of a name on connections of its own. It is pinged on the runtime on which it was asked for.
 pub async fn acquire(source: &Sql, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, source::Error> {
     let asked = async {
         match source.connect().await? {
             Connection::Postgres(connection) => {
-                ask(source, postgres::Session::new(connection, source.server(), name), timing).await
+                let connections = [connection, source.postgres().await?];
+                ask(source, postgres::Session::new(connections, source.server(), name), timing).await
             }
             Connection::MySql(connection) => ask(source, mysql::Session::new(connection, name), timing).await,
             Connection::Sqlite(database) => ask(source, file::Beside::new(database, name), timing).await,

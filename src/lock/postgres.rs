@@ -1,29 +1,44 @@
-//! PostgreSQL's advisory lock, held by an open transaction.
+//! PostgreSQL's advisory locks, held by open transactions.
 //!
 //! A lock of the session would be simpler, but behind a pooler in transaction mode the session is the pooler's: two runs
 //! may share it, and it keeps the lock when we are gone. An open transaction is ours alone, there as well as at the server
 //! itself. Between statements it has no snapshot and no transaction id, so it holds up neither vacuum nor writers.
 //!
-//! Advisory locks belong to a database, so the key is made of the [lock's name](super::name) alone: the XXH3-64 (seed 0) of
-//! `explo-sync`, a zero byte and the name, read as a signed number. It is the same in every version and on every machine;
-//! `pg_locks` shows its halves as `classid` and `objid`.
+//! No transaction stays open for long, for those alarm whoever looks after the server, and a pooler can't renew its connection
+//! below one. So there are two keys, each of a transaction of its own. They end and begin again in turn: while one key is free
+//! for a moment, the other one is held, and only who has both has the lock. Who asks and gets one of them gives it back at once.
+//!
+//! Advisory locks belong to a database, so the keys are made of the [lock's name](super::name) alone: the XXH3-64, with seed 0
+//! and with seed 1, of `explo-sync`, a zero byte and the name, read as a signed number. They are the same in every version and
+//! on every machine; `pg_locks` shows their halves as `classid` and `objid`.
+
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, raw_sql};
-use xxhash_rust::xxh3::xxh3_64;
+use tokio::time::sleep;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{Failure, Holder, SILENCE};
 use crate::source::{self, Server};
 
-/// A connection whose transaction holds the lock.
+/// How long to wait where another run, which asks, has the key for a moment.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// Two connections that hold the lock together.
 pub(super) struct Session {
+    /// The one to be renewed next is the first.
+    halves: [Half; 2],
+}
+
+/// A connection whose transaction holds a key.
+struct Half {
     connection: PgConnection,
-    key: i64,
-    begin: String,
+    take: String,
 }
 
 impl Session {
-    /// The pings keep the silence short; the length of a transaction, which some servers limit, is that of the run.
-    pub(super) fn new(connection: PgConnection, server: &Server, name: &str) -> Self {
+    /// The pings keep the silence short; the length of a transaction, which some servers limit, is ours.
+    pub(super) fn new(connections: [PgConnection; 2], server: &Server, name: &str) -> Self {
         let begin = format!(
             "{};
              SET LOCAL idle_in_transaction_session_timeout = '{}s';
@@ -32,40 +47,75 @@ impl Session {
             server.beginning("ISOLATION LEVEL READ COMMITTED READ ONLY"),
             SILENCE.as_secs()
         );
-        Self { connection, key: key(name), begin }
-    }
-
-    async fn execute(&mut self, sql: String) -> sqlx::Result<()> {
-        raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(drop)
+        let take = |seed| format!("{begin}; SELECT pg_try_advisory_xact_lock({})", key(name, seed));
+        let [one, other] = connections;
+        let halves = [Half { connection: one, take: take(0) }, Half { connection: other, take: take(1) }];
+        Self { halves }
     }
 }
 
-impl Holder for Session {
-    async fn take(&mut self) -> Result<bool, Failure> {
-        self.execute(self.begin.clone()).await?;
-        let try_lock = format!("SELECT pg_try_advisory_xact_lock({})", self.key);
-        let row = raw_sql(AssertSqlSafe(try_lock)).fetch_one(&mut self.connection).await?;
-        let is_held: bool = row.try_get(0)?;
+impl Half {
+    /// Begins a transaction that holds the key; false: another's does.
+    async fn take(&mut self) -> sqlx::Result<bool> {
+        let rows = raw_sql(AssertSqlSafe(self.take.clone())).fetch_all(&mut self.connection).await?;
+        let is_held = rows.last().map_or(Ok(false), |row| row.try_get(0))?;
         if !is_held {
-            self.execute("ROLLBACK".to_owned()).await?;
+            self.let_go().await?;
         }
         Ok(is_held)
     }
 
-    async fn ping(&mut self) -> Result<(), String> {
-        // A transaction that was aborted has given up its locks, and refuses this.
-        self.execute("SELECT 1".to_owned()).await.map_err(|error| source::causes::words(&error))
+    async fn let_go(&mut self) -> sqlx::Result<()> {
+        raw_sql("ROLLBACK").execute(&mut self.connection).await.map(drop)
     }
 
     async fn release(mut self) {
         // The connection's end would do, but is not waited for.
-        let _ = self.execute("ROLLBACK".to_owned()).await;
+        let _ = self.let_go().await;
         let _ = self.connection.close().await;
     }
 }
 
-fn key(name: &str) -> i64 {
-    xxh3_64(format!("explo-sync\0{name}").as_bytes()).cast_signed()
+impl Holder for Session {
+    /// All ask for the keys in the same order.
+    async fn take(&mut self) -> Result<bool, Failure> {
+        let [one, other] = &mut self.halves;
+        if !one.take().await? {
+            return Ok(false);
+        }
+        let has_both = other.take().await?;
+        if !has_both {
+            one.let_go().await?;
+        }
+        Ok(has_both)
+    }
+
+    async fn ping(&mut self) -> Result<(), String> {
+        let [due, other] = &mut self.halves;
+        let renewed = async {
+            due.let_go().await?;
+            loop {
+                // A transaction that was aborted has given up its key, and refuses this.
+                raw_sql("SELECT 1").execute(&mut other.connection).await?;
+                if due.take().await? {
+                    return Ok(());
+                }
+                sleep(MOMENT).await;
+            }
+        };
+        renewed.await.map_err(|error: sqlx::Error| source::causes::words(&error))?;
+        self.halves.swap(0, 1);
+        Ok(())
+    }
+
+    async fn release(self) {
+        let [one, other] = self.halves;
+        tokio::join!(one.release(), other.release());
+    }
+}
+
+fn key(name: &str, seed: u64) -> i64 {
+    xxh3_64_with_seed(format!("explo-sync\0{name}").as_bytes(), seed).cast_signed()
 }
 
 #[cfg(test)]
@@ -73,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_stays_the_same_forever() {
-        assert_eq!(key("default"), -41_504_063_056_066_665);
+    fn the_keys_stay_the_same_forever() {
+        assert_eq!([0, 1].map(|seed| key("default", seed)), [-41_504_063_056_066_665, -6_956_598_400_473_881_249]);
     }
 }

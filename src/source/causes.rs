@@ -39,8 +39,8 @@ impl Keys {
 
 const PASSWORD: &str = "check the user in {url}, and the password there or in {password_file}";
 const NAME: &str = "check the name of the database in {url}";
-const FULL: &str = "end idle connections, raise the server's limit or go through a pooler; a run takes two connections, and a \
-                    ledger elsewhere one more";
+const FULL: &str = "end idle connections, raise the server's limit or go through a pooler; a run takes up to three \
+                    connections, and one more for a ledger";
 const ENDED: &str = "the server or an administrator ended it: the next run tries again";
 const LATE: &str = "the server's own limit of time ended it, or somebody did: raise the limit for this role, or make the query \
                     quicker";

@@ -71,6 +71,11 @@ impl Sql {
         })
     }
 
+    /// A further connection to PostgreSQL.
+    pub async fn postgres(&self) -> Result<PgConnection, Error> {
+        self.open::<PostgresDialect>().await
+    }
+
     pub(super) async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
         let connected = self.in_time("connecting", D::connect(&self.server)).await?;
         connected.map_err(|error| self.refused(&error))

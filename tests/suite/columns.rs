@@ -9,6 +9,7 @@ mod lost;
 mod names;
 mod nulls;
 mod rows;
+mod session;
 mod types;
 
 use explo_sync::{

@@ -66,7 +66,7 @@ async fn under_way(database: &Database) -> usize {
 }
 
 /// Waits for this many statements of the program.
-async fn await_statements(database: &Database, count: usize, within: Duration) {
+pub(super) async fn await_statements(database: &Database, count: usize, within: Duration) {
     let begun = Instant::now();
     loop {
         let found = under_way(database).await;

@@ -1,6 +1,7 @@
 //! One run at a time per source database, instance and Explo.
 
 use std::{
+    cell::Cell,
     collections::BTreeMap,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::{Database, Kind, Program, sandbox, settings};
+use crate::support::{Database, Kind, Pooler, Program, sandbox, settings};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
@@ -229,17 +230,94 @@ async fn a_database_that_is_not_there_is_a_connect_error(#[case] url: &str, #[ca
 }
 
 #[tokio::test]
-async fn the_transaction_that_holds_the_lock_holds_up_nothing_else() {
+async fn the_transactions_that_hold_the_lock_hold_up_nothing_else() {
     let database = Database::new(Kind::Postgres).await;
     database.execute("create table tenants (id text)").await;
-    let held = lock(&database.url, "default", ONCE).await;
-    assert!(!is_lost(&held, Duration::from_millis(500)).await, "at least one ping");
+    let _held = lock(&database.url, "default", Timing::default()).await;
     let check = "do $$ begin
-            assert (select state = 'idle in transaction' and backend_xmin is null and backend_xid is null
+            assert (select count(*) = 2
+                    and bool_and(state = 'idle in transaction' and backend_xmin is null and backend_xid is null)
                 from pg_stat_activity join pg_locks using (pid)
                 where locktype = 'advisory' and datname = current_database());
         end $$; drop table tenants";
     database.execute(check).await;
+}
+
+/// PostgreSQL, directly or through a transaction pooler, and the way to it.
+async fn postgres(is_pooled: bool) -> (Database, Option<Pooler>, String) {
+    let database = Database::new(Kind::Postgres).await;
+    if is_pooled {
+        let pooler = Pooler::start(&database, "transaction").await;
+        let url = pooler.to(&database);
+        return (database, Some(pooler), url);
+    }
+    let url = database.url.clone();
+    (database, None, url)
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_lock_outlives_its_transactions_and_is_never_handed_to_another(#[values(false, true)] is_pooled: bool) {
+    let (database, _pooler, url) = postgres(is_pooled).await;
+    let held = lock(&url, "default", Timing { ping_every: Duration::from_secs(1), ..ONCE }).await;
+    let begun = Instant::now();
+    let asking = async {
+        while begun.elapsed() < Duration::from_secs(10) {
+            assert!(is_busy(&url, "default").await, "it is held all the time");
+        }
+    };
+    let looking = async {
+        while begun.elapsed() < Duration::from_secs(10) {
+            let old = "select cast(now() - xact_start as text) from pg_stat_activity
+                where datname = current_database() and application_name = 'explo-sync'
+                and now() - xact_start > interval '6 s'";
+            assert_eq!(database.rows(old).await, Vec::<Vec<_>>::new(), "transactions are young");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::join!(asking, looking);
+    assert!(!held.lost().is_cancelled());
+    held.release().await;
+    assert!(!is_busy(&url, "default").await, "free when release returns");
+}
+
+#[rstest]
+#[tokio::test]
+async fn of_many_that_want_the_lock_one_has_it(#[values(false, true)] is_pooled: bool) {
+    let (_database, _pooler, url) = postgres(is_pooled).await;
+    let (holders, turns) = (Cell::new(0), Cell::new(0));
+    let want = async || {
+        let timing = Timing { wait: Duration::from_mins(2), ping_every: Duration::from_millis(200) };
+        let held = lock(&url, "default", timing).await;
+        holders.set(holders.get() + 1);
+        assert_eq!(holders.get(), 1, "one at a time");
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        holders.set(holders.get() - 1);
+        held.release().await;
+        turns.set(turns.get() + 1);
+    };
+    tokio::join!(want(), want(), want(), want());
+    assert_eq!(turns.get(), 4);
+}
+
+#[tokio::test]
+async fn a_holder_that_is_killed_behind_a_pooler_leaves_no_lock_there() {
+    let (database, _pooler, url) = postgres(true).await;
+    let sandbox = sandbox([]).await;
+    let program = Program::between(&database, &sandbox, "select 'a' as provided_id, 'Ann' as name");
+    let program = program.with("DATABASE_URL", &url).with("EXPLO_SYNC__OPS__LISTEN", "");
+    let mut child = program.start(&["run"]);
+    let held = "select 1::text from pg_locks join pg_database on oid = database
+        where locktype = 'advisory' and datname = current_database()";
+    while database.rows(held).await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    child.kill().await.unwrap();
+    let begun = Instant::now();
+    while !database.rows(held).await.is_empty() {
+        assert!(begun.elapsed() < LONG, "the pooler keeps it");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

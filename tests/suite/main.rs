@@ -39,6 +39,7 @@ mod outage;
 mod pacing;
 mod page;
 mod plans;
+mod poolers;
 mod proxy;
 mod reconcile;
 mod rename;

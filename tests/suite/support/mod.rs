@@ -4,12 +4,14 @@ mod database;
 mod interceptor;
 mod kept;
 mod limiter;
+mod pooler;
 mod program;
 
 pub use database::{Database, Kind, settings};
 pub use interceptor::{Answer, Asked, before, before_url};
 pub use kept::kept_output;
 pub use limiter::{LIMIT, Limiter};
+pub use pooler::Pooler;
 pub use program::{Output, Program, fills_stdout, freeze, signal};
 
 use explo_sync::sandbox::{Api, Call, Sandbox, Store, StoredCustomer};
