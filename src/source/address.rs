@@ -60,7 +60,7 @@ const INSTEAD: [(&str, &str); 14] = [
     ("schema", "write the schema before the names of tables, or options=-csearch_path%3D…"),
     ("hostaddr", "write the address as the host"),
     ("connect_timeout", "source.timeout bounds connecting too"),
-    ("connection_limit", "two connections are opened at the most, and one more for a ledger"),
+    ("connection_limit", "a run takes up to three connections, and one more for a ledger"),
     ("pool_timeout", "there is no pool"),
     ("pgbouncer", "nothing is to be told of a pooler"),
     ("channel_binding", "this driver has none; TLS is verified instead"),
