@@ -71,9 +71,9 @@ pub(super) async fn take_away(database: &Database) {
             database.execute(terminate).await;
         }
         Kind::MySql => {
-            let kill = "set @id = (select id from information_schema.processlist
+            let kill = "set @kill = (select concat('kill ', id) from information_schema.processlist
                 where db = database() and id <> connection_id());
-                execute immediate concat('kill ', @id)";
+                prepare its_end from @kill; execute its_end";
             database.execute(kill).await;
         }
         Kind::Sqlite => std::fs::remove_file(format!("{}@default.lock", database.file().display())).unwrap(),
