@@ -15,6 +15,7 @@ use super::{
     terminal::{coloured_stdout, safe},
 };
 use crate::{
+    config::Config,
     explo::{FirstPage, Stop},
     ledger::{self, Found, Pair, State},
     lock::{Attempt, Lock},
@@ -39,7 +40,12 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
 
 async fn findings(context: &Context) -> io::Result<u8> {
     let mut out = coloured_stdout();
-    let instance = context.config().and_then(|config| Instance::open(config, &Stop::default()));
+    // Whoever asks waits for an answer: each call is made once.
+    let open = |mut config: Config| {
+        config.explo.max_attempts = 1;
+        Instance::open(config, &Stop::default())
+    };
+    let instance = context.config().and_then(open);
     let instance = match instance {
         Ok(instance) => instance,
         Err(error) => {

@@ -21,9 +21,12 @@ use super::{
     wire::ListingVersion,
 };
 use crate::http::{
-    Answer, Attempts, Call, Caller, Fault, Header, Https, Outgoing, Pacer, Patience, Proxy, Stop, Transport, Unusable,
+    Answer, Attempts, Call, Caller, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Stop, Transport, Unusable,
     excerpt,
 };
+
+/// The keys that say where it is.
+const KEYS: Keys = Keys { url: "explo.base_url", ca_file: "explo.ca_file" };
 
 /// How customers are listed.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +105,7 @@ impl Client {
         let Settings { base_url, token, timeout, ca, proxy, .. } = settings.clone();
         let value = format!("Token {}", token.expose_secret()).into();
         let credentials = Header { name: HeaderName::from_static("explo-authorization"), value };
-        let https = Https::new(base_url, Some(credentials), timeout, ca.as_deref(), proxy)?;
+        let https = Https::new(base_url, Some(credentials), timeout, ca.as_deref(), proxy, KEYS)?;
         Ok(Self::over(https, settings, pacer, stop, seed))
     }
 }

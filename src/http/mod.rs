@@ -23,7 +23,7 @@ pub use passes::{Incomplete, Pages, PassRules, Passes, Position, Seen, Walk, rea
 pub use proxy::Proxy;
 pub use retry::retry_after;
 pub use stop::Stop;
-pub use transport::{Header, Https, Incoming, Outgoing, Transport};
+pub use transport::{Header, Https, Incoming, Keys, Outgoing, Transport};
 
 /// Told how many pages are listed, of how many.
 pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);

@@ -74,7 +74,28 @@ pub struct Https {
     base_url: Url,
     credentials: Option<Header>,
     proxy: Option<Proxy>,
+    keys: Keys,
 }
+
+/// The keys that say where the server is, and whom to trust.
+#[derive(Debug, Clone, Copy)]
+pub struct Keys {
+    /// The address.
+    pub url: &'static str,
+    /// Further authorities.
+    pub ca_file: &'static str,
+}
+
+/// The way out, by what stands in the words of the library or of TLS.
+const WAYS_OUT: [(&str, &str); 7] = [
+    ("UnknownIssuer", "name the certificate of the authority that signed the server's in {ca_file}"),
+    ("CaUsedAsEndEntity", "name the server's certificate in {ca_file}"),
+    ("Expired", "the server's certificate has expired: renew it there"),
+    ("NotValidYet", "the server's certificate is not valid yet: check the clocks of both machines"),
+    ("NotValidForName", "check {url}: the server's certificate has another name"),
+    ("lookup address", "no such host is known: check {url}"),
+    ("Connection refused", "nothing listens there: check {url}"),
+];
 
 impl Https {
     /// Connects at the first request, within the time for a call or ten seconds. `ca`: further authorities to trust, PEM.
@@ -85,6 +106,7 @@ impl Https {
         timeout: Duration,
         ca: Option<&[u8]>,
         proxy: Option<Proxy>,
+        keys: Keys,
     ) -> Result<Self, reqwest::Error> {
         let ca = ca.map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
         let builder = reqwest::Client::builder();
@@ -102,7 +124,7 @@ impl Https {
             .pool_idle_timeout(Duration::from_secs(20))
             .redirect(reqwest::redirect::Policy::none())
             .build()?;
-        Ok(Self { http, base_url, credentials, proxy })
+        Ok(Self { http, base_url, credentials, proxy, keys })
     }
 
     /// The innermost cause says most, and none may show the URL with its query.
@@ -121,7 +143,7 @@ impl Https {
             return Fault::Unsent(format!("no request can be made of it, for its address may be too long ({cause})"));
         }
         match &self.proxy {
-            None => Fault::Connection(format!("{error}: {cause}")),
+            None => Fault::Connection(format!("{error}: {cause}; {}", self.way_out(&format!("{cause} {cause:?}")))),
             // The words of the library, which has no other sign for whoever calls.
             Some(proxy) if cause.to_string().ends_with("proxy authorization required") => {
                 Fault::Unsent(proxy.unauthorized())
@@ -129,6 +151,13 @@ impl Https {
             Some(proxy) if is_timeout => Fault::Connection(format!("{proxy} does not answer")),
             Some(proxy) => Fault::Connection(format!("{error}: {cause}; the way leads through {proxy}")),
         }
+    }
+
+    fn way_out(&self, cause: &str) -> String {
+        let known = WAYS_OUT.iter().find(|(words, _)| cause.contains(words)).map(|(_, way_out)| *way_out);
+        let place = format!("{} ({})", self.keys.url, self.base_url);
+        let way_out = known.unwrap_or("the connection is to {url}");
+        way_out.replace("{url}", &place).replace("{ca_file}", self.keys.ca_file)
     }
 
     /// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.

@@ -46,13 +46,15 @@ const MODES: [(&str, &str, &[&str]); 5] = [
     ("verify-full", "verify_identity", &[]),
 ];
 
-/// Parameters that ask for what is done anyway.
-const DONE_ANYWAY: [(&str, &[&str]); 5] = [
+/// Parameters that ask with these values, or with any, for no more than is done anyway.
+const DONE_ANYWAY: [(&str, &[&str]); 6] = [
     ("channel_binding", &["disable", "prefer"]),
     ("gssencmode", &["disable", "prefer"]),
     ("target_session_attrs", &["any"]),
     ("client_encoding", &["utf8", "UTF8", "auto"]),
-    ("charset", &["utf8mb4"]),
+    // Every character arrives, whatever the set.
+    ("charset", &[]),
+    ("collation", &[]),
 ];
 
 /// Why not, and what instead, of parameters that are often met.
@@ -200,7 +202,7 @@ fn set(url: &mut Url, kind: Kind, name: &str, value: &str) -> Result<(), String>
     if name.contains('@') {
         return Err("has an @ after its host".to_owned());
     }
-    if DONE_ANYWAY.iter().any(|(known, values)| *known == name && values.contains(&value)) {
+    if DONE_ANYWAY.iter().any(|(known, values)| *known == name && (values.is_empty() || values.contains(&value))) {
         return Ok(());
     }
     let bare = name.replace(['-', '_'], "").to_lowercase();
@@ -318,7 +320,6 @@ mod tests {
     #[case("postgres://u:1/w@h/d", "has an @")]
     #[case("postgres://h/d?port=x", "port")]
     #[case("mysql://h/d?useSSL=false", "ssl-mode=DISABLED")]
-    #[case("mysql://h/d?charset=latin1", "charset")]
     #[case("mysql://h/d?parseTime=true", "parseTime")]
     #[case("mysql://u@(/run/x.sock/d", "without its )")]
     #[case("sqlite:a.db?immutable=1", "immutable")]

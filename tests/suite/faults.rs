@@ -284,12 +284,12 @@ async fn reach(address: &str, is_trusted: bool, broken: usize) -> (i32, Value, C
 }
 
 #[rstest]
-#[case::no_such_name("http://no-such-host.invalid", true, "customers failed 2 times")]
-#[case::nobody_listens("http://127.0.0.1:1", true, "refused")]
+#[case::no_such_name("http://no-such-host.invalid", true, "no such host is known: check explo.base_url")]
+#[case::nobody_listens("http://127.0.0.1:1", true, "nothing listens there: check explo.base_url")]
 #[case::no_tls_there("https://127.0.0.1:PLAIN", true, "InvalidContentType")]
 #[case::tls_there_alone("http://127.0.0.1:TLS", true, "customers failed 2 times")]
-#[case::an_unknown_authority("https://127.0.0.1:TLS", false, "UnknownIssuer")]
-#[case::the_certificate_of_another("https://127.0.0.2:TLS", true, "not valid for name")]
+#[case::an_unknown_authority("https://127.0.0.1:TLS", false, "signed the server's in explo.ca_file")]
+#[case::the_certificate_of_another("https://127.0.0.2:TLS", true, "has another name")]
 #[tokio::test]
 async fn a_server_that_is_not_the_one_gets_no_call_and_the_reason_is_told(
     #[case] address: &str,

@@ -141,7 +141,7 @@ async fn a_statement_that_is_late_or_stopped_does_not_go_on(
 async fn a_daemon_that_is_late_leaves_nothing_behind(#[values(Kind::Postgres, Kind::MySql)] kind: Kind) {
     let (database, sandbox) = (Database::new(kind).await, sandbox([]).await);
     let (program, locked) = before(&database, Wait::LockedTenants, &sandbox.url()).await;
-    let program = program.with("EXPLO_SYNC__SOURCE__TIMEOUT", "2s").with("EXPLO_SYNC__OPS__LISTEN", "");
+    let program = program.with("EXPLO_SYNC__SOURCE__TIMEOUT", "2s").with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0");
     let mut child = program.start(&["run"]);
     await_statements(&database, 1, Duration::from_mins(1)).await;
     await_statements(&database, 0, LONGEST).await;

@@ -18,7 +18,7 @@ use reqwest::Url;
 
 use super::{Columns, Error, Identity, Source};
 use crate::{
-    http::{Caller, Failure, Header, Https, Pacer, Passes, Patience, Proxy, Stop, read_all},
+    http::{Caller, Failure, Header, Https, Keys, Pacer, Passes, Patience, Proxy, Stop, read_all},
     model::{TakeRows, shown},
 };
 
@@ -29,6 +29,9 @@ use parents::Parents;
 pub use pointer::Pointer;
 use pointer::Record;
 use records::{Records, Take};
+
+/// The keys that say where it is.
+const KEYS: Keys = Keys { url: "source.url", ca_file: "source.ca_file" };
 
 /// Where the records are, how they are asked for, and what is made of them.
 #[derive(Debug)]
@@ -83,7 +86,7 @@ impl Rest {
     /// A source that connects when it is read. `seed` is for the jitter.
     pub fn new(settings: RestSettings, seed: u64) -> Result<Self, String> {
         let RestSettings { url, credentials, patience, ca, proxy, .. } = &settings;
-        let https = Https::new(url.clone(), credentials.clone(), patience.timeout, ca.as_deref(), proxy.clone());
+        let https = Https::new(url.clone(), credentials.clone(), patience.timeout, ca.as_deref(), proxy.clone(), KEYS);
         let https = https.map_err(|error| error.without_url().to_string())?;
         let pacer = Arc::new(Pacer::new(settings.requests_per_minute, settings.max_in_flight));
         // Whoever reads is not waited for when a stop is asked for: nothing is lost.
