@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use anstream::{AutoStream, ColorChoice};
+
 /// Bytes that wait in the queue at the most.
 const MOST: usize = 1 << 20;
 
@@ -47,6 +49,12 @@ struct Lines {
 /// Says something, a line or more; it ends with the end of a line.
 pub fn say(text: impl Into<Vec<u8>>) {
     QUEUE.say(text.into());
+}
+
+/// Whether colours are for it: on a terminal, unless `NO_COLOR` or `TERM=dumb` takes them out.
+#[must_use]
+pub fn has_colours() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
 /// Waits until all is said, for as long as there is a line of progress within this time.
