@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, and texts that are read without waiting for ever.
+//! Files that are written whole or not at all, and texts that a daemon reads without waiting for a writer.
 //!
 //! Nothing but a regular file is ever replaced, and nothing is written through a link: the new file is written beside the old
 //! one and takes its name.
@@ -19,7 +19,7 @@ pub enum Reading {
     /// Once: it may be a pipe, such as `/dev/stdin`.
     #[default]
     Once,
-    /// For every run of a daemon, which waits for nobody who may write to a pipe.
+    /// For each run of a daemon, which must not wait for the writer of a pipe.
     Again,
 }
 

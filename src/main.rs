@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, error::ErrorKind};
+use clap::Parser;
 use explo_sync::{app, cli::Cli, config::Environment, stderr, watch::Watch};
 
 /// Bad usage, by the convention of `sysexits.h`.
@@ -11,10 +11,15 @@ const USAGE: u8 = 64;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let _ = error.print();
-            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
-            return if asked { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+        Err(error) if error.use_stderr() => {
+            let told = error.render();
+            stderr::say(if stderr::has_colours() { told.ansi().to_string() } else { told.to_string() });
+            stderr::flush(app::LEISURE);
+            return ExitCode::from(USAGE);
+        }
+        Err(help_or_version) => {
+            let _ = help_or_version.print();
+            return ExitCode::SUCCESS;
         }
     };
     explo_sync::install_crypto();

@@ -1,8 +1,8 @@
-//! What is said on stderr: whole lines, written by a thread of their own, so that nobody waits for whoever reads them.
+//! What is said on stderr: whole lines, written by a thread of their own, so that the work never waits for a reader.
 //!
 //! Lines wait in a queue of limited size. Where it is full, a line waits a moment for room; if there is none, it is dropped and
 //! counted, and so are the next ones until half of the queue is written. A line that can't be written, because the disk is full
-//! or the reader gone, is dropped as well: it costs neither the work nor the exit code.
+//! or the reader gone, is dropped as well. A dropped line changes neither the work nor the exit code.
 
 use std::{
     collections::VecDeque,
@@ -11,6 +11,8 @@ use std::{
     thread,
     time::Duration,
 };
+
+use anstream::{AutoStream, ColorChoice};
 
 /// Bytes that wait in the queue at the most.
 const MOST: usize = 1 << 20;
@@ -49,6 +51,12 @@ pub fn say(text: impl Into<Vec<u8>>) {
     QUEUE.say(text.into());
 }
 
+/// Whether colours are for it: on a terminal, unless `NO_COLOR` or `TERM=dumb` takes them out.
+#[must_use]
+pub fn has_colours() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
+
 /// Waits until all is said, for as long as there is a line of progress within this time.
 pub fn flush(patience: Duration) {
     let (mut lines, mut seen) = (QUEUE.lines(), None);
@@ -58,7 +66,7 @@ pub fn flush(patience: Duration) {
     }
 }
 
-/// How many lines nobody could read.
+/// How many lines were dropped.
 #[must_use]
 pub fn dropped() -> u64 {
     QUEUE.lines().dropped

@@ -31,10 +31,8 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
         LogFormat::Json => false,
         LogFormat::Auto => io::stderr().is_terminal(),
     };
-    // As on stdout: NO_COLOR and TERM=dumb take the colours out.
-    let has_colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
     let writer = PastBars { bars: bars.clone(), is_text };
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(has_colours);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(stderr::has_colours());
     let registry = tracing_subscriber::registry().with(ours);
     let _ = if is_text {
         registry.with(lines.compact().with_target(false)).try_init()

@@ -21,8 +21,8 @@ use super::{
     wire::ListingVersion,
 };
 use crate::http::{
-    Answer, Attempts, Call, Caller, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Stop, Transport, Unusable,
-    excerpt,
+    Answer, Attempts, Call, Caller, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Stop, Transport,
+    Unusable, excerpt,
 };
 
 /// The keys that say where it is.

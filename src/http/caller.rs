@@ -221,7 +221,7 @@ impl<T: Transport> Caller<T> {
         drop(permit);
         let answer = match &answered {
             Some(Ok(answer)) => Answer::Status(answer.status.as_u16()),
-            Some(Err(Fault::Timeout)) => Answer::Timeout,
+            Some(Err(Fault::Timeout { .. })) => Answer::Timeout,
             Some(Err(_)) => Answer::Broken,
             None => Answer::Cut,
         };
@@ -264,7 +264,7 @@ impl<T: Transport> Caller<T> {
     /// One exchange, reading the answer included, within the time for it.
     async fn send(&self, call: &impl Call) -> Result<Incoming, Fault> {
         let answered = tokio::time::timeout(self.patience.timeout, self.transport.send(&call.outgoing())).await;
-        answered.unwrap_or(Err(Fault::Timeout))
+        answered.unwrap_or_else(|_| Err(Fault::Timeout { way: self.transport.way() }))
     }
 }
 

@@ -45,8 +45,11 @@ pub enum Fault {
     #[error("{0}")]
     Connection(String),
     /// No answer in time.
-    #[error("it timed out")]
-    Timeout,
+    #[error("it timed out{way}")]
+    Timeout {
+        /// See [`Transport::way`](super::Transport::way).
+        way: String,
+    },
     /// The server's own failure.
     #[error("it answered {status}: {excerpt}")]
     Server {
@@ -80,7 +83,9 @@ impl Fault {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Server { retry_after, .. } => *retry_after,
-            Self::Connection(_) | Self::Timeout | Self::Unreadable(_) | Self::Unsent(_) | Self::Throttled => None,
+            Self::Connection(_) | Self::Timeout { .. } | Self::Unreadable(_) | Self::Unsent(_) | Self::Throttled => {
+                None
+            }
         }
     }
 }

@@ -25,6 +25,11 @@ const PIECE: usize = 1 << 20;
 pub trait Transport {
     /// Sends a request and reads the whole answer.
     async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault>;
+
+    /// What to say beside a failure on the way: whom else it may come from; empty, where nobody is between.
+    fn way(&self) -> String {
+        String::new()
+    }
 }
 
 /// A request.
@@ -129,9 +134,8 @@ impl Https {
 
     /// The innermost cause says most, and none may show the URL with its query.
     fn fault(&self, error: reqwest::Error) -> Fault {
-        let is_timeout = error.is_timeout();
-        if is_timeout && !(error.is_connect() && self.proxy.is_some()) {
-            return Fault::Timeout;
+        if error.is_timeout() {
+            return Fault::Timeout { way: self.way() };
         }
         let is_unsent = error.is_builder();
         let error = error.without_url();
@@ -148,8 +152,7 @@ impl Https {
             Some(proxy) if cause.to_string().ends_with("proxy authorization required") => {
                 Fault::Unsent(proxy.unauthorized())
             }
-            Some(proxy) if is_timeout => Fault::Connection(format!("{proxy} does not answer")),
-            Some(proxy) => Fault::Connection(format!("{error}: {cause}; the way leads through {proxy}")),
+            _ => Fault::Connection(format!("{error}: {cause}{}", self.way())),
         }
     }
 
@@ -198,6 +201,10 @@ impl Transport for Https {
         }
         let body = self.read_body(&mut response).await?;
         Ok(Incoming { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
+    }
+
+    fn way(&self) -> String {
+        self.proxy.as_ref().map_or(String::new(), |proxy| format!("; the way leads through {proxy}"))
     }
 }
 

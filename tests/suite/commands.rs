@@ -154,7 +154,13 @@ async fn nothing_is_tried_with_a_configuration_that_cant_be_used(
     "database",
     "can't connect to postgres://127.0.0.1:1/t"
 )]
-#[case::no_explo("EXPLO_SYNC__EXPLO__BASE_URL", "http://127.0.0.1:1", 1, "token", "nothing listens there: check explo.base_url (http://127.0.0.1:1/)")]
+#[case::no_explo(
+    "EXPLO_SYNC__EXPLO__BASE_URL",
+    "http://127.0.0.1:1",
+    1,
+    "token",
+    "nothing listens there: check explo.base_url (http://127.0.0.1:1/)"
+)]
 #[case::wrong_token("EXPLO_TOKEN", "another", 77, "token", "check explo.token_file or EXPLO_TOKEN")]
 #[tokio::test]
 async fn check_and_sync_tell_the_same_failure_and_check_tries_the_other_side_all_the_same(

@@ -305,7 +305,7 @@ async fn a_holder_that_is_killed_behind_a_pooler_leaves_no_lock_there() {
     let (database, _pooler, url) = postgres(true).await;
     let sandbox = sandbox([]).await;
     let program = Program::between(&database, &sandbox, "select 'a' as provided_id, 'Ann' as name");
-    let program = program.with("DATABASE_URL", &url).with("EXPLO_SYNC__OPS__LISTEN", "");
+    let program = program.with("DATABASE_URL", &url).with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0");
     let mut child = program.start(&["run"]);
     let held = "select 1::text from pg_locks join pg_database on oid = database
         where locktype = 'advisory' and datname = current_database()";

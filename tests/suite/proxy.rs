@@ -76,6 +76,14 @@ async fn a_proxy_that_fails_is_named(#[case] variable: &str, #[case] base_url: &
     assert!(output.code == 1 && output.stderr.contains(&told), "{output:?}");
     assert!(output.stderr.contains("refused") && !output.stderr.contains("my-secret"), "{output:?}");
 
+    // It takes connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let waiting = program.clone().with("EXPLO_SYNC__EXPLO__TIMEOUT", "500ms");
+    let output = waiting.with(variable, &format!("http://{address}")).run(&["sync"]).await;
+    let told = format!("it timed out; the way leads through the proxy http://{address} of {variable}");
+    assert!(output.code == 1 && output.stderr.contains(&told), "{output:?}");
+
     for (credentials, told) in [
         ("", format!("asks for credentials (407): put them in {variable}, as in http://user:password@host:port")),
         ("user:my-secret-proxy@", format!("refuses the credentials in {variable} (407)")),

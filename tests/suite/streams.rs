@@ -40,6 +40,13 @@ fn without_reader() -> OwnedFd {
     pipe().unwrap().1.into()
 }
 
+fn not_read() -> OwnedFd {
+    let (writer, reader) = full();
+    // Open to the end of the test.
+    Box::leak(Box::new(reader));
+    writer
+}
+
 /// The value of a metric that has no labels but the instance's.
 fn metric(text: &str, name: &str) -> Option<f64> {
     let value = text.lines().find(|line| line.starts_with(name) && !line.starts_with('#'))?;
@@ -78,14 +85,14 @@ async fn what_was_applied_is_so_though_stdout_takes_no_report(
 #[case::no_ledger(&["tokens", "--missing"], 78)]
 #[case::usage(&["sync", "--out"], 64)]
 #[tokio::test]
-async fn a_full_or_closed_stderr_changes_no_exit_code(
+async fn a_stderr_that_is_full_closed_or_not_read_changes_no_exit_code(
     #[case] arguments: &[&str],
     #[case] code: i32,
-    #[values(full_disk, without_reader)] stderr: fn() -> OwnedFd,
+    #[values(full_disk, without_reader, not_read)] stderr: fn() -> OwnedFd,
 ) {
     let (_database, _sandbox, program) = sides().await;
     let child = program.start_into(arguments, Stdio::piped(), stderr());
-    let output = child.wait_with_output().await.unwrap();
+    let output = timeout(SOON, child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(code));
     assert_eq!(output.stdout.is_empty(), code != 0 || arguments == ["export"], "{output:?}");
 }

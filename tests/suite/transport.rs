@@ -70,7 +70,7 @@ async fn a_call_without_an_answer_times_out_on_tokios_clock_and_is_repeated_as_t
         let client = Client::over(Silence, settings.clone(), Pacer::new(60, 1), Stop::default(), seed);
         let began = Instant::now();
         let failed = client.customer("a").await.unwrap_err();
-        assert!(matches!(failed, Error::GaveUp { attempts: 3, fault: Fault::Timeout, .. }), "{failed}");
+        assert!(matches!(failed, Error::GaveUp { attempts: 3, fault: Fault::Timeout { .. }, .. }), "{failed}");
         took.push(began.elapsed());
     }
     assert!(took[0] >= 3 * settings.timeout && took[0] < 3 * settings.timeout + Duration::from_secs(4), "{took:?}");
