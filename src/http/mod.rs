@@ -18,10 +18,10 @@ pub use distinct::Distinct;
 pub use excerpt::excerpt;
 pub use failure::{Failure, Fault, Unusable, times};
 pub use pacer::Pacer;
-pub use passes::{Incomplete, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
+pub use passes::{Incomplete, PageError, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
 pub use retry::retry_after;
 pub use stop::Stop;
-pub use transport::{Header, Https, Incoming, Outgoing, Transport};
+pub use transport::{Header, Https, Incoming, LARGEST_ANSWER, Outgoing, Transport, share};
 
 /// Told how many pages are listed, of how many.
 pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);

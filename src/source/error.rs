@@ -1,7 +1,7 @@
 //! What can go wrong with a source, by what the user can do about it.
 
 use crate::{
-    http::{Failure, Incomplete},
+    http::{Failure, Incomplete, PageError},
     model::{cut, printable},
 };
 
@@ -90,7 +90,7 @@ pub enum Error {
         excerpt: String,
     },
     /// The API could not be asked, or failed, as often as is allowed.
-    #[error("{place} can't be read: {failure}")]
+    #[error("{place} can't be read: {failure}{}", if .failure.is_too_large() { "; lower source.page_size" } else { "" })]
     Unavailable {
         /// The list.
         place: String,
@@ -116,6 +116,12 @@ pub enum Error {
         /// Each with its column.
         pointers: Vec<String>,
     },
+}
+
+impl PageError for Error {
+    fn is_too_large(&self) -> bool {
+        matches!(self, Self::Unavailable { failure, .. } if failure.is_too_large())
+    }
 }
 
 impl From<Incomplete> for Error {

@@ -47,6 +47,7 @@ mod service;
 mod settling;
 mod simulation;
 mod single;
+mod size;
 mod stop;
 mod support;
 mod tags;
