@@ -13,6 +13,7 @@ use crate::{
     applier::{Applied, Applier, Recording},
     explo::{self, Children, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
     ledger,
+    model::told_id,
     plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Found, Guard, Held, Index, Plan, Rules, Token},
     progress::Progress,
     source::{self, Source},
@@ -223,7 +224,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let Children { provided_ids, unreadable, pages } = match self.reader.children(parent).await {
             Ok(children) => children,
             Err(error @ (explo::Error::Rejected { .. } | explo::Error::Unsent { .. })) => {
-                tracing::warn!(tenant.id = parent, "its children's parents are not compared: {error}");
+                tracing::warn!(tenant.id = &*told_id(parent), "its children's parents are not compared: {error}");
                 return Ok((None, 1));
             }
             Err(error) => return Err(error.into()),
@@ -235,7 +236,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             } else {
                 "not every child's record can be read, so their parents are not compared"
             };
-            tracing::warn!(tenant.id = parent, "{reason}");
+            tracing::warn!(tenant.id = &*told_id(parent), "{reason}");
             return Ok((None, pages));
         }
         Ok((Some(provided_ids), pages))

@@ -19,7 +19,7 @@ use crate::{
     explo::{FirstPage, Stop},
     ledger::{self, Found, Pair, State},
     lock::{Attempt, Lock},
-    model::shown,
+    model::{Invalid, shown},
     plan::{Fingerprints, Index},
     report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
@@ -109,17 +109,23 @@ async fn rows(sql: &Sql, out: &mut impl Write) -> io::Result<Exit> {
     if invalid.is_empty() {
         return Ok(Exit::Success);
     }
-    let mut reasons = BTreeMap::<_, Vec<_>>::new();
-    for (provided_id, reason) in invalid {
-        reasons.entry(reason).or_default().push(provided_id.as_deref().map_or("(no id)".to_owned(), shown));
+    let (mut lines, mut ids) = (Vec::new(), BTreeMap::<_, Vec<_>>::new());
+    for Invalid { provided_id, reason, .. } in invalid {
+        match provided_id {
+            Some(provided_id) => ids.entry(reason).or_default().push(shown(&provided_id)),
+            None => lines.push(safe(&reason)),
+        }
     }
-    for (reason, ids) in reasons.iter().take(REASONS) {
+    for (reason, ids) in ids {
         let more = if ids.len() > NAMED { ", …" } else { "" };
         let named = ids[..ids.len().min(NAMED)].join(", ");
-        writeln!(out, "fail  rows      {} invalid, {named}{more}: {}", grouped(ids.len()), safe(reason))?;
+        lines.push(format!("{} invalid, {named}{more}: {}", grouped(ids.len()), safe(&reason)));
     }
-    if reasons.len() > REASONS {
-        writeln!(out, "fail  rows      … and {} reasons more", grouped(reasons.len() - REASONS))?;
+    for line in lines.iter().take(REASONS) {
+        writeln!(out, "fail  rows      {line}")?;
+    }
+    if lines.len() > REASONS {
+        writeln!(out, "fail  rows      … and {} reasons more", grouped(lines.len() - REASONS))?;
     }
     Ok(Exit::Partial)
 }

@@ -245,7 +245,7 @@ fn log_end(report: &Report) {
         failed = outcomes.failed,
         unsettled = outcomes.unsettled,
         deferred = outcomes.deferred,
-        invalid = plan.invalid.len(),
+        invalid = plan.index.count_of_invalid(),
         orphans = plan.orphans.len(),
         held = !report.run.held.is_empty(),
         calls = report.calls_made.values().sum::<usize>(),

@@ -20,7 +20,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     explo::{Attempts, Endpoint, Error, Fault, Reader, Writer},
-    model::Tenant,
+    model::{Tenant, told_id},
     plan::{Change, Due, Plan, RowNumber, Spare, Unsettled},
     progress::Progress,
 };
@@ -202,7 +202,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Some(self.failed(change, error));
         };
         tracing::warn!(
-            tenant.id = &*self.plan.provided_id(change),
+            tenant.id = &*told_id(&self.plan.provided_id(change)),
             change = change.kind(),
             "put behind all others: {error}"
         );
@@ -267,7 +267,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
                 *self.forbidden() = None;
             }
             Outcome::Failed(reason) => {
-                tracing::error!(tenant.id = &*tenant_id, change = change.kind(), "{reason}");
+                tracing::error!(tenant.id = &*told_id(&tenant_id), change = change.kind(), "{reason}");
             }
             Outcome::Deferred | Outcome::Waiting(_) => {}
         }

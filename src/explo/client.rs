@@ -22,7 +22,7 @@ use super::{
 };
 use crate::http::{
     Answer, Attempts, Call, Caller, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Stop, Transport,
-    Unusable, excerpt,
+    Unusable, excerpt, share,
 };
 
 /// The keys that say where it is.
@@ -71,7 +71,7 @@ pub struct Client<T = Https> {
     observed: Arc<Observed>,
     /// What a page's size is called by this server, once that is known.
     pub(super) page_size_names: OnceLock<&'static [&'static str]>,
-    /// Listings that were refused for what they call it.
+    /// Listings that were refused for what they call it, or too large beside others.
     pub(super) page_sizes_refused: AtomicUsize,
     pub(super) nobody: Nobody,
 }
@@ -84,6 +84,8 @@ pub(super) struct Request<'a> {
     pub(super) query: &'a [(&'a str, String)],
     /// Without a body it is a GET, as is a listing.
     pub(super) body: Option<String>,
+    /// Bytes that the answer may have.
+    pub(super) most: usize,
 }
 
 /// A request on its way.
@@ -131,13 +133,19 @@ impl<T: Transport> Client<T> {
         Self { observed, ..self }
     }
 
+    /// The bytes that an answer may have beside others.
+    pub(super) fn share(&self) -> usize {
+        share(self.settings.listing.side_by_side).0
+    }
+
     /// How often each endpoint was called, every attempt counted.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<Endpoint, usize> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How often a listing was refused for what it calls a page's size: each client finds that out anew.
+    /// How often a listing was refused for what it calls a page's size, or a page was too large beside others: each client finds
+    /// that out anew.
     #[must_use]
     pub fn page_sizes_refused(&self) -> usize {
         self.page_sizes_refused.load(Ordering::Relaxed)
@@ -198,10 +206,10 @@ impl<T> Call for Counted<'_, T> {
     }
 
     fn outgoing(&self) -> Outgoing<'_> {
-        let Request { endpoint, path, query, body, .. } = self.request;
+        let Request { endpoint, path, query, body, most } = self.request;
         let lists = *endpoint == Endpoint::Customers;
         let method = if lists || body.is_none() { Method::GET } else { Method::POST };
-        Outgoing { method, path, query, body: body.as_deref() }
+        Outgoing { method, path, query, body: body.as_deref(), most: *most }
     }
 
     fn writes(&self) -> bool {

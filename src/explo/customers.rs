@@ -24,11 +24,11 @@ const PARENT: &str = "parent_provided_id";
 
 impl<T: Transport> Client<T> {
     /// One page of the listing, of all customers or of those below one, given to `read`; `None` past the end. Pages count
-    /// from 1; v1 has no other.
+    /// from 1; v1 has no other. It may have so many bytes.
     pub(super) async fn page<P>(
         &self,
         parent: Option<&str>,
-        number: usize,
+        (number, most): (usize, usize),
         mut read: impl FnMut(&[u8]) -> Result<P, Unusable>,
     ) -> Result<Option<P>, Error> {
         match self.settings.listing.version {
@@ -37,13 +37,13 @@ impl<T: Transport> Client<T> {
                 let query: Vec<_> = filter(parent).into_iter().collect();
                 // Its page calls the filters a body.
                 let body = parent.map(|parent| serde_json::json!({ PARENT: parent }).to_string());
-                let request = Request { endpoint, path: "api/customers/", query: &query, body };
+                let request = Request { endpoint, path: "api/customers/", query: &query, body, most };
                 self.call(&request, Attempts::ALL, read).await.map(|(page, _)| Some(page))
             }
-            ListingVersion::V2 if number == 1 => self.page_1(parent, &mut read).await.map(Some),
+            ListingVersion::V2 if number == 1 => self.page_1(parent, most, &mut read).await.map(Some),
             ListingVersion::V2 => {
                 let names = self.page_size_names.get().copied().unwrap_or(PAGE_SIZE_NAMES[0]);
-                match self.page_of_v2(parent, number, names, &mut read).await {
+                match self.page_of_v2(parent, (number, most), names, &mut read).await {
                     Err(Error::Rejected { status: 404, .. }) => Ok(None),
                     page => page.map(Some),
                 }
@@ -55,17 +55,18 @@ impl<T: Transport> Client<T> {
     async fn page_1<P>(
         &self,
         parent: Option<&str>,
+        most: usize,
         read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>,
     ) -> Result<P, Error> {
         let known = self.page_size_names.get();
         let tried = known.map_or(PAGE_SIZE_NAMES.as_slice(), slice::from_ref);
-        let (mut names, mut page) = (tried[0], self.page_of_v2(parent, 1, tried[0], read).await);
+        let (mut names, mut page) = (tried[0], self.page_of_v2(parent, (1, most), tried[0], read).await);
         for others in &tried[1..] {
             if !is_rejected_with(&page, &[400]) {
                 break;
             }
             self.page_sizes_refused.fetch_add(1, Ordering::Relaxed);
-            let again = self.page_of_v2(parent, 1, others, read).await;
+            let again = self.page_of_v2(parent, (1, most), others, read).await;
             if !is_rejected_with(&again, &[400]) {
                 (names, page) = (others, again);
             }
@@ -87,7 +88,7 @@ impl<T: Transport> Client<T> {
     async fn page_of_v2<P>(
         &self,
         parent: Option<&str>,
-        number: usize,
+        (number, most): (usize, usize),
         size_names: &[&str],
         read: &mut impl FnMut(&[u8]) -> Result<P, Unusable>,
     ) -> Result<P, Error> {
@@ -95,7 +96,7 @@ impl<T: Transport> Client<T> {
         let sizes = size_names.iter().map(|name| (*name, size.to_string()));
         let query: Vec<_> = iter::once(("page", number.to_string())).chain(sizes).chain(filter(parent)).collect();
         let endpoint = Endpoint::Customers;
-        let request = Request { endpoint, path: endpoint.path(), query: &query, body: None };
+        let request = Request { endpoint, path: endpoint.path(), query: &query, body: None, most };
         Ok(self.call(&request, Attempts::ALL, read).await?.0)
     }
 
@@ -108,7 +109,7 @@ impl<T: Transport> Client<T> {
         attempts: Attempts,
     ) -> Result<(Record<'static>, bool, u32), Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
-        let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body) };
+        let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), most: self.share() };
         let ((is_new, record), failed_attempts) = self.call(&request, attempts, read_answer).await?;
         Ok((about(&tenant.provided_id, endpoint, record)?, is_new, failed_attempts))
     }

@@ -1,7 +1,7 @@
 //! What can go wrong with a call, by what the caller can do about it.
 
 use super::endpoint::Endpoint;
-use crate::http::{Failure, Fault, Incomplete, times};
+use crate::http::{Failure, Fault, Incomplete, PageError, times};
 
 /// A call that gave no usable answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub enum Error {
         found: String,
     },
     /// Tried as often as is allowed.
-    #[error("{endpoint} failed {}because {fault}", times(*.attempts))]
+    #[error("{endpoint} failed {}because {fault}{}", times(*.attempts), way_out(*.endpoint, .fault))]
     GaveUp {
         /// The call.
         endpoint: Endpoint,
@@ -79,9 +79,24 @@ pub enum Error {
     },
 }
 
+impl PageError for Error {
+    fn is_too_large(&self) -> bool {
+        matches!(self, Self::GaveUp { fault: Fault::TooLarge { .. }, .. })
+    }
+}
+
 impl From<Incomplete> for Error {
     fn from(incomplete: Incomplete) -> Self {
         Self::Incomplete(incomplete)
+    }
+}
+
+fn way_out(endpoint: Endpoint, fault: &Fault) -> &'static str {
+    match (endpoint, fault) {
+        (Endpoint::Customers, Fault::TooLarge { .. }) => {
+            ": lower explo.page_size (a listing of v1 has no pages: see explo.listing)"
+        }
+        _ => "",
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::{
     borrow::Cow,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::Ordering},
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     wire::ListingVersion,
 };
 use crate::{
-    http::{Distinct, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
+    http::{Distinct, LARGEST_ANSWER, PageError, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
     model::{Customer, Gap, Partial},
 };
 
@@ -68,7 +68,7 @@ pub(super) async fn list(
 ) -> Result<(Listing, Tokens), Error> {
     let customers = Customers::new(client, None, observe);
     if rules.version == ListingVersion::V1 {
-        customers.number(1).await?;
+        customers.number(1, LARGEST_ANSWER).await?;
         progress(1, 1);
         return Ok((Listing { passes: 1, pages: 1, pages_of_children: 0 }, customers.tokens()));
     }
@@ -96,7 +96,7 @@ pub(super) async fn children(
     let customers = Customers::new(client, Some(parent), &mut observe);
     loop {
         let before = customers.distinct();
-        seen.push(customers.number(seen.len() + 1).await?);
+        seen.push(customers.number(seen.len() + 1, client.share()).await?);
         let (first, last, distinct) = (&seen[0], &seen[seen.len() - 1], customers.distinct());
         let is_all = first.total.is_some_and(|total| distinct as u64 >= total);
         if is_all && rules.trust_total || last.records < first.records || distinct == before {
@@ -127,7 +127,7 @@ impl<T: Transport> Client<T> {
                 unreadable.push(provided_id.map(Cow::into_owned));
             }
         };
-        let Seen { records, total, .. } = Customers::new(self, None, &mut observe).number(1).await?;
+        let Seen { records, total, .. } = Customers::new(self, None, &mut observe).number(1, LARGEST_ANSWER).await?;
         Ok(FirstPage { customers: records, total, unreadable })
     }
 }
@@ -149,7 +149,7 @@ impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
         Tokens(self.union.into_inner().unwrap_or_else(PoisonError::into_inner).tokens)
     }
 
-    async fn number(&self, number: usize) -> Result<Seen, Error> {
+    async fn number(&self, number: usize, most: usize) -> Result<Seen, Error> {
         let version = self.client.settings.listing.version;
         let read = |body: &[u8]| {
             let mut union = self.union.lock().map_err(|_| Unusable::Shape)?;
@@ -157,9 +157,15 @@ impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
             let Page { total, customers } = Page::read(body, version, &mut |shown| union.take(shown))?;
             union.tokens.expect(total.unwrap_or_default());
             let all = (version == ListingVersion::V1).then_some(customers as u64);
-            Ok(Seen { records: customers, total: all.or(total), next: None, sum: union.tokens.sum() })
+            Ok(Seen {
+                records: customers,
+                total: all.or(total),
+                next: None,
+                sum: union.tokens.sum(),
+                bytes: body.len(),
+            })
         };
-        Ok(self.client.page(self.parent, number, read).await?.unwrap_or_default())
+        Ok(self.client.page(self.parent, (number, most), read).await?.unwrap_or_default())
     }
 }
 
@@ -167,7 +173,11 @@ impl<T: Transport> Pages for Customers<'_, '_, T> {
     type Error = Error;
 
     async fn page(&self, position: &Position) -> Result<Seen, Error> {
-        self.number(position.number).await
+        let page = self.number(position.number, position.most).await;
+        if position.most < LARGEST_ANSWER && page.as_ref().is_err_and(PageError::is_too_large) {
+            self.client.page_sizes_refused.fetch_add(1, Ordering::Relaxed);
+        }
+        page
     }
 
     fn distinct(&self) -> usize {

@@ -54,7 +54,7 @@ pub(super) async fn look(client: &Client<impl Transport>, provided_id: &str) -> 
     let endpoint = Endpoint::GetCustomer;
     let sent = Tenant { provided_id: provided_id.into(), ..Tenant::default() };
     let body = serde_json::to_string(&wire::Body::from(&sent)).unwrap_or_default();
-    let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body) };
+    let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), most: client.share() };
     let (answered, heard) = client.call_heard(&request, |body| read(body, provided_id)).await;
     let refused = |status, excerpt| Look::Refused(Refusal::new(status, excerpt, provided_id, &heard));
     match answered {

@@ -62,7 +62,8 @@ async fn call(
     gives_way: bool,
 ) -> Result<Record<'static>, Error> {
     let body = serde_json::to_string(&RenameBody { provided_id: old, new_provided_id: new }).unwrap_or_default();
-    let request = Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body) };
+    let request =
+        Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body), most: client.share() };
     let ((_, record), _) = client.call(&request, Attempts { gives_way, ..Attempts::ONE }, read_answer).await?;
     about(new, ENDPOINT, record)
 }

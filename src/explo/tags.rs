@@ -17,7 +17,7 @@ pub(super) async fn list(
     attempts: Attempts,
 ) -> Result<Option<BTreeSet<String>>, Error> {
     let endpoint = Endpoint::GroupTags;
-    let request = Request { endpoint, path: endpoint.path(), query: &[], body: None };
+    let request = Request { endpoint, path: endpoint.path(), query: &[], body: None, most: client.share() };
     match client.call(&request, attempts, wire::read_tags).await {
         Ok((tags, _)) => Ok(Some(tags)),
         Err(error) if error.ends_run() => Err(error),
@@ -31,7 +31,7 @@ pub(super) async fn list(
 /// Whether the server answers at all, whatever it says: the list is asked for, and not looked at.
 pub(super) async fn ping(client: &Client<impl Transport>) -> Result<(), Error> {
     let endpoint = Endpoint::GroupTags;
-    let request = Request { endpoint, path: endpoint.path(), query: &[], body: None };
+    let request = Request { endpoint, path: endpoint.path(), query: &[], body: None, most: client.share() };
     match client.call(&request, Attempts::ALL, |_| Ok(())).await {
         Ok(_) | Err(Error::Rejected { .. } | Error::Forbidden { .. }) => Ok(()),
         Err(error) => Err(error),
@@ -43,7 +43,7 @@ pub(super) async fn ping(client: &Client<impl Transport>) -> Result<(), Error> {
 pub(super) async fn create(client: &Client<impl Transport>, name: &str, attempts: Attempts) -> Result<(), Error> {
     let endpoint = Endpoint::CreateGroupTag;
     let body = serde_json::to_string(&TagBody { name }).unwrap_or_default();
-    let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body) };
+    let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), most: client.share() };
     let Err(error) = client.call(&request, attempts, wire::read_success).await else { return Ok(()) };
     let patience = client.settings.max_attempts;
     let look = match error {

@@ -21,7 +21,7 @@ use super::{
     pacer::Pacer,
     retry,
     stop::Stop,
-    transport::{Incoming, Outgoing, Transport},
+    transport::{Incoming, LARGEST_ANSWER, Outgoing, Transport},
 };
 
 /// A call that is answered 429 for so long is given up.
@@ -175,7 +175,9 @@ impl<T: Transport> Caller<T> {
                 Attempt::Failed(fault) => fault,
             };
             failed += 1;
-            if failed >= last {
+            // It may be read alone, and what a write did is to be found out.
+            let is_final = matches!(fault, Fault::TooLarge { most: ..LARGEST_ANSWER }) && !call.writes();
+            if is_final || failed >= last {
                 return Err(Failure::GaveUp { attempts: failed, fault });
             }
             self.back_off(call.name(), failed, Some(&fault)).await.map_err(|_| self.cut(call))?;

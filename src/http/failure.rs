@@ -60,9 +60,15 @@ pub enum Fault {
         /// For how long it asks to be left alone.
         retry_after: Option<Duration>,
     },
-    /// The answer can't be read: cut, empty, HTML, too large.
+    /// The answer can't be read: cut, empty, HTML.
     #[error("its answer {0}")]
     Unreadable(&'static str),
+    /// The answer has more bytes than it may have: another try does not make it smaller.
+    #[error("its answer is larger than {} MiB", .most >> 20)]
+    TooLarge {
+        /// The most.
+        most: usize,
+    },
     /// No request can say that: another try would not help.
     #[error("{0}")]
     Unsent(String),
@@ -77,15 +83,26 @@ pub fn times(attempts: u32) -> String {
     if attempts == 1 { String::new() } else { format!("{attempts} times, the last time ") }
 }
 
+impl Failure {
+    /// Whether the answer had more bytes than it may have.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::GaveUp { fault: Fault::TooLarge { .. }, .. })
+    }
+}
+
 impl Fault {
     /// For how long the server asks to be left alone.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Server { retry_after, .. } => *retry_after,
-            Self::Connection(_) | Self::Timeout { .. } | Self::Unreadable(_) | Self::Unsent(_) | Self::Throttled => {
-                None
-            }
+            Self::Connection(_)
+            | Self::Timeout { .. }
+            | Self::Unreadable(_)
+            | Self::TooLarge { .. }
+            | Self::Unsent(_)
+            | Self::Throttled => None,
         }
     }
 }

@@ -19,11 +19,11 @@ pub use distinct::Distinct;
 pub use excerpt::excerpt;
 pub use failure::{Failure, Fault, Unusable, times};
 pub use pacer::Pacer;
-pub use passes::{Incomplete, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
+pub use passes::{Incomplete, PageError, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
 pub use proxy::Proxy;
 pub use retry::retry_after;
 pub use stop::Stop;
-pub use transport::{Header, Https, Incoming, Keys, Outgoing, Transport};
+pub use transport::{Header, Https, Incoming, Keys, LARGEST_ANSWER, Outgoing, Transport, share};
 
 /// Told how many pages are listed, of how many.
 pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);

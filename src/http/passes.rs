@@ -12,20 +12,27 @@
 use std::{
     cell::Cell,
     collections::{HashMap, HashSet},
+    iter,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
-use super::{Distinct, PageProgress};
+use super::{Distinct, LARGEST_ANSWER, PageProgress, share};
 
 /// Passes before a listing that doesn't add up fails.
 const PASSES: usize = 3;
 
+/// Why a page can't be had, or all of them are too few.
+pub trait PageError: From<Incomplete> {
+    /// Whether a page has more bytes than it may have.
+    fn is_too_large(&self) -> bool;
+}
+
 /// A listing that comes page by page.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Pages {
-    /// Why a page can't be had, or all of them are too few.
-    type Error: From<Incomplete>;
+    /// Why there are no pages.
+    type Error: PageError;
 
     /// Reads one page and takes its records in.
     async fn page(&self, position: &Position) -> Result<Seen, Self::Error>;
@@ -43,6 +50,8 @@ pub struct Position {
     pub offset: usize,
     /// What the page before it named; nothing for the first.
     pub cursor: Option<String>,
+    /// Bytes that it may have: all that there are, but beside others.
+    pub most: usize,
 }
 
 /// What one page was: its length, what it promised, and which page it named as the next.
@@ -56,6 +65,8 @@ pub struct Seen {
     pub next: Option<String>,
     /// Of what its records are told apart by: pages that agree in it are one page that is shown again.
     pub sum: u64,
+    /// Of its body.
+    pub bytes: usize,
 }
 
 /// How pages are read.
@@ -139,7 +150,7 @@ async fn pass<P: Pages>(
     end: &Cell<usize>,
     progress: PageProgress<'_>,
 ) -> Result<Vec<Seen>, P::Error> {
-    let first = pages.page(&Position { number: 1, offset: 0, cursor: None }).await?;
+    let first = pages.page(&Position { number: 1, offset: 0, cursor: None, most: LARGEST_ANSWER }).await?;
     match walk {
         Walk::ByTotal { side_by_side, is_doubted } => {
             let promised = first.total.and_then(|total| usize::try_from(total).ok()).unwrap_or(0);
@@ -154,7 +165,8 @@ async fn pass<P: Pages>(
     }
 }
 
-/// Goes by the first page's promise: the other pages side by side, as far as each shows something else.
+/// Goes by the first page's promise: the other pages side by side, as far as each shows something else. As soon as one is too
+/// large for that, one after the other.
 async fn by_total<P: Pages>(
     pages: &P,
     first: Seen,
@@ -168,23 +180,41 @@ async fn by_total<P: Pages>(
     let before = end.replace(usize::MAX).min(count);
     progress(1, count);
     let mut shown = HashMap::from([(first.sum, 1)]);
+    let alone = (LARGEST_ANSWER, 1);
+    let beside = if first.bytes > share(side_by_side).0 { alone } else { share(side_by_side) };
+    let is_crowded = Cell::new(beside == alone);
     let mut seen = vec![first];
-    for numbers in [2..=before, before + 1..=count] {
-        let positions =
-            numbers.map(|number| Position { number, offset: (number - 1).saturating_mul(length), cursor: None });
-        let asked = positions.take_while(|position| position.number < end.get());
-        let asked =
-            asked.map(|position| async move { Ok::<_, P::Error>((position.number, pages.page(&position).await?)) });
-        let mut others = stream::iter(asked).buffer_unordered(side_by_side);
-        while let Some((number, other)) = others.try_next().await? {
-            let twin = shown.insert(other.sum, number);
-            if other.records == 0 {
-                end.set(end.get().min(number));
-            } else if let Some(twin) = twin {
-                end.set(end.get().min(number.max(twin)));
+    for mut numbers in [2..=before, before + 1..=count] {
+        let mut too_large = Vec::new();
+        for (most, at_once) in [beside, alone] {
+            let mut again = std::mem::take(&mut too_large).into_iter();
+            let mut next = || again.next().or_else(|| numbers.next()).filter(|number| *number < end.get());
+            let asked = iter::from_fn(|| if most < LARGEST_ANSWER && is_crowded.get() { None } else { next() });
+            let asked = asked.map(|number| async move {
+                let offset = (number - 1).saturating_mul(length);
+                (number, pages.page(&Position { number, offset, cursor: None, most }).await)
+            });
+            let mut others = stream::iter(asked).buffer_unordered(at_once);
+            while let Some((number, other)) = others.next().await {
+                let other = match other {
+                    Err(error) if most < LARGEST_ANSWER && error.is_too_large() => {
+                        is_crowded.set(true);
+                        too_large.push(number);
+                        continue;
+                    }
+                    other => other?,
+                };
+                let twin = shown.insert(other.sum, number);
+                if other.records == 0 {
+                    end.set(end.get().min(number));
+                } else if let Some(twin) = twin {
+                    end.set(end.get().min(number.max(twin)));
+                }
+                seen.push(other);
+                progress(seen.len(), count.min(end.get()).max(seen.len()));
             }
-            seen.push(other);
-            progress(seen.len(), count.min(end.get()).max(seen.len()));
+            drop(others);
+            too_large.sort_unstable();
         }
     }
     Ok(seen)
@@ -209,7 +239,7 @@ async fn to_end<P: Pages>(
         if length < least.max(1) {
             return Ok(seen);
         }
-        let page = pages.page(&Position { number: seen.len() + 1, offset, cursor: None }).await?;
+        let page = pages.page(&Position { number: seen.len() + 1, offset, cursor: None, most: LARGEST_ANSWER }).await?;
         (length, offset) = (page.records, offset + page.records);
         if length > 0 && !shown.insert(page.sum) {
             return Err(Incomplete::Endless { distinct: pages.distinct() }.into());
@@ -227,7 +257,9 @@ async fn by_cursor<P: Pages>(pages: &P, first: Seen, progress: PageProgress<'_>)
         if !cursors.insert(&cursor) {
             return Err(Incomplete::Endless { distinct: pages.distinct() }.into());
         }
-        let page = pages.page(&Position { number: seen.len() + 1, offset, cursor: Some(cursor) }).await?;
+        let page = pages
+            .page(&Position { number: seen.len() + 1, offset, cursor: Some(cursor), most: LARGEST_ANSWER })
+            .await?;
         (next, offset) = (page.next.clone(), offset + page.records);
         seen.push(page);
     }

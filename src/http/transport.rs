@@ -14,8 +14,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{failure::Fault, proxy::Proxy};
 
-/// An answer beyond this many bytes, unpacked, is not read to its end.
-const LARGEST_ANSWER: usize = 64 << 20;
+/// The bytes, unpacked, that answers may have: one alone, or all that are under way together.
+pub const LARGEST_ANSWER: usize = 64 << 20;
+
+/// Each of that many answers at once may have at least its share of them; of more calls at once each the same.
+const SHARES: usize = 16;
 
 /// Bytes of an answer that are put together at once; a page has fewer.
 const PIECE: usize = 1 << 20;
@@ -43,6 +46,15 @@ pub struct Outgoing<'a> {
     pub query: &'a [(&'a str, String)],
     /// JSON.
     pub body: Option<&'a str>,
+    /// An answer of more bytes is not read to its end.
+    pub most: usize,
+}
+
+/// The bytes that an answer may have beside so many others, and how many pages may be under way with so much.
+#[must_use]
+pub fn share(side_by_side: usize) -> (usize, usize) {
+    let shares = side_by_side.clamp(1, SHARES);
+    (LARGEST_ANSWER / shares, shares)
 }
 
 /// An answer.
@@ -164,19 +176,19 @@ impl Https {
     }
 
     /// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.
-    async fn read_body(&self, response: &mut Response) -> Result<Vec<u8>, Fault> {
+    async fn read_body(&self, response: &mut Response, most: usize) -> Result<Vec<u8>, Fault> {
         let (mut body, mut chunks, mut length) = (Vec::new(), Vec::new(), 0);
         while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(error))? {
             length += chunk.len();
-            if length > LARGEST_ANSWER {
-                return Err(Fault::Unreadable("is larger than 64 MiB"));
+            if length > most {
+                return Err(Fault::TooLarge { most });
             }
             chunks.push(chunk);
             if length - body.len() > PIECE {
-                put_together(&mut body, &mut chunks);
+                put_together(&mut body, &mut chunks, most);
             }
         }
-        put_together(&mut body, &mut chunks);
+        put_together(&mut body, &mut chunks, most);
         Ok(body)
     }
 }
@@ -199,7 +211,7 @@ impl Transport for Https {
         if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) = (response.status(), &self.proxy) {
             return Err(Fault::Unsent(proxy.unauthorized()));
         }
-        let body = self.read_body(&mut response).await?;
+        let body = self.read_body(&mut response, request.most).await?;
         Ok(Incoming { status: response.status(), headers: std::mem::take(response.headers_mut()), body })
     }
 
@@ -208,11 +220,11 @@ impl Transport for Https {
     }
 }
 
-fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>) {
+fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>, most: usize) {
     let further = chunks.iter().map(Bytes::len).sum();
-    // Doubled as a vector does it, yet never beyond the largest answer.
+    // Doubled as a vector does it, yet never beyond what it may have.
     if body.capacity() - body.len() < further {
-        body.reserve_exact(body.len().max(further).min(LARGEST_ANSWER - body.len()));
+        body.reserve_exact(body.len().max(further).min(most - body.len()));
     }
     for chunk in chunks.drain(..) {
         body.extend_from_slice(&chunk);

@@ -17,6 +17,6 @@ pub use field::Field;
 pub use keys::Keys;
 pub use layout::Layout;
 pub use scan::Scan;
-pub use shown::{cut, printable, shown};
+pub use shown::{cut, printable, shown, told_id};
 pub use slots::Slots;
 pub use tenant::{Invalid, Managed, Object, Row, Scope, TakeRows, Tenant, id_of};

@@ -1,5 +1,7 @@
 //! Others' texts in a message: nothing of them moves the cursor, hides, or goes on for ever.
 
+use std::borrow::Cow;
+
 /// Characters of a value, an id or a name that are shown.
 const WIDEST: usize = 80;
 
@@ -7,6 +9,15 @@ const WIDEST: usize = 80;
 #[must_use]
 pub fn shown(text: &str) -> String {
     cut(printable(text), WIDEST)
+}
+
+/// Bytes of an id that is told as it is.
+const LONGEST_ID: usize = 2048;
+
+/// An id for a program or a log: as it is, or its beginning and its length.
+#[must_use]
+pub fn told_id(id: &str) -> Cow<'_, str> {
+    if id.len() <= LONGEST_ID { Cow::Borrowed(id) } else { Cow::Owned(format!("{} ({} bytes)", shown(id), id.len())) }
 }
 
 /// No more than so many characters.

@@ -170,7 +170,7 @@ impl Scope {
 }
 
 /// A row that can't be planned.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Invalid {
     /// Its id, where it has one.
     pub provided_id: Option<String>,
@@ -178,6 +178,8 @@ pub struct Invalid {
     pub previous_provided_id: Option<String>,
     /// What is wrong: the column and the kind of value, never the value itself.
     pub reason: String,
+    /// Where it stands, if it has no id.
+    pub place: String,
 }
 
 /// One row as the source gives it: a tenant, or the reason why it is none.

@@ -20,7 +20,7 @@ use super::{
     hierarchy::{Hierarchy, Placed},
     rename::{self, Verdict},
 };
-use crate::model::{Customer, Field, Invalid, Tenant};
+use crate::model::{Customer, Field, Tenant};
 
 pub use hidden::Found;
 use lacking::Lacking;
@@ -151,7 +151,7 @@ impl<'f> Comparison<'f> {
 
     fn reject(&mut self, row: RowNumber, reason: &str) {
         let provided_id = self.index.provided_id(row).into_owned();
-        self.index.reject(Some(provided_id), reason);
+        self.index.reject(&provided_id, reason);
     }
 
     /// Whether an id that is no tenant's is a customer's, as far as all were given.
@@ -260,7 +260,7 @@ impl<'f> Comparison<'f> {
         let keys = if faults.contains_key(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { self.rules.keys };
         Plan {
             changes: changes.collect(),
-            invalid: invalid_tenants(&self.index),
+            invalid: self.index.invalid(),
             orphans: self.orphans,
             unreadable: self.unreadable,
             unchanged,
@@ -307,14 +307,4 @@ impl<'f> Comparison<'f> {
         let updated = updated.iter().filter(is_quiet).count();
         (self.index.listed() - updated - unsettled + self.hidden.len(), unsettled)
     }
-}
-
-/// The tenants that can't be planned, sorted by id.
-pub(super) fn invalid_tenants(index: &Index) -> Vec<Invalid> {
-    let invalid = |(provided_id, reason): (&Option<String>, &String)| Invalid {
-        provided_id: provided_id.clone(),
-        previous_provided_id: None,
-        reason: reason.clone(),
-    };
-    index.invalid().iter().map(invalid).collect()
 }

@@ -22,8 +22,12 @@ use claims::Claims;
 use mark::{Mark, State};
 pub use probe::Probe;
 
-/// Bytes of what is told about rows without an id, more or less.
-const LONGEST_REASON: usize = 400;
+/// Rows without an id whose places are told, of each reason.
+const PLACES: usize = 3;
+
+/// Reasons that rows without an id may have, and what is told of all others.
+const REASONS: usize = 100;
+const FURTHER: &str = "for further reasons";
 
 /// Tags that are kept beside the rows.
 const MANY_TAGS: usize = 1000;
@@ -46,8 +50,10 @@ pub struct Index {
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
     shape_numbers: HashMap<Managed, u32>,
-    /// Id, where there is one → why its rows can't be planned.
-    invalid: BTreeMap<Option<String>, String>,
+    /// Id → why its rows can't be planned.
+    invalid: BTreeMap<String, String>,
+    /// Of rows without an id: the reason → how many they are, and the first places.
+    nameless: BTreeMap<String, (usize, Vec<String>)>,
     count: usize,
 }
 
@@ -67,6 +73,7 @@ impl Index {
             shapes: Vec::new(),
             shape_numbers: HashMap::new(),
             invalid: BTreeMap::new(),
+            nameless: BTreeMap::new(),
             count: 0,
         }
     }
@@ -88,6 +95,7 @@ impl Index {
                         provided_id: Some(tenant.provided_id.clone().into_owned()),
                         previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
                         reason,
+                        place: String::new(),
                     }),
                 },
                 Err(invalid) => self.insert_invalid(invalid),
@@ -95,11 +103,19 @@ impl Index {
         }
     }
 
-    fn insert_invalid(&mut self, Invalid { provided_id, previous_provided_id, reason }: &Invalid) {
+    fn insert_invalid(&mut self, Invalid { provided_id, previous_provided_id, reason, place }: &Invalid) {
         if let Some(provided_id) = provided_id {
             self.insert_ids(provided_id, previous_provided_id.as_deref());
+            self.reject(provided_id, reason);
+            return;
         }
-        self.reject(provided_id.clone(), reason);
+        let is_further = self.nameless.len() >= REASONS && !self.nameless.contains_key(reason);
+        let reason = if is_further { FURTHER } else { reason };
+        let (rows, places) = self.nameless.entry(reason.to_owned()).or_default();
+        *rows += 1;
+        if places.len() < PLACES {
+            places.push(place.clone());
+        }
     }
 
     fn insert_ids(&mut self, provided_id: &str, previous: Option<&str>) {
@@ -128,8 +144,7 @@ impl Index {
         if let Some(row) = self.find(id, &tenant.provided_id) {
             let twice = "more than one row has this provided_id: make the query return it once";
             self.mark(row, State::Invalid);
-            let provided_id = tenant.provided_id.clone().into_owned();
-            self.invalid.entry(Some(provided_id)).or_insert_with(|| twice.to_owned());
+            self.invalid.entry(tenant.provided_id.clone().into_owned()).or_insert_with(|| twice.to_owned());
             self.claim(tenant, row, |previous| Some(previous.into()));
             return;
         }
@@ -152,19 +167,12 @@ impl Index {
         self.tags = self.tags.take().filter(|tags| tags.len() <= MANY_TAGS);
     }
 
-    /// Marks a tenant as impossible to plan; of several reasons the first is kept. Rows without an id are told together.
-    pub fn reject(&mut self, provided_id: Option<String>, reason: &str) {
-        let is_nameless = provided_id.is_none();
-        if let Some(id) = &provided_id
-            && let Some(row) = self.row(id)
-        {
+    /// Marks a tenant as impossible to plan; of several reasons the first is kept.
+    pub fn reject(&mut self, provided_id: &str, reason: &str) {
+        if let Some(row) = self.row(provided_id) {
             self.mark(row, State::Invalid);
         }
-        let told = self.invalid.entry(provided_id).or_default();
-        if told.is_empty() || is_nameless && told.len() < LONGEST_REASON {
-            let separator = if told.is_empty() { "" } else { "; " };
-            told.extend([separator, reason]);
-        }
+        self.invalid.entry(provided_id.to_owned()).or_insert_with(|| reason.to_owned());
     }
 
     /// What a row manages.
@@ -319,10 +327,23 @@ impl Index {
         self.count
     }
 
-    /// The ids that can't be planned, sorted, with the reasons.
+    /// What can't be planned: rows without an id, together by the reason, then ids, sorted, each with its reason.
     #[must_use]
-    pub fn invalid(&self) -> &BTreeMap<Option<String>, String> {
-        &self.invalid
+    pub fn invalid(&self) -> Vec<Invalid> {
+        let told = |(reason, (rows, places)): (&String, &(usize, Vec<String>))| {
+            let (places, more) = (places.join(", "), if *rows > places.len() { ", …" } else { "" });
+            if *rows == 1 { format!("{places}: {reason}") } else { format!("{rows} rows: {reason} ({places}{more})") }
+        };
+        let nameless = self.nameless.iter().map(|group| (None, told(group)));
+        let named = self.invalid.iter().map(|(id, reason)| (Some(id.clone()), reason.clone()));
+        let invalid = |(provided_id, reason)| Invalid { provided_id, reason, ..Invalid::default() };
+        nameless.chain(named).map(invalid).collect()
+    }
+
+    /// How many they are: ids, and rows without one.
+    #[must_use]
+    pub fn count_of_invalid(&self) -> usize {
+        self.invalid.len() + self.nameless.values().map(|(rows, _)| rows).sum::<usize>()
     }
 
     fn find(&self, id: u64, provided_id: &str) -> Option<RowNumber> {

@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
 };
 
-use super::{Change, Plan, RowNumber, TagRule, comparison::invalid_tenants};
+use super::{Change, Plan, RowNumber, TagRule};
 use crate::model::{Field, Invalid, json, shown};
 
 const WAY_OUT: &str = "create it there, or set fields.create_missing_tags = true";
@@ -127,16 +127,13 @@ impl Plan {
         // A tenant may be renamed and updated.
         self.changes.retain(|change| !rejected.contains(&change.row()));
         for provided_id in self.tags.wanting.keys() {
-            self.index.reject(
-                Some(provided_id.clone()),
-                &format!("one of its group_tags does not exist in Explo: {WAY_OUT}"),
-            );
+            self.index.reject(provided_id, &format!("one of its group_tags does not exist in Explo: {WAY_OUT}"));
         }
         for (row, reason) in below {
             let provided_id = self.index.provided_id(row).into_owned();
-            self.index.reject(Some(provided_id), &reason);
+            self.index.reject(&provided_id, &reason);
         }
-        self.invalid = invalid_tenants(&self.index);
+        self.invalid = self.index.invalid();
     }
 
     /// Why a tenant is invalid; only with `values` are its tags named.

@@ -147,7 +147,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         for provided_id in provided_ids {
             if index.tenant_of(provided_id).is_none() {
                 let reason = if strays.contains(provided_id) { STRAY } else { NO_ROW };
-                index.reject(Some(provided_id.clone()), reason);
+                index.reject(provided_id, reason);
             }
         }
         Ok(index)

@@ -13,7 +13,7 @@ use super::{Counts, Exit, Outcomes, Report};
 use crate::{
     applier::Outcome,
     explo::Endpoint,
-    model::json,
+    model::{json, told_id},
     plan::{self, Change, Held},
 };
 
@@ -76,7 +76,7 @@ struct Calls<'a> {
 
 #[derive(Serialize)]
 struct InvalidTenant<'a> {
-    provided_id: Option<&'a str>,
+    provided_id: Option<Cow<'a, str>>,
     reason: Cow<'a, str>,
 }
 
@@ -144,7 +144,7 @@ impl<'a> Document<'a> {
             skipped: &report.run.skipped,
             invalid: invalid
                 .map(|tenant| InvalidTenant {
-                    provided_id: tenant.provided_id.as_deref(),
+                    provided_id: tenant.provided_id.as_deref().map(told_id),
                     reason: plan.reason(tenant, values),
                 })
                 .collect(),

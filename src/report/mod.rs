@@ -125,7 +125,7 @@ impl Report {
             rename: Class::Rename.count(plan),
             unchanged: plan.unchanged,
             orphan: plan.orphans.len(),
-            invalid: plan.invalid.len(),
+            invalid: plan.index.count_of_invalid(),
             unsettled: plan.unsettled_customers,
         }
     }

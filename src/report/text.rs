@@ -193,7 +193,7 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         grouped(Class::Update.count(plan)),
         grouped(plan.unchanged),
         grouped(plan.orphans.len()),
-        grouped(plan.invalid.len()),
+        grouped(plan.index.count_of_invalid()),
     )
 }
 

@@ -48,9 +48,9 @@ pub fn row<'r>(columns: &'r Columns, cells: impl Iterator<Item = Cell<'r>>, plac
         return Ok(tenant);
     }
     let provided_id = Some(tenant.provided_id.into_owned()).filter(|id| !id.is_empty());
-    let row = if provided_id.is_none() { format!("{place}: ") } else { String::new() };
+    let place = if provided_id.is_none() { place.to_string() } else { String::new() };
     let previous_provided_id = tenant.previous_provided_id.map(Cow::into_owned);
-    Err(Invalid { provided_id, previous_provided_id, reason: format!("{row}{}", reasons.join("; ")) })
+    Err(Invalid { provided_id, previous_provided_id, reason: reasons.join("; "), place })
 }
 
 /// JSON's null is NULL for a list or an object; a key of the properties can have it as its value.

@@ -1,6 +1,6 @@
 //! What can go wrong with a source, by what the user can do about it.
 
-use crate::http::{Failure, Incomplete};
+use crate::http::{Failure, Incomplete, PageError};
 
 /// A source that gave no tenants.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,7 @@ pub enum Error {
         excerpt: String,
     },
     /// The API could not be asked, or failed, as often as is allowed.
-    #[error("{place} can't be read: {failure}")]
+    #[error("{place} can't be read: {failure}{}", if .failure.is_too_large() { "; lower source.page_size" } else { "" })]
     Unavailable {
         /// The list.
         place: String,
@@ -121,6 +121,12 @@ pub enum Error {
         /// Each with its column.
         pointers: Vec<String>,
     },
+}
+
+impl PageError for Error {
+    fn is_too_large(&self) -> bool {
+        matches!(self, Self::Unavailable { failure, .. } if failure.is_too_large())
+    }
 }
 
 impl From<Incomplete> for Error {

@@ -3,7 +3,8 @@
 
 use std::{collections::BTreeSet, slice};
 
-use futures_util::TryStreamExt;
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, TryStream, TryStreamExt};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
 use super::{
@@ -18,6 +19,9 @@ use crate::model::{Row, TakeRows, id_of, shown};
 
 /// Rows that are converted at once, if they are there.
 const BATCH: usize = 32;
+
+/// Bytes of them, but for the last one.
+const LARGEST_BATCH: usize = 1 << 20;
 
 /// The connection, in its transaction.
 pub(super) struct Snapshot<'s, D: Dialect> {
@@ -106,16 +110,17 @@ where
         let failed = |error| self.sql.failed(query.key, &error);
         let copying = D::copy(&mut self.connection, query.query);
         let Some(rows) = self.sql.in_time("sending rows", copying).await?.map_err(failed)? else { return Ok(false) };
-        let (mut rows, mut number) = (rows.try_ready_chunks(BATCH), 0);
-        while let Some(batch) =
-            self.sql.in_time("sending rows", rows.try_next()).await?.map_err(|error| failed(error.1))?
-        {
+        let (mut rows, mut number) = (rows.fuse(), 0);
+        loop {
+            let batch = self.sql.in_time("sending rows", batch(&mut rows, BATCH, Bytes::len)).await?.map_err(failed)?;
+            if batch.is_empty() {
+                return Ok(true);
+            }
             let numbered = (number + 1..).zip(&batch);
             let rows = numbered.map(|(number, row)| query.convert(copied::cells(row, &query.kinds), number));
             take(&rows.collect::<Vec<_>>());
             number += batch.len();
         }
-        Ok(true)
     }
 
     /// Reads every row in the way that takes any query.
@@ -167,13 +172,18 @@ where
                 (&mut *self.connection).fetch_many(sqlx::query_with(text, arguments).persistent(false))
             }
         };
-        let mut rows = rows.try_ready_chunks(BATCH);
+        let mut rows = rows.fuse();
         let (mut number, mut is_over) = (0, false);
+        // How large a row of the driver is shows when it is converted: so many as large as those before are no batch too large.
+        let mut at_once = 1;
         let failed = |error| sql.failed(key, &error);
-        while let Some(results) =
-            sql.in_time("sending rows", rows.try_next()).await?.map_err(|error| failed(error.1))?
-        {
-            let mut batch = Vec::with_capacity(results.len());
+        loop {
+            let results = batch(&mut rows, at_once, |_| 0);
+            let results = sql.in_time("sending rows", results).await?.map_err(failed)?;
+            if results.is_empty() {
+                break;
+            }
+            let (mut batch, mut bytes) = (Vec::with_capacity(results.len()), 0);
             for result in results {
                 match result {
                     _ if is_over => return Err(Error::SeveralStatements { key }),
@@ -184,15 +194,23 @@ where
             let rows = (number + 1..).zip(&batch).map(|(number, row)| {
                 let mut failure = None;
                 let cells = query.kinds.iter().enumerate().map_while(|(position, kind)| {
-                    D::cell(row, position, *kind).map_err(|error| failure = Some(error)).ok()
+                    let cell = D::cell(row, position, *kind).map_err(|error| failure = Some(error)).ok();
+                    bytes += cell.as_ref().map_or(0, Cell::length);
+                    cell
                 });
                 let row = query.convert(cells, number);
                 failure.map_or(Ok(row), Err)
             });
             take(&rows.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?);
             number += batch.len();
+            at_once = (LARGEST_BATCH / (bytes / batch.len().max(1)).max(1)).clamp(1, BATCH);
         }
         drop(rows);
+        // The driver of SQLite ends so where its thread came to grief.
+        if !is_over {
+            let cause = "the rows broke off before their end".to_owned();
+            return Err(Error::Query { key, place: sql.place(), cause });
+        }
         let loss = sql.in_time("telling its warnings", D::loss(&mut self.connection)).await?.map_err(failed)?;
         match loss {
             None => Ok(()),
@@ -210,6 +228,24 @@ impl<D: Dialect> Prepared<'_, D> {
     fn convert<'r>(&'r self, cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row<'r> {
         convert::row(&self.columns, cells, format_args!("row {number}"))
     }
+}
+
+/// The next row, and the most of those that are there behind it; none at the end.
+async fn batch<R, E>(
+    rows: &mut (impl TryStream<Ok = R, Error = E> + Unpin),
+    most: usize,
+    length: fn(&R) -> usize,
+) -> Result<Vec<R>, E> {
+    let (mut batch, mut bytes, mut next) = (Vec::new(), 0, rows.try_next().await?);
+    while let Some(row) = next {
+        bytes += length(&row);
+        batch.push(row);
+        if batch.len() == most || bytes > LARGEST_BATCH {
+            break;
+        }
+        next = rows.try_next().now_or_never().transpose()?.flatten();
+    }
+    Ok(batch)
 }
 
 /// What to say of what is left of a name that the database cut.

@@ -17,6 +17,9 @@ use super::{
 
 pub(super) struct SqliteDialect;
 
+/// Rows that the driver's thread reads ahead, however large they are.
+const ROWS_AHEAD: usize = 8;
+
 impl Dialect for SqliteDialect {
     type Db = Sqlite;
 
@@ -29,6 +32,7 @@ impl Dialect for SqliteDialect {
             .create_if_missing(false)
             .busy_timeout(server.timeout)
             .disable_statement_logging()
+            .row_buffer_size(ROWS_AHEAD)
             .connect()
             .await
     }

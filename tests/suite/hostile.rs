@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fmt::Write, iter};
 
-use explo_sync::sandbox::{Sandbox, TagCalls, UnknownTags};
+use explo_sync::{
+    model::told_id,
+    sandbox::{Sandbox, TagCalls, UnknownTags},
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -163,7 +166,8 @@ async fn hostile_texts_arrive_as_they_are_and_break_nothing_on_their_way(#[case]
     let told: Vec<_> =
         logged.iter().filter(|line| line["level"] == "ERROR").map(|line| line["tenant.id"].as_str().unwrap()).collect();
     assert_eq!((failed.code, failed.json()["outcomes"]["failed"].as_u64()), (3, Some(ids.len() as u64)));
-    assert_eq!((told.len(), ids.iter().all(|id| told.contains(&id.as_str()))), (ids.len(), true));
+    let all_told = ids.iter().all(|id| told.contains(&&*told_id(id)));
+    assert_eq!((told.len(), all_told), (ids.len(), true));
     let failed = program.run(&["sync", "--log-format", "text", "-v"]).await;
     assert_safe(&failed.stdout, "the report of failures");
     assert!(failed.stderr.lines().filter(|line| line.contains("ERROR")).count() == ids.len(), "one line each");

@@ -111,6 +111,7 @@ fn row() -> impl Strategy<Value = Row<'static>> {
         provided_id: has_id.then(|| tenant.provided_id.into_owned()),
         previous_provided_id: tenant.previous_provided_id.filter(|_| has_id).map(Cow::into_owned),
         reason: "no good".to_owned(),
+        place: "a row".to_owned(),
     };
     prop_oneof![6 => tenant().prop_map(Ok), 1 => (tenant(), any::<bool>()).prop_map(move |(tenant, has_id)| Err(invalid(tenant, has_id)))]
 }

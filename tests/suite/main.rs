@@ -52,6 +52,7 @@ mod service;
 mod settling;
 mod simulation;
 mod single;
+mod size;
 mod stop;
 mod streams;
 mod support;

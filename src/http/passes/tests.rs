@@ -17,6 +17,14 @@ struct Numbers {
     returns: Option<(usize, Vec<u32>)>,
     /// What is shown past the end.
     past_the_end: PastTheEnd,
+    /// Of each page.
+    bytes: Vec<usize>,
+}
+
+impl PageError for Incomplete {
+    fn is_too_large(&self) -> bool {
+        *self == Self::Endless { distinct: usize::MAX }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +62,11 @@ impl Pages for Numbers {
             self.distinct.borrow_mut().insert(&number.to_string());
         }
         let sum = numbers.iter().map(|number| u64::from(*number) + 1).sum();
-        Ok(Seen { records: numbers.len(), total: self.total, next: next.map(str::to_owned), sum })
+        let bytes = self.bytes.get(place).copied().unwrap_or_default();
+        if bytes > position.most {
+            return Err(Incomplete::Endless { distinct: usize::MAX });
+        }
+        Ok(Seen { records: numbers.len(), total: self.total, next: next.map(str::to_owned), sum, bytes })
     }
 
     fn distinct(&self) -> usize {
@@ -71,6 +83,7 @@ fn numbers(pages: &[(&[u32], Option<&'static str>)], total: Option<u64>, passes:
         passes_until_whole: Cell::new(passes),
         returns: None,
         past_the_end: PastTheEnd::Nothing,
+        bytes: Vec::new(),
     }
 }
 
@@ -231,4 +244,29 @@ async fn a_short_page_in_the_middle_is_the_end_only_where_it_is_said_to_be() {
     }
     let nobody = numbers(&[], None, 1);
     assert_eq!(read(&nobody, Walk::ToEmptyPage).await, Ok(Passes { passes: 1, pages: 1 }));
+}
+
+const MIB: usize = 1 << 20;
+
+#[rstest]
+#[case::small(&[1, 7, 8, 8, 1], &[64, 8, 8, 8, 8])]
+#[case::the_first_is_large(&[9, 1, 1, 1, 1], &[64, 64, 64, 64, 64])]
+#[case::another_is(&[1, 1, 9, 64, 2], &[64, 8, 8, 8, 8, 64, 64])]
+#[tokio::test]
+async fn what_is_large_is_read_alone(#[case] mib: &[usize], #[case] most: &[usize]) {
+    let pages = Numbers { bytes: mib.iter().map(|mib| mib * MIB).collect(), ..ten(2, 10) };
+    assert_eq!(
+        read(&pages, Walk::ByTotal { side_by_side: 8, is_doubted: false }).await,
+        Ok(Passes { passes: 1, pages: 5 })
+    );
+    assert_eq!(pages.asked.take().iter().map(|position| position.most / MIB).collect::<Vec<_>>(), most);
+}
+
+#[tokio::test]
+async fn behind_a_page_that_is_large_none_is_asked_for_beside_others() {
+    let pages = Numbers { bytes: vec![MIB, 40 * MIB, MIB, MIB, MIB], ..ten(2, 10) };
+    let rules = Walk::ByTotal { side_by_side: 2, is_doubted: false };
+    assert_eq!(read(&pages, rules).await, Ok(Passes { passes: 1, pages: 5 }));
+    let asked: Vec<_> = pages.asked.take().iter().map(|position| (position.number, position.most / MIB)).collect();
+    assert_eq!(asked, [(1, 64), (2, 32), (3, 32), (2, 64), (4, 64), (5, 64)]);
 }

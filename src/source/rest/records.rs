@@ -31,7 +31,10 @@ struct Taken<'t> {
 }
 
 /// The call for one page.
-struct PageCall<'r>(Vec<(&'r str, String)>);
+struct PageCall<'r> {
+    query: Vec<(&'r str, String)>,
+    most: usize,
+}
 
 impl<'r, 't> Records<'r, 't> {
     pub(super) fn new(rest: &'r Rest, take: Take<'t>) -> Self {
@@ -56,7 +59,7 @@ impl<'r, 't> Records<'r, 't> {
         let text = |pointer: &Pointer| characters(pointer.of(page)?);
         let total = settings.paging.total.as_ref().and_then(text).and_then(|total| total.parse().ok());
         let next = settings.paging.cursor().and_then(text).filter(|cursor| !cursor.is_empty());
-        Ok(Seen { records, total, next, sum: taken.distinct.sum() })
+        Ok(Seen { records, total, next, sum: taken.distinct.sum(), bytes: body.len() })
     }
 }
 
@@ -66,7 +69,7 @@ impl Pages for Records<'_, '_> {
     async fn page(&self, position: &Position) -> Result<Seen, Error> {
         let settings = &self.rest.settings;
         let own = settings.parameters.iter().map(|(name, value)| (name.as_str(), value.clone()));
-        let call = PageCall(own.chain(settings.paging.query(position)).collect());
+        let call = PageCall { query: own.chain(settings.paging.query(position)).collect(), most: position.most };
         match self.rest.caller.call(&call, Attempts::ALL, |body| self.read(body)).await {
             Ok((seen, _)) => Ok(seen),
             // Past the end.
@@ -95,7 +98,7 @@ impl Call for PageCall<'_> {
     }
 
     fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing { method: Method::GET, path: "", query: &self.0, body: None }
+        Outgoing { method: Method::GET, path: "", query: &self.query, body: None, most: self.most }
     }
 
     fn documented(&self) -> &'static str {

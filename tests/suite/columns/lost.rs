@@ -258,7 +258,7 @@ async fn an_id_that_is_too_large_itself_is_not_kept(#[case] kind: Kind) {
     let database = Database::new(kind).await;
     let query = format!("select {} as provided_id, 'Ann' as name", repeated(kind, 16_777_217));
     let invalid = read(&database, &query).await.remove(0).unwrap_err();
-    let reason = "row 1: the row has 16777220 bytes, and 16777216 (16 MiB) is the most";
+    let reason = "the row has 16777220 bytes, and 16777216 (16 MiB) is the most";
     assert_eq!((invalid.provided_id, &*invalid.reason), (None, reason));
 }
 
@@ -282,7 +282,7 @@ async fn bytes_that_are_no_text_make_one_invalid_row_in_a_database_without_an_en
             "name {no_text}: text is needed; emails {no_text}: an array, a JSON array or text split at commas is needed"
         )),
         Ok(String::new()),
-        Err(format!("row 4: provided_id {no_text}")),
+        Err(format!("provided_id {no_text}")),
     ];
     let told = |row: &Row<'_>| match row {
         Ok(tenant) => Ok(tenant.name.as_deref().unwrap_or_default().to_owned()),

@@ -54,7 +54,7 @@ async fn null_means_what_the_table_says(#[case] kind: Kind, #[case] types: &[&st
         assert_eq!(read(&database, &nulls(&database, &dotted, null)).await, x(keys), "{null}");
 
         let row = read(&database, &format!("select {null} as provided_id")).await.remove(0).unwrap_err();
-        assert_eq!((row.provided_id, &*row.reason), (None, "row 1: provided_id is NULL"), "{null}");
+        assert_eq!((row.provided_id, &*row.reason), (None, "provided_id is NULL"), "{null}");
     }
 }
 
@@ -119,7 +119,7 @@ async fn leave_null_touches_neither_values_nor_ids(#[case] kind: Kind) {
     let names = ["provided_id", "emails", "properties", "is_demo_group"];
     assert_eq!(read_leaving(&database, query, &names).await, read(&database, query).await);
     let row = read_leaving(&database, "select null as provided_id", &["provided_id"]).await.remove(0);
-    assert_eq!(row.unwrap_err().reason, "row 1: provided_id is NULL");
+    assert_eq!(row.unwrap_err().reason, "provided_id is NULL");
 
     let leave_null = vec!["properties.plan".to_owned(), "Emails".to_owned()];
     let error = rows(SqlSettings { leave_null, ..settings(&database.url, query) }).await.unwrap_err();
