@@ -65,6 +65,11 @@ impl Half {
         Ok(is_held)
     }
 
+    /// A transaction that was aborted has given up its key, and refuses this.
+    async fn keep(&mut self) -> sqlx::Result<()> {
+        raw_sql("SELECT 1").execute(&mut self.connection).await.map(drop)
+    }
+
     async fn let_go(&mut self) -> sqlx::Result<()> {
         raw_sql("ROLLBACK").execute(&mut self.connection).await.map(drop)
     }
@@ -93,15 +98,13 @@ impl Holder for Session {
     async fn ping(&mut self) -> Result<(), String> {
         let [due, other] = &mut self.halves;
         let renewed = async {
+            other.keep().await?;
             due.let_go().await?;
-            loop {
-                // A transaction that was aborted has given up its key, and refuses this.
-                raw_sql("SELECT 1").execute(&mut other.connection).await?;
-                if due.take().await? {
-                    return Ok(());
-                }
+            while !due.take().await? {
                 sleep(MOMENT).await;
+                other.keep().await?;
             }
+            Ok(())
         };
         renewed.await.map_err(|error: sqlx::Error| source::causes::words(&error))?;
         self.halves.swap(0, 1);

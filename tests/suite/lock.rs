@@ -300,6 +300,21 @@ async fn of_many_that_want_the_lock_one_has_it(#[values(false, true)] is_pooled:
     assert_eq!(turns.get(), 4);
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_lock_that_lost_one_of_its_keys_is_lost_and_free(#[values("min", "max")] which: &str) {
+    let database = Database::new(Kind::Postgres).await;
+    let loser = lock(&database.url, "default", ONCE).await;
+    let terminate = format!(
+        "select pg_terminate_backend({which}(pid)) from pg_locks where locktype = 'advisory'
+         and database = (select oid from pg_database where datname = current_database())"
+    );
+    database.execute(&terminate).await;
+    let winner = lock(&database.url, "default", PATIENT).await;
+    assert!(loser.lost().is_cancelled(), "nobody gets the other key before its holder gave it up");
+    assert!(!is_lost(&winner, Duration::from_secs(1)).await);
+}
+
 #[tokio::test]
 async fn a_holder_that_is_killed_behind_a_pooler_leaves_no_lock_there() {
     let (database, _pooler, url) = postgres(true).await;
