@@ -222,9 +222,9 @@ impl Transport for Https {
 
 fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>, most: usize) {
     let further = chunks.iter().map(Bytes::len).sum();
-    // Doubled as a vector does it, yet never beyond what it may have.
+    // A larger one never moves: addresses are taken for all that it may have, and memory when they are written to.
     if body.capacity() - body.len() < further {
-        body.reserve_exact(body.len().max(further).min(most - body.len()));
+        body.reserve_exact(if further > PIECE { most } else { further });
     }
     for chunk in chunks.drain(..) {
         body.extend_from_slice(&chunk);

@@ -93,3 +93,16 @@ async fn rows_that_are_too_large_pass_within_the_bound(
     assert_eq!((code, &report["counts"]["invalid"]), (0, &json!(64)), "{report}");
     assert!(reason.contains("name is too large"), "{reason}");
 }
+
+/// The driver's thread comes to grief there, at whichever row.
+#[tokio::test]
+async fn rows_that_break_off_are_no_end() {
+    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let numbers = "with recursive n (n) as (select 1 union all select n + 1 from n where n < 64)";
+    let query =
+        format!("{numbers} select n as provided_id, replace(hex(zeroblob(10485760)), '00', 'x') as name from n");
+    for memory in [BOUND / 2, BOUND, BOUND + BOUND / 4] {
+        let output = Program::between(&database, &sandbox, &query).in_memory(memory).run(&["sync", "--dry-run"]).await;
+        assert!(output.code != 0 || output.stdout.contains(" 64 invalid."), "{output:?}");
+    }
+}
