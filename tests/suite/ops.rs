@@ -240,7 +240,7 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
         "held",
         "invalid",
         "last_run_timestamp_seconds",
-        "log_lines_dropped",
+        "log_lines_dropped_total",
         "orphans",
         "pacer_requests_per_minute",
         "pacer_wait_seconds_total",
@@ -288,7 +288,8 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
 #[tokio::test]
 async fn what_is_not_known_has_no_number() {
     let daemon = Daemon::start().await;
-    let fresh = ["build_info", "changes_total", "pacer_wait_seconds_total", "throttles_total"];
+    let fresh =
+        ["build_info", "changes_total", "log_lines_dropped_total", "pacer_wait_seconds_total", "throttles_total"];
     let samples = daemon.metrics().await;
     assert_eq!(
         (samples.ours(), samples.get(r#"changes_total{kind="create",outcome="applied"}"#)),

@@ -71,10 +71,8 @@ async fn what_a_trigger_says_of_a_row_is_not_told(#[case] kind: Kind, #[case] ra
     let program = program(&database, &sandbox);
     assert_eq!(program.sync(&[]).await.0, 0);
     // A run of all tenants learns another token; one of a single tenant finds its own and writes the rest of its row.
-    let commands = [
-        ("insert", &old, &["sync"][..]),
-        ("update", &new, &["sync", "--only", "t-000", "--output", "json"]),
-    ];
+    let commands =
+        [("insert", &old, &["sync"][..]), ("update", &new, &["sync", "--only", "t-000", "--output", "json"])];
     let of_id = if kind == Kind::MySql { "concat('TOKEN-', provided_id)" } else { "'TOKEN-' || provided_id" };
     for (event, token, arguments) in commands {
         let token = of_id.replace("TOKEN", token);
