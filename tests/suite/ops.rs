@@ -310,13 +310,27 @@ async fn what_is_not_known_has_no_number() {
 
     daemon.status.standby("another daemon works");
     let samples = daemon.metrics().await;
-    let standby = ["build_info", "changes_total", "pacer_wait_seconds_total", "standby", "throttles_total"];
+    let standby = [
+        "build_info",
+        "changes_total",
+        "log_lines_dropped_total",
+        "pacer_wait_seconds_total",
+        "standby",
+        "throttles_total",
+    ];
     assert_eq!((samples.ours(), samples.get("standby")), (standby.to_vec(), 1.0));
 
     daemon.status.run_failed("", "source.query is missing", Exit::Config, at(1));
     let samples = daemon.metrics().await;
-    let failed =
-        ["build_info", "changes_total", "pacer_wait_seconds_total", "runs_total", "standby", "throttles_total"];
+    let failed = [
+        "build_info",
+        "changes_total",
+        "log_lines_dropped_total",
+        "pacer_wait_seconds_total",
+        "runs_total",
+        "standby",
+        "throttles_total",
+    ];
     assert_eq!(samples.ours(), failed, "nothing ran");
 }
 
