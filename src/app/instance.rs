@@ -62,7 +62,7 @@ impl Instance {
     /// The same with a pacer that was there before: a pause outlives the run in which the server asked for it.
     pub(super) fn paced_by(pacer: Arc<Pacer>, config: Config, stop: &Stop) -> Result<Self, config::Error> {
         let client = Client::new(config.explo.clone(), pacer, stop.clone(), rand::random());
-        let client = client.map_err(|error| config::Error(vec![format!("explo.ca_file: {}", error.without_url())]))?;
+        let client = client.map_err(|error| config::Error(vec![error]))?;
         Ok(Self { config, client, run_id: uuid::Uuid::now_v7().to_string(), stop: stop.clone() })
     }
 

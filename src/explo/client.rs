@@ -98,12 +98,7 @@ struct Counted<'a, T> {
 
 impl Client {
     /// A client; connects at the first call. Clients that share a pacer are paced together. `seed` is for the jitter.
-    pub fn new(
-        settings: Settings,
-        pacer: impl Into<Arc<Pacer>>,
-        stop: Stop,
-        seed: u64,
-    ) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: Settings, pacer: impl Into<Arc<Pacer>>, stop: Stop, seed: u64) -> Result<Self, String> {
         let Settings { base_url, token, timeout, ca, proxy, .. } = settings.clone();
         let value = format!("Token {}", token.expose_secret()).into();
         let credentials = Header { name: HeaderName::from_static("explo-authorization"), value };

@@ -124,23 +124,16 @@ impl Https {
         ca: Option<&[u8]>,
         proxy: Option<Proxy>,
         keys: Keys,
-    ) -> Result<Self, reqwest::Error> {
-        let ca = ca.map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
-        let builder = reqwest::Client::builder();
-        // The machine's own authorities take a while to read, and are nothing to a plain connection.
-        let is_plain =
-            [Some(&base_url), proxy.as_ref().map(Proxy::url)].into_iter().flatten().all(|url| url.scheme() == "http");
-        let builder = if is_plain { builder.tls_certs_only(ca) } else { builder.tls_certs_merge(ca) };
-        let builder = match &proxy {
-            Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.url().clone())?),
-            None => builder.no_proxy(),
-        };
-        let http = builder
-            .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(timeout.min(Duration::from_secs(10)))
-            .pool_idle_timeout(Duration::from_secs(20))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+    ) -> Result<Self, String> {
+        let http = client(&base_url, timeout, ca, proxy.as_ref());
+        let http = http.map_err(|error| {
+            let ca_file = keys.ca_file;
+            format!(
+                "TLS can't be set up: {}; install the authorities that a system trusts (Debian: ca-certificates), or name one in \
+                 {ca_file}",
+                innermost(&error.without_url())
+            )
+        })?;
         Ok(Self { http, base_url, credentials, proxy, keys })
     }
 
@@ -218,6 +211,38 @@ impl Transport for Https {
     fn way(&self) -> String {
         self.proxy.as_ref().map_or(String::new(), |proxy| format!("; the way leads through {proxy}"))
     }
+}
+
+fn client(
+    base_url: &Url,
+    timeout: Duration,
+    ca: Option<&[u8]>,
+    proxy: Option<&Proxy>,
+) -> reqwest::Result<reqwest::Client> {
+    let ca = ca.map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
+    let builder = reqwest::Client::builder();
+    // The machine's own authorities take a while to read, and are nothing to a plain connection.
+    let is_plain = [Some(base_url), proxy.map(Proxy::url)].into_iter().flatten().all(|url| url.scheme() == "http");
+    let builder = if is_plain { builder.tls_certs_only(ca) } else { builder.tls_certs_merge(ca) };
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.url().clone())?),
+        None => builder.no_proxy(),
+    };
+    builder
+        .user_agent(concat!("explo-sync/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(timeout.min(Duration::from_secs(10)))
+        .pool_idle_timeout(Duration::from_secs(20))
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+}
+
+/// The innermost cause says most.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>, most: usize) {

@@ -312,3 +312,23 @@ async fn a_trusted_server_is_talked_to_though_a_handshake_breaks(#[case] broken:
         assert_eq!(report["calls"]["made"]["customers"], 2 + broken, "{report}");
     }
 }
+
+#[rstest]
+#[case::nobody(false, 78, "ca-certificates")]
+#[case::the_one_that_is_named(true, 0, "")]
+#[tokio::test]
+async fn a_system_that_trusts_nobody_needs_the_authority_named(
+    #[case] is_trusted: bool,
+    #[case] expected: i32,
+    #[case] told: &str,
+) {
+    let (database, sandbox) = sides().await;
+    let address = format!("https://localhost:{}", tls(&sandbox, 0).await);
+    let program = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+        .into_iter()
+        .fold(program(&database, &sandbox), |program, name| program.with(name, "/nonexistent"))
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", &address);
+    let program = if is_trusted { program.with("EXPLO_SYNC__EXPLO__CA_FILE", &ca_file()) } else { program };
+    let output = program.run(&["sync"]).await;
+    assert!(output.code == expected && output.stderr.contains(told), "{output:?}");
+}

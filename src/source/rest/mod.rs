@@ -87,7 +87,7 @@ impl Rest {
     pub fn new(settings: RestSettings, seed: u64) -> Result<Self, String> {
         let RestSettings { url, credentials, patience, ca, proxy, .. } = &settings;
         let https = Https::new(url.clone(), credentials.clone(), patience.timeout, ca.as_deref(), proxy.clone(), KEYS);
-        let https = https.map_err(|error| error.without_url().to_string())?;
+        let https = https?;
         let pacer = Arc::new(Pacer::new(settings.requests_per_minute, settings.max_in_flight));
         // Whoever reads is not waited for when a stop is asked for: nothing is lost.
         let caller = Caller::new(https, *patience, pacer, Stop::default(), seed);
