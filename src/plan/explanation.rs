@@ -28,3 +28,12 @@ pub struct Explanation {
     /// Why a run would not try it yet.
     pub failure: Option<Failure>,
 }
+
+impl Explanation {
+    /// Whether its tenant is not as it should be: invalid, failed before, or of no row. A customer without a row is left alone.
+    #[must_use]
+    pub fn is_amiss(&self) -> bool {
+        let is_orphan = self.plan.index.rows() == 0 && self.customer.is_some();
+        !is_orphan && (!self.plan.invalid.is_empty() || self.failure.is_some())
+    }
+}

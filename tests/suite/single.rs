@@ -73,7 +73,7 @@ async fn only_goes_with_neither_a_plan_nor_an_allowance(#[case] arguments: &[&st
 async fn explain_shows_both_sides_and_the_decision(#[case] id: &str, #[case] parts: &[&str]) {
     let (_database, sandbox, program) = sides().await;
     let output = program.run(&["explain", id, "--show-values"]).await;
-    assert_eq!(output.code, 0, "{output:?}");
+    assert_eq!(output.code, if id == "e" { 3 } else { 0 }, "{output:?}");
     for part in parts {
         assert!(output.stdout.contains(part), "{part:?} is not in {}", output.stdout);
     }
@@ -83,6 +83,13 @@ async fn explain_shows_both_sides_and_the_decision(#[case] id: &str, #[case] par
     let discreet = program.run(&["explain", id]).await;
     let values = ["Ann", "Bob", "Robert", "@"];
     assert!(!values.iter().any(|value| discreet.stdout.contains(value)), "{}", discreet.stdout);
+}
+
+#[tokio::test]
+async fn explain_of_an_id_that_nobody_has_is_no_success() {
+    let (_database, _sandbox, program) = sides().await;
+    let output = program.run(&["explain", "nobody"]).await;
+    assert!(output.code == 3 && output.stdout.contains("no row"), "{output:?}");
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn what_was_applied_is_so_though_stdout_takes_no_report(
 #[case::sync(&["sync"], 0)]
 #[case::check(&["check"], 0)]
 #[case::export(&["export"], 0)]
-#[case::explain(&["explain", "nobody"], 0)]
+#[case::explain(&["explain", "nobody"], 3)]
 #[case::no_ledger(&["tokens", "--missing"], 78)]
 #[case::usage(&["sync", "--out"], 64)]
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_stderr_that_is_full_closed_or_not_read_changes_no_exit_code(
     let child = program.start_into(arguments, Stdio::piped(), stderr());
     let output = timeout(SOON, child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(code));
-    assert_eq!(output.stdout.is_empty(), code != 0 || arguments == ["export"], "{output:?}");
+    assert_eq!(output.stdout.is_empty(), code > 3 || arguments == ["export"], "{output:?}");
 }
 
 #[tokio::test]
