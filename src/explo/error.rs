@@ -107,7 +107,7 @@ fn incomplete(why: &Incomplete) -> String {
              counts customers that this token can't see, set explo.trust_total = false"
         ),
         Incomplete::Endless { distinct } => format!(
-            "after {distinct} distinct customers the last page comes again and again, where an empty one should end it. \
+            "after {distinct} distinct customers a page comes again, where an empty one should end it. \
              Nothing was planned. If total_count is right, set explo.trust_total = true"
         ),
     }

@@ -157,6 +157,10 @@ impl<T: Transport> Caller<T> {
                 Attempt::Answer(answer) => return Ok((answer, failed)),
                 // An attempt before this one may have been applied.
                 Attempt::Final(Failure::Stopped { .. }) if failed > 0 => return Err(self.cut(call)),
+                // It had its turn, and others did not: the next run is to begin with them.
+                Attempt::Final(Failure::Stopped { .. }) if throttled > 0 && attempts.gives_way => {
+                    return Err(Failure::GaveUp { attempts: 1, fault: Fault::Throttled });
+                }
                 Attempt::Final(failure) => return Err(failure),
                 Attempt::Throttled { began, pause } => {
                     let since = *throttled_since.get_or_insert_with(Instant::now);

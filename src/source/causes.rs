@@ -100,7 +100,7 @@ const MYSQL: [(&[u16], &str); 12] = [
 const SQLITE: [(i32, &str); 6] = [
     (3, "make the file and its directory readable for the user that runs this"),
     (5, "another program keeps it locked: the next run tries again"),
-    (8, "make the file and its directory writable for the user that runs this"),
+    (8, "a query may only read: check source.query"),
     (11, "the file is damaged: restore it"),
     (14, "check the path in {url}, and that the user that runs this may read the file and its directory"),
     (26, "the file is no SQLite database: check the path in {url}"),

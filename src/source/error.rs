@@ -142,7 +142,7 @@ fn incomplete(why: &Incomplete) -> String {
              source.total points at counts something else, set it to \"\""
         ),
         Incomplete::Endless { distinct } => format!(
-            "after {distinct} distinct ones the last page comes again and again. Nothing was planned. See source.paging and source.page_parameter"
+            "after {distinct} distinct ones a page comes again. Nothing was planned. See source.paging and source.page_parameter"
         ),
     }
 }

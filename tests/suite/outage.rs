@@ -58,6 +58,19 @@ async fn nine_tenants_that_are_always_throttled_keep_nobody_else_waiting() {
 }
 
 #[tokio::test]
+async fn who_is_throttled_to_the_end_of_a_run_comes_last_in_the_next() {
+    let (_database, sandbox, program) = sides(6).await;
+    break_off(&sandbox, FaultKind::Throttle(Some(30)), 0..2);
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source").with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    for throttled in [1, 1] {
+        let (code, report) = program.sync(&["--max-duration", "1s"]).await;
+        assert_eq!((code, outcomes(&report)[1]), (75, throttled), "{report}");
+    }
+    program.sync(&["--max-duration", "1s"]).await;
+    assert_eq!(sandbox.customers().len(), 4, "all others");
+}
+
+#[tokio::test]
 async fn what_fails_at_first_goes_behind_all_others() {
     let (_database, sandbox, program) = sides(5).await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(503)).of([id(0)]).times(1)));

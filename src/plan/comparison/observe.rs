@@ -8,6 +8,9 @@ use crate::{
     plan::{Probe, Token, compare, doubt::Faults, lasting_fingerprint, lasting_fingerprint_of, token_hash},
 };
 
+const FORMER_UNKNOWN: &str = "the customer with its previous id is none that the ledger knows, so it may be another tenant's: a \
+                              run of all tenants tells";
+
 impl Comparison<'_> {
     /// Takes some listed customers; each is to be given once.
     pub fn observe(&mut self, customers: &[Customer<'_>]) {
@@ -71,8 +74,10 @@ impl Comparison<'_> {
     }
 
     fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
-        let is_hidden = self.extent == Extent::Some && self.findings.is_hidden(provided_id);
-        if is_hidden || !self.findings.lacks(customer, provided_id, is_equal) {
+        // One look is no evidence of whose a customer is: no token is kept of it.
+        let is_alone = self.extent == Extent::Some;
+        let is_unproven = self.findings.is_hidden(provided_id) || !self.findings.has_token(customer, provided_id);
+        if is_alone && is_unproven || !self.findings.lacks(customer, provided_id, is_equal) {
             return;
         }
         self.stale.remove(provided_id);
@@ -96,10 +101,21 @@ impl Comparison<'_> {
             let is_equal = || compare(&self.index.tenant(row), customer, self.rules).is_empty();
             Some((row, self.findings.doubts(customer, provided_id, is_equal)?))
         });
+        let claimants = self.claimants_in_doubt(customer, provided_id);
         match doubt {
+            _ if !claimants.is_empty() => claimants.into_iter().for_each(|row| self.reject(row, FORMER_UNKNOWN)),
             Some((row, reason)) => self.reject(row, reason),
             None => self.observe(slice::from_ref(customer)),
         }
+    }
+
+    /// The tenants that would take over a customer of which the ledger does not know that it is theirs.
+    fn claimants_in_doubt(&self, customer: &Customer<'_>, provided_id: &str) -> Vec<RowNumber> {
+        let is_known = self.findings.has_token(customer, provided_id);
+        if is_known || !self.findings.keeps_rows() || self.index.has(provided_id) {
+            return Vec::new();
+        }
+        self.index.claimants(provided_id).collect()
     }
 
     fn seen(&self, row: RowNumber, customer: &Customer<'_>) -> Seen {
