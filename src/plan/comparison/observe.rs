@@ -74,10 +74,8 @@ impl Comparison<'_> {
     }
 
     fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
-        // One look is no evidence of whose a customer is: no token is kept of it.
-        let is_alone = self.extent == Extent::Some;
-        let is_unproven = self.findings.is_hidden(provided_id) || !self.findings.has_token(customer, provided_id);
-        if is_alone && is_unproven || !self.findings.lacks(customer, provided_id, is_equal) {
+        let is_hidden = self.extent == Extent::Some && self.findings.is_hidden(provided_id);
+        if is_hidden || !self.findings.lacks(customer, provided_id, is_equal) {
             return;
         }
         self.stale.remove(provided_id);

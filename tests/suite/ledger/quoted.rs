@@ -71,11 +71,12 @@ async fn what_a_trigger_says_of_a_row_is_not_told(#[case] kind: Kind, #[case] ra
     let program = program(&database, &sandbox);
     assert_eq!(program.sync(&[]).await.0, 0);
     // A run of all tenants learns another token; one of a single tenant finds its own and writes the rest of its row.
-    let commands =
-        [("insert", &old, &["sync"][..]), ("update", &new, &["sync", "--only", "t-000", "--output", "json"])];
-    let of_id = if kind == Kind::MySql { "concat('TOKEN-', provided_id)" } else { "'TOKEN-' || provided_id" };
+    let own = if kind == Kind::MySql { "concat('TOKEN-', provided_id)" } else { "'TOKEN-' || provided_id" };
+    let commands = [
+        ("update", format!("'{old}'"), &["sync"][..]),
+        ("insert", own.replace("TOKEN", &new), &["sync", "--only", "t-000", "--output", "json"]),
+    ];
     for (event, token, arguments) in commands {
-        let token = of_id.replace("TOKEN", token);
         database
             .execute(&format!("update explo_customers set token = {token}, wanted = '' where provided_id <> ''"))
             .await;
