@@ -239,11 +239,8 @@ fn number(text: &str) -> Result<String, String> {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let stripped = digits.trim_start_matches('0');
     let zero = if stripped.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "0" };
-    let number = format!("{sign}{zero}{stripped}");
-    match json::checked(&number) {
-        Ok(_) => Ok(number),
-        Err(_) => Err("is not a finite number, and JSON has no other".to_owned()),
-    }
+    let number = json::checked(&format!("{sign}{zero}{stripped}")).map(str::to_owned);
+    number.map_err(|_| "is not a finite number, and JSON has no other".to_owned())
 }
 
 fn flag(cell: &Cell<'_>) -> Result<bool, String> {
@@ -284,6 +281,7 @@ mod tests {
             (".5", "0.5"),
             ("1e+20", "1e+20"),
             ("000", "0"),
+            ("72.50 ", "72.50"),
         ];
         for (printed, expected) in good {
             assert_eq!(number(printed).as_deref(), Ok(expected));
