@@ -144,10 +144,7 @@ impl Https {
         }
         let is_unsent = error.is_builder();
         let error = error.without_url();
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
+        let cause = innermost(&error);
         if is_unsent {
             return Fault::Unsent(format!("no request can be made of it, for its address may be too long ({cause})"));
         }
@@ -237,12 +234,12 @@ fn client(
 }
 
 /// The innermost cause says most.
-fn innermost(error: &reqwest::Error) -> String {
+fn innermost(error: &reqwest::Error) -> &dyn std::error::Error {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    cause
 }
 
 fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>, most: usize) {

@@ -6,7 +6,6 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use sqlx::{Database, Either, Statement, TypeInfo, database::HasStatementCache};
-use url::Url;
 
 use super::{
     cell::{Cell, Kind},
@@ -130,12 +129,6 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || host.is_empty()
         || host.starts_with('/')
         || address.is_ok_and(|address| address.is_loopback())
-}
-
-/// What the URL itself says of TLS, where it does.
-pub(super) fn tls_mode(url: &Url) -> Option<String> {
-    let named = |key: &str| matches!(key, "sslmode" | "ssl-mode");
-    url.query_pairs().find(|(key, _)| named(key)).map(|(_, mode)| mode.to_lowercase())
 }
 
 /// The name of a type without what the drivers add to it.

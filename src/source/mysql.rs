@@ -15,7 +15,7 @@ use sqlx::{
 use super::{
     address,
     cell::{Cell, Kind},
-    dialect::{Bound, Dialect, Loss, is_loopback, is_one_of, parameters, tls_mode},
+    dialect::{Bound, Dialect, Loss, is_loopback, is_one_of, parameters},
     identifiers,
     server::Server,
     session::Transact,
@@ -131,7 +131,7 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
     if let Some(host) = address::host(&server.url) {
         options = options.host(&host);
     }
-    options = match tls_mode(&server.url).as_deref() {
+    options = match address::tls_mode(&server.url).as_deref() {
         Some("disabled" | "verify_ca" | "verify_identity") => options,
         _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
         _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),

@@ -20,7 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     address,
     cell::{Cell, Kind},
-    dialect::{Bound, Dialect, is_loopback, is_one_of, tls_mode},
+    dialect::{Bound, Dialect, is_loopback, is_one_of},
     identifiers,
     server::Server,
     session::Transact,
@@ -169,7 +169,7 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
         options = options.host(&host);
     }
     let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
-    options = match tls_mode(&server.url).as_deref() {
+    options = match address::tls_mode(&server.url).as_deref() {
         Some("disable" | "verify-ca" | "verify-full") => options,
         _ if is_local => options,
         _ => options.ssl_mode(PgSslMode::VerifyFull),
