@@ -19,7 +19,7 @@ use std::{
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    explo::{Attempts, Endpoint, Error, Fault, Reader, Writer},
+    explo::{self, Attempts, Endpoint, Error, Reader, Writer},
     model::{Tenant, told_id},
     plan::{Change, Due, Plan, RowNumber, Spare, Unsettled},
     progress::Progress,
@@ -40,8 +40,13 @@ const FORBIDDEN: usize = 3;
 pub enum Outcome {
     /// Acknowledged, and the answer shows what was wanted.
     Applied,
-    /// Refused or given up: the reason.
-    Failed(String),
+    /// Refused or given up.
+    Failed {
+        /// Why.
+        reason: String,
+        /// Whose fault it is.
+        fault: Fault,
+    },
     /// Acknowledged, but the answer shows something else in these fields; or spared, because it would.
     Unsettled(Vec<Unsettled>),
     /// Not begun: the next run takes it up.
@@ -50,13 +55,28 @@ pub enum Outcome {
     Waiting(String),
 }
 
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The tenant's: it waits longer after each failure.
+    Tenant,
+    /// The tenant's, and the customer under its id is not ours: its token is no tenant's.
+    Stranger,
+    /// Nobody's whom the next run should try later.
+    Nobody,
+}
+
 impl Outcome {
+    fn failed(reason: impl Into<String>, fault: Fault) -> Self {
+        Self::Failed { reason: reason.into(), fault }
+    }
+
     /// The name in reports and metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Applied => "applied",
-            Self::Failed(_) => "failed",
+            Self::Failed { .. } => "failed",
             Self::Unsettled(_) => "unsettled",
             Self::Deferred | Self::Waiting(_) => "deferred",
         }
@@ -231,7 +251,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     fn left(&self, error: &Error) -> Option<Attempts> {
         match error {
             // A 429 is no attempt.
-            Error::GaveUp { fault: Fault::Throttled, .. } => Some(Attempts::ALL),
+            Error::GaveUp { fault: explo::Fault::Throttled, .. } => Some(Attempts::ALL),
             Error::GaveUp { .. } if self.writer.max_attempts() > 1 => Some(Attempts::REST),
             _ => None,
         }
@@ -242,8 +262,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         if self.end.get().is_some() || self.must_wait(change) {
             return Ok(Outcome::Deferred);
         }
-        if let Some((reason, is_refused)) = self.unmade_tag(change) {
-            return Ok(self.told(change, Outcome::Failed(reason), is_refused));
+        if let Some(unmade) = self.unmade_tag(change) {
+            return Ok(self.told(change, unmade));
         }
         let tenant = self.plan.index.tenant(change.row());
         let outcome = match change {
@@ -251,22 +271,20 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             Change::Create(_) => self.create(change, &tenant, attempts).await,
             Change::Update(update) => self.update(change, update, &tenant, attempts).await,
         }?;
-        // That the guard has no room for an existing customer is nobody's fault.
-        let is_own_fault = !self.answers.has(&tenant);
-        Ok(self.told(change, outcome, is_own_fault))
+        Ok(self.told(change, outcome))
     }
 
     /// Has an outcome remembered, and logged where it is a failure.
-    fn told(&self, change: &Change, outcome: Outcome, is_own_fault: bool) -> Outcome {
+    fn told(&self, change: &Change, outcome: Outcome) -> Outcome {
         let tenant_id = self.plan.provided_id(change);
         let answer = self.answers.take(&tenant_id);
-        self.recording.ended(self.plan, change, &outcome, is_own_fault, answer.as_ref());
+        self.recording.ended(self.plan, change, &outcome, answer.as_ref());
         match &outcome {
             Outcome::Applied | Outcome::Unsettled(_) => {
                 self.is_there(change.row());
                 *self.forbidden() = None;
             }
-            Outcome::Failed(reason) => {
+            Outcome::Failed { reason, .. } => {
                 tracing::error!(tenant.id = &*told_id(&tenant_id), change = change.kind(), "{reason}");
             }
             Outcome::Deferred | Outcome::Waiting(_) => {}
@@ -290,17 +308,19 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
 
     /// What a call that failed for good makes of a change.
     fn failed(&self, change: &Change, error: Error) -> Outcome {
-        let is_own_fault = match &error {
+        let fault = match &error {
             Error::Rejected { .. }
             | Error::Forbidden { .. }
             | Error::Unsent { .. }
             | Error::GaveUp { .. }
-            | Error::Unclear { .. } => true,
+            | Error::Unclear { .. } => Fault::Tenant,
             Error::Stopped { .. } => {
                 let _ = self.end.set(error);
-                return self.told(change, Outcome::Deferred, false);
+                return self.told(change, Outcome::Deferred);
             }
-            Error::Unauthorized { .. } | Error::Outage { .. } | Error::Incomplete(_) | Error::Cut { .. } => false,
+            Error::Unauthorized { .. } | Error::Outage { .. } | Error::Incomplete(_) | Error::Cut { .. } => {
+                Fault::Nobody
+            }
         };
         let reason = error.to_string();
         let ends = match &error {
@@ -313,7 +333,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         if ends {
             let _ = self.end.set(error);
         }
-        self.told(change, Outcome::Failed(reason), is_own_fault)
+        self.told(change, Outcome::Failed { reason, fault })
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::Outcome;
+use super::{Fault, Outcome};
 use crate::{
     model::Tenant,
     plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token},
@@ -36,22 +36,18 @@ impl Recording<'_> {
     }
 
     /// Has what became of a change remembered.
-    pub(super) fn ended(
-        &self,
-        plan: &Plan,
-        change: &Change,
-        outcome: &Outcome,
-        is_own_fault: bool,
-        answer: Option<&Acknowledged>,
-    ) {
+    pub(super) fn ended(&self, plan: &Plan, change: &Change, outcome: &Outcome, answer: Option<&Acknowledged>) {
         let acknowledged = |unsettled| plan.acknowledged(self.findings, change, answer, unsettled);
         match outcome {
             Outcome::Applied => (self.record)(acknowledged(&[])),
             Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled)),
-            Outcome::Failed(error) if is_own_fault => {
-                (self.record)(plan.failed(self.findings, change, answer, error));
+            Outcome::Failed { reason, fault: Fault::Tenant } => {
+                (self.record)(plan.failed(self.findings, change, answer, reason));
             }
-            Outcome::Failed(_) | Outcome::Deferred | Outcome::Waiting(_) => {}
+            Outcome::Failed { reason, fault: Fault::Stranger } => {
+                (self.record)(plan.failed(self.findings, change, answer, reason).without_token());
+            }
+            Outcome::Failed { fault: Fault::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
         }
     }
 }
@@ -63,11 +59,6 @@ impl Answers {
         let seen = known.filter(|known| matches!(known, Shown::Hidden(_))).unwrap_or(seen);
         let answer = Acknowledged { token: Token::shown(token), seen };
         self.lock().insert(tenant.provided_id.clone().into_owned(), answer);
-    }
-
-    /// Whether an answer showed anything of a tenant's customer.
-    pub(super) fn has(&self, tenant: &Tenant<'_>) -> bool {
-        self.lock().contains_key(&*tenant.provided_id)
     }
 
     pub(super) fn take(&self, provided_id: &str) -> Option<Acknowledged> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::PoisonError};
 
 use futures_util::{StreamExt, stream};
 
-use super::Applier;
+use super::{Applier, Fault, Outcome};
 use crate::{
     explo::{Attempts, Error, Reader, Writer},
     plan::Change,
@@ -18,8 +18,8 @@ pub(super) type Unmade = BTreeMap<String, Refusal>;
 #[derive(Debug)]
 pub(super) struct Refusal {
     reason: String,
-    /// Explo refused it: the changes that carry it are at fault.
-    is_final: bool,
+    /// Whose fault that is, of Explo's refusal that of the changes which carry it.
+    fault: Fault,
     /// To be made at it behind all others.
     left: Option<Attempts>,
 }
@@ -47,9 +47,9 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
                 Ok(()) => drop(self.unmade_tags().remove(&tag)),
                 Err(error) if error.ends_run() => drop(self.end.set(error)),
                 Err(error) => {
-                    let is_final = matches!(error, Error::Rejected { .. });
+                    let fault = if let Error::Rejected { .. } = error { Fault::Tenant } else { Fault::Nobody };
                     let left = if attempts == Attempts::FIRST { self.left(&error) } else { None };
-                    self.unmade_tags().insert(tag, Refusal { reason: error.to_string(), is_final, left });
+                    self.unmade_tags().insert(tag, Refusal { reason: error.to_string(), fault, left });
                 }
             }
         };
@@ -61,12 +61,12 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         self.find_unmade(change, |refusal| refusal.left).is_some()
     }
 
-    /// Why a change can't be made, where it carries a tag that could not be, and whether that is its own fault.
-    pub(super) fn unmade_tag(&self, change: &Change) -> Option<(String, bool)> {
-        let told = |Refusal { reason, is_final, .. }: &Refusal| {
-            Some((format!("one of its group_tags could not be created: {reason}"), *is_final))
+    /// The failure of a change that carries a tag which could not be made.
+    pub(super) fn unmade_tag(&self, change: &Change) -> Option<Outcome> {
+        let failed = |Refusal { reason, fault, .. }: &Refusal| {
+            Some(Outcome::failed(format!("one of its group_tags could not be created: {reason}"), *fault))
         };
-        self.find_unmade(change, told)
+        self.find_unmade(change, failed)
     }
 
     fn find_unmade<T>(&self, change: &Change, find: impl Fn(&Refusal) -> Option<T>) -> Option<T> {

@@ -1,6 +1,6 @@
 //! The writes of one change, and what their answers show.
 
-use super::{Applier, Outcome, parent};
+use super::{Applier, Fault, Outcome, parent};
 use crate::{
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
     model::{Customer, Field, Record, Tenant},
@@ -57,7 +57,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let old = self.plan.previous_provided_id(row);
         let record = self.written(self.writer.rename(&old, &tenant.provided_id, attempts)).await?;
         let is_believed = self.is_believed(change, tenant, record.token(), seen(tenant, &record));
-        Ok(if is_believed { Outcome::Applied } else { Outcome::Failed(ANOTHERS_TOKEN.to_owned()) })
+        Ok(if is_believed { Outcome::Applied } else { Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant) })
     }
 
     pub(super) async fn create(
@@ -75,7 +75,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         self.made_in().insert(customer.access_group.as_deref().unwrap_or_default().to_owned());
         let listed = Shown::Listed(lasting_fingerprint_of(customer, tenant));
         if !self.is_believed(change, tenant, &customer.token, listed) {
-            return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned()));
+            return Ok(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant));
         }
         let differences = self.settling.differences(tenant, customer).await.into_iter();
         Ok(settled(differences.map(Unsettled::new).collect()))
@@ -84,8 +84,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     /// A customer that existed though the listing did not show it.
     async fn adopt(&self, change: &Change, tenant: &Tenant<'_>, found: &Created) -> Result<Outcome, Error> {
         let customer = &found.customer;
-        if let Some(reason) = self.stranger(tenant, found) {
-            return Ok(Outcome::Failed(reason.to_owned()));
+        if let Some(stranger) = self.stranger(tenant, found) {
+            return Ok(stranger);
         }
         let is_hidden = !found.may_be_ours;
         let seen = if is_hidden {
@@ -94,7 +94,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             Shown::Listed(lasting_fingerprint_of(customer, tenant))
         };
         if !self.is_believed(change, tenant, &customer.token, seen) {
-            return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned()));
+            return Ok(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant));
         }
         if is_hidden {
             self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone().into_owned());
@@ -107,19 +107,19 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return Ok(Outcome::Applied);
         }
         if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(&fields) {
-            return Ok(Outcome::Failed(NO_ROOM.to_owned()));
+            return Ok(Outcome::failed(NO_ROOM, Fault::Nobody));
         }
         let unsettled = self.write(change, tenant, &fields, Some(customer), Attempts::ALL).await?;
-        Ok(unsettled.map_or(Outcome::Failed(ANOTHERS_TOKEN.to_owned()), settled))
+        Ok(unsettled.map_or(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant), settled))
     }
 
     /// Why a customer that existed is not ours: only its data visibility group tells or, where the listing shows nobody, its
     /// token or a lost answer of ours. That an answer was lost does not tell whether the call was applied: the customer must be
     /// in the group of others that this run made or, where that can't be told, hold what was sent.
-    fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<&'static str> {
+    fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<Outcome> {
         let (groups, group) = (&self.plan.access_groups, customer.access_group.as_deref().unwrap_or_default());
         if !groups.is_empty() {
-            return (!groups.contains(group)).then_some(OUTSIDE);
+            return (!groups.contains(group)).then(|| Outcome::failed(OUTSIDE, Fault::Stranger));
         }
         let made_in = self.made_in();
         let is_alike = || compare(tenant, customer, self.plan.rules).is_empty();
@@ -127,7 +127,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let is_made = || if can_be_told { made_in.contains(group) } else { is_alike() };
         let remembered = self.recording.findings.token(&tenant.provided_id);
         let is_ours = remembered == Some(token_hash(&customer.token)) || *may_be_ours && is_made();
-        (!is_ours).then_some(NOBODY_LISTED)
+        (!is_ours).then(|| Outcome::failed(NOBODY_LISTED, Fault::Tenant))
     }
 
     fn made_in(&self) -> MutexGuard<'_, BTreeSet<String>> {
@@ -158,7 +158,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         }
         match self.write(change, tenant, &fields, current.as_ref(), attempts).await? {
             Some(written) => unsettled.extend(written),
-            None => return Ok(Outcome::Failed(ANOTHERS_TOKEN.to_owned())),
+            None => return Ok(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant)),
         }
         if fields.contains(&Field::ParentProvidedId) && self.plan.moved_again.contains(row) {
             unsettled.extend(self.settling.look_after(tenant, differences).await);

@@ -172,7 +172,7 @@ impl Serialize for Changes<'_> {
         for (number, change) in plan.changes.iter().enumerate() {
             let outcome = self.report.outcome(number);
             let error = match outcome {
-                Some(Outcome::Failed(reason) | Outcome::Waiting(reason)) => Some(reason.as_str()),
+                Some(Outcome::Failed { reason, .. } | Outcome::Waiting(reason)) => Some(reason.as_str()),
                 Some(Outcome::Applied | Outcome::Unsettled(_) | Outcome::Deferred) | None => None,
             };
             let differences = if self.values { plan.differences(change) } else { Cow::Borrowed(&[][..]) };

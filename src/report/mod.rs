@@ -152,7 +152,7 @@ impl Report {
         for change in 0..self.run.plan.changes.len() {
             match self.outcome(change) {
                 Some(Outcome::Applied) => outcomes.applied += 1,
-                Some(Outcome::Failed(_)) => outcomes.failed += 1,
+                Some(Outcome::Failed { .. }) => outcomes.failed += 1,
                 Some(Outcome::Unsettled(_)) => outcomes.unsettled += 1,
                 Some(Outcome::Deferred | Outcome::Waiting(_)) => outcomes.deferred += 1,
                 None => {}

@@ -221,7 +221,7 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     let numbered = || plan.changes.iter().enumerate().map(|(n, change)| (change, report.outcome(n)));
     let failed: Vec<_> = numbered()
         .filter_map(|(change, outcome)| match outcome {
-            Some(Outcome::Failed(reason) | Outcome::Waiting(reason)) => {
+            Some(Outcome::Failed { reason, .. } | Outcome::Waiting(reason)) => {
                 Some(format!("{}  {}", shown(&plan.provided_id(change)), printable(reason)))
             }
             _ => None,

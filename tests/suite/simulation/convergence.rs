@@ -140,6 +140,6 @@ fn would_come(world: &World, api: &Api, tenant: &Tenant<'_>, field: Field) -> bo
 
 fn failed(report: &Report) -> BTreeSet<String> {
     let changes = report.run.plan.changes.iter().enumerate();
-    let failed = changes.filter(|(number, _)| matches!(report.outcome(*number), Some(Outcome::Failed(_))));
+    let failed = changes.filter(|(number, _)| matches!(report.outcome(*number), Some(Outcome::Failed { .. })));
     failed.map(|(_, change)| report.run.plan.provided_id(change).into_owned()).collect()
 }

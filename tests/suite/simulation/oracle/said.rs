@@ -122,7 +122,7 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
                     );
                 }
             }
-            Some(Outcome::Failed(_) | Outcome::Unsettled(_)) => {}
+            Some(Outcome::Failed { .. } | Outcome::Unsettled(_)) => {}
         }
     }
     for write in calls.iter().filter(|call| call.is_write()) {
