@@ -1,10 +1,31 @@
 //! Progress on a terminal: a bar for listing and one for applying, with the time that is left.
 
-use std::sync::OnceLock;
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use terminal_size::{Height, Width, terminal_size_of};
 
-use crate::progress::Progress;
+use crate::{progress::Progress, stderr};
+
+/// How often they are drawn in a second.
+const PER_SECOND: u8 = 20;
+
+/// Bars on the terminal that stderr is, if it is one.
+#[must_use]
+pub fn on_stderr() -> MultiProgress {
+    MultiProgress::with_draw_target(if io::stderr().is_terminal() {
+        ProgressDrawTarget::term_like_with_hz(Box::new(Screen), PER_SECOND)
+    } else {
+        ProgressDrawTarget::hidden()
+    })
+}
+
+/// The terminal behind stderr's queue: one that is stopped stops no work.
+#[derive(Debug)]
+struct Screen;
 
 /// The bars of one run; each appears with its first step and goes when everything is done.
 #[derive(Debug)]
@@ -43,4 +64,51 @@ impl Progress for Bars {
     fn applied(&self, _: &'static str, _: &'static str, changes: usize, of: usize) {
         self.step(&self.applying, "Applying changes", changes, of);
     }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        terminal_size_of(io::stderr()).map_or(80, |(Width(columns), _)| columns)
+    }
+
+    fn height(&self) -> u16 {
+        terminal_size_of(io::stderr()).map_or(24, |(_, Height(lines))| lines)
+    }
+
+    fn move_cursor_up(&self, lines: usize) -> io::Result<()> {
+        moved(lines, 'A')
+    }
+
+    fn move_cursor_down(&self, lines: usize) -> io::Result<()> {
+        moved(lines, 'B')
+    }
+
+    fn move_cursor_right(&self, columns: usize) -> io::Result<()> {
+        moved(columns, 'C')
+    }
+
+    fn move_cursor_left(&self, columns: usize) -> io::Result<()> {
+        moved(columns, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(&format!("{text}\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        stderr::say(text);
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.write_str("\r\u{1b}[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn moved(by: usize, direction: char) -> io::Result<()> {
+    if by > 0 { Screen.write_str(&format!("\u{1b}[{by}{direction}")) } else { Ok(()) }
 }

@@ -1,6 +1,9 @@
 //! The program: reads the command line, starts the two threads, and ends with the exit code of the command.
 
-use std::process::ExitCode;
+use std::{
+    panic::{self, PanicHookInfo},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use explo_sync::{app, cli::Cli, config::Environment, stderr, watch::Watch};
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    panic::set_hook(Box::new(panicked));
     explo_sync::install_crypto();
     // One thread: the work is waiting, and a page is parsed faster than the next one comes. What must not wait while it
     // computes has another.
@@ -39,4 +43,11 @@ fn main() -> ExitCode {
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
     code
+}
+
+/// Where it happened; not why, for that may quote what was at hand.
+fn panicked(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+    stderr::say(format!("explo-sync: a mistake of this program at {place}: please report it\n"));
+    stderr::flush(app::LEISURE);
 }

@@ -46,7 +46,7 @@ struct Lines {
     is_stuck: bool,
 }
 
-/// Says something, a line or more; it ends with the end of a line.
+/// Says something: whole lines, or what moves the cursor of a terminal.
 pub fn say(text: impl Into<Vec<u8>>) {
     QUEUE.say(text.into());
 }

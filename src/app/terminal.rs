@@ -6,7 +6,7 @@ use anstream::AutoStream;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::{
-    bars::Bars,
+    bars::{self, Bars},
     cli::{Global, Output},
     config::{Environment, Log},
     model::printable,
@@ -27,8 +27,8 @@ pub(super) struct Terminal {
 
 impl Terminal {
     pub(super) fn new(global: &Global, environment: &Environment) -> Self {
-        let bars = MultiProgress::new();
-        if global.quiet || !io::stderr().is_terminal() || environment.get("TERM") == Some("dumb") {
+        let bars = bars::on_stderr();
+        if global.quiet || environment.get("TERM") == Some("dumb") {
             bars.set_draw_target(ProgressDrawTarget::hidden());
         }
         let values = global.show_values || io::stdout().is_terminal();

@@ -126,6 +126,22 @@ async fn a_run_with_more_to_say_than_anybody_reads_goes_on() {
     assert!(metric(&metrics, "explo_sync_log_lines_dropped_total").unwrap() > 0.0, "{metrics}");
 }
 
+#[tokio::test]
+async fn a_terminal_that_shows_nothing_more_stops_no_run() {
+    let database = Database::of_tenants((0..300).map(|n| (n, "Ann"))).await;
+    let sandbox = sandbox([]).await;
+    let program = Program::between(&database, &sandbox, QUERY);
+    let mut terminal = program.on_terminal_after("timeout 1 cat /dev/zero", "sync --allow create=300");
+    let mut child = terminal.stdout(not_read()).kill_on_drop(true).spawn().unwrap();
+    let all = async {
+        while sandbox.customers().len() < 300 {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    assert!(timeout(5 * SOON, all).await.is_ok(), "{} of 300", sandbox.customers().len());
+    child.kill().await.unwrap();
+}
+
 /// An answer of the ops server, when it comes.
 async fn get(address: &str, path: &str) -> String {
     let answered = async {

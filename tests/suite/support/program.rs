@@ -152,11 +152,16 @@ impl Program {
 
     /// Runs it on a terminal of its own: all that this shows.
     pub async fn on_terminal(&self, arguments: &str) -> String {
-        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
+        String::from_utf8(self.on_terminal_after("true", arguments).output().await.unwrap().stdout).unwrap()
+    }
+
+    /// What runs it on a terminal of its own, after another command.
+    pub fn on_terminal_after(&self, before: &str, arguments: &str) -> Command {
+        let line = format!("{before}; exec {} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
         let mut script = Command::new("script");
         script.args(["-qec", &line, "/dev/null"]).env_clear().env("TERM", "xterm").envs(&self.variables);
         script.env("PATH", "/usr/bin:/bin").current_dir(std::env::temp_dir()).stdin(Stdio::null());
-        String::from_utf8(script.output().await.unwrap().stdout).unwrap()
+        script
     }
 
     /// Starts it, to be waited for by the caller; its log can be read.
