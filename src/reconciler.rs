@@ -5,13 +5,16 @@
 mod resume;
 mod single;
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::{
     applier::{Applied, Applier, Recording},
-    explo::{self, Children, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
+    explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
     ledger,
     model::told_id,
     plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Found, Guard, Held, Index, Plan, Rules, Token},
@@ -59,6 +62,8 @@ pub struct Run {
     pub due: Due,
     /// How the customers were listed; no page at all where a saved plan was carried out.
     pub listing: Listing,
+    /// The calls that it took to come to the plan, by endpoint; of several attempts at one, one.
+    pub asked: BTreeMap<Endpoint, usize>,
     /// Changes of a saved plan whose customer moved since: left alone.
     pub skipped: Vec<String>,
     /// Why nothing was applied, where the guard says so.
@@ -97,11 +102,12 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
-        let (comparison, mut listing, tokens) = self.compare(tenants, progress).await?;
+        let (comparison, listing, tokens) = self.compare(tenants, progress).await?;
         let comparison = self.ask_hidden(comparison).await?;
-        let comparison = self.place(comparison, &mut listing, writer.map(|_| self.record)).await?;
+        let comparison = self.place(comparison, writer.map(|_| self.record)).await?;
         let comparison = self.verify(comparison).await?;
         let mut plan = self.check_tags(comparison.finish()).await?;
+        let asked = self.reader.asked();
         let held = self.guard.held(&plan, self.allowances);
         if !held.is_empty() {
             plan.hold();
@@ -114,7 +120,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 if held.is_empty() { Some(self.apply(&plan, &due, &tokens, writer, progress).await) } else { None }
             }
         };
-        Ok(Run { plan, due, listing, skipped: Vec::new(), held, applied })
+        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), held, applied })
     }
 
     /// Every row.
@@ -166,9 +172,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let unasked = comparison.unasked();
         let asked = unasked.iter().map(|id| async move { Ok::<_, Error>((id, self.proven(id).await)) });
         let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
-        let mut is_refused = false;
         while let Some((provided_id, answer)) = answers.try_next().await? {
-            is_refused |= matches!(answer, Ok(None | Some(Look::Refused(_))));
             match answer {
                 Ok(Some(Look::Found(customer))) => comparison.asked(provided_id, &Found::Customer(&customer)),
                 Ok(None) => comparison.asked(provided_id, &Found::Nobody),
@@ -176,10 +180,6 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 Err(Error::Explo(error)) if !error.ends_run() => comparison.asked(provided_id, &Found::Nothing),
                 Err(error) => return Err(error),
             }
-        }
-        // What a refusal means was asked for as well.
-        if is_refused {
-            comparison.looked();
         }
         Ok(comparison)
     }
@@ -189,7 +189,6 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     async fn place<'f>(
         &self,
         mut comparison: Comparison<'f>,
-        listing: &mut Listing,
         record: Option<&dyn Fn(Entry)>,
     ) -> Result<Comparison<'f>, Error> {
         let parents = comparison.parents();
@@ -199,7 +198,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 comparison.entries_below(parent).into_iter().for_each(record);
             }
         };
-        self.list_below(&parents, listing, take).await?;
+        self.list_below(&parents, take).await?;
         Ok(comparison)
     }
 
@@ -207,25 +206,23 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     async fn list_below(
         &self,
         parents: &BTreeSet<String>,
-        listing: &mut Listing,
         mut take: impl FnMut(&str, Option<&[String]>),
     ) -> Result<(), Error> {
         let asked = parents.iter().map(|parent| async move { Ok::<_, Error>((parent, self.children(parent).await?)) });
         let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
-        while let Some((parent, (children, pages))) = answers.try_next().await? {
-            listing.pages_of_children += pages;
+        while let Some((parent, children)) = answers.try_next().await? {
             take(parent, children.as_deref());
         }
         Ok(())
     }
 
-    /// The children of one customer, with the pages that it took; `None` where Explo does not tell them.
-    async fn children(&self, parent: &str) -> Result<(Option<Vec<String>>, usize), Error> {
-        let Children { provided_ids, unreadable, pages } = match self.reader.children(parent).await {
+    /// The children of one customer; `None` where Explo does not tell them.
+    async fn children(&self, parent: &str) -> Result<Option<Vec<String>>, Error> {
+        let Children { provided_ids, unreadable } = match self.reader.children(parent).await {
             Ok(children) => children,
             Err(error @ (explo::Error::Rejected { .. } | explo::Error::Unsent { .. })) => {
                 tracing::warn!(tenant.id = &*told_id(parent), "its children's parents are not compared: {error}");
-                return Ok((None, 1));
+                return Ok(None);
             }
             Err(error) => return Err(error.into()),
         };
@@ -237,9 +234,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 "not every child's record can be read, so their parents are not compared"
             };
             tracing::warn!(tenant.id = &*told_id(parent), "{reason}");
-            return Ok((None, pages));
+            return Ok(None);
         }
-        Ok((Some(provided_ids), pages))
+        Ok(Some(provided_ids))
     }
 
     /// Looks at customers whose differences may be the listing's alone.

@@ -102,7 +102,6 @@ impl Instance {
                 base_url,
                 requests_per_minute: self.config.requests_per_minute,
                 calls_made: self.client.calls(),
-                page_sizes_refused: self.client.page_sizes_refused(),
                 run,
                 unrecorded: unrecorded.map(|error| error.to_string()),
             };

@@ -60,8 +60,6 @@ pub enum Outcome {
 pub enum Fault {
     /// The tenant's: it waits longer after each failure.
     Tenant,
-    /// The tenant's, and the customer under its id is not ours: its token is no tenant's.
-    Stranger,
     /// Nobody's whom the next run should try later.
     Nobody,
 }

@@ -44,9 +44,6 @@ impl Recording<'_> {
             Outcome::Failed { reason, fault: Fault::Tenant } => {
                 (self.record)(plan.failed(self.findings, change, answer, reason));
             }
-            Outcome::Failed { reason, fault: Fault::Stranger } => {
-                (self.record)(plan.failed(self.findings, change, answer, reason).without_token());
-            }
             Outcome::Failed { fault: Fault::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
         }
     }

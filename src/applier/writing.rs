@@ -84,8 +84,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     /// A customer that existed though the listing did not show it.
     async fn adopt(&self, change: &Change, tenant: &Tenant<'_>, found: &Created) -> Result<Outcome, Error> {
         let customer = &found.customer;
-        if let Some(stranger) = self.stranger(tenant, found) {
-            return Ok(stranger);
+        if let Some(reason) = self.stranger(tenant, found) {
+            return Ok(Outcome::failed(reason, Fault::Tenant));
         }
         let is_hidden = !found.may_be_ours;
         let seen = if is_hidden {
@@ -116,10 +116,10 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     /// Why a customer that existed is not ours: only its data visibility group tells or, where the listing shows nobody, its
     /// token or a lost answer of ours. That an answer was lost does not tell whether the call was applied: the customer must be
     /// in the group of others that this run made or, where that can't be told, hold what was sent.
-    fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<Outcome> {
+    fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<&'static str> {
         let (groups, group) = (&self.plan.access_groups, customer.access_group.as_deref().unwrap_or_default());
         if !groups.is_empty() {
-            return (!groups.contains(group)).then(|| Outcome::failed(OUTSIDE, Fault::Stranger));
+            return (!groups.contains(group)).then_some(OUTSIDE);
         }
         let made_in = self.made_in();
         let is_alike = || compare(tenant, customer, self.plan.rules).is_empty();
@@ -127,7 +127,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let is_made = || if can_be_told { made_in.contains(group) } else { is_alike() };
         let remembered = self.recording.findings.token(&tenant.provided_id);
         let is_ours = remembered == Some(token_hash(&customer.token)) || *may_be_ours && is_made();
-        (!is_ours).then(|| Outcome::failed(NOBODY_LISTED, Fault::Tenant))
+        (!is_ours).then_some(NOBODY_LISTED)
     }
 
     fn made_in(&self) -> MutexGuard<'_, BTreeSet<String>> {

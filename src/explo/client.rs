@@ -3,10 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -67,12 +64,11 @@ pub struct Settings {
 pub struct Client<T = Https> {
     caller: Caller<T>,
     pub(super) settings: Settings,
+    asked: Mutex<BTreeMap<Endpoint, usize>>,
     calls: Mutex<BTreeMap<Endpoint, usize>>,
     observed: Arc<Observed>,
     /// What a page's size is called by this server, once that is known.
     pub(super) page_size_names: OnceLock<&'static [&'static str]>,
-    /// Listings that were refused for what they call it, or too large beside others.
-    pub(super) page_sizes_refused: AtomicUsize,
     pub(super) nobody: Nobody,
 }
 
@@ -114,10 +110,10 @@ impl<T: Transport> Client<T> {
         Self {
             caller: Caller::new(transport, Patience { timeout, max_attempts, pause_on_429 }, pacer.into(), stop, seed),
             settings,
+            asked: Mutex::default(),
             calls: Mutex::default(),
             observed: Arc::default(),
             page_size_names: OnceLock::new(),
-            page_sizes_refused: AtomicUsize::new(0),
             nobody: Nobody::new(seed),
         }
     }
@@ -139,11 +135,9 @@ impl<T: Transport> Client<T> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How often a listing was refused for what it calls a page's size, or a page was too large beside others: each client finds
-    /// that out anew.
-    #[must_use]
-    pub fn page_sizes_refused(&self) -> usize {
-        self.page_sizes_refused.load(Ordering::Relaxed)
+    /// The same, each call counted once, however many attempts it took.
+    pub(super) fn asked(&self) -> BTreeMap<Endpoint, usize> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Makes one call as often as these attempts allow; `read` checks the answer, which comes with the number of attempts that
@@ -186,6 +180,7 @@ impl<T: Transport> Client<T> {
 
 impl<'a, T> Counted<'a, T> {
     fn new(client: &'a Client<T>, request: &'a Request<'a>) -> Self {
+        count(&client.asked, request.endpoint);
         Self { client, request, heard: Mutex::default() }
     }
 
@@ -226,8 +221,7 @@ impl<T> Call for Counted<'_, T> {
     }
 
     fn began(&self, waited: Duration, rate: f64) {
-        let mut calls = self.client.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        *calls.entry(self.request.endpoint).or_insert(0) += 1;
+        count(&self.client.calls, self.request.endpoint);
         self.client.observed.passed(waited, rate);
     }
 
@@ -238,4 +232,8 @@ impl<T> Call for Counted<'_, T> {
     fn throttled(&self) {
         self.client.observed.throttled();
     }
+}
+
+fn count(calls: &Mutex<BTreeMap<Endpoint, usize>>, endpoint: Endpoint) {
+    *calls.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint).or_insert(0) += 1;
 }

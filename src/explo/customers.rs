@@ -1,6 +1,9 @@
 //! Reading and writing customers: what each call asks, and what its answer must be.
 
-use std::{collections::BTreeSet, iter, slice, sync::atomic::Ordering};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    iter, slice,
+};
 
 use super::{
     Children, Created, Error, Look, PageProgress, Reader, Refusal, Shown, Unusable, Writer,
@@ -65,7 +68,6 @@ impl<T: Transport> Client<T> {
             if !is_rejected_with(&page, &[400]) {
                 break;
             }
-            self.page_sizes_refused.fetch_add(1, Ordering::Relaxed);
             let again = self.page_of_v2(parent, (1, most), others, read).await;
             if !is_rejected_with(&again, &[400]) {
                 (names, page) = (others, again);
@@ -141,6 +143,10 @@ fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {
 }
 
 impl<T: Transport> Reader for Client<T> {
+    fn asked(&self) -> BTreeMap<Endpoint, usize> {
+        self.asked()
+    }
+
     async fn list(
         &self,
         observe: &mut dyn FnMut(Shown<'_, '_>),

@@ -6,7 +6,7 @@
 
 use std::{
     borrow::Cow,
-    sync::{Mutex, PoisonError, atomic::Ordering},
+    sync::{Mutex, PoisonError},
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
     wire::ListingVersion,
 };
 use crate::{
-    http::{Distinct, LARGEST_ANSWER, PageError, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
+    http::{Distinct, LARGEST_ANSWER, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
     model::{Customer, Gap, Partial},
 };
 
@@ -27,8 +27,6 @@ pub struct Listing {
     pub passes: usize,
     /// Pages read, over all passes.
     pub pages: usize,
-    /// Pages read of the children of single customers.
-    pub pages_of_children: usize,
 }
 
 /// The tokens of all that were listed, by hashes.
@@ -42,8 +40,6 @@ pub struct Children {
     pub provided_ids: Vec<String>,
     /// How many have one that can't be read.
     pub unreadable: usize,
-    /// Pages read.
-    pub pages: usize,
 }
 
 /// The pages of all customers, or of those below one.
@@ -70,14 +66,14 @@ pub(super) async fn list(
     if rules.version == ListingVersion::V1 {
         customers.number(1, LARGEST_ANSWER).await?;
         progress(1, 1);
-        return Ok((Listing { passes: 1, pages: 1, pages_of_children: 0 }, customers.tokens()));
+        return Ok((Listing { passes: 1, pages: 1 }, customers.tokens()));
     }
     // What total_count means is documented.
     let by_total = Walk::ByTotal { side_by_side: rules.side_by_side, is_doubted: false };
     let walk = if rules.trust_total { by_total } else { Walk::ToEmptyPage };
     let rules = PassRules { walk, trust_total: rules.trust_total };
     let Passes { passes, pages } = read_all(&customers, rules, progress).await?;
-    Ok((Listing { passes, pages, pages_of_children: 0 }, customers.tokens()))
+    Ok((Listing { passes, pages }, customers.tokens()))
 }
 
 /// The children of one customer, page after page.
@@ -104,7 +100,7 @@ pub(super) async fn children(
         }
     }
     drop(customers);
-    Ok(Children { provided_ids, unreadable, pages: seen.len() })
+    Ok(Children { provided_ids, unreadable })
 }
 
 /// The first page alone.
@@ -173,11 +169,7 @@ impl<T: Transport> Pages for Customers<'_, '_, T> {
     type Error = Error;
 
     async fn page(&self, position: &Position) -> Result<Seen, Error> {
-        let page = self.number(position.number, position.most).await;
-        if position.most < LARGEST_ANSWER && page.as_ref().is_err_and(PageError::is_too_large) {
-            self.client.page_sizes_refused.fetch_add(1, Ordering::Relaxed);
-        }
-        page
+        self.number(position.number, position.most).await
     }
 
     fn distinct(&self) -> usize {

@@ -17,7 +17,7 @@ mod rename;
 mod tags;
 pub mod wire;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::http::{
     Answer, Attempts, Fault, Incoming, Outgoing, Pacer, PageProgress, Stop, Transport, Unusable, retry_after,
@@ -37,6 +37,9 @@ pub use wire::ListingVersion;
 /// Reads customers; changes nothing.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Reader {
+    /// The calls so far by endpoint, each counted once however many attempts it took.
+    fn asked(&self) -> BTreeMap<Endpoint, usize>;
+
     /// Shows every customer once, a few at a time, and proves that they are all, or fails. With their tokens.
     async fn list(
         &self,

@@ -69,8 +69,6 @@ pub struct Plan {
     pub gone: BTreeSet<String>,
     /// Ids whose remembered token another customer has by now: forgotten at once.
     pub moved: BTreeSet<String>,
-    /// Customers looked at one by one, to see whether the listing tells the truth.
-    pub looks: usize,
     /// Customers listed.
     pub customers: usize,
     /// Customers listed that have a tenant, be it an invalid one.

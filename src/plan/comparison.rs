@@ -78,7 +78,6 @@ pub struct Comparison<'f> {
     recognised: usize,
     /// Hashes of tokens that are not remembered under their customers' ids.
     strange: HashSet<u64>,
-    looks: usize,
     orphans: Vec<String>,
     access_groups: BTreeSet<String>,
     tags: Tags,
@@ -128,7 +127,6 @@ impl<'f> Comparison<'f> {
             tokens: findings.tokens().count(),
             recognised: 0,
             strange: HashSet::new(),
-            looks: 0,
             orphans: Vec::new(),
             access_groups: BTreeSet::new(),
             tags: Tags::default(),
@@ -214,7 +212,6 @@ impl<'f> Comparison<'f> {
 
     /// Takes the look at the customer that was [`doubtful`](Self::doubtful): what it really holds, where that can be had.
     pub fn look(&mut self, provided_id: &str, customer: Option<&Customer<'_>>) {
-        self.looks += 1;
         let Some(row) = self.doubtful.due().find(|row| self.index.listed_id(*row) == provided_id) else { return };
         let (tenant, findings) = (self.index.tenant(row), self.findings);
         let held = customer.map(|customer| compare(&tenant, customer, self.rules));
@@ -277,7 +274,6 @@ impl<'f> Comparison<'f> {
             lacking,
             gone,
             moved,
-            looks: self.looks,
             customers: self.customers,
             with_tenant: self.with_tenant,
             access_groups: self.access_groups,

@@ -76,14 +76,6 @@ impl Entry {
         Self { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: false }
     }
 
-    /// The same, and the customer under the id is not ours.
-    #[must_use]
-    pub fn without_token(mut self) -> Self {
-        self.token = Token::Gone;
-        self.remembered.token = None;
-        self
-    }
-
     /// What was to be remembered before, and this since.
     #[must_use]
     pub fn after(mut self, before: Self) -> Self {

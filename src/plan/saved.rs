@@ -116,7 +116,6 @@ impl SavedPlan {
             lacking: BTreeMap::new(),
             gone: BTreeSet::new(),
             moved: BTreeSet::new(),
-            looks: 0,
             customers: self.bases.0,
             with_tenant: self.bases.1,
             access_groups: self.access_groups,

@@ -26,8 +26,6 @@ const NAMED: usize = 5;
 pub struct Tags {
     /// Those that customers have.
     seen: HashSet<String>,
-    /// How often Explo was asked which there are: once at the most.
-    pub looks: usize,
     /// To be made before the changes that carry them.
     pub to_make: BTreeSet<String>,
     /// Tenants that are invalid for want of these tags, by id.
@@ -89,7 +87,6 @@ impl Plan {
     /// Takes the answer to the question which tags there are; `None` where Explo does not tell.
     #[must_use]
     pub fn with_tags(mut self, existing: Option<&BTreeSet<String>>) -> Self {
-        self.tags.looks += 1;
         let mut missing = self.doubtful_tags();
         match existing {
             Some(existing) => missing.retain(|tag| !existing.contains(tag)),

@@ -1,10 +1,6 @@
 //! A plan that was made before: each record is compared again, and what moved since is left alone.
 
-use std::{
-    borrow::Cow,
-    collections::HashSet,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{borrow::Cow, collections::HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -20,15 +16,12 @@ use crate::{
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
     pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
-        let (mut listing, mut placed) = (Listing::default(), Placed::default());
+        let mut placed = Placed::default();
         let parents = plan.parents_of_moves();
-        self.list_below(&parents, &mut listing, |parent, children| placed.take(&plan.index, parent, children)).await?;
-        let is_refused = AtomicBool::new(false);
-        let is_unmoved = |change| self.is_unmoved(&plan, change, &placed, &is_refused);
+        self.list_below(&parents, |parent, children| placed.take(&plan.index, parent, children)).await?;
+        let is_unmoved = |change| self.is_unmoved(&plan, change, &placed);
         let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
-        // A rename looks at both ids, and what a refusal means is asked for once.
-        plan.looks = unmoved.len() + plan.renames().count() + usize::from(is_refused.into_inner());
         // Without its rename an update would be another customer's.
         let renames_that_moved: HashSet<_> =
             plan.renames().zip(&unmoved).filter(|(_, is_unmoved)| !**is_unmoved).map(|(row, _)| row).collect();
@@ -42,28 +35,17 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
         let plan = self.check_tags(plan).await?;
         // Whoever names a change wants it now.
-        let due = Self { retry_failed: true, ..*self }.due(&plan);
+        let (due, asked) = (Self { retry_failed: true, ..*self }.due(&plan), self.reader.asked());
         let applied = Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await);
-        Ok(Run { plan, due, listing, skipped, held: Vec::new(), applied })
+        Ok(Run { plan, due, listing: Listing::default(), asked, skipped, held: Vec::new(), applied })
     }
 
     /// What can't be seen may have moved.
-    async fn is_unmoved(
-        &self,
-        plan: &Plan,
-        change: &Change,
-        placed: &Placed,
-        is_refused: &AtomicBool,
-    ) -> Result<bool, Error> {
-        let look = async |provided_id: &str| {
-            let look = self.proven(provided_id).await?;
-            is_refused.fetch_or(matches!(look, None | Some(Look::Refused(_))), Ordering::Relaxed);
-            Ok::<_, Error>(look)
-        };
+    async fn is_unmoved(&self, plan: &Plan, change: &Change, placed: &Placed) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
         let renames = matches!(change, Change::Rename(_));
-        let is_free = !renames || look(&tenant.provided_id).await?.is_none();
-        let current = look(&plan.listed_id(change)).await?;
+        let is_free = !renames || self.proven(&tenant.provided_id).await?.is_none();
+        let current = self.proven(&plan.listed_id(change)).await?;
         Ok(match (change, current) {
             _ if !is_free => false,
             (Change::Create(_), current) => current.is_none(),

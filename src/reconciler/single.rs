@@ -39,7 +39,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let eager = Self { retry_failed: true, ..*self };
         let (comparison, _) = eager.look_up(provided_ids, Refusals::Absence).await?;
         let plan = self.check_tags(comparison.finish()).await?;
-        let due = eager.due(&plan);
+        let (due, asked) = (eager.due(&plan), self.reader.asked());
         let applied = match writer {
             None => None,
             Some(writer) => {
@@ -47,7 +47,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await)
             }
         };
-        Ok(Run { plan, due, listing: Listing::default(), skipped: Vec::new(), held: Vec::new(), applied })
+        Ok(Run { plan, due, listing: Listing::default(), asked, skipped: Vec::new(), held: Vec::new(), applied })
     }
 
     /// Both sides of one id.
@@ -91,7 +91,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         if let Look::Refused(_) = look {
             return Ok(None);
         }
-        let (Some(children), _) = self.children(parent).await? else { return Ok(None) };
+        let Some(children) = self.children(parent).await? else { return Ok(None) };
         comparison.place(parent, Some(&children));
         Ok(Some(children.iter().any(|child| child == provided_id)))
     }

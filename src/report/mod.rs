@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     applier::Outcome,
-    explo::{self, Endpoint, Listing},
+    explo::{self, Endpoint},
     plan::{Change, Class, Unsettled},
     reconciler::{self, Run},
 };
@@ -39,8 +39,6 @@ pub struct Report {
     pub requests_per_minute: u32,
     /// Every attempt, by endpoint.
     pub calls_made: BTreeMap<Endpoint, usize>,
-    /// Listings among them that were refused for what they call a page's size: no failure, and each run makes them.
-    pub page_sizes_refused: usize,
     /// What happened.
     pub run: Run,
     /// Why not all of it is in the ledger, where that is so.
@@ -161,20 +159,21 @@ impl Report {
         outcomes
     }
 
-    /// The calls that what is due needs, by endpoint; of listings and of looks, those made.
+    /// The calls that came to the plan, and those that what is due needs, by endpoint.
     #[must_use]
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
-        let Run { plan, due, .. } = &self.run;
+        let Run { plan, due, asked, .. } = &self.run;
+        let asked = |endpoint: Endpoint| asked.get(&endpoint).copied().unwrap_or(0);
         let updates = || due.changes(plan).filter_map(Change::as_update);
         let moved_again = updates().filter(|update| plan.moved_again.contains(&update.row)).count();
         let carrying = updates().filter(|update| plan.carries(update)).count();
         let creates = due.changes(plan).filter(|change| Self::is_create(change)).count();
         BTreeMap::from([
-            (Endpoint::Customers, self.listings() + moved_again),
+            (Endpoint::Customers, asked(Endpoint::Customers) + moved_again),
             (Endpoint::CreateCustomer, creates),
             (Endpoint::UpdateCustomer, due.count() - creates),
-            (Endpoint::GetCustomer, plan.looks + carrying),
-            (Endpoint::GroupTags, plan.tags.looks),
+            (Endpoint::GetCustomer, asked(Endpoint::GetCustomer) + carrying),
+            (Endpoint::GroupTags, asked(Endpoint::GroupTags)),
             (Endpoint::CreateGroupTag, plan.tags_to_make(due).len()),
         ])
     }
@@ -182,9 +181,7 @@ impl Report {
     /// How long the planned changes take at the configured rate, in seconds.
     #[must_use]
     pub fn estimated_seconds(&self) -> u64 {
-        let plan = &self.run.plan;
-        let made = self.listings() + plan.looks + plan.tags.looks;
-        let calls = self.calls_planned().into_values().sum::<usize>() - made;
+        let calls = self.calls_planned().into_values().sum::<usize>() - self.run.asked.values().sum::<usize>();
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }
 
@@ -228,12 +225,6 @@ impl Report {
             Some(error) => Some(error.to_string()),
             None => unrecorded,
         }
-    }
-
-    /// The listings that came before the changes.
-    fn listings(&self) -> usize {
-        let Listing { pages, pages_of_children, .. } = self.run.listing;
-        pages + pages_of_children + self.page_sizes_refused
     }
 
     /// Why the applier ended before the end.

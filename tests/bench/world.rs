@@ -75,11 +75,11 @@ pub fn report(n: usize) -> Report {
         base_url: "https://api.example/".to_owned(),
         requests_per_minute: 120,
         calls_made: BTreeMap::new(),
-        page_sizes_refused: 0,
         run: Run {
             due: plan.due(&Findings::default(), 0, false, usize::MAX),
             plan,
             listing: Listing::default(),
+            asked: BTreeMap::new(),
             skipped: Vec::new(),
             held: Vec::new(),
             applied: None,

@@ -293,26 +293,6 @@ async fn a_hidden_customer_is_asked_for_once_a_day_and_changed_where_it_differs(
 }
 
 #[tokio::test]
-async fn the_token_of_another_groups_customer_that_one_look_took_goes_with_the_next_run() {
-    let database = tenants(4).await;
-    let mut store =
-        Store::new((0..4).map(|number| held(number, "Ann", if number == 0 { "Staging" } else { "Production" })));
-    store.hide_group("Staging");
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
-    let program = with_ledger(&database, &sandbox);
-    assert_eq!(program.sync(&["--only", "t00"]).await.0, 0);
-    for look_again in [false, true] {
-        if look_again {
-            assert_eq!(program.sync(&["--only", "t00"]).await.0, 3);
-        }
-        let (code, report) = program.sync(&["--retry-failed"]).await;
-        assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(1)), "{report}");
-        let tokens = tokens(&database).await;
-        assert!(tokens.iter().all(|(id, token)| token.is_some() == (id != "t00")), "{tokens:?}");
-    }
-}
-
-#[tokio::test]
 async fn a_hidden_customer_whose_id_another_teams_has_by_now_is_not_mistaken_for_it() {
     let (database, sandbox, program) = with_a_hidden_one().await;
     sandbox.change(|store| {

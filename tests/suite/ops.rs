@@ -103,7 +103,6 @@ impl Sides {
             base_url: self.url.clone(),
             requests_per_minute: 6_000_000,
             calls_made: client.calls(),
-            page_sizes_refused: client.page_sizes_refused(),
             run,
             unrecorded: None,
         })

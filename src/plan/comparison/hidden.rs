@@ -44,14 +44,8 @@ impl Comparison<'_> {
         due.into_iter().take(most).map(|(_, provided_id)| provided_id).collect()
     }
 
-    /// One more customer was looked at.
-    pub fn looked(&mut self) {
-        self.looks += 1;
-    }
-
     /// Takes the answer for one of the [`unasked`](Self::unasked).
     pub fn asked(&mut self, provided_id: &str, found: &Found<'_>) {
-        self.looks += 1;
         let Some(row) = self.index.row(provided_id) else { return };
         self.asked_at.insert(provided_id.to_owned(), self.now);
         let is_changed = match found {

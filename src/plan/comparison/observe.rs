@@ -91,7 +91,6 @@ impl Comparison<'_> {
     /// Takes what a look at one tenant's customer showed, in place of a listing; `None` where there is none. Without a listing,
     /// what is remembered is the only evidence that the customer is the tenant's.
     pub fn observe_alone(&mut self, customer: Option<&Customer<'_>>) {
-        self.looks += 1;
         self.extent = Extent::Some;
         let Some(customer) = customer else { return };
         let provided_id = customer.provided_id.as_deref().unwrap_or_default();

@@ -181,7 +181,6 @@ impl World {
             base_url: "http://explo.test/".to_owned(),
             requests_per_minute: self.scenario.requests_per_minute,
             calls_made: client.calls(),
-            page_sizes_refused: client.page_sizes_refused(),
             run,
             unrecorded: None,
         }
