@@ -149,7 +149,7 @@ impl Metrics {
         let (counts, outcomes) = (report.counts(), report.outcomes());
         let known = [
             (&self.tenants, report.run.plan.index.rows()),
-            (&self.customers, report.run.plan.customers),
+            (&self.customers, report.run.plan.population.customers),
             (&self.unsettled, counts.unsettled + outcomes.unsettled),
             (&self.invalid, counts.invalid),
             (&self.orphans, counts.orphan),

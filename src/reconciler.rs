@@ -5,10 +5,7 @@
 mod resume;
 mod single;
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
-};
+use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -17,7 +14,10 @@ use crate::{
     explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
     ledger,
     model::told_id,
-    plan::{Allowances, Comparison, Due, Entry, Findings, Fingerprints, Found, Guard, Held, Index, Plan, Rules, Token},
+    plan::{
+        Allowances, Answer, Census, Due, Entry, Extent, Findings, Fingerprints, Found, Guard, Held, Index, Inquiry,
+        Plan, Question, Rules, Token,
+    },
     progress::Progress,
     source::{self, Source},
 };
@@ -102,11 +102,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
-        let (comparison, listing, tokens) = self.compare(tenants, progress).await?;
-        let comparison = self.ask_hidden(comparison).await?;
-        let comparison = self.place(comparison, writer.map(|_| self.record)).await?;
-        let comparison = self.verify(comparison).await?;
-        let mut plan = self.check_tags(comparison.finish()).await?;
+        let (census, listing, tokens) = self.list(tenants, progress).await?;
+        let mut draft = census.close();
+        self.answer(&mut draft, writer.map(|_| self.record)).await?;
+        let mut plan = draft.finish();
+        self.answer(&mut plan, None).await?;
         let asked = self.reader.asked();
         let held = self.guard.held(&plan, self.allowances);
         if !held.is_empty() {
@@ -138,18 +138,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
     }
 
-    async fn compare(
-        &self,
-        tenants: Index,
-        progress: &dyn Progress,
-    ) -> Result<(Comparison<'_>, Listing, Tokens), Error> {
-        let mut comparison = self.comparison(tenants);
+    /// Every customer, compared with the tenants.
+    async fn list(&self, tenants: Index, progress: &dyn Progress) -> Result<(Census<'_>, Listing, Tokens), Error> {
+        let mut census = self.census(tenants, Extent::All);
         let mut partials = 0;
         let mut observe = |shown: Shown<'_, '_>| match shown {
-            Shown::Customers(customers) => comparison.observe(customers),
+            Shown::Customers(customers) => census.observe(customers),
             Shown::Partial(partial, _) => {
                 partials += 1;
-                comparison.observe_partial(&partial);
+                census.observe_partial(&partial);
             }
         };
         let (listing, tokens) = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
@@ -157,63 +154,55 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         if partials > 0 {
             tracing::warn!(customers = partials, "some customers' records can't be read, or are too large for that");
         }
-        match comparison.strangers() {
-            Some(remembered) => Err(Error::Strangers { customers: comparison.customers(), remembered }),
-            None => Ok((comparison, listing, tokens)),
+        match census.strangers() {
+            Some(remembered) => Err(Error::Strangers { customers: census.customers(), remembered }),
+            None => Ok((census, listing, tokens)),
         }
     }
 
-    fn comparison(&self, tenants: Index) -> Comparison<'_> {
-        Comparison::new(tenants, self.rules, self.findings).at(self.now, self.retry_failed)
+    fn census(&self, tenants: Index, extent: Extent) -> Census<'_> {
+        Census::new(tenants, self.rules, self.findings, extent).at(self.now, self.retry_failed)
     }
 
-    /// Asks for customers that no listing shows, those that were not asked for longest.
-    async fn ask_hidden<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
-        let unasked = comparison.unasked();
-        let asked = unasked.iter().map(|id| async move { Ok::<_, Error>((id, self.proven(id).await)) });
-        let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
-        while let Some((provided_id, answer)) = answers.try_next().await? {
-            match answer {
-                Ok(Some(Look::Found(customer))) => comparison.asked(provided_id, &Found::Customer(&customer)),
-                Ok(None) => comparison.asked(provided_id, &Found::Nobody),
-                Ok(Some(Look::Unreadable(_) | Look::Refused(_))) => comparison.asked(provided_id, &Found::Nothing),
-                Err(Error::Explo(error)) if !error.ends_run() => comparison.asked(provided_id, &Found::Nothing),
-                Err(error) => return Err(error),
+    /// Asks until there is no question left. What follows is remembered at once: there may be more questions than calls in
+    /// the time of a run.
+    async fn answer(&self, inquiry: &mut impl Inquiry, record: Option<&dyn Fn(Entry)>) -> Result<(), Error> {
+        while let Some(questions) = inquiry.questions() {
+            let asked = questions.into_iter().map(|question| self.ask(question));
+            let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
+            while let Some(answer) = answers.try_next().await? {
+                let entries = inquiry.answer(answer);
+                if let Some(record) = record {
+                    entries.into_iter().for_each(record);
+                }
             }
-        }
-        Ok(comparison)
-    }
-
-    /// Finds out under whom customers are: no record of a customer names its parent. What is found out is remembered at
-    /// once, for there may be more parents than calls in the time of a run.
-    async fn place<'f>(
-        &self,
-        mut comparison: Comparison<'f>,
-        record: Option<&dyn Fn(Entry)>,
-    ) -> Result<Comparison<'f>, Error> {
-        let parents = comparison.parents();
-        let take = |parent: &str, children: Option<&[String]>| {
-            comparison.place(parent, children);
-            if let Some(record) = record {
-                comparison.entries_below(parent).into_iter().for_each(record);
-            }
-        };
-        self.list_below(&parents, take).await?;
-        Ok(comparison)
-    }
-
-    /// Lists the children of these customers.
-    async fn list_below(
-        &self,
-        parents: &BTreeSet<String>,
-        mut take: impl FnMut(&str, Option<&[String]>),
-    ) -> Result<(), Error> {
-        let asked = parents.iter().map(|parent| async move { Ok::<_, Error>((parent, self.children(parent).await?)) });
-        let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
-        while let Some((parent, children)) = answers.try_next().await? {
-            take(parent, children.as_deref());
         }
         Ok(())
+    }
+
+    async fn ask(&self, question: Question) -> Result<Answer, Error> {
+        Ok(match question {
+            Question::Customer(provided_id) => {
+                let found = self.find(&provided_id).await?;
+                Answer::Customer(provided_id, found)
+            }
+            Question::Children(parent) => {
+                let children = self.children(&parent).await?;
+                Answer::Children(parent, children)
+            }
+            Question::Tags => Answer::Tags(self.reader.tags().await?),
+        })
+    }
+
+    /// One customer; a failure that does not end the run is no answer.
+    async fn find(&self, provided_id: &str) -> Result<Found, Error> {
+        match self.proven(provided_id).await {
+            Ok(Some(Look::Found(customer))) => Ok(Found::Customer(customer)),
+            Ok(Some(Look::Unreadable(_) | Look::Refused(_))) => Ok(Found::Nothing),
+            Ok(None) => Ok(Found::Nobody),
+            Err(Error::Explo(error)) if !error.ends_run() => Ok(Found::Nothing),
+            Err(error) => Err(error),
+        }
     }
 
     /// The children of one customer; `None` where Explo does not tell them.
@@ -226,42 +215,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             }
             Err(error) => return Err(error.into()),
         };
-        let is_own_child = provided_ids.iter().any(|child| child == parent);
-        if is_own_child || unreadable > 0 {
-            let reason = if is_own_child {
-                "it is listed among its own children, so their parents are not compared"
-            } else {
-                "not every child's record can be read, so their parents are not compared"
-            };
-            tracing::warn!(tenant.id = &*told_id(parent), "{reason}");
-            return Ok(None);
-        }
-        Ok(Some(provided_ids))
-    }
-
-    /// Looks at customers whose differences may be the listing's alone.
-    async fn verify<'f>(&self, mut comparison: Comparison<'f>) -> Result<Comparison<'f>, Error> {
-        while let Some(provided_id) = comparison.doubtful().map(Cow::into_owned) {
-            let customer = match self.reader.customer(&provided_id).await {
-                Ok(look) => look.found(),
-                // Another one may answer.
-                Err(error) if !error.ends_run() => None,
-                Err(error) => return Err(error.into()),
-            };
-            comparison.look(&provided_id, customer.as_ref());
-        }
-        Ok(comparison)
-    }
-
-    /// Asks which tags there are, if changes carry some that no customer was seen to have.
-    async fn check_tags(&self, mut plan: Plan) -> Result<Plan, Error> {
-        if plan.doubtful_tags().is_empty() {
-            // A saved plan may have lost the changes that carried them.
-            plan.tags.to_make.clear();
-            return Ok(plan);
-        }
-        let existing = self.reader.tags().await?;
-        Ok(plan.with_tags(existing.as_ref()))
+        let reason = if provided_ids.iter().any(|child| child == parent) {
+            "it is listed among its own children, so their parents are not compared"
+        } else if unreadable > 0 {
+            "not every child's record can be read, so their parents are not compared"
+        } else {
+            return Ok(Some(provided_ids));
+        };
+        tracing::warn!(tenant.id = &*told_id(parent), "{reason}");
+        Ok(None)
     }
 
     /// A look at one customer; `None` where nobody has the id.

@@ -238,14 +238,14 @@ fn log_end(report: &Report) {
     let outcomes = report.outcomes();
     tracing::info!(
         tenants = plan.index.rows(),
-        customers = plan.customers,
+        customers = plan.population.customers,
         planned = plan.changes.len(),
         applied = outcomes.applied,
         failed = outcomes.failed,
         unsettled = outcomes.unsettled,
         deferred = outcomes.deferred,
         invalid = plan.index.count_of_invalid(),
-        orphans = plan.orphans.len(),
+        orphans = plan.population.orphans.len(),
         held = !report.run.held.is_empty(),
         calls = report.calls_made.values().sum::<usize>(),
         "run ended"

@@ -117,7 +117,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     /// token or a lost answer of ours. That an answer was lost does not tell whether the call was applied: the customer must be
     /// in the group of others that this run made or, where that can't be told, hold what was sent.
     fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<&'static str> {
-        let (groups, group) = (&self.plan.access_groups, customer.access_group.as_deref().unwrap_or_default());
+        let (groups, group) =
+            (&self.plan.population.access_groups, customer.access_group.as_deref().unwrap_or_default());
         if !groups.is_empty() {
             return (!groups.contains(group)).then_some(OUTSIDE);
         }

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, Listed, RowNumber, Rule, Rules, Tags, Unsettled, compare, needs_current};
+use super::{Difference, Index, News, Population, RowNumber, Rule, Rules, Tags, Unsettled, compare, needs_current};
 use crate::model::{Customer, Field, Invalid, json};
 
 /// One change of one customer.
@@ -35,10 +35,8 @@ pub struct Plan {
     pub index: Index,
     /// In the order of carrying out: renames, creates, updates; parents before children, else by id. A tenant that is renamed may be updated too.
     pub changes: Vec<Change>,
-    /// The ids of customers without a tenant, sorted; left alone.
-    pub orphans: Vec<String>,
-    /// The ids of customers whose records can't be read, sorted, `None` for an id that can't be read either; left alone.
-    pub unreadable: Vec<Option<String>>,
+    /// Who there is beside the tenants' customers.
+    pub population: Population,
     /// The tenants that can't be planned, sorted by id.
     pub invalid: Vec<Invalid>,
     /// Customers that hold what is wanted.
@@ -49,32 +47,14 @@ pub struct Plan {
     pub unsettled_customers: usize,
     /// Tenants whose customer exists though no listing shows it: counted as unchanged.
     pub hidden: Vec<RowNumber>,
-    /// The ids of hidden customers that were asked for, and when, in seconds since 1970.
-    pub asked_at: BTreeMap<String, u64>,
     /// What is sent although it did not settle before, to see whether it does by now.
     pub checks: BTreeMap<RowNumber, BTreeSet<(Field, Rule)>>,
     /// Tenants whose customer an earlier run moved, and that is not there: looked after once it is moved again.
     pub moved_again: BTreeSet<RowNumber>,
     /// The hashes of the listed tokens of customers that get another id.
     pub renamed_tokens: BTreeMap<RowNumber, u64>,
-    /// The parents of customers, where they are another than is remembered; nothing for one that is not the wanted one.
-    pub parents: BTreeMap<String, String>,
-    /// The customers whose children were listed, and when, in seconds since 1970.
-    pub children_listed_at: BTreeMap<String, u64>,
-    /// Customers of which the listing showed something to remember, by id.
-    pub listed: Vec<Listed>,
-    /// Ids whose remembered token the listing lacks, and since when listings do, in seconds since 1970.
-    pub lacking: BTreeMap<String, u64>,
-    /// Those of them that are lacking for so long that they are forgotten.
-    pub gone: BTreeSet<String>,
-    /// Ids whose remembered token another customer has by now: forgotten at once.
-    pub moved: BTreeSet<String>,
-    /// Customers listed.
-    pub customers: usize,
-    /// Customers listed that have a tenant, be it an invalid one.
-    pub with_tenant: usize,
-    /// The data visibility groups of the customers listed; the empty one stands for none.
-    pub access_groups: BTreeSet<String>,
+    /// What is to be remembered of the listing.
+    pub news: News,
     /// What is known of the tags that changes carry.
     pub tags: Tags,
     /// How fields were compared.
@@ -218,7 +198,7 @@ impl Plan {
     #[must_use]
     pub fn creates_of_lacking(&self) -> usize {
         let is_created = |id: &&String| self.index.row(id).is_some_and(|row| self.index.is_unlisted(row));
-        self.lacking.keys().filter(is_created).count()
+        self.news.lacking.keys().filter(is_created).count()
     }
 
     /// How many updates touch each field.

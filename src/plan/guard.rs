@@ -60,7 +60,7 @@ impl Class {
             Self::Update => plan.updates().count(),
             Self::Rename => plan.renames().count(),
             Self::Mapping => plan.updates().filter(|update| update.fields().contains(&Field::Mapping)).count(),
-            Self::Orphan => plan.orphans.len(),
+            Self::Orphan => plan.population.orphans.len(),
         }
     }
 }
@@ -145,10 +145,12 @@ impl Guard {
     pub fn limit(&self, class: Class, plan: &Plan, allowances: &Allowances) -> usize {
         let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
         let limit = match class {
-            Class::Create => self.create_floor.max(share(self.percent, plan.customers)),
-            Class::Update => self.floor.max(share(self.percent, plan.with_tenant)),
-            Class::Rename | Class::Mapping => self.floor.min(LOW_FLOOR).max(share(self.percent, plan.with_tenant)),
-            Class::Orphan => share(self.max_orphan_percent, plan.customers),
+            Class::Create => self.create_floor.max(share(self.percent, plan.population.customers)),
+            Class::Update => self.floor.max(share(self.percent, plan.population.with_tenant)),
+            Class::Rename | Class::Mapping => {
+                self.floor.min(LOW_FLOOR).max(share(self.percent, plan.population.with_tenant))
+            }
+            Class::Orphan => share(self.max_orphan_percent, plan.population.customers),
         };
         limit.max(allowances.0.get(&class).copied().unwrap_or(0))
     }

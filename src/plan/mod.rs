@@ -5,13 +5,15 @@
 //! ```text
 //! tenants → Index ← Customer, page by page
 //!             │
-//!         Comparison → Plan → Guard: held or not
+//!          Census → Draft ⇄ Questions → Plan → Guard: held or not
 //! ```
 
+mod census;
 mod change;
 mod compare;
-mod comparison;
+mod compared;
 mod doubt;
+mod draft;
 mod due;
 mod entry;
 mod explanation;
@@ -22,8 +24,11 @@ mod guard;
 mod hierarchy;
 mod index;
 mod measure;
+mod news;
 mod order;
+mod population;
 pub mod predict;
+mod question;
 mod remember;
 mod remembered;
 mod rename;
@@ -33,11 +38,13 @@ mod settle;
 mod tags;
 mod written;
 
+pub use census::Census;
 pub use change::{Change, Plan, Update};
 pub use compare::{
     Difference, EmailRule, KeyStyle, Rules, TagRule, compare, managed_differences, needs_current, sides, wanted,
 };
-pub use comparison::{Comparison, Found};
+pub use compared::Extent;
+pub use draft::Draft;
 pub use due::Due;
 pub use entry::{Acknowledged, Entry, Listed, Token};
 pub use explanation::{Explanation, Unseen};
@@ -48,6 +55,9 @@ pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use index::{Index, Probe};
 pub use measure::measure;
+pub use news::News;
+pub use population::Population;
+pub use question::{Answer, Found, Inquiry, Question};
 pub use remembered::{
     FieldFindings, Finding, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
 };

@@ -5,31 +5,31 @@ use std::{borrow::Cow, collections::BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Acknowledged, Change, Entry, Failure, Findings, Listed, Plan, Remembered, RowNumber, Shown, TOO_LARGE, Token,
-    Unsettled, lasting_fingerprint,
+    Acknowledged, Change, Entry, Failure, Findings, Plan, Remembered, RowNumber, Shown, TOO_LARGE, Token, Unsettled,
+    lasting_fingerprint,
 };
 use crate::model::Field;
 
 impl Plan {
     /// The guard holds the plan: it may be the listing that is wrong, and no token goes but those that are another's.
     pub fn hold(&mut self) {
-        self.gone.clear();
+        self.news.gone.clear();
     }
 
     /// What is to be remembered before anything is written: what the listing showed and, unless the guard holds, what was
     /// found out about earlier writes.
     #[must_use]
     pub fn entries(&self, findings: &Findings, is_held: bool) -> Vec<Entry> {
-        let listed = self.listed.iter().map(|listed| &listed.provided_id);
+        let listed = self.news.listed.iter().map(|listed| &listed.provided_id);
         let mut shown: BTreeSet<_> =
-            listed.chain(&self.gone).chain(&self.moved).map(|id| Cow::Borrowed(id.as_str())).collect();
+            listed.chain(&self.news.gone).chain(&self.news.moved).map(|id| Cow::Borrowed(id.as_str())).collect();
         let remembered = |provided_id: &str| {
             if is_held { self.as_listed(findings, provided_id) } else { self.known(findings, provided_id) }
         };
         let mut entries: Vec<_> =
             shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
-        let placed = self.parents.keys().chain(self.children_listed_at.keys());
-        let looked_for = self.lacking.keys().chain(self.asked_at.keys());
+        let placed = self.news.parents.keys().chain(self.news.children_listed_at.keys());
+        let looked_for = self.news.lacking.keys().chain(self.news.asked_at.keys());
         let met = placed.chain(looked_for).map(|id| Cow::Borrowed(id.as_str()));
         // What is renamed has no row of its own yet.
         let unsettled = self.unsettled.iter().filter(|(row, _)| !self.index.is_renamed(*row));
@@ -46,13 +46,13 @@ impl Plan {
 
     /// The same where single customers were looked at: nothing follows from the absence of others.
     pub fn entries_of_looks(&self, findings: &Findings) -> impl Iterator<Item = Entry> {
-        let listed = self.listed.iter().map(|listed| &*listed.provided_id);
+        let listed = self.news.listed.iter().map(|listed| &*listed.provided_id);
         listed.map(|provided_id| self.entry(provided_id, self.known(findings, provided_id)))
     }
 
     /// With the token that was shown, or none where none was.
     fn entry(&self, provided_id: &str, remembered: Remembered) -> Entry {
-        let listed = self.find_listed(provided_id);
+        let listed = self.news.listed(provided_id);
         let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
         let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
         Entry { is_synced, ..Entry::new(provided_id, token, remembered) }
@@ -207,18 +207,18 @@ impl Plan {
 
     /// What was known before this run, as far as the listing agrees.
     fn as_listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
-        if self.gone.contains(provided_id) || self.moved.contains(provided_id) {
+        if self.news.gone.contains(provided_id) || self.news.moved.contains(provided_id) {
             return Remembered::default();
         }
         let mut remembered = findings.known(provided_id);
-        remembered.customer_gone_since = self.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
-        if let Some(asked_at) = self.asked_at.get(provided_id) {
+        remembered.customer_gone_since = self.news.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
+        if let Some(asked_at) = self.news.asked_at.get(provided_id) {
             remembered.seen = Some(Shown::Hidden(*asked_at));
         }
-        remembered.parent = self.parents.get(provided_id).cloned().or(remembered.parent);
+        remembered.parent = self.news.parents.get(provided_id).cloned().or(remembered.parent);
         remembered.children_listed_at =
-            self.children_listed_at.get(provided_id).copied().or(remembered.children_listed_at);
-        if let Some(listed) = self.find_listed(provided_id) {
+            self.news.children_listed_at.get(provided_id).copied().or(remembered.children_listed_at);
+        if let Some(listed) = self.news.listed(provided_id) {
             remembered.seen = Some(Shown::Listed(listed.seen));
             remembered.customer_gone_since = None;
             remembered.token = listed.token.hash(remembered.token);
@@ -228,10 +228,5 @@ impl Plan {
             }
         }
         remembered
-    }
-
-    fn find_listed(&self, provided_id: &str) -> Option<&Listed> {
-        let found = self.listed.binary_search_by(|listed| listed.provided_id.as_str().cmp(provided_id));
-        found.ok().map(|number| &self.listed[number])
     }
 }

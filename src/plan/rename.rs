@@ -15,7 +15,8 @@
 //! row of b is gone or c is made; of a swap nothing is done where both customers are listed, and both tenants are invalid
 //! where neither is: ids go round in no order of calls that a crash could not tear.
 
-use super::{Index, RowNumber};
+use super::{Index, RowNumber, doubt::Seen, token_hash};
+use crate::model::Customer;
 
 const TAKEN: &str = "previous_provided_id is the provided_id of another row, which has the customer";
 
@@ -30,6 +31,22 @@ pub(super) enum Verdict {
     Rename,
     /// The tenant can't be planned, for this reason.
     Invalid(&'static str),
+}
+
+/// A customer that was seen under the previous id of tenants.
+#[derive(Debug)]
+pub(super) struct Former {
+    pub(super) provided_id: String,
+    /// A hash.
+    pub(super) token: u64,
+    pub(super) seen: Vec<Seen>,
+    pub(super) is_unreadable: bool,
+}
+
+impl Former {
+    pub(super) fn new(customer: &Customer<'_>, provided_id: &str, seen: Vec<Seen>, is_unreadable: bool) -> Self {
+        Self { provided_id: provided_id.to_owned(), token: token_hash(&customer.token), seen, is_unreadable }
+    }
 }
 
 /// Judges a tenant that has a previous id, after all customers were listed.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Change, Difference, Fingerprints, Index, Plan, RowNumber, Rules, Tags, Update};
+use super::{Change, Difference, Fingerprints, Index, News, Plan, Population, RowNumber, Rules, Tags, Update};
 use crate::model::{Object, Tenant, json};
 
 /// The version of the shape.
@@ -70,8 +70,8 @@ impl<'p> SavedPlan<Changes<'p>> {
             version: VERSION,
             instance: instance.to_owned(),
             rules: plan.rules,
-            bases: (plan.customers, plan.with_tenant),
-            access_groups: plan.access_groups.clone(),
+            bases: (plan.population.customers, plan.population.with_tenant),
+            access_groups: plan.population.access_groups.clone(),
             tags: plan.tags.to_make.clone(),
             changes: Changes(plan),
         }
@@ -99,26 +99,21 @@ impl SavedPlan {
             index: restored.index,
             rules: self.rules,
             now,
-            orphans: Vec::new(),
-            unreadable: Vec::new(),
+            population: Population {
+                customers: self.bases.0,
+                with_tenant: self.bases.1,
+                access_groups: self.access_groups,
+                ..Population::default()
+            },
             invalid: Vec::new(),
             unchanged: 0,
             unsettled: Vec::new(),
             unsettled_customers: 0,
             hidden: Vec::new(),
-            asked_at: BTreeMap::new(),
             checks: BTreeMap::new(),
             moved_again: BTreeSet::new(),
             renamed_tokens: BTreeMap::new(),
-            parents: BTreeMap::new(),
-            children_listed_at: BTreeMap::new(),
-            listed: Vec::new(),
-            lacking: BTreeMap::new(),
-            gone: BTreeSet::new(),
-            moved: BTreeSet::new(),
-            customers: self.bases.0,
-            with_tenant: self.bases.1,
-            access_groups: self.access_groups,
+            news: News::default(),
             tags: Tags::to_make(self.tags),
         })
     }

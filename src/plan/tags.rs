@@ -13,7 +13,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
 };
 
-use super::{Change, Plan, RowNumber, TagRule};
+use super::{Answer, Change, Entry, Inquiry, Plan, Question, RowNumber, TagRule};
 use crate::model::{Field, Invalid, json, shown};
 
 const WAY_OUT: &str = "create it there, or set fields.create_missing_tags = true";
@@ -26,6 +26,8 @@ const NAMED: usize = 5;
 pub struct Tags {
     /// Those that customers have.
     seen: HashSet<String>,
+    /// Explo was asked which there are.
+    is_asked: bool,
     /// To be made before the changes that carry them.
     pub to_make: BTreeSet<String>,
     /// Tenants that are invalid for want of these tags, by id.
@@ -55,6 +57,27 @@ pub(super) fn by_row<'p>(changes: impl IntoIterator<Item = &'p Change>) -> Vec<&
     changes
 }
 
+impl Inquiry for Plan {
+    fn questions(&mut self) -> Option<Vec<Question>> {
+        if std::mem::replace(&mut self.tags.is_asked, true) {
+            return None;
+        }
+        if self.doubtful_tags().is_empty() {
+            // A saved plan may have lost the changes that carried them.
+            self.tags.to_make.clear();
+            return None;
+        }
+        Some(vec![Question::Tags])
+    }
+
+    fn answer(&mut self, answer: Answer) -> Vec<Entry> {
+        if let Answer::Tags(existing) = answer {
+            self.settle_tags(existing.as_ref());
+        }
+        Vec::new()
+    }
+}
+
 impl Plan {
     /// The tags that a change sends.
     #[must_use]
@@ -69,8 +92,7 @@ impl Plan {
     }
 
     /// The tags that changes send and no customer is known to have.
-    #[must_use]
-    pub fn doubtful_tags(&self) -> BTreeSet<String> {
+    fn doubtful_tags(&self) -> BTreeSet<String> {
         if self.index.has_no_tag_beside(&self.tags.seen) {
             return BTreeSet::new();
         }
@@ -85,8 +107,7 @@ impl Plan {
     }
 
     /// Takes the answer to the question which tags there are; `None` where Explo does not tell.
-    #[must_use]
-    pub fn with_tags(mut self, existing: Option<&BTreeSet<String>>) -> Self {
+    fn settle_tags(&mut self, existing: Option<&BTreeSet<String>>) {
         let mut missing = self.doubtful_tags();
         match existing {
             Some(existing) => missing.retain(|tag| !existing.contains(tag)),
@@ -96,7 +117,6 @@ impl Plan {
             TagRule::Create => self.tags.to_make = missing,
             TagRule::Invalid => self.reject_wanting(&missing),
         }
-        self
     }
 
     fn reject_wanting(&mut self, missing: &BTreeSet<String>) {

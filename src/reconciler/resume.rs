@@ -8,7 +8,7 @@ use super::{Error, Reconciler, Run};
 use crate::{
     explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Gap, Partial},
-    plan::{Change, Difference, Placed, Plan, Update, compare, managed_differences},
+    plan::{Answer, Change, Difference, Placed, Plan, Question, Update, compare, managed_differences},
     progress::Progress,
     source::Source,
 };
@@ -17,8 +17,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
     pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
         let mut placed = Placed::default();
-        let parents = plan.parents_of_moves();
-        self.list_below(&parents, |parent, children| placed.take(&plan.index, parent, children)).await?;
+        let parents = stream::iter(plan.parents_of_moves()).map(|parent| self.ask(Question::Children(parent)));
+        let parents: Vec<_> = parents.buffered(self.side_by_side).try_collect().await?;
+        for answer in parents {
+            if let Answer::Children(parent, children) = answer {
+                placed.take(&plan.index, &parent, children.as_deref());
+            }
+        }
         let is_unmoved = |change| self.is_unmoved(&plan, change, &placed);
         let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
@@ -33,7 +38,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         skipped.sort_unstable();
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
-        let plan = self.check_tags(plan).await?;
+        self.answer(&mut plan, None).await?;
         // Whoever names a change wants it now.
         let (due, asked) = (Self { retry_failed: true, ..*self }.due(&plan), self.reader.asked());
         let applied = Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await);

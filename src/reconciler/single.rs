@@ -7,8 +7,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Error, Reconciler, Run};
 use crate::{
     explo::{Listing, Look, Reader, Tokens, Writer},
-    model::{Customer, Row, id_of},
-    plan::{Comparison, Explanation, Fingerprints, Index, Unseen},
+    model::{Row, id_of},
+    plan::{Answer, Census, Explanation, Extent, Fingerprints, Index, Inquiry, Question, Unseen},
     progress::Progress,
     source::Source,
 };
@@ -37,8 +37,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     ) -> Result<Run, Error> {
         // Whoever names a tenant wants it now.
         let eager = Self { retry_failed: true, ..*self };
-        let (comparison, _) = eager.look_up(provided_ids, Refusals::Absence).await?;
-        let plan = self.check_tags(comparison.finish()).await?;
+        let (census, _) = eager.look_up(provided_ids, Refusals::Absence).await?;
+        let mut plan = census.close().finish();
+        self.answer(&mut plan, None).await?;
         let (due, asked) = (eager.due(&plan), self.reader.asked());
         let applied = match writer {
             None => None,
@@ -54,8 +55,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
         let provided_id = provided_id.to_owned();
         let only = BTreeSet::from([provided_id.clone()]);
-        let (mut comparison, looks) = self.look_up(&only, Refusals::Proven).await?;
-        let tenant = comparison.tenant_of(&provided_id);
+        let (mut census, looks) = self.look_up(&only, Refusals::Proven).await?;
+        let tenant = census.tenant_of(&provided_id);
         let (mut customer, mut unseen) = (None, None);
         match looks.into_iter().flatten().next() {
             Some(Look::Found(found)) => customer = Some(*found),
@@ -64,36 +65,27 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => {}
         }
         let parent = tenant.as_ref().and_then(|tenant| tenant.parent_provided_id.as_deref());
+        let mut children = None;
         if let Some(parent) = parent {
-            let is_child = self.look_above(&mut comparison, &provided_id, parent).await?;
-            let held = is_child.map(|is_child| if is_child { parent.to_owned() } else { String::new() });
-            customer = customer.map(|customer| Customer { parent_provided_id: held.map(Cow::Owned), ..customer });
+            match self.proven(parent).await? {
+                Some(Look::Refused(_)) => {}
+                Some(_) => children = Some(self.ask(Question::Children(parent.to_owned())).await?),
+                None if self.read_some(&BTreeSet::from([parent.to_owned()])).await?.has(parent) => {}
+                None => census.lack(parent.to_owned()),
+            }
         }
-        let plan = self.check_tags(comparison.finish()).await?;
+        if let (Some(Answer::Children(parent, Some(children))), Some(customer)) = (&children, &mut customer) {
+            let held = if children.contains(&provided_id) { parent } else { "" };
+            customer.parent_provided_id = Some(held.to_owned().into());
+        }
+        let mut draft = census.close();
+        if let Some(children) = children {
+            drop(draft.answer(children));
+        }
+        let mut plan = draft.finish();
+        self.answer(&mut plan, None).await?;
         let failure = self.due(&plan).waiting.into_iter().next().map(|(_, failure)| failure);
         Ok(Explanation { provided_id, tenant, customer, unseen, plan, failure })
-    }
-
-    /// Whether a tenant's customer is below its parent, where that can be had.
-    async fn look_above(
-        &self,
-        comparison: &mut Comparison<'_>,
-        provided_id: &str,
-        parent: &str,
-    ) -> Result<Option<bool>, Error> {
-        let Some(look) = self.proven(parent).await? else {
-            let parent = parent.to_owned();
-            if !self.read_some(&BTreeSet::from([parent.clone()])).await?.has(&parent) {
-                comparison.lack(parent);
-            }
-            return Ok(None);
-        };
-        if let Look::Refused(_) = look {
-            return Ok(None);
-        }
-        let Some(children) = self.children(parent).await? else { return Ok(None) };
-        comparison.place(parent, Some(&children));
-        Ok(Some(children.iter().any(|child| child == provided_id)))
     }
 
     /// Some tenants and the looks at their customers, `None` for absence; where one has none under its id, the previous id's
@@ -102,7 +94,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         &self,
         provided_ids: &BTreeSet<String>,
         refusals: Refusals,
-    ) -> Result<(Comparison<'_>, Vec<Option<Look>>), Error> {
+    ) -> Result<(Census<'_>, Vec<Option<Look>>), Error> {
         let mut tenants = self.read_some(provided_ids).await?;
         let mut looks = self.look(provided_ids, refusals).await?;
         let absent = provided_ids.iter().zip(&looks).filter(|(_, look)| look.is_none());
@@ -114,15 +106,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
             looks.extend(self.look(&previous, refusals).await?);
         }
-        let mut comparison = self.comparison(tenants);
+        let mut census = self.census(tenants, Extent::Some);
         for look in &looks {
             match look {
-                Some(Look::Found(customer)) => comparison.observe_alone(Some(customer)),
-                Some(Look::Unreadable(partial)) => comparison.observe_partial_alone(partial),
-                Some(Look::Refused(_)) | None => comparison.observe_alone(None),
+                Some(Look::Found(customer)) => census.observe_alone(customer),
+                Some(Look::Unreadable(partial)) => census.observe_partial(partial),
+                Some(Look::Refused(_)) | None => {}
             }
         }
-        Ok((comparison, looks))
+        Ok((census, looks))
     }
 
     async fn look(&self, provided_ids: &BTreeSet<String>, refusals: Refusals) -> Result<Vec<Option<Look>>, Error> {

@@ -123,12 +123,12 @@ impl<'a> Document<'a> {
             run_id: &report.run_id,
             dry_run: report.dry_run,
             tenants: plan.index.rows(),
-            customers: plan.customers,
+            customers: plan.population.customers,
             listing: Listing {
                 passes: report.run.listing.passes,
                 pages: report.run.listing.pages,
                 complete: report.run.listing.pages > 0,
-                unreadable: &plan.unreadable,
+                unreadable: &plan.population.unreadable,
             },
             counts: report.counts(),
             fields: plan.fields().into_iter().map(|(field, n)| (field.name(), n)).collect(),
@@ -140,7 +140,7 @@ impl<'a> Document<'a> {
                 tags: values.then(|| plan.tags_to_make(&report.run.due)).filter(|tags| !tags.is_empty()),
             },
             changes: Changes { report, values },
-            orphans: &plan.orphans,
+            orphans: &plan.population.orphans,
             skipped: &report.run.skipped,
             invalid: invalid
                 .map(|tenant| InvalidTenant {

@@ -122,7 +122,7 @@ impl Report {
             update: Class::Update.count(plan),
             rename: Class::Rename.count(plan),
             unchanged: plan.unchanged,
-            orphan: plan.orphans.len(),
+            orphan: plan.population.orphans.len(),
             invalid: plan.index.count_of_invalid(),
             unsettled: plan.unsettled_customers,
         }

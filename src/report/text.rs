@@ -42,18 +42,18 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
         report.instance,
         grouped(plan.index.rows()),
         printable(&report.source),
-        grouped(plan.customers),
+        grouped(plan.population.customers),
         printable(&report.base_url)
     )?;
     write_changes(report, style, out)?;
-    write_list('?', DIM, &plan.orphans, style, out, |orphan| shown(orphan))?;
+    write_list('?', DIM, &plan.population.orphans, style, out, |orphan| shown(orphan))?;
     write_list('!', RED, &plan.invalid, style, out, |invalid| {
         let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), shown);
         format!("{id}  {}", printable(&plan.reason(invalid, style.values)))
     })?;
     // A tenant's is among the invalid.
     let is_strange = |id: &&Option<String>| id.as_deref().is_none_or(|id| !plan.index.has(id));
-    let unreadable: Vec<_> = plan.unreadable.iter().filter(is_strange).collect();
+    let unreadable: Vec<_> = plan.population.unreadable.iter().filter(is_strange).collect();
     write_list('!', YELLOW, &unreadable, style, out, |id| {
         format!("{}  {}: left alone", id.as_deref().map_or("(no id)".to_owned(), shown), Gap::Unreadable)
     })?;
@@ -177,7 +177,7 @@ fn write_list<T>(
 
 fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.run.plan;
-    let orphans = if plan.orphans.is_empty() { "" } else { " (left alone)" };
+    let orphans = if plan.population.orphans.is_empty() { "" } else { " (left alone)" };
     let unsettled = match plan.unsettled_customers {
         0 => String::new(),
         customers => format!(" {} known not to settle,", grouped(customers)),
@@ -192,7 +192,7 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         grouped(plan.creates()),
         grouped(Class::Update.count(plan)),
         grouped(plan.unchanged),
-        grouped(plan.orphans.len()),
+        grouped(plan.population.orphans.len()),
         grouped(plan.index.count_of_invalid()),
     )
 }
@@ -261,7 +261,7 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
         | (_, Change::Create(_) | Change::Rename(_)) => false,
     };
     let samples: Vec<String> = if class == Class::Orphan {
-        plan.orphans.iter().take(3).map(|id| shown(id)).collect()
+        plan.population.orphans.iter().take(3).map(|id| shown(id)).collect()
     } else {
         plan.changes.iter().filter(of_class).take(3).map(|change| shown(&plan.provided_id(change))).collect()
     };

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use explo_sync::{
     model::{Customer, Field, Object, Tenant, json},
     plan::{
-        Comparison, EmailRule, Findings, Fingerprints, Index, KeyStyle, Layouts, Plan, Rules, compare, predict, wanted,
+        Answer, Census, EmailRule, Extent, Findings, Fingerprints, Index, Inquiry, KeyStyle, Layouts, Plan, Rules,
+        compare, predict, wanted,
     },
     source::{Cell, Columns, row},
 };
@@ -123,8 +124,10 @@ fn tags(n: usize) -> Box<dyn Fn() -> usize> {
         })
         .unzip();
     Box::new(move || {
-        let plan = plan(&tenants, &customers);
-        plan.doubtful_tags().len() + plan.with_tags(Some(&std::collections::BTreeSet::new())).invalid.len()
+        let mut plan = plan(&tenants, &customers);
+        let questions = plan.questions().map_or(0, |questions| questions.len());
+        plan.answer(Answer::Tags(Some(std::collections::BTreeSet::new())));
+        questions + plan.invalid.len()
     })
 }
 
@@ -144,9 +147,9 @@ fn plan(tenants: &[Tenant<'_>], customers: &[Customer<'_>]) -> Plan {
         index.insert(&[Ok(tenant.clone())]);
     }
     let findings = Findings::default();
-    let mut comparison = Comparison::new(index, Rules::default(), &findings);
-    comparison.observe(customers);
-    comparison.finish()
+    let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+    census.observe(customers);
+    census.close().finish()
 }
 
 /// A tenant with a name that may have had another id.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, hint::black_box, io};
 use explo_sync::{
     explo::{Listing, ListingVersion, Page, Shown},
     model::{Object, Row, Tenant},
-    plan::{Comparison, Findings, Fingerprints, Index, Layouts, Plan, Rules},
+    plan::{Census, Extent, Findings, Fingerprints, Index, Layouts, Plan, Rules},
     reconciler::Run,
     report::{Exit, Report, Style, write_json, write_text},
 };
@@ -104,15 +104,15 @@ pub fn decode(pages: &[String]) {
 
 pub fn compare(index: Index, pages: &[String]) -> Plan {
     let findings = Findings::default();
-    let mut comparison = Comparison::new(index, Rules::default(), &findings);
+    let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
     for page in pages {
         Page::read(page.as_bytes(), ListingVersion::V2, &mut |shown| match shown {
-            Shown::Customers(customers) => comparison.observe(customers),
+            Shown::Customers(customers) => census.observe(customers),
             Shown::Partial(..) => unreachable!(),
         })
         .unwrap();
     }
-    comparison.finish()
+    census.close().finish()
 }
 
 pub fn render_text(report: &Report) -> io::Result<()> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use explo_sync::{
     model::{Customer, Object, Tenant},
-    plan::{Allowances, Class, Comparison, Findings, Fingerprints, Guard, Index, Plan, Rules},
+    plan::{Allowances, Census, Class, Extent, Findings, Fingerprints, Guard, Index, Plan, Rules},
     sandbox::StoredCustomer,
 };
 use rstest::rstest;
@@ -43,11 +43,11 @@ impl Sides {
         };
         (0..tenants).for_each(|n| index.insert(&[Ok(tenant(n))]));
         let findings = Findings::default();
-        let mut comparison = Comparison::new(index, Rules::default(), &findings);
+        let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
         for n in self.created..tenants + self.strangers {
             let is_renamed = n - self.created < self.renamed;
             let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;
-            comparison.observe(&[Customer {
+            census.observe(&[Customer {
                 token: Cow::Owned(format!("token {n}")),
                 provided_id: Some(Cow::Owned(match n {
                     _ if has_previous(n) => format!("p{n}"),
@@ -59,7 +59,7 @@ impl Sides {
                 ..Customer::default()
             }]);
         }
-        comparison.finish()
+        census.close().finish()
     }
 }
 

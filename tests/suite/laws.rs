@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use explo_sync::{
     model::{Customer, Field, Invalid, Object, Row, Tenant, json},
     plan::{
-        Allowances, Change, Comparison, EmailRule, Findings, Fingerprints, Guard, Index, KeyStyle, Layouts, Plan,
-        Rules, compare, needs_current, wanted,
+        Allowances, Census, Change, EmailRule, Extent, Findings, Fingerprints, Guard, Index, Inquiry, KeyStyle,
+        Layouts, Plan, Rules, compare, needs_current, wanted,
     },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -187,9 +187,9 @@ fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
         index.insert(&[Ok(tenant.clone())]);
     }
     let findings = Findings::default();
-    let mut comparison = Comparison::new(index, rules, &findings);
-    comparison.observe(customers);
-    comparison.finish()
+    let mut census = Census::new(index, rules, &findings, Extent::All);
+    census.observe(customers);
+    census.close().finish()
 }
 
 /// The same of rows and customers that come in batches of these sizes, over and over.
@@ -197,9 +197,9 @@ fn plan_of_batches(rows: &[Row<'_>], customers: &[Customer<'_>], sizes: &[usize]
     let mut index = Index::new(Fingerprints::new(7));
     batches(rows, sizes).for_each(|rows| index.insert(rows));
     let findings = Findings::default();
-    let mut comparison = Comparison::new(index, Rules::default(), &findings);
-    batches(customers, sizes).for_each(|customers| comparison.observe(customers));
-    comparison.finish()
+    let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+    batches(customers, sizes).for_each(|customers| census.observe(customers));
+    census.close().finish()
 }
 
 fn batches<'a, T>(mut rest: &'a [T], sizes: &'a [usize]) -> impl Iterator<Item = &'a [T]> {
@@ -213,8 +213,8 @@ fn batches<'a, T>(mut rest: &'a [T], sizes: &'a [usize]) -> impl Iterator<Item =
 fn told(plan: &Plan) -> String {
     let changes: Vec<_> =
         plan.changes.iter().map(|change| (change.kind(), plan.provided_id(change), plan.differences(change))).collect();
-    let numbers = (plan.unchanged, plan.customers, plan.with_tenant);
-    format!("{changes:?} {:?} {:?} {numbers:?}", plan.orphans, plan.invalid)
+    let numbers = (plan.unchanged, plan.population.customers, plan.population.with_tenant);
+    format!("{changes:?} {:?} {:?} {numbers:?}", plan.population.orphans, plan.invalid)
 }
 
 fn distinct<T>(list: Vec<T>, id: impl Fn(&T) -> String) -> Vec<T> {
@@ -323,7 +323,7 @@ proptest! {
         }
         let second = plan(&tenants, &customers, rules);
         prop_assert_eq!(second.changes.len(), 0);
-        prop_assert_eq!(&second.orphans, &first.orphans);
+        prop_assert_eq!(&second.population.orphans, &first.population.orphans);
         let guard = Guard { floor: 0, create_floor: 0, percent: 0, max_orphan_percent: 100 };
         prop_assert_eq!(guard.held(&second, &Allowances::default()), vec![]);
     }
@@ -352,9 +352,9 @@ proptest! {
         let mut index = Index::new(Fingerprints::new(7));
         index.insert(&[Ok(tenant.clone())]);
         let findings = Findings::default();
-        let mut comparison = Comparison::new(index, Rules::default(), &findings);
-        comparison.observe(std::slice::from_ref(&customer));
-        let is_doubtful = comparison.doubtful().is_some();
+        let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+        census.observe(std::slice::from_ref(&customer));
+        let is_doubtful = census.close().questions().is_some();
         prop_assert_eq!(is_doubtful, compared(KeyStyle::AsListed) != compared(KeyStyle::AsWanted));
     }
 }

@@ -81,7 +81,7 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
     let renamed =
         plan.index.rows().min(world.tenants.borrow().iter().filter(|one| one.previous_provided_id.is_some()).count());
     let listed = counts.update + counts.unchanged + counts.unsettled + renamed;
-    assert!(plan.with_tenant <= listed + counts.invalid + doubles(&world.api.borrow()), "{counts:?}");
+    assert!(plan.population.with_tenant <= listed + counts.invalid + doubles(&world.api.borrow()), "{counts:?}");
     let mut planned = BTreeMap::new();
     for (number, change) in plan.changes.iter().enumerate() {
         let id = plan.provided_id(change);

@@ -9,10 +9,16 @@
 
 use std::borrow::Cow;
 
-use super::{Comparison, Extent, RowNumber, Seen};
+use super::Census;
 use crate::{
     model::{Customer, Gap, Partial},
-    plan::{Listed, Probe, TOO_LARGE, Token, compare::managed_differences, doubt::Faults},
+    plan::{
+        Listed, Probe, RowNumber, TOO_LARGE, Token,
+        compared::{Compared, Extent},
+        doubt::{Faults, Seen},
+        managed_differences,
+        rename::Former,
+    },
 };
 
 pub(super) const UNREADABLE: &str = "its customer's record in Explo can't be read";
@@ -20,13 +26,13 @@ pub(super) const UNREADABLE: &str = "its customer's record in Explo can't be rea
 pub(super) const PREVIOUS_UNREADABLE: &str =
     "the record of the customer with its previous_provided_id can't be read: left alone";
 
-impl Comparison<'_> {
-    /// Takes a customer of which the listing can't be read whole.
+impl Census<'_> {
+    /// Takes a customer whose record can't be read whole.
     pub fn observe_partial(&mut self, partial: &Partial<'_>) {
-        self.customers += 1;
+        self.population.customers += 1;
         let is_unreadable = partial.gap == Gap::Unreadable;
         if is_unreadable {
-            self.unreadable.push(partial.provided_id.clone().map(Cow::into_owned));
+            self.population.unreadable.push(partial.provided_id.clone().map(Cow::into_owned));
         }
         let Some(provided_id) = partial.provided_id.as_deref() else { return };
         let shown = Customer {
@@ -34,38 +40,35 @@ impl Comparison<'_> {
             provided_id: Some(Cow::Borrowed(provided_id)),
             ..Customer::default()
         };
-        self.see_token(&shown, provided_id);
+        self.tokens.see(&shown, provided_id);
         if is_unreadable {
-            self.stale.remove(provided_id);
+            self.tokens.find(provided_id);
         }
-        let probe = self.index.probe(std::slice::from_ref(&shown)).pop().unwrap_or(Probe::Ignored);
+        let probe = self.compared.index.probe(std::slice::from_ref(&shown)).pop().unwrap_or(Probe::Ignored);
         match probe {
-            Probe::Orphan => return self.orphans.push(provided_id.to_owned()),
+            Probe::Orphan => return self.population.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
             Probe::Doubled(row) => self.see_again(row, provided_id),
             Probe::Equal(row) | Probe::Differs(row) if is_unreadable => drop(self.unread.insert(row)),
             Probe::Equal(row) | Probe::Differs(row) => self.see_too_large(row, &shown, provided_id),
             Probe::Previous(rows) => {
                 let seen = rows.into_iter().map(|row| self.seen_partly(row)).collect();
-                return self.see_former(&shown, provided_id, seen, is_unreadable);
+                return self.former.push(Former::new(&shown, provided_id, seen, is_unreadable));
             }
         }
-        self.with_tenant += 1;
-    }
-
-    /// The same of a look at one tenant's customer, in place of a listing.
-    pub fn observe_partial_alone(&mut self, partial: &Partial<'_>) {
-        self.observe_alone(None);
-        self.observe_partial(partial);
+        self.population.with_tenant += 1;
     }
 
     fn see_too_large(&mut self, row: RowNumber, shown: &Customer<'_>, provided_id: &str) {
-        if !self.findings.is_sent_too_large(provided_id, || self.index.tenant(row)) {
-            self.conclude(self.seen_partly(row), &Faults::new());
+        let Compared { index, findings, extent, .. } = &self.compared;
+        let is_hidden = *extent == Extent::Some && findings.is_hidden(provided_id);
+        let lacks = !is_hidden && findings.lacks_too_large(shown, provided_id);
+        if !findings.is_sent_too_large(provided_id, || index.tenant(row)) {
+            let seen = self.seen_partly(row);
+            self.compared.conclude(seen, &Faults::new());
         }
-        let is_hidden = self.extent == Extent::Some && self.findings.is_hidden(provided_id);
-        if !is_hidden && self.findings.lacks_too_large(shown, provided_id) {
-            self.stale.remove(provided_id);
+        if lacks {
+            self.tokens.find(provided_id);
             let token = Token::shown(&shown.token);
             self.listed.push(Listed { provided_id: provided_id.to_owned(), token, seen: TOO_LARGE, equal: None });
         }
@@ -73,13 +76,13 @@ impl Comparison<'_> {
 
     /// All that a tenant manages, as different.
     fn seen_partly(&self, row: RowNumber) -> Seen {
-        Seen::certain(row, managed_differences(&self.index.tenant(row), self.rules))
+        Seen::certain(row, managed_differences(&self.compared.index.tenant(row), self.compared.rules))
     }
 
     /// Their customers can't be told, and what was remembered stays.
     pub(super) fn reject_unread(&mut self) {
         for row in self.unread.clone() {
-            self.reject(row, UNREADABLE);
+            self.compared.reject(row, UNREADABLE);
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What does not settle is sent once a day all the same, for one customer of each field and rule: it may settle by now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Comparison, Difference, Extent, RowNumber, Update};
 use crate::{
     model::Field,
-    plan::{Rule, failure::is_daily_due},
+    plan::{
+        Difference, RowNumber, Rule, Update,
+        compared::{Compared, Extent},
+        failure::is_daily_due,
+    },
 };
 
 /// Of one field and rule: when one was sent last, and the one whose turn it is.
@@ -18,11 +21,12 @@ struct Turn {
     next: Option<(Option<u64>, String, usize)>,
 }
 
-impl Comparison<'_> {
-    /// Makes updates of those that are to be sent today.
-    pub(super) fn send_checks(&mut self) {
+impl Compared<'_> {
+    /// Makes updates of those that are to be sent today, and tells them.
+    pub(super) fn send_checks(&mut self) -> BTreeMap<RowNumber, BTreeSet<(Field, Rule)>> {
+        let mut checks = BTreeMap::<_, BTreeSet<_>>::new();
         if self.extent == Extent::Some {
-            return;
+            return checks;
         }
         let mut turns = BTreeMap::<(Field, Rule), Turn>::new();
         for (place, (row, unsettled)) in self.unsettled.iter().enumerate() {
@@ -39,9 +43,10 @@ impl Comparison<'_> {
         let due: BTreeMap<_, _> = due.filter_map(|(of, turn)| Some((turn.next?.2, of))).collect();
         for (place, of) in due.into_iter().rev() {
             let (row, unsettled) = self.unsettled.swap_remove(place);
-            self.checks.entry(row).or_default().insert(of);
+            checks.entry(row).or_default().insert(of);
             self.send(row, vec![unsettled.difference]);
         }
+        checks
     }
 
     /// Adds differences to the update of a tenant, which may be new.

@@ -1,11 +1,12 @@
 //! Customers that are seen under the previous id of tenants, and more than one under the same id: judged once all are known.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{Comparison, Extent, unreadable::PREVIOUS_UNREADABLE};
+use super::{Census, unreadable::PREVIOUS_UNREADABLE};
 use crate::plan::{
-    doubt::Seen,
-    rename::{self, Verdict},
+    RowNumber,
+    compared::Extent,
+    rename::{self, Former, Verdict},
 };
 
 const DOUBLED: &str = "Explo lists more than one customer with this provided_id: delete the wrong one there";
@@ -13,23 +14,15 @@ const DOUBLED: &str = "Explo lists more than one customer with this provided_id:
 const PREVIOUS_DOUBLED: &str =
     "Explo lists more than one customer with this previous_provided_id: delete the wrong one there";
 
-/// A customer that was seen under the previous id of tenants.
-#[derive(Debug)]
-pub(super) struct Former {
-    pub(super) provided_id: String,
-    /// A hash.
-    pub(super) token: u64,
-    pub(super) seen: Vec<Seen>,
-    pub(super) is_unreadable: bool,
-}
-
-impl Comparison<'_> {
-    /// All customers were given: decides which of them get another id.
-    pub(super) fn judge_renames(&mut self) {
+impl Census<'_> {
+    /// All customers were given: decides which of them get another id; their tenants, with the hashes of their tokens.
+    pub(super) fn judge_renames(&mut self) -> BTreeMap<RowNumber, u64> {
+        let mut renamed = BTreeMap::new();
+        let compared = &self.compared;
         let formers = std::mem::take(&mut self.former);
         // It exists under its new id, though no listing shows it.
-        let is_known = |row| self.extent == Extent::All && self.hidden_since(row).is_some();
-        let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&self.index, row, true) };
+        let is_known = |row| compared.extent == Extent::All && compared.hidden_since(row).is_some();
+        let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&compared.index, row, true) };
         let judged = |former: Former| {
             let verdicts = former.seen.into_iter().map(|seen| match judge(seen.row) {
                 Verdict::Rename if former.is_unreadable => (Verdict::Invalid(PREVIOUS_UNREADABLE), seen),
@@ -39,35 +32,37 @@ impl Comparison<'_> {
         };
         let judged: Vec<_> = formers.into_iter().map(judged).collect();
         for (provided_id, token, verdicts) in judged {
-            let has_tenant =
-                verdicts.iter().any(|(verdict, seen)| *verdict != Verdict::Ignored || self.index.is_invalid(seen.row));
+            let has_tenant = verdicts
+                .iter()
+                .any(|(verdict, seen)| *verdict != Verdict::Ignored || self.compared.index.is_invalid(seen.row));
             if !has_tenant {
-                self.orphans.push(provided_id);
+                self.population.orphans.push(provided_id);
                 continue;
             }
-            self.with_tenant += 1;
+            self.population.with_tenant += 1;
             for (verdict, seen) in verdicts {
                 match verdict {
-                    Verdict::Rename if self.index.is_unlisted(seen.row) => {
-                        self.index.rename(seen.row);
-                        self.renames.push(seen.row);
-                        self.renamed_tokens.insert(seen.row, token);
+                    Verdict::Rename if self.compared.index.is_unlisted(seen.row) => {
+                        self.compared.index.rename(seen.row);
+                        renamed.insert(seen.row, token);
                         self.take(seen);
                     }
-                    Verdict::Rename => self.reject(seen.row, PREVIOUS_DOUBLED),
+                    Verdict::Rename => self.compared.reject(seen.row, PREVIOUS_DOUBLED),
                     Verdict::Ignored => {}
-                    Verdict::Invalid(reason) => self.reject(seen.row, reason),
+                    Verdict::Invalid(reason) => self.compared.reject(seen.row, reason),
                 }
             }
         }
+        renamed
     }
 
     /// Whose customer is whose can't be told, and what was remembered stays.
     pub(super) fn reject_doubled(&mut self) {
-        let doubled: HashSet<_> = self.doubled.iter().map(|row| self.index.provided_id(*row).into_owned()).collect();
+        let doubled: HashSet<_> =
+            self.doubled.iter().map(|row| self.compared.index.provided_id(*row).into_owned()).collect();
         self.listed.retain(|listed| !doubled.contains(&listed.provided_id));
         for row in self.doubled.clone() {
-            self.reject(row, DOUBLED);
+            self.compared.reject(row, DOUBLED);
         }
     }
 }

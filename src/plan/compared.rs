@@ -1,0 +1,88 @@
+//! Both sides as far as they are compared: what the census and the draft have in common.
+
+use super::{
+    Difference, Findings, Index, RowNumber, Rules, Unsettled, Update,
+    doubt::{Faults, Seen},
+};
+
+const NAMELESS: &str = "name is NULL or not in the query, and a new customer needs one";
+
+/// The tenants with what is known of their customers.
+#[derive(Debug)]
+pub(super) struct Compared<'m> {
+    pub(super) index: Index,
+    pub(super) rules: Rules,
+    pub(super) findings: &'m Findings,
+    pub(super) extent: Extent,
+    /// When the run began, in seconds since 1970.
+    pub(super) now: u64,
+    /// Nobody waits.
+    pub(super) retry_failed: bool,
+    pub(super) updates: Vec<Update>,
+    pub(super) unsettled: Vec<(RowNumber, Unsettled)>,
+}
+
+/// Which customers a census is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All.
+    All,
+    /// Some that were looked at one by one: nothing follows from the absence of another.
+    Some,
+}
+
+impl Compared<'_> {
+    pub(super) fn reject(&mut self, row: RowNumber, reason: &str) {
+        let provided_id = self.index.provided_id(row).into_owned();
+        self.index.reject(&provided_id, reason);
+    }
+
+    /// What is to be made needs a name.
+    pub(super) fn require_name(&mut self, row: RowNumber) {
+        if !self.index.has_name(row) {
+            self.reject(row, NAMELESS);
+        }
+    }
+
+    pub(super) fn conclude(&mut self, seen: Seen, faults: &Faults) {
+        let row = seen.row;
+        let (differences, unsettled) = seen.decide(faults);
+        self.decide(row, differences, unsettled);
+    }
+
+    /// What is known not to settle is left out; what remains, if anything, is an update.
+    pub(super) fn decide(
+        &mut self,
+        row: RowNumber,
+        differences: Vec<Difference>,
+        mut unsettled: Vec<Unsettled>,
+    ) -> bool {
+        let mut update = Vec::new();
+        for difference in differences {
+            match self.known(row, &difference) {
+                Some(known) => unsettled.push(known),
+                None => update.push(difference),
+            }
+        }
+        let is_updated = !update.is_empty();
+        if is_updated {
+            self.updates.push(Update { row, differences: update });
+        }
+        self.unsettled.extend(unsettled.into_iter().map(|unsettled| (row, unsettled)));
+        is_updated
+    }
+
+    /// What is known of this difference of a tenant, where that keeps it from being sent.
+    pub(super) fn known(&self, row: RowNumber, difference: &Difference) -> Option<Unsettled> {
+        let finding = self.findings.of(&self.index.provided_id(row), difference)?;
+        // Whoever names a tenant wants to see.
+        let is_sent = finding.is_predicted && self.retry_failed && self.extent == Extent::Some;
+        let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
+        (!is_sent).then(known)
+    }
+
+    /// When a tenant's customer was asked for last, where it is known to be hidden.
+    pub(super) fn hidden_since(&self, row: RowNumber) -> Option<u64> {
+        self.findings.hidden(&self.index.provided_id(row), || self.index.tenant(row))
+    }
+}

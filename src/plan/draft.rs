@@ -1,0 +1,174 @@
+//! The comparison once the census is closed: it asks what only Explo can tell, and is finished.
+//!
+//! | it asks for, in this order | because |
+//! |---|---|
+//! | hidden customers, once a day | no listing shows them |
+//! | the children of parents | no record of a customer names its parent |
+//! | customers in doubt, one after the other | the listing alone may be at fault |
+//!
+//! What is not answered is as if Explo did not tell.
+
+mod checks;
+mod hidden;
+mod parents;
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{
+    Answer, Change, Difference, Entry, Found, Inquiry, KeyStyle, News, Plan, Population, Question, RowNumber, Tags,
+    compare,
+    compared::{Compared, Extent},
+    doubt::{Doubt, Doubtful},
+    hierarchy::{Hierarchy, Placed},
+};
+
+/// A plan in the making.
+#[derive(Debug)]
+pub struct Draft<'m> {
+    pub(super) compared: Compared<'m>,
+    pub(super) population: Population,
+    pub(super) tags: Tags,
+    pub(super) doubtful: Doubtful,
+    pub(super) hierarchy: Hierarchy,
+    /// Tenants whose customers get another id, with the hashes of their tokens.
+    pub(super) renamed: BTreeMap<RowNumber, u64>,
+    /// Tenants whose customer is known to be hidden, in the order of reading.
+    pub(super) hidden: Vec<RowNumber>,
+    pub(super) news: News,
+    pub(super) stage: Stage,
+    pub(super) placed: Placed,
+    /// The customers below each parent that is asked.
+    pub(super) below: BTreeMap<String, Vec<RowNumber>>,
+}
+
+/// What was asked for last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    #[default]
+    Nothing,
+    Hidden,
+    Parents,
+    Doubts,
+}
+
+impl Inquiry for Draft<'_> {
+    fn questions(&mut self) -> Option<Vec<Question>> {
+        if self.compared.extent == Extent::Some {
+            return None;
+        }
+        if self.stage == Stage::Nothing {
+            self.stage = Stage::Hidden;
+            let hidden = self.unasked();
+            if !hidden.is_empty() {
+                return Some(hidden.into_iter().map(Question::Customer).collect());
+            }
+        }
+        if self.stage == Stage::Hidden {
+            self.stage = Stage::Parents;
+            let parents = self.parents();
+            if !parents.is_empty() {
+                return Some(parents.into_iter().map(Question::Children).collect());
+            }
+        }
+        self.stage = Stage::Doubts;
+        let due = self.doubtful.due().map(|row| self.compared.index.listed_id(row)).min();
+        due.map(|provided_id| vec![Question::Customer(provided_id.into_owned())])
+    }
+
+    fn answer(&mut self, answer: Answer) -> Vec<Entry> {
+        match answer {
+            Answer::Customer(provided_id, found) if self.stage == Stage::Hidden => self.found(&provided_id, &found),
+            Answer::Customer(provided_id, found) => self.look(&provided_id, &found),
+            Answer::Children(parent, children) => {
+                self.placed.take(&self.compared.index, &parent, children.as_deref());
+                return self.entries_below(&parent);
+            }
+            Answer::Tags(_) => {}
+        }
+        Vec::new()
+    }
+}
+
+impl Draft<'_> {
+    /// Takes the look at a customer in doubt: what it really holds, where that can be had.
+    fn look(&mut self, provided_id: &str, found: &Found) {
+        let Compared { index, findings, rules, .. } = &self.compared;
+        let Some(row) = self.doubtful.due().find(|row| index.listed_id(*row) == provided_id) else { return };
+        let tenant = index.tenant(row);
+        let held = match found {
+            Found::Customer(customer) => Some(compare(&tenant, customer, *rules)),
+            Found::Nobody | Found::Nothing => None,
+        };
+        let is_unsettled = |difference: &Difference| findings.of(&tenant.provided_id, difference).is_some();
+        self.doubtful.look(row, held.as_deref(), is_unsettled);
+    }
+
+    /// What is to change. Sorted: renames, creates, updates; parents before children, else by id.
+    #[must_use]
+    pub fn finish(mut self) -> Plan {
+        let faults = self.doubtful.faults();
+        for seen in std::mem::take(&mut self.doubtful) {
+            self.compared.conclude(seen, &faults);
+        }
+        let mut moved_again = self.compare_parents();
+        moved_again.retain(|row| !self.compared.index.is_invalid(*row));
+        self.withdraw_invalid();
+        let checks = self.compared.send_checks();
+        let parents = self.news_of_parents();
+        let (unchanged, unsettled_customers) = self.quiet();
+        let Self { compared, population, tags, hierarchy, renamed, hidden, mut news, placed, .. } = self;
+        let Compared { index, rules, findings, now, updates, mut unsettled, .. } = compared;
+        index.sort(&mut unsettled, |(row, _)| (0, *row));
+        news.parents = parents;
+        let asked = placed.asked().filter(|_| findings.keeps_rows());
+        news.children_listed_at = asked.map(|parent| (parent.to_owned(), now)).collect();
+        news.settle_listed(updates.iter().map(|update| index.provided_id(update.row)));
+        let mut renames: Vec<_> = renamed.keys().copied().collect();
+        index.sort(&mut renames, |row| (0, *row));
+        let mut creates: Vec<_> = index.unlisted().collect();
+        index.sort(&mut creates, |row| (hierarchy.depth(*row), *row));
+        let mut updates = updates;
+        let depth = |update: &super::Update| if update.moves() { hierarchy.depth(update.row) } else { 0 };
+        index.sort(&mut updates, |update| (depth(update), update.row));
+        let changes = renames.into_iter().map(Change::Rename).chain(creates.into_iter().map(Change::Create));
+        let keys = if faults.contains_key(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { rules.keys };
+        Plan {
+            changes: changes.chain(updates.into_iter().map(Change::Update)).collect(),
+            invalid: index.invalid(),
+            population,
+            unchanged,
+            unsettled,
+            unsettled_customers,
+            hidden,
+            checks,
+            moved_again,
+            renamed_tokens: renamed,
+            news,
+            tags,
+            rules: rules.with(keys),
+            now,
+            index,
+        }
+    }
+
+    /// Nothing is done for those that turned out to be invalid.
+    fn withdraw_invalid(&mut self) {
+        let Compared { index, updates, unsettled, .. } = &mut self.compared;
+        let is_valid = |row: RowNumber| !index.is_invalid(row);
+        self.renamed.retain(|row, _| is_valid(*row));
+        updates.retain(|update| is_valid(update.row));
+        unsettled.retain(|(row, _)| is_valid(*row));
+    }
+
+    /// How many customers are left as they are: those that hold what is wanted, and those that are known not to settle.
+    fn quiet(&self) -> (usize, usize) {
+        let Compared { index, updates, unsettled, .. } = &self.compared;
+        let updated: HashSet<_> = updates.iter().map(|update| update.row).collect();
+        let unsettled: HashSet<_> = unsettled.iter().map(|(row, _)| *row).collect();
+        // A customer that is renamed is none of them.
+        let is_quiet = |row: &&RowNumber| index.is_listed(**row);
+        let unsettled = unsettled.difference(&updated).filter(is_quiet).count();
+        let updated = updated.iter().filter(is_quiet).count();
+        (index.listed() - updated - unsettled + self.hidden.len(), unsettled)
+    }
+}

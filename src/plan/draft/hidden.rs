@@ -1,0 +1,62 @@
+//! Customers that exist and that no listing shows: they count as unchanged, and are asked for one by one, once a day.
+//!
+//! | the answer shows | then |
+//! |---|---|
+//! | what is wanted | it is left alone for another day |
+//! | something else | an update |
+//! | a customer in a data visibility group of which the listing shows nobody | a create, which tells that it is not ours |
+//! | that there is no such customer | a create, which finds it if it is there all the same |
+//! | nothing that tells | it is left alone for another day |
+
+use super::Draft;
+use crate::{
+    model::Customer,
+    plan::{Found, RowNumber, compare, failure::is_daily_due},
+};
+
+/// So many are asked for in a run, or one in a hundred if that is more.
+const ASKED: usize = 10;
+
+impl Draft<'_> {
+    /// The hidden customers to ask for: those that were not asked for longest. Without patience, all.
+    pub(super) fn unasked(&self) -> Vec<String> {
+        let (compared, retry_failed) = (&self.compared, self.compared.retry_failed);
+        let most = if retry_failed { usize::MAX } else { ASKED.max(self.hidden.len() / 100) };
+        let asked_at =
+            |row: &RowNumber| Some((compared.hidden_since(*row)?, compared.index.provided_id(*row).into_owned()));
+        let is_due = |(at, _): &(u64, String)| retry_failed || is_daily_due(*at, compared.now);
+        let mut due: Vec<_> = self.hidden.iter().filter_map(asked_at).filter(is_due).collect();
+        due.sort_unstable();
+        due.into_iter().take(most).map(|(_, provided_id)| provided_id).collect()
+    }
+
+    /// Takes the answer for one of the [`unasked`](Self::unasked).
+    pub(super) fn found(&mut self, provided_id: &str, found: &Found) {
+        let Some(row) = self.compared.index.row(provided_id) else { return };
+        self.news.asked_at.insert(provided_id.to_owned(), self.compared.now);
+        let is_changed = match found {
+            Found::Customer(customer) if self.is_ours(provided_id, customer) => {
+                let differences = compare(&self.compared.index.tenant(row), customer, self.compared.rules);
+                self.compared.decide(row, differences, Vec::new())
+            }
+            // A create tells that the id is another's by now.
+            Found::Customer(_) | Found::Nobody => {
+                self.compared.index.unhide(row);
+                self.compared.require_name(row);
+                true
+            }
+            Found::Nothing => false,
+        };
+        if is_changed {
+            self.hidden.retain(|hidden| *hidden != row);
+        }
+    }
+
+    /// Whether a customer that no listing shows is in a data visibility group that the listing shows or, where it shows nobody,
+    /// has the token that is remembered.
+    fn is_ours(&self, provided_id: &str, customer: &Customer<'_>) -> bool {
+        let groups = &self.population.access_groups;
+        let is_seen = groups.contains(customer.access_group.as_deref().unwrap_or_default());
+        is_seen || groups.is_empty() && self.compared.findings.has_token(customer, provided_id)
+    }
+}

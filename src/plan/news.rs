@@ -1,0 +1,48 @@
+//! What a run found out and is to remember, whatever becomes of its changes; times in seconds since 1970.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use super::Listed;
+
+/// By the ids of customers.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Customers of which the listing showed something to remember, sorted by id.
+    pub(super) listed: Vec<Listed>,
+    /// Whose remembered token the listing lacks, and since when listings do.
+    pub(super) lacking: BTreeMap<String, u64>,
+    /// Those of them that are lacking for so long that they are forgotten.
+    pub(super) gone: BTreeSet<String>,
+    /// Whose remembered token another customer has by now: forgotten at once.
+    pub(super) moved: BTreeSet<String>,
+    /// The parents, where they are another than is remembered; nothing for one that is not the wanted one.
+    pub(super) parents: BTreeMap<String, String>,
+    /// Whose children were listed, and when.
+    pub(super) children_listed_at: BTreeMap<String, u64>,
+    /// Hidden customers that were asked for, and when.
+    pub(super) asked_at: BTreeMap<String, u64>,
+}
+
+impl News {
+    /// Everything was seen: those of the listed that are updated don't hold what is wanted, be it for the parent alone.
+    pub(super) fn settle_listed<'i>(&mut self, updated: impl Iterator<Item = Cow<'i, str>>) {
+        self.listed.sort_unstable_by(|a, b| a.provided_id.cmp(&b.provided_id));
+        for provided_id in updated {
+            if let Some(place) = self.place(&provided_id) {
+                self.listed[place].equal = None;
+            }
+        }
+    }
+
+    /// What the listing showed of a customer.
+    pub(super) fn listed(&self, provided_id: &str) -> Option<&Listed> {
+        self.place(provided_id).map(|place| &self.listed[place])
+    }
+
+    fn place(&self, provided_id: &str) -> Option<usize> {
+        self.listed.binary_search_by(|listed| listed.provided_id.as_str().cmp(provided_id)).ok()
+    }
+}
