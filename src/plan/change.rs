@@ -123,7 +123,7 @@ impl Update {
     #[must_use]
     pub fn old_parent(&self) -> Option<String> {
         let moves = self.differences.iter().find(|difference| difference.field == Field::ParentProvidedId);
-        moves.map(|difference| json::string(&difference.old).into_owned())
+        moves.map(|difference| json::string(&difference.current).into_owned())
     }
 
     /// Whether the customer gets another parent or level.

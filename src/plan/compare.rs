@@ -77,9 +77,11 @@ pub struct Difference {
     /// The field.
     pub field: Field,
     /// What Explo has.
-    pub old: String,
+    #[serde(rename = "old")]
+    pub current: String,
     /// What is wanted.
-    pub new: String,
+    #[serde(rename = "new")]
+    pub wanted: String,
 }
 
 /// The fields that differ, in order.
@@ -95,15 +97,15 @@ pub(super) fn difference(
     field: Field,
     rules: Rules,
 ) -> Option<Difference> {
-    let (new, old) = sides(tenant, customer, field, rules);
-    let new = new?;
-    (old != new).then_some(Difference { field, old, new })
+    let (wanted, current) = sides(tenant, customer, field, rules);
+    let wanted = wanted?;
+    (current != wanted).then_some(Difference { field, current, wanted })
 }
 
 /// One field in the comparison form: what is wanted, where the tenant has it, and what Explo has of what is managed.
 #[must_use]
 pub fn sides(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> (Option<String>, String) {
-    (new_form(tenant, customer, field, rules), old_form(tenant, customer, field, rules))
+    (wanted_form(tenant, customer, field, rules), current_form(tenant, customer, field, rules))
 }
 
 /// All that a tenant manages, as different from what can't be read: that is `null`. The parent aside, which no record shows.
@@ -111,8 +113,8 @@ pub fn sides(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: 
 pub fn managed_differences(tenant: &Tenant<'_>, rules: Rules) -> Vec<Difference> {
     let nobody = Customer::default();
     let difference = |field| {
-        let new = new_form(tenant, &nobody, field, rules)?;
-        Some(Difference { field, old: "null".to_owned(), new })
+        let wanted = wanted_form(tenant, &nobody, field, rules)?;
+        Some(Difference { field, current: "null".to_owned(), wanted })
     };
     Field::ALL.into_iter().filter_map(difference).collect()
 }
@@ -191,7 +193,7 @@ fn carried<'t>(object: &'t Object<'_>, held: &str) -> Cow<'t, str> {
 }
 
 /// What is wanted, in the comparison form; `None` where the tenant leaves the field alone.
-fn new_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<String> {
+fn wanted_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> Option<String> {
     Some(match field {
         Field::Name => json::quote(tenant.name.as_ref()?),
         Field::Emails => {
@@ -200,8 +202,8 @@ fn new_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: R
             set_form(tenant.emails.as_ref()?.iter().map(|email| &**email).chain(others))
         }
         Field::GroupTags => set_form(tenant.group_tags.as_ref()?.iter().map(|tag| &**tag)),
-        Field::Properties => wanted_form(tenant.properties.as_ref()?, json::canonical),
-        Field::Mapping => wanted_form(tenant.mapping.as_ref()?, |value| json::quote(&json::as_text(value))),
+        Field::Properties => object_form(tenant.properties.as_ref()?, json::canonical),
+        Field::Mapping => object_form(tenant.mapping.as_ref()?, |value| json::quote(&json::as_text(value))),
         Field::IsDemoGroup => tenant.is_demo_group?.to_string(),
         Field::HierarchyLevelName => json::quote(tenant.hierarchy_level_name.as_ref()?),
         Field::ParentProvidedId => {
@@ -211,7 +213,7 @@ fn new_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: R
 }
 
 /// What Explo has, in the comparison form, as far as the tenant manages it.
-fn old_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> String {
+fn current_form(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> String {
     match field {
         Field::Name => json::quote(&customer.name),
         Field::Emails => set_form(customer.emails.iter().map(|email| &**email)),
@@ -236,7 +238,7 @@ pub(super) fn set_form<'a>(elements: impl Iterator<Item = &'a str>) -> String {
     json::array(elements.collect::<BTreeSet<_>>().into_iter().map(json::quote))
 }
 
-fn wanted_form(object: &Object<'_>, value: impl Fn(&str) -> String) -> String {
+fn object_form(object: &Object<'_>, value: impl Fn(&str) -> String) -> String {
     match object {
         Object::Whole(object) => held_form(object, &Scope::Whole, value),
         Object::Keys(keys) => json::object(keys.iter().filter_map(|(key, json)| Some((key, value(json.as_deref()?))))),

@@ -78,7 +78,9 @@ impl Plan {
             let is_predicted =
                 before.and_then(|before| findings.of(&provided_id, before)).is_some_and(|of| of.is_predicted);
             // It was predicted to show the same as before.
-            if left.is_none_or(|left| is_predicted && before.is_some_and(|before| before.old != left.difference.old)) {
+            if left.is_none_or(|left| {
+                is_predicted && before.is_some_and(|before| before.current != left.difference.current)
+            }) {
                 remembered.fields.settled.insert(*field, (*rule, self.now));
             }
         }

@@ -62,11 +62,11 @@ pub struct Finding {
     pub at: Option<u64>,
 }
 
-/// Hashes of what is wanted and what was seen.
+/// Hashes of what is wanted and what Explo had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sides {
     pub(super) wanted: u64,
-    pub(super) seen: u64,
+    pub(super) current: u64,
 }
 
 impl Remembered {
@@ -150,7 +150,7 @@ impl Finding {
 
 impl Sides {
     pub(super) fn of(difference: &Difference) -> Self {
-        Self { wanted: xxh3_64(difference.new.as_bytes()), seen: xxh3_64(difference.old.as_bytes()) }
+        Self { wanted: xxh3_64(difference.wanted.as_bytes()), current: xxh3_64(difference.current.as_bytes()) }
     }
 }
 

@@ -127,7 +127,7 @@ impl Strikes {
     pub fn count(&mut self, parent: Option<&str>, before: &[Difference], unsettled: &[Unsettled]) {
         for difference in before {
             let left = unsettled.iter().find(|one| one.difference.field == difference.field);
-            self.refute(difference, left.map_or(&difference.new, |left| &left.difference.old));
+            self.refute(difference, left.map_or(&difference.wanted, |left| &left.difference.current));
         }
         for Unsettled { difference, rule, .. } in unsettled {
             let parent = parent.filter(|_| *rule == Rule::Inherited).map(str::to_owned);
@@ -138,15 +138,15 @@ impl Strikes {
         }
     }
 
-    fn refute(&mut self, Difference { field, old, new }: &Difference, shown: &str) {
+    fn refute(&mut self, Difference { field, current, wanted }: &Difference, shown: &str) {
         let predictions = [
-            (Rule::Added, predict::union(old, new)),
-            (Rule::Recased, predict::lower_case(new)),
-            (Rule::Trimmed, predict::trimmed(new)),
+            (Rule::Added, predict::union(current, wanted)),
+            (Rule::Recased, predict::lower_case(wanted)),
+            (Rule::Trimmed, predict::trimmed(wanted)),
         ];
         for (rule, predicted) in predictions {
-            let is_restyled = rule == Rule::Recased && *field == Field::Properties && json::is_alike(shown, new);
-            if predicted != *new && predicted != shown && !is_restyled {
+            let is_restyled = rule == Rule::Recased && *field == Field::Properties && json::is_alike(shown, wanted);
+            if predicted != *wanted && predicted != shown && !is_restyled {
                 self.refuted.insert((*field, rule));
             }
         }
@@ -175,16 +175,17 @@ impl Rule {
     /// Whether a server that did this to others would, sent this value, show what it shows already.
     #[must_use]
     pub fn predicts(self, others: &[Difference], difference: &Difference) -> bool {
-        let Difference { old: shown, new: wanted, field } = difference;
+        let Difference { current, wanted, field } = difference;
         match self {
-            Self::Added => predict::union(shown, wanted) == *shown,
+            Self::Added => predict::union(current, wanted) == *current,
             Self::Inherited => beside(difference)
                 .is_some_and(|inherited| others.iter().all(|other| beside(other).as_ref() == Some(&inherited))),
             Self::Recased => {
-                predict::lower_case(wanted) == *shown || *field == Field::Properties && json::is_alike(shown, wanted)
+                predict::lower_case(wanted) == *current
+                    || *field == Field::Properties && json::is_alike(current, wanted)
             }
-            Self::Trimmed => predict::trimmed(wanted) == *shown,
-            Self::Cut => cut_at(others).is_some_and(|end| predict::cut_to(wanted, end) == *shown),
+            Self::Trimmed => predict::trimmed(wanted) == *current,
+            Self::Cut => cut_at(others).is_some_and(|end| predict::cut_to(wanted, end) == *current),
             Self::Changed => false,
         }
     }
@@ -192,28 +193,28 @@ impl Rule {
 
 /// Where the longest of these was cut.
 fn cut_at(others: &[Difference]) -> Option<usize> {
-    others.iter().map(|other| longest(&other.old)).max()
+    others.iter().map(|other| longest(&other.current)).max()
 }
 
 /// The elements that are shown beside the wanted ones; nothing where a wanted one is not shown.
-fn beside(Difference { old: shown, new: wanted, .. }: &Difference) -> Option<BTreeSet<String>> {
-    let (shown, wanted) = (parts(shown, str::to_owned), parts(wanted, str::to_owned));
-    wanted.is_subset(&shown).then(|| shown.difference(&wanted).cloned().collect())
+fn beside(Difference { current, wanted, .. }: &Difference) -> Option<BTreeSet<String>> {
+    let (current, wanted) = (parts(current, str::to_owned), parts(wanted, str::to_owned));
+    wanted.is_subset(&current).then(|| current.difference(&wanted).cloned().collect())
 }
 
 /// Guesses the rule from a difference that an answer still shows.
 #[must_use]
 pub fn likely_rule(difference: &Difference) -> Rule {
-    let Difference { field, old: seen, new: wanted } = difference;
-    let (shown, sent) = (parts(seen, str::to_owned), parts(wanted, str::to_owned));
-    let in_seen = |form: fn(&str) -> String| parts(wanted, form).is_subset(&parts(seen, form));
+    let Difference { field, current, wanted } = difference;
+    let (shown, sent) = (parts(current, str::to_owned), parts(wanted, str::to_owned));
+    let in_current = |form: fn(&str) -> String| parts(wanted, form).is_subset(&parts(current, form));
     match field {
-        Field::Properties if json::is_alike(seen, wanted) => Rule::Recased,
-        _ if predict::lower_case(seen) == predict::lower_case(wanted) => Rule::Recased,
+        Field::Properties if json::is_alike(current, wanted) => Rule::Recased,
+        _ if predict::lower_case(current) == predict::lower_case(wanted) => Rule::Recased,
         Field::GroupTags if shown.is_superset(&sent) => Rule::Inherited,
         Field::Emails | Field::Properties | Field::Mapping if shown.is_superset(&sent) => Rule::Added,
         Field::IsDemoGroup | Field::ParentProvidedId => Rule::Changed,
-        _ if in_seen(|text| text.trim().to_owned()) => Rule::Trimmed,
+        _ if in_current(|text| text.trim().to_owned()) => Rule::Trimmed,
         _ if !shown.is_empty() && sent.iter().all(|part| has_beginning(&shown, part)) => Rule::Cut,
         _ => Rule::Changed,
     }
@@ -235,7 +236,7 @@ fn has_beginning(shown: &BTreeSet<String>, text: &str) -> bool {
 }
 
 /// Whether Explo has elements or keys beyond the wanted ones: something has to go.
-fn has_more(Difference { old, new, .. }: &Difference) -> bool {
+fn has_more(Difference { current, wanted, .. }: &Difference) -> bool {
     let names = |canonical: &str| -> BTreeSet<String> {
         if json::is_object(canonical) {
             json::members(canonical).map(|(key, _)| key.into_owned()).collect()
@@ -243,7 +244,7 @@ fn has_more(Difference { old, new, .. }: &Difference) -> bool {
             parts(canonical, str::to_owned)
         }
     };
-    !names(old).is_subset(&names(new))
+    !names(current).is_subset(&names(wanted))
 }
 
 /// A text, the elements of an array, or the members of an object: strings in a form, behind their keys.
@@ -274,8 +275,8 @@ fn longest(canonical: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn difference(field: Field, old: &str, new: &str) -> Difference {
-        Difference { field, old: old.to_owned(), new: new.to_owned() }
+    fn difference(field: Field, current: &str, wanted: &str) -> Difference {
+        Difference { field, current: current.to_owned(), wanted: wanted.to_owned() }
     }
 
     #[test]
@@ -297,7 +298,7 @@ mod tests {
 
     #[test]
     fn after_three_strikes_a_value_is_spared_where_the_prediction_is_what_is_shown() {
-        let strike = |field, old: &str, new: &str| [Unsettled::new(difference(field, old, new))];
+        let strike = |field, current: &str, wanted: &str| [Unsettled::new(difference(field, current, wanted))];
         let mut strikes = Strikes::default();
         let leaver = difference(Field::Emails, r#"["a@x","leaver@x"]"#, r#"["a@x"]"#);
         for _ in 0..3 {
@@ -307,7 +308,7 @@ mod tests {
             let double = strike(Field::Properties, r#"{"a":0.3333333333333333}"#, r#"{"a":0.33333333333333331}"#);
             strikes.count(None, &[], &double);
         }
-        let rule = |field, old: &str, new: &str| strikes.rule(None, &difference(field, old, new));
+        let rule = |field, current: &str, wanted: &str| strikes.rule(None, &difference(field, current, wanted));
         assert_eq!(strikes.rule(None, &leaver), Some(Rule::Added));
         assert_eq!(rule(Field::Emails, r#"["old@x"]"#, r#"["new@x"]"#), None, "the new address would come");
         assert_eq!(rule(Field::Name, r#""Bob""#, r#""Bob ""#), Some(Rule::Trimmed));
@@ -341,7 +342,7 @@ mod tests {
     #[test]
     fn an_answer_that_shows_otherwise_ends_the_sparing() {
         let wanted = r#"["a@x"]"#;
-        let before = |old: &str| [difference(Field::Emails, old, wanted)];
+        let before = |current: &str| [difference(Field::Emails, current, wanted)];
         let root = Unsettled::new(difference(Field::Emails, r#"["a@x","root@x"]"#, wanted));
         let leaver = &before(r#"["a@x","leaver@x","root@x"]"#);
         let struck = || {
@@ -369,7 +370,8 @@ mod tests {
         let mut strikes = Strikes::default();
         let red = difference(Field::GroupTags, r#"["own","red"]"#, r#"["own"]"#);
         (0..3).for_each(|_| strikes.count(Some("p"), &[], &[Unsettled::new(red.clone())]));
-        let rule = |parent, old: &str, new: &str| strikes.rule(parent, &difference(Field::GroupTags, old, new));
+        let rule =
+            |parent, current: &str, wanted: &str| strikes.rule(parent, &difference(Field::GroupTags, current, wanted));
         assert_eq!(rule(Some("p"), r#"["red","x"]"#, r#"["x"]"#), Some(Rule::Inherited));
         assert_eq!(rule(Some("p"), r#"["blue","red","x"]"#, r#"["x"]"#), None, "blue would go");
         assert_eq!(rule(Some("q"), r#"["red","x"]"#, r#"["x"]"#), None);

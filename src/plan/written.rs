@@ -37,13 +37,13 @@ impl fmt::Display for FieldFindings {
         };
         let unsettled = self.unsettled.iter().map(|(field, finding)| (field, finding.sides, found(finding)));
         let acknowledged = self.acknowledged.iter().map(|(field, sides)| (field, *sides, ACKNOWLEDGED.to_owned()));
-        let nothing = Sides { wanted: 0, seen: 0 };
+        let nothing = Sides { wanted: 0, current: 0 };
         let settled =
             self.settled.iter().map(|(field, (rule, at))| (field, nothing, format!("{SETTLED}{} {at}", word(*rule))));
         let all = unsettled.chain(acknowledged).chain(settled);
-        for (number, (field, Sides { wanted, seen }, word)) in all.enumerate() {
+        for (number, (field, Sides { wanted, current }, word)) in all.enumerate() {
             let separator = if number == 0 { "" } else { "; " };
-            write!(f, "{separator}{} {wanted:016x}:{seen:016x} {word}", field.name())?;
+            write!(f, "{separator}{} {wanted:016x}:{current:016x} {word}", field.name())?;
         }
         Ok(())
     }
@@ -77,9 +77,9 @@ fn read(part: &str) -> Option<(Field, Sides, &str, Option<u64>)> {
     let (name, sides, word) = (words.next()?, words.next()?, words.next()?);
     let field = Field::ALL.into_iter().find(|field| field.name() == name)?;
     let hash = |text| u64::from_str_radix(text, 16).ok();
-    let (wanted, seen) = sides.split_once(':')?;
+    let (wanted, current) = sides.split_once(':')?;
     let at = words.next().and_then(|at| at.parse().ok());
-    Some((field, Sides { wanted: hash(wanted)?, seen: hash(seen)? }, word, at))
+    Some((field, Sides { wanted: hash(wanted)?, current: hash(current)? }, word, at))
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again_and_strange_parts_are_skipped() {
-        let sides = |wanted, seen| Sides { wanted, seen };
+        let sides = |wanted, current| Sides { wanted, current };
         let mut findings = FieldFindings::default();
         for (number, (_, rule)) in (0..).zip(RULES) {
             let sides = sides(u64::MAX, number as u64);

@@ -183,9 +183,9 @@ impl Serialize for Changes<'_> {
             let ids = ids.map(|ids| ids.map(|id| json::quote(&id)));
             let ids = ids.iter().map(|[old, new]| ("provided_id", self.values(change, old, new)));
             let named = plan.fields_of(change).into_iter().map(|field| (field.name(), Values::default()));
-            let shown = differences
-                .iter()
-                .map(|difference| (difference.field.name(), self.values(change, &difference.old, &difference.new)));
+            let shown = differences.iter().map(|difference| {
+                (difference.field.name(), self.values(change, &difference.current, &difference.wanted))
+            });
             sequence.serialize_element(&OneChange {
                 kind: change.kind(),
                 provided_id: plan.provided_id(change),

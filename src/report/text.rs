@@ -112,7 +112,7 @@ fn described(report: &Report, change: &Change, style: Style) -> String {
     let differences = plan.differences(change);
     if Report::is_create(change) {
         let name = differences.iter().find(|difference| difference.field == Field::Name);
-        let _ = name.map(|name| write!(text, "  {}", shown(&name.new)));
+        let _ = name.map(|name| write!(text, "  {}", shown(&name.wanted)));
         return text;
     }
     let lines: Vec<_> = differences.iter().map(difference_in_words).collect();
@@ -127,31 +127,36 @@ fn described(report: &Report, change: &Change, style: Style) -> String {
 fn described_unsettled(id: &str, Unsettled { difference, rule, .. }: &Unsettled, style: Style) -> String {
     let field = difference.field.name();
     let sides = if style.values {
-        format!(" (wanted {}, Explo shows {})", shown(&difference.new), shown(&difference.old))
+        format!(" (wanted {}, Explo shows {})", shown(&difference.wanted), shown(&difference.current))
     } else {
         String::new()
     };
     format!("{}  {field} does not settle: {rule}{sides}", shown(id))
 }
 
-fn difference_in_words(Difference { field, old, new }: &Difference) -> String {
+fn difference_in_words(Difference { field, current, wanted }: &Difference) -> String {
     let parts: Vec<String> = match field {
         Field::Emails | Field::GroupTags => {
-            let (old, new): (BTreeSet<_>, BTreeSet<_>) = (json::elements(old).collect(), json::elements(new).collect());
-            let gone = old.difference(&new).map(|element| format!("−{}", shown(element)));
-            gone.chain(new.difference(&old).map(|element| format!("+{}", shown(element)))).collect()
+            let (current, wanted): (BTreeSet<_>, BTreeSet<_>) =
+                (json::elements(current).collect(), json::elements(wanted).collect());
+            let gone = current.difference(&wanted).map(|element| format!("−{}", shown(element)));
+            gone.chain(wanted.difference(&current).map(|element| format!("+{}", shown(element)))).collect()
         }
         Field::Properties | Field::Mapping => {
-            let (old, new): (BTreeMap<_, _>, BTreeMap<_, _>) =
-                (json::members(old).collect(), json::members(new).collect());
-            let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
-            let moved =
-                keys.into_iter().map(|key| (old.get(key), new.get(key), key)).filter(|(old, new, _)| old != new);
+            let (current, wanted): (BTreeMap<_, _>, BTreeMap<_, _>) =
+                (json::members(current).collect(), json::members(wanted).collect());
+            let keys: BTreeSet<_> = current.keys().chain(wanted.keys()).collect();
+            let moved = keys
+                .into_iter()
+                .map(|key| (current.get(key), wanted.get(key), key))
+                .filter(|(current, wanted, _)| current != wanted);
             let side = |value: Option<&&str>| value.map_or_else(|| "nothing".to_owned(), |value| shown(value));
-            moved.map(|(old, new, key)| format!("{}: {} → {}", shown(key), side(old), side(new))).collect()
+            moved
+                .map(|(current, wanted, key)| format!("{}: {} → {}", shown(key), side(current), side(wanted)))
+                .collect()
         }
         Field::Name | Field::IsDemoGroup | Field::HierarchyLevelName | Field::ParentProvidedId => {
-            vec![format!("{} → {}", shown(old), shown(new))]
+            vec![format!("{} → {}", shown(current), shown(wanted))]
         }
     };
     format!("{}  {}", field.name(), parts.join(", "))
@@ -300,7 +305,8 @@ mod tests {
     fn a_difference_of_many_keys_is_told_key_by_key() {
         const MANY: usize = 100_000;
         let object = |prefix: &str| json::object((0..MANY).map(|n| (format!("{prefix}{n}"), n.to_string())));
-        let told = difference_in_words(&Difference { field: Field::Properties, old: object("a"), new: object("b") });
+        let told =
+            difference_in_words(&Difference { field: Field::Properties, current: object("a"), wanted: object("b") });
         assert_eq!(told.matches(" → nothing").count(), MANY);
         assert!(
             told.starts_with("properties  a0: 0 → nothing, a1: 1 → nothing, a10: 10 → nothing, "),
@@ -308,9 +314,12 @@ mod tests {
             &told[..80]
         );
         assert!(told.ends_with(", b99999: nothing → 99999"));
-        let old = r#"{"a":1,"b":2,"c":3}"#.to_owned();
-        let told =
-            difference_in_words(&Difference { field: Field::Mapping, old, new: r#"{"b":2,"c":"3","d":4}"#.to_owned() });
+        let current = r#"{"a":1,"b":2,"c":3}"#.to_owned();
+        let told = difference_in_words(&Difference {
+            field: Field::Mapping,
+            current,
+            wanted: r#"{"b":2,"c":"3","d":4}"#.to_owned(),
+        });
         assert_eq!(told, r#"mapping  a: 1 → nothing, c: 3 → "3", d: nothing → 4"#);
     }
 }

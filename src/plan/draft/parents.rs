@@ -87,10 +87,13 @@ impl Draft<'_> {
 
     /// How a customer's parent differs, as far as that is known.
     fn parent_difference(&self, row: RowNumber) -> Option<Difference> {
-        let (old, new) = (self.parent_of(row)?, self.compared.index.wanted_parent(row)?);
-        let difference =
-            || Difference { field: Field::ParentProvidedId, old: json::quote(&old), new: json::quote(&new) };
-        (old != new).then(difference)
+        let (current, wanted) = (self.parent_of(row)?, self.compared.index.wanted_parent(row)?);
+        let difference = || Difference {
+            field: Field::ParentProvidedId,
+            current: json::quote(&current),
+            wanted: json::quote(&wanted),
+        };
+        (current != wanted).then(difference)
     }
 
     /// The parents of customers as they are known from now on, where that is another than is remembered.
