@@ -95,7 +95,7 @@ fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
         Error::Pointers { .. } => "columns ",
     };
     writeln!(out, "fail  {failing}  {}", safe(&error.to_string()))?;
-    Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
+    Ok(if error.is_about_query() { Exit::Config } else { Exit::Failed })
 }
 
 /// Reads them all: what can't be planned is told by reasons.
