@@ -8,6 +8,7 @@
 //!         Comparison → Plan → Guard: held or not
 //! ```
 
+mod beforehand;
 mod change;
 mod compare;
 mod comparison;
@@ -33,6 +34,7 @@ mod settle;
 mod tags;
 mod written;
 
+pub use beforehand::Open;
 pub use change::{Change, Plan, Update};
 pub use compare::{
     Difference, EmailRule, KeyStyle, Rules, TagRule, compare, managed_differences, needs_current, sides, wanted,

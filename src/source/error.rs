@@ -149,6 +149,14 @@ fn incomplete(why: &Incomplete) -> String {
             "{distinct} distinct ones in {passes} passes, but the total says {total}. Nothing was planned. If what \
              source.total points at counts something else, set it to \"\""
         ),
+        Incomplete::Untold { distinct } => format!(
+            "{distinct} distinct ones, and no page has a total at source.total. Nothing was planned. Point it at the total, or \
+             set it to \"\""
+        ),
+        Incomplete::Falling { passes, total, later } => format!(
+            "the total falls from {total} to {later} while they are read, in each of {passes} passes. Nothing was planned. If \
+             what source.total points at counts the page alone, set it to \"\""
+        ),
         Incomplete::Endless { distinct } => format!(
             "after {distinct} distinct ones a page comes again. Nothing was planned. See source.paging and source.page_parameter"
         ),

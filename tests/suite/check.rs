@@ -1,9 +1,11 @@
 //! `check` reads as a run would: where it is green, `sync --dry-run` works.
 
+use explo_sync::sandbox::{Sandbox, Store, Total};
 use rstest::rstest;
+use serde_json::json;
 use url::Url;
 
-use crate::support::{Database, Kind, Program, sandbox};
+use crate::support::{Database, Kind, Program, customer, sandbox};
 
 #[tokio::test]
 async fn check_reads_every_row_and_tells_what_cant_be_planned_by_reasons() {
@@ -68,4 +70,85 @@ async fn where_no_row_could_be_read_check_is_not_green(
     let output = program.run(&["check"]).await;
     assert!(output.code == code && output.stdout.contains(told), "{output:?}");
     assert!(!output.stdout.contains("very-secret"), "{output:?}");
+}
+
+/// What no listing can mend is invalid; what only a listing tells is said, and is no finding.
+#[tokio::test]
+async fn what_can_be_judged_without_a_listing_is_judged() {
+    let database = Database::new(Kind::Sqlite).await;
+    let values = [
+        "('root', null, 'region', null, 'Root')",
+        "('no-level', 'root', null, null, 'Ann')",
+        "('below', 'no-level', 'site', null, 'Ann')",
+        "('round', 'about', 'site', null, 'Ann')",
+        "('about', 'round', 'site', null, 'Ann')",
+        "('foster', 'elsewhere', 'site', null, 'Ann')",
+        "('taken', null, null, 'root', 'Ann')",
+        "('one', null, null, 'former', 'Ann')",
+        "('two', null, null, 'former', 'Ann')",
+        "('nameless', null, null, null, null)",
+        "('fine', 'root', 'site', 'once', 'Ann')",
+    ];
+    let table = "create table tenants (id text, parent text, level text, previous text, name text)";
+    database.execute(&format!("{table}; insert into tenants values {}", values.join(", "))).await;
+    let query = "select id as provided_id, parent as parent_provided_id, level as hierarchy_level_name, \
+                 previous as previous_provided_id, name from tenants";
+    let sandbox = sandbox([]).await;
+    let program = Program::between(&database, &sandbox, query);
+    let output = program.run(&["check"]).await;
+    assert_eq!(output.code, 3, "{output:?}");
+    for part in [
+        "fail  rows      1 invalid, no-level: parent_provided_id needs hierarchy_level_name beside it",
+        "fail  rows      1 invalid, below: it is below an invalid one: no-level",
+        "fail  rows      1 invalid, about: its parents go round: round → about",
+        "listing tells of 1, foster, that have a parent_provided_id that no row has",
+        "listing tells of 3, taken, one, two, that have a previous_provided_id that another row has as well",
+        "listing tells of 1, nameless, that have no name",
+    ] {
+        assert!(output.stdout.contains(part), "{part} in {}", output.stdout);
+    }
+    assert_eq!(output.stdout.matches("fail  ").count(), 4, "{}", output.stdout);
+    let (_, report) = program.sync(&["--dry-run"]).await;
+    let invalid: Vec<_> =
+        report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].as_str().unwrap()).collect();
+    assert_eq!(invalid, ["about", "below", "foster", "nameless", "no-level", "round", "taken"], "{report}");
+}
+
+#[tokio::test]
+async fn an_explo_that_does_not_count_fails_check_as_it_fails_a_run() {
+    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    sandbox.adjust(|api| api.behaviour.total = Total::Missing);
+    let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants");
+    for arguments in [&["check"][..], &["sync", "--dry-run"]] {
+        let output = program.run(arguments).await;
+        let told = format!("{}{}", output.stdout, output.stderr);
+        assert!(output.code == 1 && told.contains("set explo.trust_total = false"), "{output:?}");
+    }
+    let program = program.with("EXPLO_SYNC__EXPLO__TRUST_TOTAL", "false");
+    for arguments in [&["check"][..], &["sync", "--dry-run"]] {
+        assert_eq!(program.run(arguments).await.code, 0, "{arguments:?}");
+    }
+}
+
+#[rstest]
+#[case::of_whom_all_are_shown(2, 78)]
+#[case::of_whom_one_page_is_shown(1, 0)]
+#[tokio::test]
+async fn strangers_fail_check_as_they_fail_a_run(#[case] page_size: usize, #[case] code: i32) {
+    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("c", "Cat")]).await;
+    let program = |sandbox: &Sandbox| {
+        Program::between(&database, sandbox, "select id as provided_id, name from tenants")
+            .with("EXPLO_SYNC__LEDGER__URL", "source")
+            .with("EXPLO_SYNC__EXPLO__PAGE_SIZE", &page_size.to_string())
+    };
+    let ours = sandbox([]).await;
+    let program = program(&ours);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(program.run(&["check"]).await.code, 0, "they are known");
+    let strangers =
+        ["x", "y"].map(|id| customer(json!({"provided_id": id, "name": id, "token": format!("another-token-{id}")})));
+    ours.change(|store| *store = Store::new(strangers));
+    let output = program.run(&["check"]).await;
+    assert_eq!((output.code, output.stdout.contains("ledger --adopt")), (code, code == 78), "{output:?}");
+    assert_eq!(program.run(&["sync", "--dry-run"]).await.code, 78);
 }

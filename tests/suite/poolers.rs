@@ -5,7 +5,7 @@ use std::time::Duration;
 use explo_sync::source::{Source, Sql};
 use rstest::rstest;
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 use crate::{
     given_up::await_statements,
@@ -100,7 +100,8 @@ async fn what_a_pooler_refuses_is_told(
     let url = pooler.to(&database);
     let mut holding = Vec::new();
     for _ in 0..held {
-        let mut connection = PgConnection::connect(&url).await.unwrap();
+        let options = url.parse::<PgConnectOptions>().unwrap().extra_float_digits(None);
+        let mut connection = options.connect().await.unwrap();
         sqlx::raw_sql("begin").execute(&mut connection).await.unwrap();
         holding.push(connection);
     }
