@@ -20,7 +20,7 @@ use crate::{
     ledger::{self, Found, Ledger, Pair, State},
     lock::{Attempt, Lock},
     model::{Gap, Invalid, shown},
-    plan::{Comparison, Findings, Fingerprints, Index, Open},
+    plan::{Comparison, Findings, Fingerprints, Index, Open, TagRule},
     reconciler,
     report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
@@ -84,7 +84,7 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
         lock.release().await;
     }
     found.push(match read {
-        Ok(()) => rows(index, out)?,
+        Ok(()) => rows(index, instance.config.rules.tags, out)?,
         Err(error) => unreadable(&error, out)?,
     });
     Ok(found)
@@ -107,8 +107,8 @@ fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
 }
 
 /// What can't be planned is told by reasons, as far as no listing is needed for that.
-fn rows(mut index: Index, out: &mut impl Write) -> io::Result<Exit> {
-    let open = index.judge_beforehand();
+fn rows(mut index: Index, tags: TagRule, out: &mut impl Write) -> io::Result<Exit> {
+    let open = index.judge_beforehand(tags);
     let invalid = index.invalid();
     writeln!(out, "ok    rows      {}", grouped(index.rows()))?;
     for Open { question, count, provided_ids } in open {

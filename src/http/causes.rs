@@ -16,19 +16,20 @@ const CERTIFICATES: [(&str, WayOut); 6] = [
     ("InvalidContentType", "what listens there speaks no TLS: check {url}"),
 ];
 
-const ENDED: WayOut = "the other side ended the connection: see the log of the server, or of what is in between";
+/// Where nothing else is known of a connection that was there.
+pub(crate) const BROKEN: WayOut = "the connection broke: see the log of the server, or of what is in between";
 
 /// Of the system and of HTTP, likewise.
 const CONNECTIONS: [(&str, WayOut); 10] = [
     ("lookup address", "no such host is known: check {url}"),
     ("kind: ConnectionRefused", "nothing listens there: check {url}, and that the server runs"),
-    ("kind: NetworkUnreachable", "no way leads to that host: check {url}, and the network"),
+    ("Unreachable", "no way leads to that host: check {url}, and the network"),
     ("kind: NotFound", "there is no such socket: check {url}, and that the server runs"),
     ("kind: PermissionDenied", "let the user that runs this open the socket"),
-    ("kind: ConnectionReset", ENDED),
-    ("kind: UnexpectedEof", ENDED),
-    ("IncompleteMessage", ENDED),
-    ("IncompleteBody", ENDED),
+    ("kind: ConnectionReset", BROKEN),
+    ("kind: UnexpectedEof", BROKEN),
+    ("IncompleteMessage", BROKEN),
+    ("IncompleteBody", BROKEN),
     ("Parse(", "what listens there speaks no HTTP: check {url}, and whether it begins with https"),
 ];
 

@@ -146,11 +146,11 @@ pub async fn read_all<P: Pages>(pages: &P, rules: PassRules, progress: PageProgr
         done.passes += 1;
         let seen = pass(pages, rules.walk, &end, progress).await?;
         done.pages += seen.len();
-        let lack = if rules.trust_total { lack(&seen, pages.distinct(), done.passes) } else { None };
-        match lack {
+        let (distinct, total) = (pages.distinct(), seen.first().and_then(|page| page.total));
+        match lack(&seen, distinct, done.passes).filter(|_| rules.trust_total) {
             None => return Ok(done),
             Some(lack) if done.passes == PASSES => return Err(lack.into()),
-            Some(lack) => tracing::info!(pass = done.passes, ?lack, "the pages do not add up to the total"),
+            Some(_) => tracing::info!(pass = done.passes, distinct, total, "the pages do not add up to the total"),
         }
     }
 }

@@ -6,8 +6,10 @@
 //! | its parent is no tenant | it is invalid unless that is a customer |
 //! | its previous id is another row's, or also another's previous id | it may be invalid, unless its own customer is listed |
 //! | it has no name | it is invalid unless its customer exists |
+//! | it has tags, and missing ones are not made | it is invalid unless Explo has them all |
 
-use super::{Index, RowNumber, hierarchy::Hierarchy};
+use super::{Index, RowNumber, TagRule, hierarchy::Hierarchy};
+use crate::model::Field;
 
 /// Ids that are told of each question.
 const NAMED: usize = 3;
@@ -25,7 +27,7 @@ pub struct Open {
 
 impl Index {
     /// Rejects who is invalid whatever is listed; the result is what only a listing tells.
-    pub fn judge_beforehand(&mut self) -> Vec<Open> {
+    pub fn judge_beforehand(&mut self, tags: TagRule) -> Vec<Open> {
         let hierarchy = Hierarchy::judge(self, |_| true);
         for (row, reason) in hierarchy.invalid(self) {
             let provided_id = self.provided_id(row).into_owned();
@@ -40,6 +42,8 @@ impl Index {
         let mut disputed: Vec<_> = self.with_previous_id().filter(is_disputed).collect();
         disputed.sort_unstable();
         let nameless = self.unlisted().filter(|row| !self.has_name(*row));
+        let has_tags = |row: &RowNumber| self.filled(*row).any(|field| field == Field::GroupTags);
+        let tagged = self.unlisted().filter(|row| tags == TagRule::Invalid && has_tags(row));
         let open = [
             self.open("have a parent_provided_id that no row has: it must be that of a listed customer", foster),
             self.open(
@@ -47,6 +51,7 @@ impl Index {
                 disputed,
             ),
             self.open("have no name: their customers must exist", nameless),
+            self.open("have group_tags: Explo must have them all, for fields.create_missing_tags = false", tagged),
         ];
         open.into_iter().filter(|open| open.count > 0).collect()
     }

@@ -81,7 +81,7 @@ const POSTGRES: [(&str, &str, WayOut); 20] = [
 ];
 
 /// By number.
-const MYSQL: [(&[u16], WayOut); 12] = [
+const MYSQL: [(&[u16], WayOut); 13] = [
     (&[1045, 1698], PASSWORD),
     (&[1044], "check the name of the database in {url}, and what the user is granted on it"),
     (&[1049], NAME),
@@ -91,6 +91,7 @@ const MYSQL: [(&[u16], WayOut); 12] = [
     (&[1142, 1143, 1370], GRANT),
     (&[1290, 1836, 1792], READ_ONLY),
     (&[1969, 3024, 1317], LATE),
+    (&[1205, 1213], TRY_AGAIN),
     (&[1053, 1927], ENDED),
     (&[1021, 1041, 1114], SPACE),
     (&[3159], "the server demands TLS: take sslmode=disable out of {url}"),
@@ -174,7 +175,8 @@ fn by_code(error: &dyn DatabaseError) -> Option<WayOut> {
 fn by_words(error: &sqlx::Error) -> Option<WayOut> {
     let text = error.to_string();
     let known = DRIVERS.iter().find(|(known, _)| text.contains(known)).map(|row| row.1);
-    known.or_else(|| causes::way_out(error))
+    let is_broken = matches!(error, sqlx::Error::Io(_));
+    known.or_else(|| causes::way_out(error)).or_else(|| is_broken.then_some(causes::BROKEN))
 }
 
 /// The words of a driver or database on one line. An error about data quotes the data: it is masked.

@@ -77,22 +77,22 @@ async fn where_no_row_could_be_read_check_is_not_green(
 async fn what_can_be_judged_without_a_listing_is_judged() {
     let database = Database::new(Kind::Sqlite).await;
     let values = [
-        "('root', null, 'region', null, 'Root')",
-        "('no-level', 'root', null, null, 'Ann')",
-        "('below', 'no-level', 'site', null, 'Ann')",
-        "('round', 'about', 'site', null, 'Ann')",
-        "('about', 'round', 'site', null, 'Ann')",
-        "('foster', 'elsewhere', 'site', null, 'Ann')",
-        "('taken', null, null, 'root', 'Ann')",
-        "('one', null, null, 'former', 'Ann')",
-        "('two', null, null, 'former', 'Ann')",
-        "('nameless', null, null, null, null)",
-        "('fine', 'root', 'site', 'once', 'Ann')",
+        "('root', null, 'region', null, 'Root', null)",
+        "('no-level', 'root', null, null, 'Ann', null)",
+        "('below', 'no-level', 'site', null, 'Ann', null)",
+        "('round', 'about', 'site', null, 'Ann', null)",
+        "('about', 'round', 'site', null, 'Ann', null)",
+        "('foster', 'elsewhere', 'site', null, 'Ann', null)",
+        "('taken', null, null, 'root', 'Ann', null)",
+        "('one', null, null, 'former', 'Ann', null)",
+        "('two', null, null, 'former', 'Ann', null)",
+        "('nameless', null, null, null, null, 'vip')",
+        "('fine', 'root', 'site', 'once', 'Ann', null)",
     ];
-    let table = "create table tenants (id text, parent text, level text, previous text, name text)";
+    let table = "create table tenants (id text, parent text, level text, previous text, name text, tags text)";
     database.execute(&format!("{table}; insert into tenants values {}", values.join(", "))).await;
     let query = "select id as provided_id, parent as parent_provided_id, level as hierarchy_level_name, \
-                 previous as previous_provided_id, name from tenants";
+                 previous as previous_provided_id, name, tags as group_tags from tenants";
     let sandbox = sandbox([]).await;
     let program = Program::between(&database, &sandbox, query);
     let output = program.run(&["check"]).await;
@@ -104,6 +104,7 @@ async fn what_can_be_judged_without_a_listing_is_judged() {
         "listing tells of 1, foster, that have a parent_provided_id that no row has",
         "listing tells of 3, taken, one, two, that have a previous_provided_id that another row has as well",
         "listing tells of 1, nameless, that have no name",
+        "listing tells of 1, nameless, that have group_tags: Explo must have them all",
     ] {
         assert!(output.stdout.contains(part), "{part} in {}", output.stdout);
     }

@@ -62,7 +62,7 @@ async fn refusal(settings: SqlSettings) -> String {
     Kind::Postgres,
     "select 1",
     "select pg_terminate_backend(pg_backend_pid())::text as provided_id",
-    "the other side ended the connection"
+    "the connection broke"
 )]
 #[case::no_such_table(Kind::Postgres, "drop table tenants", SELECT, "check source.query")]
 #[case::full_disk(Kind::Postgres, SPILL, "select spill('/dev/full') as provided_id", "out of disk or memory")]
@@ -224,6 +224,19 @@ async fn a_server_without_tls_and_one_that_is_no_database_are_told(
     });
     let told = refusal(settings(&url, ONE)).await;
     assert!(told.contains(way_out), "{told}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u:very-secret@{}/d", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (connection, _) = listener.accept().unwrap();
+        // What is not read when it ends resets it.
+        connection.peek(&mut [0]).unwrap();
+    });
+    let told = refusal(settings(&url, ONE)).await;
+    assert!(told.contains("reset") && told.contains("the connection broke"), "{told}");
 }
 
 #[rstest]

@@ -102,8 +102,8 @@ async fn a_server_that_is_not_the_one_gets_no_call_and_the_reason_is_told(
 }
 
 #[rstest]
-#[case::cut("cut", "the other side ended the connection")]
-#[case::cut_before("drop-before", "the other side ended the connection")]
+#[case::cut("cut", "the connection broke")]
+#[case::cut_before("drop-before", "the connection broke")]
 #[case::silent("hang-before", "it timed out; the way leads to explo.base_url")]
 #[case::down("status=503", "it answered 503")]
 #[case::html("html", "its answer is not JSON; the way leads to explo.base_url")]

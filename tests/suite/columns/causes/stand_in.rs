@@ -70,6 +70,7 @@ async fn a_password_that_is_sent_over_tls_only_is_told() {
 #[case::late(3024, "own limit of time")]
 #[case::read_only(1836, "may only read: check source.query")]
 #[case::without_tls(3159, "take sslmode=disable out of source.url")]
+#[case::deadlock(1213, "the next run tries again")]
 #[case::killed(1927, "the server or an administrator ended it")]
 #[case::stopping(1053, "the server or an administrator ended it")]
 #[tokio::test]
