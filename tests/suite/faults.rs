@@ -2,7 +2,7 @@
 //!
 //! Left out is a 429 for good: giving it up takes ten minutes by contract, which `transport` passes on a paused clock.
 
-mod reach;
+pub(crate) mod reach;
 
 use explo_sync::sandbox::{Fault, Sandbox};
 use futures_util::future::join_all;

@@ -119,13 +119,13 @@ async fn refusal(settings: SqlSettings) -> String {
 )]
 #[case::no_function(
     Kind::MySql,
-    "create function one() returns int return 1",
+    "create function one() returns int deterministic return 1",
     "select one() as provided_id from tenants",
     "GRANT SELECT"
 )]
 #[case::a_write(
     Kind::MySql,
-    "create function two() returns int begin insert into tenants values (2); return 2; end; \
+    "create function two() returns int deterministic modifies sql data begin insert into tenants values (2); return 2; end; \
      grant execute on DATABASE.* to ROLE",
     "select two() as provided_id from tenants",
     "may only read: check source.query"

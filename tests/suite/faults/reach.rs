@@ -26,7 +26,7 @@ fn ca_file() -> String {
 }
 
 /// Speaks TLS before the sandbox, as a server with this certificate of `tests/run`; breaks the first connections off.
-async fn tls(sandbox: &Sandbox, shown: &str, broken: usize) -> u16 {
+pub(crate) async fn tls(sandbox: &Sandbox, shown: &str, broken: usize) -> u16 {
     explo_sync::install_crypto();
     let ca = ca_file();
     let directory = Path::new(&ca).parent().unwrap();
