@@ -16,11 +16,12 @@ use super::{
 };
 use crate::{
     config::Config,
-    explo::{FirstPage, Stop},
-    ledger::{self, Found, Pair, State},
+    explo::{FirstPage, Shown, Stop},
+    ledger::{self, Found, Ledger, Pair, State},
     lock::{Attempt, Lock},
-    model::{Invalid, shown},
-    plan::{Fingerprints, Index},
+    model::{Gap, Invalid, shown},
+    plan::{Census, Extent, Findings, Fingerprints, Index, Open, TagRule},
+    reconciler,
     report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
 };
@@ -55,8 +56,8 @@ async fn findings(context: &Context) -> io::Result<u8> {
     };
     writeln!(out, "ok    config    instance {}", instance.config.name)?;
     let mut found = source(context, &instance, &mut out).await?;
-    found.push(ledger(&instance, &mut out).await?);
-    found.push(explo(&instance, &mut out).await?);
+    let (kept, findings) = ledger(&instance, &mut out).await?;
+    found.extend([kept, explo(&instance, &findings, &mut out).await?]);
     schedule(&instance, &mut out)?;
     let order = [Exit::Config, Exit::Credentials, Exit::Failed, Exit::Partial];
     let worst = order.into_iter().find(|exit| found.contains(exit));
@@ -65,20 +66,27 @@ async fn findings(context: &Context) -> io::Result<u8> {
 
 /// The query, then the lock, and all rows while it is held: as a run does it.
 async fn source(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Vec<Exit>> {
-    let columns = match &instance.config.source {
+    let mut index = Index::new(Fingerprints::new(0));
+    let understood = match &instance.config.source {
         AnySource::Sql(sql) => query(sql, out).await?,
-        AnySource::Rest(rest) => records(rest, out).await?,
+        AnySource::Rest(rest) => records(rest, &mut index, out).await?,
     };
-    if let Err(error) = columns {
+    if let Err(error) = understood {
         return Ok(vec![unreadable(&error, out)?]);
     }
     let (lock, mut found) = lock_of(context, instance, out).await?;
-    if let AnySource::Sql(sql) = &instance.config.source {
-        found.push(rows(sql, out).await?);
-    }
+    let read = match &instance.config.source {
+        AnySource::Sql(sql) => sql.read(&mut |rows| index.insert(rows)).await,
+        // All records were.
+        AnySource::Rest(_) => Ok(()),
+    };
     if let Some(lock) = lock {
         lock.release().await;
     }
+    found.push(match read {
+        Ok(()) => rows(index, instance.config.rules.tags, out)?,
+        Err(error) => unreadable(&error, out)?,
+    });
     Ok(found)
 }
 
@@ -95,17 +103,18 @@ fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
         Error::Pointers { .. } => "columns ",
     };
     writeln!(out, "fail  {failing}  {}", safe(&error.to_string()))?;
-    Ok(if error.is_about_config() { Exit::Config } else { Exit::Failed })
+    Ok(if error.is_about_query() { Exit::Config } else { Exit::Failed })
 }
 
-/// Reads them all: what can't be planned is told by reasons.
-async fn rows(sql: &Sql, out: &mut impl Write) -> io::Result<Exit> {
-    let mut index = Index::new(Fingerprints::new(0));
-    if let Err(error) = sql.read(&mut |rows| index.insert(rows)).await {
-        return unreadable(&error, out);
-    }
+/// What can't be planned is told by reasons, as far as no listing is needed for that.
+fn rows(mut index: Index, tags: TagRule, out: &mut impl Write) -> io::Result<Exit> {
+    let open = index.judge_beforehand(tags);
     let invalid = index.invalid();
     writeln!(out, "ok    rows      {}", grouped(index.rows()))?;
+    for Open { question, count, provided_ids } in open {
+        let named = named(count, &provided_ids.iter().map(|id| shown(id)).collect::<Vec<_>>());
+        writeln!(out, "ok    rows      only a run's listing tells of {}, {named}, that {question}", grouped(count))?;
+    }
     if invalid.is_empty() {
         return Ok(Exit::Success);
     }
@@ -117,9 +126,7 @@ async fn rows(sql: &Sql, out: &mut impl Write) -> io::Result<Exit> {
         }
     }
     for (reason, ids) in ids {
-        let more = if ids.len() > NAMED { ", …" } else { "" };
-        let named = ids[..ids.len().min(NAMED)].join(", ");
-        lines.push(format!("{} invalid, {named}{more}: {}", grouped(ids.len()), safe(&reason)));
+        lines.push(format!("{} invalid, {}: {}", grouped(ids.len()), named(ids.len(), &ids), safe(&reason)));
     }
     for line in lines.iter().take(REASONS) {
         writeln!(out, "fail  rows      {line}")?;
@@ -128,6 +135,12 @@ async fn rows(sql: &Sql, out: &mut impl Write) -> io::Result<Exit> {
         writeln!(out, "fail  rows      … and {} reasons more", grouped(lines.len() - REASONS))?;
     }
     Ok(Exit::Partial)
+}
+
+/// The first of so many.
+fn named(count: usize, ids: &[String]) -> String {
+    let more = if count > NAMED { ", …" } else { "" };
+    format!("{}{more}", ids[..ids.len().min(NAMED)].join(", "))
 }
 
 async fn query(sql: &Sql, out: &mut impl Write) -> io::Result<Result<(), Error>> {
@@ -148,8 +161,8 @@ async fn query(sql: &Sql, out: &mut impl Write) -> io::Result<Result<(), Error>>
 }
 
 /// Reads them all: only then is it known that a pointer finds nothing.
-async fn records(rest: &Rest, out: &mut impl Write) -> io::Result<Result<(), Error>> {
-    let Survey { records, pages, pointers } = match rest.survey().await {
+async fn records(rest: &Rest, index: &mut Index, out: &mut impl Write) -> io::Result<Result<(), Error>> {
+    let Survey { records, pages, pointers } = match rest.survey(&mut |rows| index.insert(rows)).await {
         Ok(survey) => survey,
         Err(error) => return Ok(Err(error)),
     };
@@ -184,8 +197,9 @@ async fn lock_of(
     Ok((None, Vec::new()))
 }
 
-/// Whether it can be read and written, asked without writing.
-async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+/// Whether it can be read and written, asked without writing; and what it knows.
+async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, Findings)> {
+    let mut findings = Findings::default();
     let Some(ledger) = &instance.config.ledger else {
         writeln!(
             out,
@@ -193,11 +207,12 @@ async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
              and each sync begins without memory: it writes again what does not settle, and asks once more for each \
              customer that no listing shows (run remembers both)"
         )?;
-        return Ok(Exit::Success);
+        return Ok((Exit::Success, findings));
     };
     let place = safe(&ledger.place());
     match ledger.check().await {
         Ok(Found { state, whose }) => {
+            let is_complete = state == State::Complete;
             match state {
                 State::Missing => writeln!(out, "ok    ledger    {place}: the first run makes it")?,
                 State::Lacking(statements) => {
@@ -209,32 +224,43 @@ async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
                 }
                 State::Complete => writeln!(out, "ok    ledger    {place}: it has all columns")?,
             }
-            whose_ledger(instance, ledger, whose, out).await?;
-            Ok(Exit::Success)
+            let pair = whose_ledger(instance, ledger, whose, out).await?;
+            let Some(pair) = pair.filter(|_| is_complete) else { return Ok((Exit::Success, findings)) };
+            match ledger.of(pair).load().await {
+                Ok(known) => findings = known,
+                Err(error) => return unusable(&error, findings, out),
+            }
+            Ok((Exit::Success, findings))
         }
-        Err(error) => {
-            writeln!(out, "fail  ledger    {}", safe(&error.to_string()))?;
-            Ok(Exit::Failed)
-        }
+        Err(error) => unusable(&error, findings, out),
     }
 }
 
-/// Whose ledger it is, and who this is, if the source tells; if not, that was said already.
+fn unusable(error: &ledger::Error, findings: Findings, out: &mut impl Write) -> io::Result<(Exit, Findings)> {
+    writeln!(out, "fail  ledger    {}", safe(&error.to_string()))?;
+    Ok((Exit::Failed, findings))
+}
+
+/// Whose ledger it is, and who this is, if the source tells; if not, that was said already. The result is who may use it.
 async fn whose_ledger(
     instance: &Instance,
     ledger: &ledger::Sql,
     whose: Option<Pair>,
     out: &mut impl Write,
-) -> io::Result<()> {
+) -> io::Result<Option<Pair>> {
     match (whose, pair::of(&instance.config).await) {
         (Some(kept), Ok(pair)) => match ledger.refuse_another(&kept, &pair) {
-            Ok(()) => writeln!(out, "ok    ledger    it belongs to {}", safe(&pair.to_string())),
-            Err(error) => writeln!(out, "warn  ledger    a run is refused: {}", safe(&error.to_string())),
+            Ok(()) => {
+                writeln!(out, "ok    ledger    it belongs to {}", safe(&pair.to_string()))?;
+                return Ok(Some(pair));
+            }
+            Err(error) => writeln!(out, "warn  ledger    a run is refused: {}", safe(&error.to_string()))?,
         },
-        (None, Ok(pair)) => writeln!(out, "ok    ledger    the first run claims it for {}", safe(&pair.to_string())),
-        (Some(kept), Err(_)) => writeln!(out, "ok    ledger    it belongs to {}", safe(&kept.to_string())),
-        (None, Err(_)) => Ok(()),
+        (None, Ok(pair)) => writeln!(out, "ok    ledger    the first run claims it for {}", safe(&pair.to_string()))?,
+        (Some(kept), Err(_)) => writeln!(out, "ok    ledger    it belongs to {}", safe(&kept.to_string()))?,
+        (None, Err(_)) => {}
     }
+    Ok(None)
 }
 
 /// The next times of `run`.
@@ -249,21 +275,38 @@ fn schedule(instance: &Instance, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "ok    schedule  run would begin at {}", times.join(", "))
 }
 
-async fn explo(instance: &Instance, out: &mut impl Write) -> io::Result<Exit> {
+/// A page of customers; where that is all of them, whether they are those that the ledger knows.
+async fn explo(instance: &Instance, findings: &Findings, out: &mut impl Write) -> io::Result<Exit> {
     let base_url = &instance.config.explo.base_url;
-    match instance.client.first_page().await {
-        Ok(FirstPage { customers, total, unreadable }) => {
-            let of = total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string());
-            writeln!(out, "ok    token     {base_url}: a page of {customers} of {of} customers")?;
-            for provided_id in unreadable {
-                let id = provided_id.as_deref().map_or("(no id)".to_owned(), shown);
-                writeln!(out, "warn  customer  {id}: its record can't be read, and runs leave it alone")?;
+    let mut census = Census::new(Index::new(Fingerprints::new(0)), instance.config.rules, findings, Extent::All);
+    let mut unreadable = Vec::new();
+    let mut observe = |page: Shown<'_, '_>| match page {
+        Shown::Customers(customers) => census.observe(customers),
+        Shown::Partial(partial, _) => {
+            census.observe_partial(&partial);
+            if partial.gap == Gap::Unreadable {
+                unreadable.push(partial.provided_id.as_deref().map_or("(no id)".to_owned(), shown));
             }
-            Ok(Exit::Success)
         }
+    };
+    let FirstPage { customers, total, is_all } = match instance.client.first_page(&mut observe).await {
+        Ok(page) => page,
         Err(error) => {
             writeln!(out, "fail  token     {base_url}: {}", safe(&error.to_string()))?;
-            Ok(if error.is_about_credentials() { Exit::Credentials } else { Exit::Failed })
+            return Ok(if error.is_about_credentials() { Exit::Credentials } else { Exit::Failed });
+        }
+    };
+    let of = total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string());
+    writeln!(out, "ok    token     {base_url}: a page of {customers} of {of} customers")?;
+    for id in unreadable {
+        writeln!(out, "warn  customer  {id}: its record can't be read, and runs leave it alone")?;
+    }
+    match census.strangers().filter(|_| is_all) {
+        None => Ok(Exit::Success),
+        Some(remembered) => {
+            let error = reconciler::Error::Strangers { customers, remembered };
+            writeln!(out, "fail  customers {}", safe(&error.to_string()))?;
+            Ok(Exit::Config)
         }
     }
 }

@@ -106,6 +106,14 @@ fn incomplete(why: &Incomplete) -> String {
             "{distinct} distinct customers in {passes} passes, but total_count says {total}. Nothing was planned. If Explo \
              counts customers that this token can't see, set explo.trust_total = false"
         ),
+        Incomplete::Untold { distinct } => format!(
+            "{distinct} distinct customers, but total_count says nothing of how many there are. Nothing was planned. If this \
+             Explo never tells it, set explo.trust_total = false"
+        ),
+        Incomplete::Falling { passes, total, later } => format!(
+            "total_count falls from {total} to {later} while they are listed, in each of {passes} passes. Nothing was planned. \
+             If it counts something else, set explo.trust_total = false"
+        ),
         Incomplete::Endless { distinct } => format!(
             "after {distinct} distinct customers a page comes again, where an empty one should end it. \
              Nothing was planned. If total_count is right, set explo.trust_total = true"

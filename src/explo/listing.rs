@@ -16,7 +16,7 @@ use super::{
     wire::ListingVersion,
 };
 use crate::{
-    http::{Distinct, LARGEST_ANSWER, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
+    http::{Distinct, Incomplete, LARGEST_ANSWER, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
     model::{Customer, Gap, Partial},
 };
 
@@ -104,27 +104,26 @@ pub(super) async fn children(
 }
 
 /// The first page alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstPage {
     /// Customers on it.
     pub customers: usize,
     /// How many it promises on all pages.
     pub total: Option<u64>,
-    /// Those of its customers whose records can't be read: their ids, as far as these can be.
-    pub unreadable: Vec<Option<String>>,
+    /// Whether it is the whole listing.
+    pub is_all: bool,
 }
 
 impl<T: Transport> Client<T> {
-    /// The first page alone.
-    pub async fn first_page(&self) -> Result<FirstPage, Error> {
-        let mut unreadable = Vec::new();
-        let mut observe = |shown: Shown<'_, '_>| {
-            if let Shown::Partial(Partial { provided_id, gap: Gap::Unreadable, .. }, _) = shown {
-                unreadable.push(provided_id.map(Cow::into_owned));
-            }
-        };
-        let Seen { records, total, .. } = Customers::new(self, None, &mut observe).number(1, LARGEST_ANSWER).await?;
-        Ok(FirstPage { customers: records, total, unreadable })
+    /// The first page alone. One that does not say what a listing needs fails as the listing would.
+    pub async fn first_page(&self, observe: &mut dyn FnMut(Shown<'_, '_>)) -> Result<FirstPage, Error> {
+        let rules = self.settings.listing;
+        let Seen { records, total, .. } = Customers::new(self, None, observe).number(1, LARGEST_ANSWER).await?;
+        if rules.trust_total && total.is_none() && rules.version == ListingVersion::V2 {
+            return Err(Incomplete::Untold { distinct: records }.into());
+        }
+        let is_all = rules.trust_total && total == Some(records as u64);
+        Ok(FirstPage { customers: records, total, is_all })
     }
 }
 

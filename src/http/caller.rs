@@ -252,13 +252,14 @@ impl<T: Transport> Caller<T> {
                 Attempt::Failed(Fault::Server {
                     status: status.as_u16(),
                     excerpt: excerpt(),
+                    way: self.transport.way(),
                     retry_after: retry::retry_after(&headers),
                 })
             }
             status if !status.is_success() => refused(excerpt()),
             _ => match read(&body) {
                 Ok(answer) => Attempt::Answer(answer),
-                Err(Unusable::Unreadable(how)) => Attempt::Failed(Fault::Unreadable(how)),
+                Err(Unusable::Unreadable(how)) => Attempt::Failed(Fault::Unreadable { how, way: self.transport.way() }),
                 Err(Unusable::Refusal) => refused(excerpt()),
                 Err(Unusable::Shape) => {
                     refused(format!("JSON of another shape than is documented: {}", call.documented()))

@@ -51,18 +51,25 @@ pub enum Fault {
         way: String,
     },
     /// The server's own failure.
-    #[error("it answered {status}: {excerpt}")]
+    #[error("it answered {status}: {excerpt}{way}")]
     Server {
         /// The HTTP status.
         status: u16,
         /// What may be told of the answer.
         excerpt: String,
+        /// See [`Transport::way`](super::Transport::way).
+        way: String,
         /// For how long it asks to be left alone.
         retry_after: Option<Duration>,
     },
     /// The answer can't be read: cut, empty, HTML.
-    #[error("its answer {0}")]
-    Unreadable(&'static str),
+    #[error("its answer {how}{way}")]
+    Unreadable {
+        /// How it is unlike any.
+        how: &'static str,
+        /// See [`Transport::way`](super::Transport::way).
+        way: String,
+    },
     /// The answer has more bytes than it may have: another try does not make it smaller.
     #[error("its answer is larger than {} MiB", .most >> 20)]
     TooLarge {
@@ -99,7 +106,7 @@ impl Fault {
             Self::Server { retry_after, .. } => *retry_after,
             Self::Connection(_)
             | Self::Timeout { .. }
-            | Self::Unreadable(_)
+            | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::Unsent(_)
             | Self::Throttled => None,

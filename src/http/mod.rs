@@ -4,6 +4,7 @@
 //! Explo and a source of records are both called in this way, and nothing here knows either.
 
 mod caller;
+pub(crate) mod causes;
 mod distinct;
 mod excerpt;
 mod failure;

@@ -116,7 +116,21 @@ pub enum Incomplete {
         /// Times listed.
         passes: usize,
         /// What the last pass's first page promised.
-        total: String,
+        total: u64,
+    },
+    /// No first page said how many there are.
+    Untold {
+        /// Records seen.
+        distinct: usize,
+    },
+    /// They are as many as the first page said, and a later one said fewer.
+    Falling {
+        /// Times listed.
+        passes: usize,
+        /// What the last pass's first page said.
+        total: u64,
+        /// The least that a later one said.
+        later: u64,
     },
     /// No total counts, and the last page comes again and again.
     Endless {
@@ -127,20 +141,18 @@ pub enum Incomplete {
 
 /// Reads every page until the evidence is there.
 pub async fn read_all<P: Pages>(pages: &P, rules: PassRules, progress: PageProgress<'_>) -> Result<Passes, P::Error> {
-    let (mut done, mut total, end) = (Passes::default(), None, Cell::new(usize::MAX));
-    while done.passes < PASSES {
+    let (mut done, end) = (Passes::default(), Cell::new(usize::MAX));
+    loop {
         done.passes += 1;
         let seen = pass(pages, rules.walk, &end, progress).await?;
         done.pages += seen.len();
-        total = seen.first().and_then(|page| page.total);
-        let distinct = pages.distinct();
-        if !rules.trust_total || is_complete(&seen, distinct) {
-            return Ok(done);
+        let (distinct, total) = (pages.distinct(), seen.first().and_then(|page| page.total));
+        match lack(&seen, distinct, done.passes).filter(|_| rules.trust_total) {
+            None => return Ok(done),
+            Some(lack) if done.passes == PASSES => return Err(lack.into()),
+            Some(_) => tracing::info!(pass = done.passes, distinct, total, "the pages do not add up to the total"),
         }
-        tracing::info!(pass = done.passes, distinct, total, "the pages do not add up to the total");
     }
-    let total = total.map_or_else(|| "nothing".to_owned(), |total| total.to_string());
-    Err(Incomplete::Short { distinct: pages.distinct(), passes: done.passes, total }.into())
 }
 
 /// One pass. `end` is the number of the first page that was empty, or shown again, in the pass before.
@@ -265,10 +277,15 @@ async fn by_cursor<P: Pages>(pages: &P, first: Seen, progress: PageProgress<'_>)
     }
 }
 
-fn is_complete(seen: &[Seen], distinct: usize) -> bool {
-    let Some(promised) = seen.first().and_then(|first| first.total) else { return false };
-    let kept = seen.iter().all(|page| page.total.is_none_or(|total| total >= promised));
-    kept && distinct as u64 >= promised
+/// What a pass lacks to be complete.
+fn lack(seen: &[Seen], distinct: usize, passes: usize) -> Option<Incomplete> {
+    let Some(total) = seen.first().and_then(|first| first.total) else { return Some(Incomplete::Untold { distinct }) };
+    let later = seen.iter().filter_map(|page| page.total).min().unwrap_or(total);
+    if (distinct as u64) < total {
+        Some(Incomplete::Short { distinct, passes, total })
+    } else {
+        (later < total).then_some(Incomplete::Falling { passes, total, later })
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{failure::Fault, proxy::Proxy};
+use super::{causes, failure::Fault, proxy::Proxy};
 
 /// The bytes, unpacked, that answers may have: one alone, or all that are under way together.
 pub const LARGEST_ANSWER: usize = 64 << 20;
@@ -29,7 +29,7 @@ pub trait Transport {
     /// Sends a request and reads the whole answer.
     async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault>;
 
-    /// What to say beside a failure on the way: whom else it may come from; empty, where nobody is between.
+    /// What to say beside a failure: where the server is, by which key, and who is in between.
     fn way(&self) -> String {
         String::new()
     }
@@ -103,17 +103,6 @@ pub struct Keys {
     pub ca_file: &'static str,
 }
 
-/// The way out, by what stands in the words of the library or of TLS.
-const WAYS_OUT: [(&str, &str); 7] = [
-    ("UnknownIssuer", "name the certificate of the authority that signed the server's in {ca_file}"),
-    ("CaUsedAsEndEntity", "name the server's certificate in {ca_file}"),
-    ("Expired", "the server's certificate has expired: renew it there"),
-    ("NotValidYet", "the server's certificate is not valid yet: check the clocks of both machines"),
-    ("NotValidForName", "check {url}: the server's certificate has another name"),
-    ("lookup address", "no such host is known: check {url}"),
-    ("Connection refused", "nothing listens there: check {url}"),
-];
-
 impl Https {
     /// Connects at the first request, within the time for a call or ten seconds. `ca`: further authorities to trust, PEM.
     /// Whatever the environment says, no proxy is on the way but this one.
@@ -148,21 +137,26 @@ impl Https {
         if is_unsent {
             return Fault::Unsent(format!("no request can be made of it, for its address may be too long ({cause})"));
         }
-        match &self.proxy {
-            None => Fault::Connection(format!("{error}: {cause}; {}", self.way_out(&format!("{cause} {cause:?}")))),
+        let way_out = match &self.proxy {
             // The words of the library, which has no other sign for whoever calls.
             Some(proxy) if cause.to_string().ends_with("proxy authorization required") => {
-                Fault::Unsent(proxy.unauthorized())
+                return Fault::Unsent(proxy.unauthorized());
             }
-            _ => Fault::Connection(format!("{error}: {cause}{}", self.way())),
-        }
+            Some(_) => causes::way_out_behind_proxy(&error),
+            None => causes::way_out(&error),
+        };
+        let way_out = way_out.map_or(String::new(), |way_out| format!("; {}", self.filled(way_out)));
+        let is_told = self.proxy.is_none() && way_out.contains(self.keys.url);
+        let way = if is_told { String::new() } else { self.way() };
+        Fault::Connection(format!("{error}: {cause}{way_out}{way}"))
     }
 
-    fn way_out(&self, cause: &str) -> String {
-        let known = WAYS_OUT.iter().find(|(words, _)| cause.contains(words)).map(|(_, way_out)| *way_out);
-        let place = format!("{} ({})", self.keys.url, self.base_url);
-        let way_out = known.unwrap_or("the connection is to {url}");
-        way_out.replace("{url}", &place).replace("{ca_file}", self.keys.ca_file)
+    fn filled(&self, way_out: &str) -> String {
+        way_out.replace("{url}", &self.place()).replace("{ca_file}", self.keys.ca_file)
+    }
+
+    fn place(&self) -> String {
+        format!("{} ({})", self.keys.url, self.base_url)
     }
 
     /// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.
@@ -206,7 +200,8 @@ impl Transport for Https {
     }
 
     fn way(&self) -> String {
-        self.proxy.as_ref().map_or(String::new(), |proxy| format!("; the way leads through {proxy}"))
+        let through = self.proxy.as_ref().map_or(String::new(), |proxy| format!("through {proxy} "));
+        format!("; the way leads {through}to {}", self.place())
     }
 }
 

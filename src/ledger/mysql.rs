@@ -89,13 +89,12 @@ impl Dialect for MySqlDialect {
             Err(error) => Err(error),
             Ok(()) => {
                 connection.clear_cached_statements().await?;
-                // Whether the server takes any write is judged only when one is carried out, be it one of no row.
+                // Whether the server takes any write is judged only when one is carried out, be it one of no row, or of no table.
                 let of_no_row = format!("UPDATE {} SET token = token WHERE 1 = 0", table.quoted(Self::QUOTE));
-                let is_asked = matches!(statement, Statement::Insert(_));
-                let written = raw_sql(AssertSqlSafe(of_no_row)).execute(connection);
-                match if is_asked { written.await.map(drop) } else { Ok(()) } {
-                    Err(error) if Self::is_denied(&error) => Ok(Some(READ_ONLY.to_owned())),
-                    written => written.map(|()| None),
+                match raw_sql(AssertSqlSafe(of_no_row)).execute(connection).await {
+                    Err(error) if takes_no_writes(&error) => Ok(Some(READ_ONLY.to_owned())),
+                    Err(error) if matches!(statement, Statement::Insert(_)) => Err(error),
+                    Ok(_) | Err(_) => Ok(None),
                 }
             }
         }
@@ -124,7 +123,7 @@ impl Dialect for MySqlDialect {
 
     /// A right on the table, on a column, on the database, or a server that is read-only.
     fn is_denied(error: &sqlx::Error) -> bool {
-        number(error).is_some_and(|number| [1142, 1143, 1044, 1290, 1836].contains(&number))
+        number(error).is_some_and(|number| [1142, 1143, 1044].contains(&number)) || takes_no_writes(error)
     }
 
     fn is_about_data(error: &sqlx::Error) -> bool {
@@ -148,6 +147,10 @@ const SIGNALLED: u16 = 1644;
 /// Whether a grant may give the right to add columns: of a role it can't be told.
 fn may_alter(grant: &str) -> bool {
     !grant.contains(" ON ") || ["ALL PRIVILEGES", "ALTER ON", "ALTER,"].iter().any(|right| grant.contains(right))
+}
+
+fn takes_no_writes(error: &sqlx::Error) -> bool {
+    number(error).is_some_and(|number| [1290, 1836].contains(&number))
 }
 
 fn number(error: &sqlx::Error) -> Option<u16> {

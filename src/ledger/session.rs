@@ -19,7 +19,10 @@ use super::{
 use crate::{
     model::shown,
     plan::{Entry, Remembered, Token},
-    source,
+    source::{
+        self,
+        causes::{self, Keys},
+    },
 };
 
 /// What there is of the table.
@@ -71,7 +74,8 @@ where
         } else if D::is_denied(error) {
             self.ledger.denied(error, cause)
         } else {
-            Error::Failed { place: self.ledger.place(), cause }
+            let way_out = causes::way_out(error, Keys::LEDGER).map_or(String::new(), |way_out| format!("; {way_out}"));
+            Error::Failed { place: self.ledger.place(), cause: cause + &way_out }
         }
     }
 

@@ -8,6 +8,7 @@
 //!          Census → Draft ⇄ Questions → Plan → Guard: held or not
 //! ```
 
+mod beforehand;
 mod census;
 mod change;
 mod compare;
@@ -38,6 +39,7 @@ mod settle;
 mod tags;
 mod written;
 
+pub use beforehand::Open;
 pub use census::Census;
 pub use change::{Change, Plan, Update};
 pub use compare::{

@@ -1,11 +1,13 @@
 //! Why a database is not there, or refuses: in its words, with the way out. The way out goes by the cause; only where that is
-//! not known, by the place.
+//! not known, by the place. Each row is a test with its cause staged. What TLS and the system say is told as of
+//! [any connection](crate::http::causes).
 
-use std::io::ErrorKind;
+use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
-use sqlx::{mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
-
-use crate::model::{cut, printable};
+use crate::{
+    http::causes::{self, WayOut},
+    model::{cut, printable},
+};
 
 /// Characters of a driver's or database's words that are told.
 const LONGEST: usize = 1000;
@@ -37,51 +39,49 @@ impl Keys {
     };
 }
 
-const PASSWORD: &str = "check the user in {url}, and the password there or in {password_file}";
-const NAME: &str = "check the name of the database in {url}";
-const FULL: &str = "end idle connections, raise the server's limit or go through a pooler; a run takes up to three \
-                    connections, and one more for a ledger";
-const ENDED: &str = "the server or an administrator ended it: the next run tries again";
-const LATE: &str = "the server's own limit of time ended it, or somebody did: raise the limit for this role, or make the query \
-                    quicker";
-const READ_ONLY: &str = "{read_only}";
-const SPACE: &str = "the server is out of disk or memory: see its log";
-const GRANT: &str = "give the role the right: GRANT SELECT on what the query reads";
-const AUTHORITY: &str = "name the certificate of the authority that signed the server's in {ca_file}";
+const PASSWORD: WayOut = "check the user in {url}, and the password there or in {password_file}";
+const NAME: WayOut = "check the name of the database in {url}";
+const FULL: WayOut = "end idle connections, raise the server's limit or go through a pooler; a run takes up to three \
+                      connections, and one more for a ledger";
+const ENDED: WayOut = "the server or an administrator ended it: the next run tries again";
+const LATE: WayOut = "the server's own limit of time ended it, or somebody did: raise the limit for this role, or make the \
+                      query quicker";
+const READ_ONLY: WayOut = "{read_only}";
+const SPACE: WayOut = "the server is out of disk or memory: see its log";
+const GRANT: WayOut = "give the role the right: GRANT SELECT on what the query reads";
+const TRY_AGAIN: WayOut = "another session held what it needs: the next run tries again";
 
-/// What PgBouncer answers where it pools statements.
-const NO_TRANSACTIONS: &str = "transaction blocks not allowed in statement pooling mode";
-
-/// By SQLSTATE.
-const POSTGRES: [(&str, &str); 20] = [
-    ("28P01", PASSWORD),
-    ("28000", "the server admits no such connection: see its pg_hba.conf, and the user and sslmode in {url}"),
-    ("3D000", NAME),
-    ("53300", FULL),
-    ("53100", SPACE),
-    ("53200", SPACE),
-    ("58030", SPACE),
-    ("58P01", "the server misses files of its own: see its log"),
-    ("57014", LATE),
-    ("57P01", ENDED),
-    ("57P02", ENDED),
-    ("57P03", "it is starting, stopping or recovering: the next run tries again"),
-    ("57P05", ENDED),
-    ("25P03", ENDED),
-    ("25006", READ_ONLY),
-    ("42501", GRANT),
-    ("55P03", "somebody holds a lock on what is read: the next run tries again"),
+/// By SQLSTATE, and for those of many meanings by a part of the message.
+const POSTGRES: [(&str, &str, WayOut); 20] = [
+    ("28P01", "", PASSWORD),
+    ("28000", "", "the server admits no such connection: see its pg_hba.conf, and the user and sslmode in {url}"),
+    ("3D000", "", NAME),
+    ("53300", "", FULL),
+    ("53100", "", SPACE),
+    ("53200", "", SPACE),
+    ("53400", "temp", "raise temp_file_limit for this role, or let the query sort and join less"),
+    ("58030", "", SPACE),
+    ("58P01", "", "the server misses files of its own: see its log"),
+    ("57014", "", LATE),
+    ("57P01", "", ENDED),
+    ("57P03", "", "it is starting, stopping or recovering: the next run tries again"),
+    ("25006", "", READ_ONLY),
+    ("42501", "", GRANT),
+    ("40P01", "", TRY_AGAIN),
     (
         "40001",
+        "",
         "the standby cancels what its replay can't wait for: set hot_standby_feedback = on or a larger \
          max_standby_streaming_delay there, or read from the primary",
     ),
-    ("40P01", "a deadlock: the next run tries again"),
-    ("08P01", "what is in between refuses it; where that is PgBouncer, name it in its ignore_startup_parameters"),
+    ("08P01", "startup parameter", "name it in the pooler's ignore_startup_parameters, or take it out of {url}"),
+    ("08P01", "statement pooling", "set pool_mode = transaction (or session) for this database in the pooler"),
+    ("08P01", "query_wait_timeout", FULL),
+    ("08P01", "max_client_conn", FULL),
 ];
 
 /// By number.
-const MYSQL: [(&[u16], &str); 12] = [
+const MYSQL: [(&[u16], WayOut); 13] = [
     (&[1045, 1698], PASSWORD),
     (&[1044], "check the name of the database in {url}, and what the user is granted on it"),
     (&[1049], NAME),
@@ -91,34 +91,28 @@ const MYSQL: [(&[u16], &str); 12] = [
     (&[1142, 1143, 1370], GRANT),
     (&[1290, 1836, 1792], READ_ONLY),
     (&[1969, 3024, 1317], LATE),
-    (&[1053, 1077, 1927], ENDED),
+    (&[1205, 1213], TRY_AGAIN),
+    (&[1053, 1927], ENDED),
     (&[1021, 1041, 1114], SPACE),
     (&[3159], "the server demands TLS: take sslmode=disable out of {url}"),
 ];
 
 /// By primary code.
-const SQLITE: [(i32, &str); 6] = [
-    (3, "make the file and its directory readable for the user that runs this"),
-    (5, "another program keeps it locked: the next run tries again"),
-    (8, "a query may only read: check source.query"),
+const SQLITE: [(i32, WayOut); 5] = [
+    (5, TRY_AGAIN),
+    (8, READ_ONLY),
     (11, "the file is damaged: restore it"),
     (14, "check the path in {url}, and that the user that runs this may read the file and its directory"),
     (26, "the file is no SQLite database: check the path in {url}"),
 ];
 
-/// By what stands in the words of the driver, or of TLS.
-const WORDS: [(&str, &str); 9] = [
+/// By what stands in the words of the driver.
+const DRIVERS: [(&str, WayOut); 3] = [
     (
         "server does not support TLS",
         "switch TLS on at the server or, where the network is trusted, add sslmode=disable to {url}",
     ),
-    ("UnknownIssuer", AUTHORITY),
-    ("CaUsedAsEndEntity", AUTHORITY),
-    ("Expired", "the server's certificate has expired: renew it there"),
-    ("NotValidYet", "the server's certificate is not valid yet: check the clocks of both machines"),
-    ("NotValidForName", "connect by a name that the server's certificate has, or use sslmode=verify-ca in {url}"),
     ("RSA auth backend", "this user's password is sent over TLS only: take sslmode=disable out of {url}"),
-    ("lookup address", "no such host is known: check the host in {url}"),
     ("unexpected response from SSLRequest", "what listens there speaks another language: check host and port in {url}"),
 ];
 
@@ -135,57 +129,54 @@ pub(crate) fn unreachable(error: &sqlx::Error, keys: Keys) -> String {
 
 /// The way out of a failure, where its cause is known.
 pub(crate) fn way_out(error: &sqlx::Error, keys: Keys) -> Option<String> {
-    let way_out = by_code(error).or_else(|| by_io(error)).or_else(|| by_words(error))?;
-    let way_out = way_out.replace("{url}", keys.url).replace("{password_file}", keys.password_file);
+    let way_out = match error.as_database_error() {
+        Some(error) => by_code(error),
+        None => by_words(error),
+    };
+    let way_out = way_out?.replace("{url}", keys.url).replace("{password_file}", keys.password_file);
     Some(way_out.replace("{ca_file}", keys.ca_file).replace("{read_only}", keys.read_only))
 }
 
 /// The way out where a server takes no writes from anybody.
 pub(crate) fn primary(error: &sqlx::Error, keys: Keys) -> Option<String> {
+    let error = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_none())?;
     (by_code(error) == Some(READ_ONLY)).then(|| keys.read_only.to_owned())
 }
 
-fn by_code(error: &sqlx::Error) -> Option<&'static str> {
-    let error = error.as_database_error()?;
-    if error.message().starts_with(NO_TRANSACTIONS) {
-        return Some("set pool_mode = transaction (or session) for this database in the pooler");
+/// Whether it is what the query says, and nothing else, that the database refuses.
+pub(crate) fn is_about_query(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    let code = error.code().unwrap_or_default();
+    let is_sqlite = error.try_downcast_ref::<SqliteError>().is_some();
+    match by_code(error) {
+        Some(way_out) => way_out == READ_ONLY,
+        None => {
+            if is_sqlite {
+                code == "1"
+            } else {
+                code.starts_with("42")
+            }
+        }
     }
+}
+
+fn by_code(error: &dyn DatabaseError) -> Option<WayOut> {
     if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
-        return POSTGRES.iter().find(|(code, _)| *code == error.code()).map(|(_, way_out)| *way_out);
+        let is_it = |code: &str, words: &str| code == error.code() && error.message().contains(words);
+        return POSTGRES.iter().find(|(code, words, _)| is_it(code, words)).map(|row| row.2);
     }
     if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
-        return MYSQL.iter().find(|(numbers, _)| numbers.contains(&error.number())).map(|(_, way_out)| *way_out);
+        return MYSQL.iter().find(|(numbers, _)| numbers.contains(&error.number())).map(|row| row.1);
     }
     let code = error.try_downcast_ref::<SqliteError>().and(error.code())?.parse::<i32>().ok()? & 0xff;
-    SQLITE.iter().find(|(known, _)| *known == code).map(|(_, way_out)| *way_out)
+    SQLITE.iter().find(|(known, _)| *known == code).map(|row| row.1)
 }
 
-fn by_io(error: &sqlx::Error) -> Option<&'static str> {
-    let sqlx::Error::Io(error) = error else { return None };
-    Some(match error.kind() {
-        ErrorKind::ConnectionRefused => "nothing listens there: check host and port in {url}, and that the server runs",
-        ErrorKind::NotFound => "there is no such socket: check its path in {url}, and that the server runs",
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
-            "no way leads to that host: check it in {url}, and the network"
-        }
-        ErrorKind::TimedOut => "the host does not answer: check it in {url}, and the firewalls in between",
-        ErrorKind::PermissionDenied => "let the user that runs this open the socket",
-        ErrorKind::UnexpectedEof
-        | ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe => {
-            "the other side ended the connection: see the log of the server, or of what is in between"
-        }
-        _ => return None,
-    })
-}
-
-fn by_words(error: &sqlx::Error) -> Option<&'static str> {
-    if error.as_database_error().is_some() {
-        return None;
-    }
-    let text = format!("{error} {error:?}");
-    WORDS.iter().find(|(known, _)| text.contains(known)).map(|(_, way_out)| *way_out)
+fn by_words(error: &sqlx::Error) -> Option<WayOut> {
+    let text = error.to_string();
+    let known = DRIVERS.iter().find(|(known, _)| text.contains(known)).map(|row| row.1);
+    let is_broken = matches!(error, sqlx::Error::Io(_));
+    known.or_else(|| causes::way_out(error)).or_else(|| is_broken.then_some(causes::BROKEN))
 }
 
 /// The words of a driver or database on one line. An error about data quotes the data: it is masked.
@@ -196,7 +187,8 @@ pub(crate) fn words(error: &sqlx::Error) -> String {
             let message = if about_data { mask_quoted(error.message()) } else { error.message().to_owned() };
             error.code().map_or(message.clone(), |code| format!("{message} (code {code})"))
         }
-        sqlx::Error::Io(error) => error.to_string(),
+        // Behind it TLS names a page of its manual.
+        sqlx::Error::Io(error) => error.to_string().split(": https://").next().unwrap_or_default().to_owned(),
         sqlx::Error::Tls(error) => format!("TLS: {error}"),
         sqlx::Error::Configuration(error) if error.to_string().contains("RSA auth backend") => {
             "the server asks for the password over TLS (caching_sha2_password or sha256_password)".to_owned()

@@ -2,6 +2,12 @@
 
 use crate::http::{Failure, Incomplete, PageError};
 
+/// What is done while no connection is there yet.
+pub(super) const CONNECTING: &str = "connecting";
+
+const SILENT: &str = "check host and port in source.url, and the firewalls in between";
+const SLOW: &str = "raise source.timeout if the query needs longer";
+
 /// A source that gave no tenants.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,9 +39,11 @@ pub enum Error {
         place: String,
         /// The database's words, and the way out.
         cause: String,
+        /// It is what the query says that it refuses.
+        is_refusal: bool,
     },
     /// Nothing came for too long.
-    #[error("{place} was silent for {seconds} s while {doing}: raise source.timeout if the query needs longer")]
+    #[error("{place} was silent for {seconds} s while {doing}: {}", if *.doing == CONNECTING { SILENT } else { SLOW })]
     Timeout {
         /// Host and database.
         place: String,
@@ -141,6 +149,14 @@ fn incomplete(why: &Incomplete) -> String {
             "{distinct} distinct ones in {passes} passes, but the total says {total}. Nothing was planned. If what \
              source.total points at counts something else, set it to \"\""
         ),
+        Incomplete::Untold { distinct } => format!(
+            "{distinct} distinct ones, and no page has a total at source.total. Nothing was planned. Point it at the total, or \
+             set it to \"\""
+        ),
+        Incomplete::Falling { passes, total, later } => format!(
+            "the total falls from {total} to {later} while they are read, in each of {passes} passes. Nothing was planned. If \
+             what source.total points at counts the page alone, set it to \"\""
+        ),
         Incomplete::Endless { distinct } => format!(
             "after {distinct} distinct ones a page comes again. Nothing was planned. See source.paging and source.page_parameter"
         ),
@@ -159,5 +175,11 @@ impl Error {
                 | Self::Pointers { .. }
                 | Self::Timezone { .. }
         )
+    }
+
+    /// Whether the query, or the configuration, is at fault: the database understood it and refuses what it says.
+    #[must_use]
+    pub fn is_about_query(&self) -> bool {
+        self.is_about_config() || matches!(self, Self::Query { is_refusal: true, .. })
     }
 }

@@ -209,7 +209,7 @@ where
         // The driver of SQLite ends so where its thread came to grief.
         if !is_over {
             let cause = "the rows broke off before their end".to_owned();
-            return Err(Error::Query { key, place: sql.place(), cause });
+            return Err(Error::Query { key, place: sql.place(), cause, is_refusal: false });
         }
         let loss = sql.in_time("telling its warnings", D::loss(&mut self.connection)).await?.map_err(failed)?;
         match loss {

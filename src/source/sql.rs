@@ -10,6 +10,7 @@ use super::{
     causes::{self, Keys},
     columns::Columns,
     dialect::{Dialect, SqlSettings},
+    error::CONNECTING,
     mysql::{self, MySqlDialect},
     postgres::{self, PostgresDialect},
     server::{Kind, Server},
@@ -77,7 +78,7 @@ impl Sql {
     }
 
     pub(super) async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
-        let connected = self.in_time("connecting", D::connect(&self.server)).await?;
+        let connected = self.in_time(CONNECTING, D::connect(&self.server)).await?;
         connected.map_err(|error| self.refused(&error))
     }
 
@@ -92,7 +93,7 @@ impl Sql {
 
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
         let cause = causes::told(error, Keys::SOURCE, &format!("check {key}"));
-        Error::Query { key, place: self.place(), cause }
+        Error::Query { key, place: self.place(), cause, is_refusal: causes::is_about_query(error) }
     }
 
     /// Whether there is a query for one id.

@@ -30,7 +30,8 @@ impl Dialect for SqliteDialect {
             .filename(path(&server.url))
             .read_only(true)
             .create_if_missing(false)
-            .busy_timeout(server.timeout)
+            // Who waits for a lock tells so before the wait itself is given up.
+            .busy_timeout(server.timeout.mul_f32(0.75))
             .disable_statement_logging()
             .row_buffer_size(ROWS_AHEAD)
             .connect()

@@ -2,25 +2,12 @@
 //!
 //! Left out is a 429 for good: giving it up takes ten minutes by contract, which `transport` passes on a paused clock.
 
-use std::{
-    net::Ipv4Addr,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+pub(crate) mod reach;
 
 use explo_sync::sandbox::{Fault, Sandbox};
 use futures_util::future::join_all;
 use rstest::rstest;
-use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
-use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use serde_json::json;
 
 use crate::support::{Database, Program, customer, endpoints, sandbox};
 
@@ -236,99 +223,4 @@ async fn three_tenants_that_are_forbidden_are_about_the_token() {
     let (code, report) = program(&database, &sandbox).sync(&[]).await;
     assert_eq!((code, made(&sandbox)), (77, [2, 3, 0]), "{report}");
     assert_eq!(report["outcomes"], json!({"applied": 0, "failed": 3, "unsettled": 0, "deferred": 1}));
-}
-
-fn ca_file() -> String {
-    std::env::var("TEST_CA_FILE").unwrap_or_else(|_| panic!("TEST_CA_FILE is not set: run the tests with tests/run"))
-}
-
-/// Speaks TLS before the sandbox, as a server with the certificate of `tests/run`; breaks the first connections off.
-async fn tls(sandbox: &Sandbox, broken: usize) -> u16 {
-    explo_sync::install_crypto();
-    let ca = ca_file();
-    let directory = Path::new(&ca).parent().unwrap();
-    let certificates = CertificateDer::pem_file_iter(directory.join("server.pem")).unwrap().map(Result::unwrap);
-    let key = PrivateKeyDer::from_pem_file(directory.join("server.key")).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(certificates.collect(), key).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (upstream, accepted) = (sandbox.url().replace("http://", ""), AtomicUsize::new(0));
-    tokio::spawn(async move {
-        loop {
-            let (incoming, _) = listener.accept().await.unwrap();
-            if accepted.fetch_add(1, Ordering::Relaxed) < broken {
-                continue;
-            }
-            let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
-            tokio::spawn(async move {
-                let mut outgoing = TcpStream::connect(upstream).await.unwrap();
-                if let Ok(mut incoming) = acceptor.accept(incoming).await {
-                    let _ = tokio::io::copy_bidirectional(&mut incoming, &mut outgoing).await;
-                }
-            });
-        }
-    });
-    port
-}
-
-/// The code, the report and the calls where Explo is at this address, and whether all is as wanted then.
-async fn reach(address: &str, is_trusted: bool, broken: usize) -> (i32, Value, Calls, bool) {
-    let (database, sandbox) = sides().await;
-    let plain = sandbox.url().rsplit(':').next().unwrap().to_owned();
-    let address = address.replace("PLAIN", &plain).replace("TLS", &tls(&sandbox, broken).await.to_string());
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__BASE_URL", &address);
-    let program = if is_trusted { program.with("EXPLO_SYNC__EXPLO__CA_FILE", &ca_file()) } else { program };
-    let (code, report) = program.sync(&[]).await;
-    (code, report, made(&sandbox), holds_what_is_wanted(&sandbox))
-}
-
-#[rstest]
-#[case::no_such_name("http://no-such-host.invalid", true, "no such host is known: check explo.base_url")]
-#[case::nobody_listens("http://127.0.0.1:1", true, "nothing listens there: check explo.base_url")]
-#[case::no_tls_there("https://127.0.0.1:PLAIN", true, "InvalidContentType")]
-#[case::tls_there_alone("http://127.0.0.1:TLS", true, "customers failed 2 times")]
-#[case::an_unknown_authority("https://127.0.0.1:TLS", false, "signed the server's in explo.ca_file")]
-#[case::the_certificate_of_another("https://127.0.0.2:TLS", true, "has another name")]
-#[tokio::test]
-async fn a_server_that_is_not_the_one_gets_no_call_and_the_reason_is_told(
-    #[case] address: &str,
-    #[case] is_trusted: bool,
-    #[case] reason: &str,
-) {
-    let (code, report, calls, _) = reach(address, is_trusted, 0).await;
-    assert_eq!((code, calls), (1, [0, 0, 0]), "{report}");
-    assert!(report["error"].as_str().unwrap().contains(reason), "{report}");
-}
-
-#[rstest]
-#[case::none(0)]
-#[case::one(1)]
-#[tokio::test]
-async fn a_trusted_server_is_talked_to_though_a_handshake_breaks(#[case] broken: usize) {
-    for host in ["localhost", "127.0.0.1"] {
-        let (code, report, calls, is_done) = reach(&format!("https://{host}:TLS"), true, broken).await;
-        assert_eq!((code, calls, is_done), (0, UNDISTURBED, true), "{host}: {report}");
-        assert_eq!(report["calls"]["made"]["customers"], 2 + broken, "{report}");
-    }
-}
-
-#[rstest]
-#[case::nobody(false, 78, "ca-certificates")]
-#[case::the_one_that_is_named(true, 0, "")]
-#[tokio::test]
-async fn a_system_that_trusts_nobody_needs_the_authority_named(
-    #[case] is_trusted: bool,
-    #[case] expected: i32,
-    #[case] told: &str,
-) {
-    let (database, sandbox) = sides().await;
-    let address = format!("https://localhost:{}", tls(&sandbox, 0).await);
-    let program = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-        .into_iter()
-        .fold(program(&database, &sandbox), |program, name| program.with(name, "/nonexistent"))
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", &address);
-    let program = if is_trusted { program.with("EXPLO_SYNC__EXPLO__CA_FILE", &ca_file()) } else { program };
-    let output = program.run(&["sync"]).await;
-    assert!(output.code == expected && output.stderr.contains(told), "{output:?}");
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use explo_sync::source::{Source, Sql};
 use rstest::rstest;
 use serde_json::json;
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 
 use crate::{
     given_up::await_statements,
-    support::{Database, Kind, Pooler, Program, sandbox, writes},
+    support::{Database, Kind, Pooler, Program, sandbox, settings, writes},
 };
 
 const QUERY: &str = "select id as provided_id, name, jsonb_build_object('share', share) as properties from tenants";
@@ -80,4 +82,30 @@ async fn a_pooler_of_statements_is_refused_with_the_reason() {
         assert!(told.contains("set pool_mode = transaction (or session)"), "{arguments:?}: {told}");
     }
     assert!(writes(&sandbox.take_calls()).is_empty() && !database.has_table("explo_customers").await);
+}
+
+#[rstest]
+#[case::a_parameter("", "options=-cgeqo%3Doff", 0, "name it in the pooler's ignore_startup_parameters")]
+#[case::no_server_left("default_pool_size = 1\nquery_wait_timeout = 1", "", 1, "a run takes up to three connections")]
+#[case::no_client_more("max_client_conn = 1", "", 1, "a run takes up to three connections")]
+#[tokio::test]
+async fn what_a_pooler_refuses_is_told(
+    #[case] lines: &str,
+    #[case] parameter: &str,
+    #[case] held: usize,
+    #[case] way_out: &str,
+) {
+    let database = tenants().await;
+    let pooler = Pooler::start_with(&database, lines).await;
+    let url = pooler.to(&database);
+    let mut holding = Vec::new();
+    for _ in 0..held {
+        let options = url.parse::<PgConnectOptions>().unwrap().extra_float_digits(None);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql("begin").execute(&mut connection).await.unwrap();
+        holding.push(connection);
+    }
+    let source = Sql::new(settings(&format!("{url}?{parameter}"), QUERY)).unwrap();
+    let told = source.columns().await.unwrap_err().to_string();
+    assert!(told.contains(way_out), "{told}");
 }

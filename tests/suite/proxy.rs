@@ -6,9 +6,15 @@ use axum::{
     routing::get,
 };
 use rstest::rstest;
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
-use crate::support::{Database, Program, sandbox};
+use crate::{
+    faults::reach::tls,
+    support::{Database, Program, sandbox},
+};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
 
@@ -96,6 +102,39 @@ async fn a_proxy_that_fails_is_named(#[case] variable: &str, #[case] base_url: &
         assert!(output.code == 1 && output.stdout.contains(&told), "{output:?}");
         assert!(!format!("{output:?}").contains("my-secret"), "{output:?}");
     }
+}
+
+/// A proxy that leads every call to this port.
+async fn leading_to(port: u16) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        loop {
+            let (mut incoming, _) = listener.accept().await.unwrap();
+            let (mut asked, mut piece) = (Vec::new(), [0; 1024]);
+            while !asked.ends_with(b"\r\n\r\n") {
+                let length = incoming.read(&mut piece).await.unwrap();
+                asked.extend(&piece[..length]);
+            }
+            incoming.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            let mut outgoing = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            let _ = tokio::io::copy_bidirectional(&mut incoming, &mut outgoing).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_certificate_behind_a_proxy_is_told_with_the_proxy() {
+    let sandbox = sandbox([]).await;
+    let address = leading_to(tls(&sandbox, "server", 0).await).await;
+    let (_database, program) = before("https://explo.test").await;
+    let output = program.with("HTTPS_PROXY", &format!("http://{address}")).run(&["check"]).await;
+    let told = format!(
+        "signed the server's in explo.ca_file; the way leads through the proxy http://{address} of HTTPS_PROXY to \
+         explo.base_url (https://explo.test/)"
+    );
+    assert!(output.code == 1 && output.stdout.contains(&told), "{output:?}");
 }
 
 #[rstest]

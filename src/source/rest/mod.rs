@@ -19,7 +19,7 @@ use reqwest::Url;
 use super::{Columns, Error, Identity, Source};
 use crate::{
     http::{Caller, Failure, Header, Https, Keys, Pacer, Passes, Patience, Proxy, Stop, read_all},
-    model::{TakeRows, shown},
+    model::{Row, TakeRows, shown},
 };
 
 pub use mapping::Mapping;
@@ -108,20 +108,22 @@ impl Rest {
         Identity::Rest { url: url.to_string() }
     }
 
-    /// Reads all records, to see which pointers find something. One that never does is a mistake.
-    pub async fn survey(&self) -> Result<Survey, Error> {
+    /// Reads all records as rows, and sees which pointers find something. One that never does is a mistake.
+    pub async fn survey(&self, take: TakeRows<'_>) -> Result<Survey, Error> {
         let mapping = &self.settings.mapping;
         let own = [("record_id", &self.settings.record_id)];
         let mut pointers: Vec<_> = own.into_iter().chain(mapping.pointers()).map(|pointer| (pointer, 0)).collect();
-        let mut records = 0;
-        let mut take = |_: Option<&str>, record: &str| {
+        let (mut records, mut parents) = (0, Parents::new(self.settings.parent_by, take));
+        let mut take = |id: Option<&str>, record: &str| {
             records += 1;
+            parents.add(id, self.row(id, record));
             let record = Record::new(record, pointers.len());
             for ((_, pointer), found) in &mut pointers {
                 *found += usize::from(pointer.within(&record).is_some());
             }
         };
         let pages = self.read_records(&mut take).await?.pages;
+        parents.end();
         let idle = pointers.iter().filter(|(_, found)| *found == 0 && records > 0);
         let idle: Vec<_> = idle.map(|((column, pointer), _)| format!("{column} = {pointer}")).collect();
         if !idle.is_empty() {
@@ -130,6 +132,11 @@ impl Rest {
         let told =
             |((column, pointer), found): ((&str, &Pointer), usize)| (column.to_owned(), pointer.to_string(), found);
         Ok(Survey { records, pages, pointers: pointers.into_iter().map(told).collect() })
+    }
+
+    fn row<'r>(&'r self, id: Option<&str>, record: &'r str) -> Row<'r> {
+        let place = id.map_or("a record without an id".to_owned(), |id| format!("record {}", shown(id)));
+        self.settings.mapping.row(record, place)
     }
 
     async fn read_records(&self, take: Take<'_>) -> Result<Passes, Error> {
@@ -157,10 +164,7 @@ impl Rest {
 impl Source for Rest {
     async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
         let mut parents = Parents::new(self.settings.parent_by, take);
-        let mut take = |id: Option<&str>, record: &str| {
-            let place = id.map_or("a record without an id".to_owned(), |id| format!("record {}", shown(id)));
-            parents.add(id, self.settings.mapping.row(record, place));
-        };
+        let mut take = |id: Option<&str>, record: &str| parents.add(id, self.row(id, record));
         self.read_records(&mut take).await?;
         parents.end();
         Ok(())

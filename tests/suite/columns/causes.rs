@@ -1,5 +1,10 @@
 //! What a database or its driver says is told with the way out of its cause.
 
+mod ended;
+mod files;
+mod own;
+mod stand_in;
+
 use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
@@ -14,6 +19,14 @@ use crate::support::{Database, Kind, settings};
 
 const SELECT: &str = "select id as provided_id from tenants";
 const ONE: &str = "select 1 as provided_id";
+
+/// A function whose sort goes to a file in the place of which this stands.
+const SPILL: &str = "create function spill(instead text) returns setof text language plpgsql security definer
+    set work_mem = '64kB' as $$ begin
+        execute format('copy (select 1) to program ''mkdir -p base/pgsql_tmp && cd base/pgsql_tmp &&
+            for n in 0 1 2 3 4; do ln -s %s pgsql_tmp%s.$n; done''', instead, pg_backend_pid());
+        return query select md5(n::text) from generate_series(1, 100000) n order by 1;
+    end $$";
 
 /// Why there are no rows.
 async fn refusal(settings: SqlSettings) -> String {
@@ -49,9 +62,17 @@ async fn refusal(settings: SqlSettings) -> String {
     Kind::Postgres,
     "select 1",
     "select pg_terminate_backend(pg_backend_pid())::text as provided_id",
-    "the other side ended the connection"
+    "the connection broke"
 )]
 #[case::no_such_table(Kind::Postgres, "drop table tenants", SELECT, "check source.query")]
+#[case::full_disk(Kind::Postgres, SPILL, "select spill('/dev/full') as provided_id", "out of disk or memory")]
+#[case::broken_disk(Kind::Postgres, SPILL, "select spill('/proc/self/mem') as provided_id", "out of disk or memory")]
+#[case::too_many_files(
+    Kind::Postgres,
+    "alter role ROLE set work_mem = '64kB'; alter role ROLE set temp_file_limit = '64kB'",
+    "select md5(n::text) as provided_id from generate_series(1, 100000) n order by 1",
+    "raise temp_file_limit for this role"
+)]
 #[case::wrong_password(
     Kind::MySql,
     "alter user ROLE identified by 'another'",
@@ -77,6 +98,38 @@ async fn refusal(settings: SqlSettings) -> String {
     "own limit of time"
 )]
 #[case::no_such_table(Kind::MySql, "drop table tenants", SELECT, "check source.query")]
+#[case::no_password(
+    Kind::MySql,
+    "alter user ROLE identified via unix_socket",
+    SELECT,
+    "there or in source.password_file"
+)]
+#[case::no_database(
+    Kind::MySql,
+    "revoke select on DATABASE.tenants from ROLE",
+    SELECT,
+    "check the name of the database in source.url (or DATABASE_URL), and what the user is granted"
+)]
+#[case::no_column(
+    Kind::MySql,
+    "revoke select on DATABASE.tenants from ROLE; alter table tenants add more int; \
+     grant select (more) on DATABASE.tenants to ROLE",
+    SELECT,
+    "GRANT SELECT"
+)]
+#[case::no_function(
+    Kind::MySql,
+    "create function one() returns int deterministic return 1",
+    "select one() as provided_id from tenants",
+    "GRANT SELECT"
+)]
+#[case::a_write(
+    Kind::MySql,
+    "create function two() returns int deterministic modifies sql data begin insert into tenants values (2); return 2; end; \
+     grant execute on DATABASE.* to ROLE",
+    "select two() as provided_id from tenants",
+    "may only read: check source.query"
+)]
 #[tokio::test]
 async fn what_a_server_refuses_is_told_with_the_way_out(
     #[case] kind: Kind,
@@ -106,12 +159,13 @@ async fn what_a_server_refuses_is_told_with_the_way_out(
     assert!(told.contains(way_out), "{told}");
 }
 
-const NO_PORT: &str = "nothing listens there: check host and port in source.url";
+const NO_PORT: &str = "nothing listens there: check source.url";
 
 #[rstest]
 #[case::no_such_database(|url: &mut Url| url.set_path("nowhere"), "name of the database in source.url")]
 #[case::no_such_host(|url: &mut Url| url.set_host(Some("nowhere.invalid")).unwrap(), "no such host is known")]
 #[case::another_port(|url: &mut Url| url.set_port(Some(1)).unwrap(), NO_PORT)]
+#[case::no_way(|url: &mut Url| url.set_host(Some("255.255.255.255")).unwrap(), "no way leads to that host")]
 #[case::no_such_socket(|url: &mut Url| url.set_query(Some("host=/nowhere")), "no such socket")]
 #[case::unknown_authority(|url: &mut Url| url.set_query(Some("sslmode=verify-full")), "source.ca_file")]
 #[tokio::test]
@@ -170,6 +224,19 @@ async fn a_server_without_tls_and_one_that_is_no_database_are_told(
     });
     let told = refusal(settings(&url, ONE)).await;
     assert!(told.contains(way_out), "{told}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://u:very-secret@{}/d", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (connection, _) = listener.accept().unwrap();
+        // What is not read when it ends resets it.
+        connection.peek(&mut [0]).unwrap();
+    });
+    let told = refusal(settings(&url, ONE)).await;
+    assert!(told.contains("reset") && told.contains("the connection broke"), "{told}");
 }
 
 #[rstest]

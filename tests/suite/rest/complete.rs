@@ -73,6 +73,22 @@ async fn a_list_that_never_adds_up_ends_the_run_before_anything_is_planned(#[cas
     assert_eq!(split(sandbox.take_calls()).1, [], "Explo is not even asked");
 }
 
+#[rstest]
+#[case::that_is_the_pages("/count", "the total falls from 3 to 0 while they are read, in each of 3 passes")]
+#[case::that_is_nowhere("/nowhere", "3 distinct ones, and no page has a total at source.total")]
+#[tokio::test]
+async fn a_total_that_is_none_is_told(#[case] total: &str, #[case] told: &str) {
+    let sandbox = upstream((1..=3).map(record)).await;
+    sandbox.adjust(|api| api.behaviour.upstream_count = UpstreamCount::Page);
+    let (program, _directory) = between(&sandbox);
+    let program = program.with("EXPLO_SYNC__SOURCE__TOTAL", total);
+    for arguments in [&["check"][..], &["sync"]] {
+        let output = program.run(arguments).await;
+        let text = format!("{}{}", output.stdout, output.stderr);
+        assert!(output.code == 1 && text.contains(told), "{output:?}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_total_the_list_ends_with_a_short_page() {
     let sandbox = list(0..0).await;

@@ -91,14 +91,21 @@ async fn a_pointer_that_finds_nothing_is_a_mistake_at_check() {
 
 #[tokio::test]
 async fn records_without_an_id_or_with_one_that_another_has_are_invalid_one_by_one() {
-    let mut records: Vec<_> = (1..=20).map(record).collect();
+    let mut records: Vec<_> = (1..=21).map(record).collect();
     records[4]["externalId"] = "ext-4".into();
     records[5].as_object_mut().unwrap().remove("id");
     let sandbox = upstream(records).await;
     let (program, _directory) = between(&sandbox);
+    let output = program.run(&["check"]).await;
+    assert_eq!(output.code, 3, "{output:?}");
+    for line in
+        ["ok    rows      21\n", "fail  rows      a record without an id: ", "fail  rows      1 invalid, ext-4: more"]
+    {
+        assert!(output.stdout.contains(line), "{line} in {}", output.stdout);
+    }
     let output = program.run(&["sync", "--output", "json"]).await;
     let report = output.json();
-    assert_eq!((output.code, &report["outcomes"]["applied"]), (3, &serde_json::json!(17)), "{output:?}");
+    assert_eq!((output.code, &report["outcomes"]["applied"]), (3, &serde_json::json!(18)), "{output:?}");
     let invalid: Vec<_> = report["invalid"].as_array().unwrap().iter().map(|row| row["provided_id"].clone()).collect();
     assert_eq!(serde_json::json!(invalid), serde_json::json!([null, "ext-4"]), "{report}");
     assert!(output.stderr.contains("going on without a lock: the source is an API"), "{}", output.stderr);

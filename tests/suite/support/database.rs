@@ -42,6 +42,11 @@ impl Database {
         Self { kind, url: url.to_string(), _directory: None }
     }
 
+    /// The database at a URL.
+    pub fn at(kind: Kind, url: &str) -> Self {
+        Self { kind, url: url.to_owned(), _directory: None }
+    }
+
     /// A database in a file, with these tenants: id and name, no address, no tag.
     pub async fn of_tenants(rows: impl IntoIterator<Item = (impl Display, impl Display)>) -> Self {
         let database = Self::new(Kind::Sqlite).await;

@@ -6,6 +6,7 @@ mod kept;
 mod limiter;
 mod pooler;
 mod program;
+mod server;
 
 pub use database::{Database, Kind, settings};
 pub use interceptor::{Answer, Asked, before, before_url};
@@ -13,6 +14,7 @@ pub use kept::kept_output;
 pub use limiter::{LIMIT, Limiter};
 pub use pooler::Pooler;
 pub use program::{Output, Program, fills_stdout, freeze, signal};
+pub use server::Server;
 
 use explo_sync::sandbox::{Api, Call, Sandbox, Store, StoredCustomer};
 

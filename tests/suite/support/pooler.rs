@@ -21,13 +21,18 @@ pub struct Pooler {
 impl Pooler {
     /// Starts one: `session`, `transaction` or `statement`.
     pub async fn start(server: &Database, mode: &str) -> Self {
+        Self::start_with(server, &format!("pool_mode = {mode}")).await
+    }
+
+    /// Starts one with these lines in its settings.
+    pub async fn start_with(server: &Database, lines: &str) -> Self {
         let server = Url::parse(&server.url).unwrap();
         let port = TcpListener::bind(("127.0.0.1", 0)).await.unwrap().local_addr().unwrap().port();
         let directory = tempfile::tempdir().unwrap();
         let (settings, users) = (directory.path().join("pgbouncer.ini"), directory.path().join("users"));
         let text = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\npool_mode = {mode}\n",
+             unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {}\n{lines}\n",
             server.port().unwrap(),
             users.display()
         );

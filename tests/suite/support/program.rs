@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     ffi::{OsStr, OsString},
     io::{Write, pipe},
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -38,6 +38,8 @@ enum Parent {
     Unshare,
     /// What can freeze its first thread.
     Freezer,
+    /// What takes from root the right to open any file.
+    Setpriv,
 }
 
 /// Starts a program, and stops its first thread alone, as if that computed, at SIGUSR1.
@@ -122,6 +124,12 @@ impl Program {
         self
     }
 
+    /// As a user for whom the permissions of files count.
+    pub fn without_rights(mut self) -> Self {
+        self.parent = Parent::Setpriv;
+        self
+    }
+
     /// Runs it to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         let mut kept = Kept::of(arguments);
@@ -190,8 +198,13 @@ impl Program {
     fn command(&self, arguments: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_explo-sync");
         let mut command = match (&self.limit, self.parent) {
-            (None, Parent::Test) => Command::new(program),
             (None, Parent::Unshare) => first_of_a_container(program),
+            (None, Parent::Setpriv) if std::fs::metadata("/proc/self").unwrap().uid() == 0 => {
+                let mut setpriv = Command::new("setpriv");
+                setpriv.args(["--bounding-set=-all", "--inh-caps=-all", program]);
+                setpriv
+            }
+            (None, Parent::Test | Parent::Setpriv) => Command::new(program),
             (None, Parent::Freezer) => {
                 let mut python = Command::new("python3");
                 python.args(["-c", FREEZER, program]);

@@ -1,0 +1,106 @@
+//! Queries that an administrator, a deadlock or a standby ends.
+
+use std::time::Duration;
+
+use rstest::rstest;
+use sqlx::{Connection, PgConnection};
+
+use super::refusal;
+use crate::support::{Database, Kind, Server, settings};
+
+const SLEEP: &str = "select pg_sleep(60)::text as provided_id from tenants";
+
+/// Waits until such a query gives a row, and gives its first column.
+async fn seen(database: &Database, query: &str) -> String {
+    loop {
+        if let Some(row) = database.rows(query).await.into_iter().next() {
+            return row[0].clone().unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const ENDED: &str = "the server or an administrator ended it";
+const BROKEN: &str = "the connection broke";
+const LATE: &str = "own limit of time ended it, or somebody did";
+const CALL: &str = "call slow(null)";
+const NAP: &str = "select sleep(60) as provided_id from tenants";
+
+const SLEEPING: &str =
+    "select cast(id as char) from information_schema.processlist where db = database() and state = 'User sleep'";
+
+#[rstest]
+#[case::a_session(Kind::Postgres, CALL, "select pg_terminate_backend(ID)", ENDED)]
+// The driver keeps what is told in the middle of a copy to itself.
+#[case::a_session_that_copies(Kind::Postgres, SLEEP, "select pg_terminate_backend(ID)", BROKEN)]
+#[case::a_query(Kind::Postgres, SLEEP, "select pg_cancel_backend(ID)", LATE)]
+#[case::a_session(Kind::MySql, NAP, "kill ID", BROKEN)]
+#[case::a_query(Kind::MySql, NAP, "kill query ID", LATE)]
+#[tokio::test]
+async fn what_an_administrator_ends_is_told(
+    #[case] kind: Kind,
+    #[case] query: &str,
+    #[case] end: &str,
+    #[case] way_out: &str,
+) {
+    let database = Database::new(kind).await;
+    database.execute("create table tenants (id int); insert into tenants values (1)").await;
+    let running = if kind == Kind::Postgres {
+        let slow =
+            "create procedure slow(inout provided_id text) language plpgsql as $$ begin perform pg_sleep(60); end $$";
+        database.execute(slow).await;
+        "select pid::text from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'"
+    } else {
+        SLEEPING
+    };
+    let ending = async {
+        let id = seen(&database, running).await;
+        database.execute(&end.replace("ID", &id)).await;
+    };
+    let (told, ()) = tokio::join!(refusal(settings(&database.url, query)), ending);
+    assert!(told.contains(way_out), "{told}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_shut_down_is_told() {
+    let server = Server::mariadb(&[], "").await;
+    let database = Database::at(Kind::MySql, &server.url);
+    database.execute("create table tenants (id int); insert into tenants values (1)").await;
+    let ending = async {
+        seen(&database, SLEEPING).await;
+        server.signal("-TERM");
+    };
+    let (told, ()) = tokio::join!(refusal(settings(&server.url, NAP)), ending);
+    assert!(told.contains(BROKEN), "{told}");
+}
+
+#[tokio::test]
+async fn a_deadlock_is_told() {
+    let database = Database::new(Kind::Postgres).await;
+    database.execute("create table tenants (id int); create table others (id int)").await;
+    let mut another = PgConnection::connect(&database.url).await.unwrap();
+    sqlx::raw_sql("set deadlock_timeout = '1h'; begin; lock others").execute(&mut another).await.unwrap();
+    let locking = async {
+        seen(&database, "select pid::text from pg_locks where relation = 'others'::regclass and not granted").await;
+        sqlx::raw_sql("lock tenants").execute(&mut another).await.unwrap();
+    };
+    let query = "select tenants.id as provided_id from tenants, others";
+    let (told, ()) =
+        tokio::join!(refusal(settings(&format!("{}?options=-cdeadlock_timeout%3D5s", database.url), query)), locking);
+    assert!(told.contains("deadlock") && told.contains("the next run tries again"), "{told}");
+}
+
+#[tokio::test]
+async fn what_a_standby_cancels_for_its_replay_is_told() {
+    let primary = Server::postgres(&[]).await;
+    let standby = primary.standby(&["max_standby_streaming_delay=0"]).await;
+    let [writing, reading] = [&primary, &standby].map(|server| Database::at(Kind::Postgres, &server.url));
+    writing.execute("create table tenants (id int); insert into tenants values (1)").await;
+    seen(&reading, "select relname::text from pg_class where relname = 'tenants'").await;
+    let ending = async {
+        seen(&reading, "select pid::text from pg_stat_activity where wait_event = 'PgSleep'").await;
+        writing.execute("drop table tenants").await;
+    };
+    let (told, ()) = tokio::join!(refusal(settings(&standby.url, SLEEP)), ending);
+    assert!(told.contains("hot_standby_feedback"), "{told}");
+}
