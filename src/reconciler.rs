@@ -9,9 +9,13 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
+use tokio::time::sleep;
+
 use crate::{
     applier::{Applied, Applier, Recording},
     explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
+    http::backoff,
     ledger,
     model::told_id,
     plan::{
@@ -98,6 +102,9 @@ pub enum Error {
     },
 }
 
+/// So often the tenants are read, where the database asks to try again.
+const READS: u32 = 6;
+
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One pass; without a writer, the plan alone.
     pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
@@ -125,10 +132,30 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Every row.
     async fn read(&self) -> Result<Index, Error> {
-        let mut index = Index::new(Fingerprints::new(self.seed));
-        self.unless_stopped(self.source.read(&mut |rows| index.insert(rows))).await?;
+        let (index, ()) = self.fill(async |index| self.source.read(&mut |rows| index.insert(rows)).await).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
+    }
+
+    /// An index with what is read into it, from the beginning where the database asks to try again.
+    async fn fill<T>(&self, read: impl AsyncFn(&mut Index) -> Result<T, source::Error>) -> Result<(Index, T), Error> {
+        let mut attempt = 1;
+        loop {
+            let mut index = Index::new(Fingerprints::new(self.seed));
+            match self.unless_stopped(read(&mut index)).await {
+                Err(Error::Source(error)) if error.is_transient() && attempt < READS => {
+                    tracing::warn!(attempt, "reading the tenants again: {error}");
+                    let random = SmallRng::seed_from_u64(self.seed ^ u64::from(attempt)).random();
+                    self.unless_stopped(async {
+                        sleep(backoff(attempt, random)).await;
+                        Ok(())
+                    })
+                    .await?;
+                    attempt += 1;
+                }
+                read => return Ok((index, read?)),
+            }
+        }
     }
 
     async fn unless_stopped<T>(&self, reading: impl Future<Output = Result<T, source::Error>>) -> Result<T, Error> {

@@ -22,7 +22,7 @@ pub use failure::{Failure, Fault, Unusable, times};
 pub use pacer::Pacer;
 pub use passes::{Incomplete, PageError, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
 pub use proxy::Proxy;
-pub use retry::retry_after;
+pub use retry::{backoff, retry_after};
 pub use stop::Stop;
 pub use transport::{Header, Https, Incoming, Keys, LARGEST_ANSWER, Outgoing, Transport, share};
 

@@ -9,7 +9,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// The wait after attempt number `attempt` (from 1) failed: a random share of min(60 s, 2^(attempt-1) s).
 /// `random` is from 0 to 1.
-pub(super) fn backoff(attempt: u32, random: f64) -> Duration {
+#[must_use]
+pub fn backoff(attempt: u32, random: f64) -> Duration {
     let ceiling = 2_u64.saturating_pow(attempt.saturating_sub(1)).min(60);
     Duration::from_secs(ceiling).mul_f64(random.clamp(0.0, 1.0))
 }

@@ -8,7 +8,7 @@ use super::{Error, Reconciler, Run};
 use crate::{
     explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Row, id_of},
-    plan::{Answer, Census, Explanation, Extent, Fingerprints, Index, Inquiry, Question, Unseen},
+    plan::{Answer, Census, Explanation, Extent, Index, Inquiry, Question, Unseen},
     progress::Progress,
     source::Source,
 };
@@ -130,12 +130,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// The rows that are asked for, by their ids.
     async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
-        let mut index = Index::new(Fingerprints::new(self.seed));
         let is_asked_for = |row: &&Row<'_>| id_of(row).is_some_and(|id| provided_ids.contains(id));
-        let mut insert = |rows: &[Row<'_>]| {
-            rows.iter().filter(is_asked_for).for_each(|row| index.insert(slice::from_ref(row)));
+        let read = async |index: &mut Index| {
+            let mut insert = |rows: &[Row<'_>]| {
+                rows.iter().filter(is_asked_for).for_each(|row| index.insert(slice::from_ref(row)));
+            };
+            self.source.read_some(provided_ids, &mut insert).await
         };
-        let strays = self.unless_stopped(self.source.read_some(provided_ids, &mut insert)).await?;
+        let (mut index, strays) = self.fill(read).await?;
         for provided_id in provided_ids {
             if index.tenant_of(provided_id).is_none() {
                 let reason = if strays.contains(provided_id) { STRAY } else { NO_ROW };

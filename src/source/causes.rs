@@ -4,6 +4,7 @@
 
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
+use super::QueryFault;
 use crate::{
     http::causes::{self, WayOut},
     model::{cut, printable},
@@ -49,6 +50,8 @@ const LATE: WayOut = "the server's own limit of time ended it, or somebody did: 
 const READ_ONLY: WayOut = "{read_only}";
 const SPACE: WayOut = "the server is out of disk or memory: see its log";
 const GRANT: WayOut = "give the role the right: GRANT SELECT on what the query reads";
+const STANDBY: WayOut = "the standby cancels what its replay can't wait for: set hot_standby_feedback = on or a larger \
+                         max_standby_streaming_delay there, or read from the primary";
 const TRY_AGAIN: WayOut = "another session held what it needs: the next run tries again";
 
 /// By SQLSTATE, and for those of many meanings by a part of the message.
@@ -68,12 +71,7 @@ const POSTGRES: [(&str, &str, WayOut); 20] = [
     ("25006", "", READ_ONLY),
     ("42501", "", GRANT),
     ("40P01", "", TRY_AGAIN),
-    (
-        "40001",
-        "",
-        "the standby cancels what its replay can't wait for: set hot_standby_feedback = on or a larger \
-         max_standby_streaming_delay there, or read from the primary",
-    ),
+    ("40001", "", STANDBY),
     ("08P01", "startup parameter", "name it in the pooler's ignore_startup_parameters, or take it out of {url}"),
     ("08P01", "statement pooling", "set pool_mode = transaction (or session) for this database in the pooler"),
     ("08P01", "query_wait_timeout", FULL),
@@ -143,20 +141,15 @@ pub(crate) fn primary(error: &sqlx::Error, keys: Keys) -> Option<String> {
     (by_code(error) == Some(READ_ONLY)).then(|| keys.read_only.to_owned())
 }
 
-/// Whether it is what the query says, and nothing else, that the database refuses.
-pub(crate) fn is_about_query(error: &sqlx::Error) -> bool {
-    let Some(error) = error.as_database_error() else { return false };
-    let code = error.code().unwrap_or_default();
-    let is_sqlite = error.try_downcast_ref::<SqliteError>().is_some();
+/// What a query failed for. SQLite waited for others before it said so.
+pub(crate) fn fault(error: &sqlx::Error) -> QueryFault {
+    let Some(error) = error.as_database_error() else { return QueryFault::Other };
+    let (code, is_sqlite) = (error.code().unwrap_or_default(), error.try_downcast_ref::<SqliteError>().is_some());
     match by_code(error) {
-        Some(way_out) => way_out == READ_ONLY,
-        None => {
-            if is_sqlite {
-                code == "1"
-            } else {
-                code.starts_with("42")
-            }
-        }
+        Some(TRY_AGAIN | STANDBY) if !is_sqlite => QueryFault::Others,
+        Some(READ_ONLY) => QueryFault::Query,
+        None if is_sqlite && code == "1" || !is_sqlite && code.starts_with("42") => QueryFault::Query,
+        Some(_) | None => QueryFault::Other,
     }
 }
 

@@ -8,6 +8,17 @@ pub(super) const CONNECTING: &str = "connecting";
 const SILENT: &str = "check host and port in source.url, and the firewalls in between";
 const SLOW: &str = "raise source.timeout if the query needs longer";
 
+/// What a query failed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryFault {
+    /// What it says.
+    Query,
+    /// What others do at the same time: the database asks to try again.
+    Others,
+    /// Anything else.
+    Other,
+}
+
 /// A source that gave no tenants.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,8 +50,8 @@ pub enum Error {
         place: String,
         /// The database's words, and the way out.
         cause: String,
-        /// It is what the query says that it refuses.
-        is_refusal: bool,
+        /// What it is about.
+        fault: QueryFault,
     },
     /// Nothing came for too long.
     #[error("{place} was silent for {seconds} s while {doing}: {}", if *.doing == CONNECTING { SILENT } else { SLOW })]
@@ -180,6 +191,12 @@ impl Error {
     /// Whether the query, or the configuration, is at fault: the database understood it and refuses what it says.
     #[must_use]
     pub fn is_about_query(&self) -> bool {
-        self.is_about_config() || matches!(self, Self::Query { is_refusal: true, .. })
+        self.is_about_config() || matches!(self, Self::Query { fault: QueryFault::Query, .. })
+    }
+
+    /// Whether the same may go well a moment later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Query { fault: QueryFault::Others, .. })
     }
 }

@@ -34,7 +34,7 @@ pub use cell::Cell;
 pub use columns::{Column, Columns};
 pub use convert::row;
 pub use dialect::SqlSettings;
-pub use error::Error;
+pub use error::{Error, QueryFault};
 pub use identity::Identity;
 pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
 pub use server::{Kind, Server};

@@ -8,7 +8,7 @@ use futures_util::{FutureExt, StreamExt, TryStream, TryStreamExt};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
 use super::{
-    Error, Source as _, Sql,
+    Error, QueryFault, Source as _, Sql,
     cell::{Cell, Kind},
     columns::Columns,
     convert, copied,
@@ -209,7 +209,7 @@ where
         // The driver of SQLite ends so where its thread came to grief.
         if !is_over {
             let cause = "the rows broke off before their end".to_owned();
-            return Err(Error::Query { key, place: sql.place(), cause, is_refusal: false });
+            return Err(Error::Query { key, place: sql.place(), cause, fault: QueryFault::Other });
         }
         let loss = sql.in_time("telling its warnings", D::loss(&mut self.connection)).await?.map_err(failed)?;
         match loss {

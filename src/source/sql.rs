@@ -93,7 +93,7 @@ impl Sql {
 
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
         let cause = causes::told(error, Keys::SOURCE, &format!("check {key}"));
-        Error::Query { key, place: self.place(), cause, is_refusal: causes::is_about_query(error) }
+        Error::Query { key, place: self.place(), cause, fault: causes::fault(error) }
     }
 
     /// Whether there is a query for one id.

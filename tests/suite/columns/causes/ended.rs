@@ -6,7 +6,7 @@ use rstest::rstest;
 use sqlx::{Connection, PgConnection};
 
 use super::refusal;
-use crate::support::{Database, Kind, Server, settings};
+use crate::support::{Database, Kind, Program, Server, sandbox, settings};
 
 const SLEEP: &str = "select pg_sleep(60)::text as provided_id from tenants";
 
@@ -103,4 +103,28 @@ async fn what_a_standby_cancels_for_its_replay_is_told() {
     };
     let (told, ()) = tokio::join!(refusal(settings(&standby.url, SLEEP)), ending);
     assert!(told.contains("hot_standby_feedback"), "{told}");
+}
+
+#[rstest]
+#[tokio::test]
+async fn what_a_standby_cancels_is_read_again(#[values(&["sync"], &["sync", "--only", "a"])] arguments: &[&str]) {
+    let primary = Server::postgres(&[]).await;
+    let standby = primary.standby(&["max_standby_streaming_delay=0"]).await;
+    let [writing, reading] = [&primary, &standby].map(|server| Database::at(Kind::Postgres, &server.url));
+    writing
+        .execute("create table tenants (id text); insert into tenants values ('a'); create table others (id text)")
+        .await;
+    writing.execute("insert into others values ('b')").await;
+    seen(&reading, "select relname::text from pg_class where relname = 'others'").await;
+    let sandbox = sandbox([]).await;
+    let query = "select id as provided_id, 'Ann' as name from tenants,
+                 lateral (select case when (select count(*) from others) > 0 then pg_sleep(60)::text end) slow";
+    let program = Program::between(&reading, &sandbox, query);
+    let ending = async {
+        seen(&reading, "select pid::text from pg_stat_activity where wait_event = 'PgSleep'").await;
+        writing.execute("truncate others").await;
+    };
+    let (output, ()) = tokio::join!(program.run(arguments), ending);
+    assert_eq!((output.code, sandbox.customers().len()), (0, 1), "{output:?}");
+    assert!(output.stderr.contains("reading the tenants again"), "{output:?}");
 }
