@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Err(error) if error.use_stderr() => {
             let told = error.render();
             stderr::say(if stderr::has_colours() { told.ansi().to_string() } else { told.to_string() });
-            stderr::flush(app::LEISURE);
+            stderr::flush(stderr::LEISURE);
             return ExitCode::from(USAGE);
         }
         Err(help_or_version) => {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(both) => both,
         Err(error) => {
             stderr::say(format!("explo-sync: the runtime can't start: {error}\n"));
-            stderr::flush(app::LEISURE);
+            stderr::flush(stderr::LEISURE);
             return ExitCode::FAILURE;
         }
     };
@@ -49,5 +49,5 @@ fn main() -> ExitCode {
 fn panicked(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     stderr::say(format!("explo-sync: a mistake of this program at {place}: please report it\n"));
-    stderr::flush(app::LEISURE);
+    stderr::flush(stderr::LEISURE);
 }

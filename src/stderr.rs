@@ -17,6 +17,11 @@ use anstream::{AutoStream, ColorChoice};
 /// Bytes that wait in the queue at the most.
 const MOST: usize = 1 << 20;
 
+/// How long the last lines wait for a reader, and how long they do so where the program is to stop.
+pub const LEISURE: Duration = Duration::from_secs(2);
+/// See [`LEISURE`].
+pub const HASTE: Duration = Duration::from_millis(300);
+
 /// How long a line waits for room.
 const PATIENCE: Duration = Duration::from_millis(300);
 

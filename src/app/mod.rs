@@ -23,7 +23,7 @@ use std::{
         Arc,
         atomic::{AtomicU8, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use crate::{
@@ -37,10 +37,6 @@ use crate::{
 };
 
 use terminal::{Terminal, tell};
-
-/// How long the last lines for stderr wait for a reader, and how long they do so where the program is to stop.
-pub const LEISURE: Duration = Duration::from_secs(2);
-const HASTE: Duration = Duration::from_millis(300);
 
 /// What every command is given.
 struct Context {
@@ -72,7 +68,7 @@ pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u
             Exit::Failed as u8
         }
     };
-    stderr::flush(if context.stop.is_requested() { HASTE } else { LEISURE });
+    stderr::flush(if context.stop.is_requested() { stderr::HASTE } else { stderr::LEISURE });
     ExitCode::from(code)
 }
 

@@ -7,7 +7,6 @@ use tokio::{
     time::sleep,
 };
 
-use super::HASTE;
 use crate::{explo::Stop, stderr, watch::Watch};
 
 /// How long a command that has nothing to write may take to end by itself.
@@ -43,7 +42,7 @@ async fn listen(mut terminate: Signal, mut interrupt: Signal, stop: Stop, end: i
             }
         }
         tracing::warn!("ended at once: no write is in flight");
-        stderr::flush(HASTE);
+        stderr::flush(stderr::HASTE);
         end();
     };
     tokio::join!(stopping, ending);

@@ -15,8 +15,6 @@ use crate::{
     stderr, telemetry,
 };
 
-use super::HASTE;
-
 /// The two outputs of the program.
 pub(super) struct Terminal {
     bars: MultiProgress,
@@ -90,7 +88,7 @@ impl Terminal {
 
 /// Where results go; what was said on stderr before comes first, should both be the same file.
 pub(super) fn stdout() -> StdoutLock<'static> {
-    stderr::flush(HASTE);
+    stderr::flush(stderr::HASTE);
     io::stdout().lock()
 }
 

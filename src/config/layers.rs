@@ -11,8 +11,11 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{DEFAULT, Error};
+use super::Error;
 use crate::files::{self, Reading};
+
+/// Every key with its default, commented.
+pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");
 
 /// The prefix of our variables; the separator is twice as long as usual, since Kubernetes injects names with one.
 const PREFIX: &str = "EXPLO_SYNC__";

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Error, Layers, draft::Draft, name, table};
+use super::{
+    Error, Layers,
+    draft::Draft,
+    values::{name, table},
+};
 use crate::{ledger, source::Server};
 
 /// The ledger, which is not connected to; where `ledger.url` does not say where it is, it is where the tenants are.

@@ -4,35 +4,35 @@
 //! files or the environment, and no message shows one.
 
 mod draft;
+mod error;
 mod layers;
 mod ledger_alone;
 mod schema;
 mod source;
+mod values;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use reqwest::{Url, header::HeaderValue};
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     daemon::Timing,
     explo::{self, ListingRules, ListingVersion},
     ledger::{self, Table},
-    model::{cut, printable},
     plan::{EmailRule, Guard, Rules, TagRule},
     schedule::{Schedule, ScheduleError},
     source::{AnySource, Server},
 };
 
 use draft::Draft;
+pub use error::Error;
 use layers::NOT_UTF8;
-pub use layers::{Environment, Layers};
+pub use layers::{DEFAULT, Environment, Layers};
 pub use ledger_alone::ledger_alone;
 pub use schema::schema;
 use source::{source, way_out};
-
-/// Every key with its default, commented.
-pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");
+use values::{address, duration, name, table};
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -82,18 +82,6 @@ pub enum LogFormat {
     /// Text on a terminal, else JSON.
     #[value(skip)]
     Auto,
-}
-
-/// Characters of a mistake that are told: names of keys and files may be anything.
-const LONGEST: usize = 1000;
-
-/// A configuration that can't be run: everything that is wrong with it.
-#[derive(Debug, thiserror::Error)]
-#[error("the configuration can't be used:\n  {}", told(.0))]
-pub struct Error(pub Vec<String>);
-
-fn told(mistakes: &[String]) -> String {
-    mistakes.iter().map(|mistake| cut(printable(mistake), LONGEST)).collect::<Vec<_>>().join("\n  ")
 }
 
 impl Config {
@@ -161,18 +149,6 @@ impl Config {
     }
 }
 
-fn name(draft: &mut Draft) -> Option<String> {
-    draft.text("name", "a name of 1 to 64 letters, digits, dots, dashes or underscores", |name| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-        ((1..=64).contains(&name.len()) && name.chars().all(plain)).then(|| name.to_owned())
-    })
-}
-
-fn table(draft: &mut Draft) -> Option<Table> {
-    let form = "the name of a table of letters, digits and underscores, with or without a schema and a dot before it";
-    draft.text("ledger.table", form, Table::parse)
-}
-
 /// `Some(None)`: none in a database. The source, the name and the table are needed to the end, but may be mistaken.
 #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
 fn ledger(
@@ -235,16 +211,6 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
     })
 }
 
-/// The address of an API.
-fn address(draft: &mut Draft, key: &str) -> Option<Url> {
-    let form = "an address that begins with https:// (or http://), without user, password or query";
-    draft.text(key, form, |url| {
-        let url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())?;
-        let is_bare = url.username().is_empty() && url.password().is_none() && url.query().or(url.fragment()).is_none();
-        is_bare.then_some(url)
-    })
-}
-
 /// The team token, which must fit in a header: else every call would fail, again and again.
 fn token(draft: &mut Draft) -> Option<SecretString> {
     let token = draft.token_file("explo.token_file", "EXPLO_TOKEN")?;
@@ -299,13 +265,6 @@ fn log(draft: &mut Draft) -> Option<Log> {
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
     let (level, format) = (draft.choice("log.level", &levels), draft.choice("log.format", &formats));
     Some(Log { level: level?, format: format? })
-}
-
-fn duration(draft: &mut Draft, key: &str) -> Option<Duration> {
-    let most = Duration::from_hours(24);
-    draft.text(key, "a time such as \"500ms\", \"30s\" or \"4m\", at most a day", |text| {
-        humantime::parse_duration(text).ok().filter(|time| !time.is_zero() && *time <= most)
-    })
 }
 
 /// Where a configuration is looked for when no flag says: the first that exists.

@@ -3,7 +3,10 @@
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
-use super::{address, draft::Draft, duration};
+use super::{
+    draft::Draft,
+    values::{address, duration},
+};
 use crate::{
     http::{Header, Patience},
     source::{

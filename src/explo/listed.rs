@@ -221,7 +221,7 @@ fn next_list<'a>(scan: &mut Scan<'a>, text: Text<'a>, list: &mut Vec<Cow<'a, str
 }
 
 fn next_object<'a>(scan: &mut Scan<'a>, layout: &mut Layout<()>) -> Result<Option<Cow<'a, str>>, Flaw> {
-    let value = scan.object(json::MAX_DEPTH, layout)?;
+    let value = layout.value(scan, json::MAX_DEPTH)?;
     // Nobody would notice it later.
     if scan.has_escapes() && !json::has_whole_pairs(value) { Err(UNREADABLE) } else { object(value) }
 }

@@ -53,3 +53,21 @@ impl<K: Copy> Layout<K> {
         Ok(Some(key))
     }
 }
+
+impl Layout<()> {
+    /// The text of the value here, whose arrays and objects are nested in at most so many levels; if it is an object, with
+    /// keys that may be known.
+    pub fn value<'a>(&mut self, scan: &mut Scan<'a>, levels: usize) -> Result<&'a str, JsonError> {
+        if scan.ahead() != Some(b'{') {
+            return scan.value(levels);
+        }
+        let (start, mut place) = (scan.position(), 0);
+        let levels = levels.checked_sub(1).ok_or(JsonError::TooDeep)?;
+        scan.enter(b'{')?;
+        while self.key(scan, place, |_| ())?.is_some() {
+            scan.value(levels)?;
+            place += 1;
+        }
+        Ok(scan.since(start))
+    }
+}

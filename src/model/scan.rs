@@ -4,8 +4,6 @@ mod skip;
 
 use std::borrow::Cow;
 
-use super::Layout;
-
 /// Arrays and objects nested deeper than this are refused.
 pub const MAX_DEPTH: usize = 64;
 
@@ -84,21 +82,6 @@ impl<'a> Scan<'a> {
             b'f' => self.skip_word("false")?,
             b'n' => self.skip_word("null")?,
             _ => self.skip_number()?,
-        }
-        Ok(self.since(start))
-    }
-
-    /// The text of the value here, likewise; if it is an object, with keys that may be known.
-    pub fn object(&mut self, levels: usize, layout: &mut Layout<()>) -> Result<&'a str, JsonError> {
-        if self.ahead() != Some(b'{') {
-            return self.value(levels);
-        }
-        let (start, mut place) = (self.at, 0);
-        let levels = levels.checked_sub(1).ok_or(JsonError::TooDeep)?;
-        self.at += 1;
-        while layout.key(self, place, |_| ())?.is_some() {
-            self.value(levels)?;
-            place += 1;
         }
         Ok(self.since(start))
     }

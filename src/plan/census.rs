@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    Draft, Findings, Index, Listed, News, Population, Probe, RowNumber, Rules, Tags, Token, compare,
-    compared::{Compared, Extent},
+    Draft, Extent, Findings, Index, Listed, News, Population, Probe, RowNumber, Rules, Tags, Token, compare,
+    compared::Compared,
     doubt::{Doubtful, Faults, Seen},
     draft::Stage,
     hierarchy::{Hierarchy, Placed},

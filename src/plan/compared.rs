@@ -1,7 +1,7 @@
 //! Both sides as far as they are compared: what the census and the draft have in common.
 
 use super::{
-    Difference, Findings, Index, RowNumber, Rules, Unsettled, Update,
+    Difference, Extent, Findings, Index, RowNumber, Rules, Unsettled, Update,
     doubt::{Faults, Seen},
 };
 
@@ -20,15 +20,6 @@ pub(super) struct Compared<'m> {
     pub(super) retry_failed: bool,
     pub(super) updates: Vec<Update>,
     pub(super) unsettled: Vec<(RowNumber, Unsettled)>,
-}
-
-/// Which customers a census is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    /// All.
-    All,
-    /// Some that were looked at one by one: nothing follows from the absence of another.
-    Some,
 }
 
 impl Compared<'_> {

@@ -15,9 +15,9 @@ mod parents;
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    Answer, Change, Difference, Entry, Found, Inquiry, KeyStyle, News, Plan, Population, Question, RowNumber, Tags,
-    compare,
-    compared::{Compared, Extent},
+    Answer, Change, Difference, Entry, Extent, Found, Inquiry, KeyStyle, News, Plan, Population, Question, RowNumber,
+    Tags, compare,
+    compared::Compared,
     doubt::{Doubt, Doubtful},
     hierarchy::{Hierarchy, Placed},
 };

@@ -7,6 +7,7 @@ mod claims;
 mod mark;
 mod parents;
 mod probe;
+mod renames;
 
 use std::{
     borrow::Cow,

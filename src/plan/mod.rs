@@ -45,7 +45,6 @@ pub use change::{Change, Plan, Update};
 pub use compare::{
     Difference, EmailRule, KeyStyle, Rules, TagRule, compare, managed_differences, needs_current, sides, wanted,
 };
-pub use compared::Extent;
 pub use draft::Draft;
 pub use due::Due;
 pub use entry::{Acknowledged, Entry, Listed, Token};
@@ -58,7 +57,7 @@ pub use hierarchy::Placed;
 pub use index::{Index, Probe};
 pub use measure::measure;
 pub use news::News;
-pub use population::Population;
+pub use population::{Extent, Population, Tags};
 pub use question::{Answer, Found, Inquiry, Question};
 pub use remembered::{
     FieldFindings, Finding, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
@@ -66,4 +65,3 @@ pub use remembered::{
 pub use rows::RowNumber;
 pub use saved::SavedPlan;
 pub use settle::{Known, Rule, Strikes, Unsettled, likely_rule};
-pub use tags::Tags;

@@ -1,8 +1,18 @@
-//! Which customers there are, beside those that tenants have.
+//! Who there is, and which tags: as far as a listing, or some looks, tell.
 
-use std::collections::BTreeSet;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashSet},
+};
 
-use super::compared::Extent;
+/// Which customers a census is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All.
+    All,
+    /// Some that were looked at one by one: nothing follows from the absence of another.
+    Some,
+}
 
 /// Who there is.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +37,35 @@ impl Population {
         match extent {
             Extent::All => self.orphans.binary_search_by(|orphan| orphan.as_str().cmp(provided_id)).is_ok(),
             Extent::Some => !self.absent.contains(provided_id),
+        }
+    }
+}
+
+/// What is known of tags.
+#[derive(Debug, Default)]
+pub struct Tags {
+    /// Those that customers have.
+    pub(super) seen: HashSet<String>,
+    /// Explo was asked which there are.
+    pub(super) is_asked: bool,
+    /// To be made before the changes that carry them.
+    pub to_make: BTreeSet<String>,
+    /// Tenants that are invalid for want of these tags, by id.
+    pub(super) wanting: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Tags {
+    /// Of a plan that was saved.
+    pub(super) fn to_make(to_make: BTreeSet<String>) -> Self {
+        Self { to_make, ..Self::default() }
+    }
+
+    /// Takes the tags that a customer has.
+    pub(super) fn see(&mut self, tags: &[Cow<'_, str>]) {
+        for tag in tags {
+            if !self.seen.contains(&**tag) {
+                self.seen.insert(tag.clone().into_owned());
+            }
         }
     }
 }

@@ -8,10 +8,7 @@
 //! | no | no | true | it is made before the changes that carry it |
 //! | no | Explo does not tell | | nothing is held against anyone |
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashSet},
-};
+use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{Answer, Change, Entry, Inquiry, Plan, Question, RowNumber, TagRule};
 use crate::model::{Field, Invalid, json, shown};
@@ -20,35 +17,6 @@ const WAY_OUT: &str = "create it there, or set fields.create_missing_tags = true
 
 /// Tags that a reason names.
 const NAMED: usize = 5;
-
-/// What is known of tags.
-#[derive(Debug, Default)]
-pub struct Tags {
-    /// Those that customers have.
-    seen: HashSet<String>,
-    /// Explo was asked which there are.
-    is_asked: bool,
-    /// To be made before the changes that carry them.
-    pub to_make: BTreeSet<String>,
-    /// Tenants that are invalid for want of these tags, by id.
-    wanting: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Tags {
-    /// Of a plan that was saved.
-    pub(super) fn to_make(to_make: BTreeSet<String>) -> Self {
-        Self { to_make, ..Self::default() }
-    }
-
-    /// Takes the tags that a customer has.
-    pub(super) fn see(&mut self, tags: &[Cow<'_, str>]) {
-        for tag in tags {
-            if !self.seen.contains(&**tag) {
-                self.seen.insert(tag.clone().into_owned());
-            }
-        }
-    }
-}
 
 /// Changes in the order of their rows, in which none is unpacked twice.
 pub(super) fn by_row<'p>(changes: impl IntoIterator<Item = &'p Change>) -> Vec<&'p Change> {

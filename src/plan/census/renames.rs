@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{Census, unreadable::PREVIOUS_UNREADABLE};
 use crate::plan::{
-    RowNumber,
-    compared::Extent,
+    Extent, RowNumber,
     rename::{self, Former, Verdict},
 };
 

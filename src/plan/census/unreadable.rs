@@ -13,8 +13,8 @@ use super::Census;
 use crate::{
     model::{Customer, Gap, Partial},
     plan::{
-        Listed, Probe, RowNumber, TOO_LARGE, Token,
-        compared::{Compared, Extent},
+        Extent, Listed, Probe, RowNumber, TOO_LARGE, Token,
+        compared::Compared,
         doubt::{Faults, Seen},
         managed_differences,
         rename::Former,

@@ -4,11 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     model::Field,
-    plan::{
-        Difference, RowNumber, Rule, Update,
-        compared::{Compared, Extent},
-        failure::is_daily_due,
-    },
+    plan::{Difference, Extent, RowNumber, Rule, Update, compared::Compared, failure::is_daily_due},
 };
 
 /// Of one field and rule: when one was sent last, and the one whose turn it is.

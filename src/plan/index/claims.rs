@@ -5,19 +5,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::{Index, RowNumber, State};
-use crate::model::Tenant;
+use crate::plan::RowNumber;
 
 /// The previous ids of tenants.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     /// By the hash of a previous id, which all rows may share; with the id where the row is not that number's own.
-    by_hash: BTreeMap<(u64, RowNumber), Option<Box<str>>>,
+    pub(super) by_hash: BTreeMap<(u64, RowNumber), Option<Box<str>>>,
     /// Those of them that were to be renamed.
-    renamed: BTreeSet<(u64, RowNumber)>,
+    pub(super) renamed: BTreeSet<(u64, RowNumber)>,
     /// The id that was asked about last, with the first two rows that claim it and have no customer: all that claim it may
     /// ask in turn.
-    rivals: Mutex<Option<(String, [Option<RowNumber>; 2])>>,
+    pub(super) rivals: Mutex<Option<(String, [Option<RowNumber>; 2])>>,
 }
 
 impl Claims {
@@ -25,69 +24,4 @@ impl Claims {
     pub(super) fn forget_rivals(&mut self) {
         *self.rivals.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-impl Index {
-    /// Notes the previous id of a tenant; its own says nothing.
-    pub(super) fn claim(&mut self, tenant: &Tenant<'_>, row: RowNumber, kept: fn(&str) -> Option<Box<str>>) {
-        let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
-        if let Some(previous) = previous {
-            self.claims.forget_rivals();
-            self.claims.by_hash.insert((self.fingerprints.of_id(previous), row), kept(previous));
-        }
-    }
-
-    /// The tenants that have a previous id, in no order.
-    pub(in crate::plan) fn with_previous_id(&self) -> impl Iterator<Item = RowNumber> {
-        self.claims.by_hash.keys().map(|(_, row)| *row)
-    }
-
-    /// The tenants that have this previous id.
-    pub(in crate::plan) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
-        let claims = self.claims.by_hash.range(all_of(self.fingerprints.of_id(previous)));
-        let is_it = move |row: RowNumber, kept: Option<&str>| match kept {
-            Some(kept) => kept == previous,
-            None => self.previous_provided_id(row).as_deref() == Some(previous),
-        };
-        claims.filter(move |((_, row), kept)| is_it(*row, kept.as_deref())).map(|((_, row), _)| *row)
-    }
-
-    /// Whether another tenant has this previous id, and no customer was seen for it.
-    pub(in crate::plan) fn has_rival(&self, row: RowNumber, previous: &str) -> bool {
-        let mut last = self.claims.rivals.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, rivals) = match last.take() {
-            Some(known) if known.0 == previous => last.insert(known),
-            _ => {
-                let mut rivals = self.claimants(previous).filter(|rival| !self.is_listed(*rival));
-                last.insert((previous.to_owned(), [rivals.next(), rivals.next()]))
-            }
-        };
-        rivals.iter().flatten().any(|rival| *rival != row)
-    }
-
-    /// From now on the tenant's customer is to get another id.
-    pub(in crate::plan) fn rename(&mut self, row: RowNumber) {
-        if let Some(previous) = self.previous_provided_id(row) {
-            let hash = self.fingerprints.of_id(&previous);
-            self.claims.renamed.insert((hash, row));
-        }
-        self.mark(row, State::Renamed);
-    }
-
-    /// The tenant that has this id, or is to lose it.
-    pub(in crate::plan) fn of_id_or_previous(&self, provided_id: &str) -> Option<RowNumber> {
-        self.row(provided_id).or_else(|| self.renamed_from(provided_id))
-    }
-
-    fn renamed_from(&self, previous: &str) -> Option<RowNumber> {
-        if self.claims.renamed.is_empty() {
-            return None;
-        }
-        let mut renamed = self.claims.renamed.range(all_of(self.fingerprints.of_id(previous))).map(|(_, row)| *row);
-        renamed.find(|row| self.is_renamed(*row) && self.previous_provided_id(*row).as_deref() == Some(previous))
-    }
-}
-
-fn all_of(hash: u64) -> std::ops::RangeInclusive<(u64, RowNumber)> {
-    (hash, RowNumber(0))..=(hash, RowNumber(u32::MAX))
 }
