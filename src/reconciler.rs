@@ -41,8 +41,6 @@ pub struct Reconciler<'a, S, R> {
     pub allowances: &'a Allowances,
     /// What earlier runs found out.
     pub findings: &'a Findings,
-    /// Takes what is to be remembered of this run, once Explo has acknowledged or shown it; never called in a dry run.
-    pub record: &'a dyn Fn(Entry),
     /// Whether tenants that failed are tried before their time.
     pub retry_failed: bool,
     /// When the run begins, in seconds since 1970.
@@ -55,6 +53,15 @@ pub struct Reconciler<'a, S, R> {
     pub stop: &'a Stop,
     /// For the fingerprints.
     pub seed: u64,
+}
+
+/// What a run changes; a dry run has none.
+#[expect(missing_debug_implementations, reason = "a closure has none")]
+pub struct Writers<'a, W> {
+    /// The customers.
+    pub explo: &'a W,
+    /// Takes what is to be remembered, once Explo has acknowledged or shown it.
+    pub record: &'a dyn Fn(Entry),
 }
 
 /// What a run did.
@@ -106,12 +113,12 @@ pub enum Error {
 const READS: u32 = 6;
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
-    /// One pass; without a writer, the plan alone.
-    pub async fn run<W: Writer>(&self, writer: Option<&W>, progress: &dyn Progress) -> Result<Run, Error> {
+    /// One pass; without writers, the plan alone.
+    pub async fn run<W: Writer>(&self, writers: Option<Writers<'_, W>>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
         let (census, listing, tokens) = self.list(tenants, progress).await?;
         let mut draft = census.close();
-        self.answer(&mut draft, writer.map(|_| self.record)).await?;
+        self.answer(&mut draft, writers.as_ref().map(|writers| writers.record)).await?;
         let mut plan = draft.finish();
         self.answer(&mut plan, None).await?;
         let asked = self.reader.asked();
@@ -120,11 +127,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             plan.hold();
         }
         let due = self.due(&plan);
-        let applied = match writer {
+        let applied = match writers {
             None => None,
-            Some(writer) => {
-                self.remember(&plan, !held.is_empty());
-                if held.is_empty() { Some(self.apply(&plan, &due, &tokens, writer, progress).await) } else { None }
+            Some(writers) => {
+                self.remember(&plan, !held.is_empty(), writers.record);
+                if held.is_empty() { Some(self.apply(&plan, &due, &tokens, &writers, progress).await) } else { None }
             }
         };
         Ok(Run { plan, due, listing, asked, skipped: Vec::new(), held, applied })
@@ -262,13 +269,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     /// What is to be remembered before anything is written.
-    fn remember(&self, plan: &Plan, is_held: bool) {
+    fn remember(&self, plan: &Plan, is_held: bool, record: &dyn Fn(Entry)) {
         let entries = plan.entries(self.findings, is_held);
         let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
         if forgotten > 0 {
             tracing::info!(forgotten, "tokens are forgotten that no customer has under their ids any more");
         }
-        entries.into_iter().for_each(self.record);
+        entries.into_iter().for_each(record);
     }
 
     fn due(&self, plan: &Plan) -> Due {
@@ -280,13 +287,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         plan: &Plan,
         due: &Due,
         tokens: &Tokens,
-        writer: &W,
+        writers: &Writers<'_, W>,
         progress: &dyn Progress,
     ) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
-        let recording = Recording { findings: self.findings, now: self.now, record: self.record };
+        let recording = Recording { findings: self.findings, now: self.now, record: writers.record };
         let is_listed = |token: &str| tokens.has(token);
-        let applier = Applier::new(plan, due, (self.reader, writer), spare, &is_listed, recording);
+        let applier = Applier::new(plan, due, (self.reader, writers.explo), spare, &is_listed, recording);
         applier.apply(self.side_by_side, progress).await
     }
 }

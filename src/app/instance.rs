@@ -17,9 +17,9 @@ use crate::{
     explo::{self, Client, Pacer, Stop},
     ledger::{self, Ledger, Memory},
     metrics::Metrics,
-    plan::{Allowances, Entry, Explanation, Findings, Fingerprints, Plan, SavedPlan},
+    plan::{Allowances, Explanation, Findings, Fingerprints, Plan, SavedPlan},
     progress::Progress,
-    reconciler::{self, Reconciler, Run},
+    reconciler::{self, Reconciler, Run, Writers},
     report::Report,
     source::{AnySource, Source},
 };
@@ -134,7 +134,7 @@ impl Instance {
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
         if task.dry_run {
             let findings = self.unless_stopped(ledger.load()).await?;
-            return Ok((self.reconcile(task, &findings, &|_| {}, progress).await?, None));
+            return Ok((self.reconcile(task, &findings, None, progress).await?, None));
         }
         let writer = self.unless_stopped(ledger.writer()).await?;
         let findings = self.unless_stopped(ledger.load()).await?;
@@ -142,7 +142,8 @@ impl Instance {
         let running = async {
             // It only fails when nobody listens any more, which a run outlives.
             let record = move |entry| drop(entries.send(entry));
-            self.reconcile(task, &findings, &record, progress).await
+            let writers = Writers { explo: &self.client, record: &record };
+            self.reconcile(task, &findings, Some(writers), progress).await
         };
         let (run, recorded) = match select(pin!(running), pin!(ledger::record_all(&writer, to_record))).await {
             Either::Left((run, recording)) => (run, self.last_recorded(recording).await),
@@ -181,16 +182,15 @@ impl Instance {
         &self,
         mut task: Task,
         findings: &Findings,
-        record: &dyn Fn(Entry),
+        writers: Option<Writers<'_, Client>>,
         progress: &dyn Progress,
     ) -> Result<Run, reconciler::Error> {
         let saved = task.saved.take();
-        let reconciler = self.reconciler(&task, findings, record);
-        let writer = (!task.dry_run).then_some(&self.client);
+        let reconciler = self.reconciler(&task, findings);
         match saved {
-            Some(plan) => Box::pin(reconciler.resume(plan, &self.client, progress)).await,
-            None if task.only.is_empty() => Box::pin(reconciler.run(writer, progress)).await,
-            None => Box::pin(reconciler.only(&task.only, writer, progress)).await,
+            Some(plan) => Box::pin(reconciler.resume(plan, writers, progress)).await,
+            None if task.only.is_empty() => Box::pin(reconciler.run(writers, progress)).await,
+            None => Box::pin(reconciler.only(&task.only, writers, progress)).await,
         }
     }
 
@@ -200,15 +200,10 @@ impl Instance {
             Some(ledger) => ledger.of(pair::of(&self.config).await?).load().await?,
             None => Findings::default(),
         };
-        self.reconciler(&Task::default(), &findings, &|_| {}).explain(provided_id).await
+        self.reconciler(&Task::default(), &findings).explain(provided_id).await
     }
 
-    fn reconciler<'a>(
-        &'a self,
-        task: &'a Task,
-        findings: &'a Findings,
-        record: &'a dyn Fn(Entry),
-    ) -> Reconciler<'a, AnySource, Client> {
+    fn reconciler<'a>(&'a self, task: &'a Task, findings: &'a Findings) -> Reconciler<'a, AnySource, Client> {
         let config = &self.config;
         Reconciler {
             source: &config.source,
@@ -217,7 +212,6 @@ impl Instance {
             guard: config.guard,
             allowances: &task.allowances,
             findings,
-            record,
             retry_failed: task.retry_failed,
             now: seconds_now(),
             side_by_side: config.max_in_flight,

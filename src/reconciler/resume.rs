@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Error, Reconciler, Run};
+use super::{Error, Reconciler, Run, Writers};
 use crate::{
     explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Gap, Partial},
@@ -15,7 +15,12 @@ use crate::{
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
-    pub async fn resume<W: Writer>(&self, mut plan: Plan, writer: &W, progress: &dyn Progress) -> Result<Run, Error> {
+    pub async fn resume<W: Writer>(
+        &self,
+        mut plan: Plan,
+        writers: Option<Writers<'_, W>>,
+        progress: &dyn Progress,
+    ) -> Result<Run, Error> {
         let mut placed = Placed::default();
         let parents = stream::iter(plan.parents_of_moves()).map(|parent| self.ask(Question::Children(parent)));
         let parents: Vec<_> = parents.buffered(self.side_by_side).try_collect().await?;
@@ -41,7 +46,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         self.answer(&mut plan, None).await?;
         // Whoever names a change wants it now.
         let (due, asked) = (Self { retry_failed: true, ..*self }.due(&plan), self.reader.asked());
-        let applied = Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await);
+        let applied = match writers {
+            None => None,
+            Some(writers) => Some(self.apply(&plan, &due, &Tokens::default(), &writers, progress).await),
+        };
         Ok(Run { plan, due, listing: Listing::default(), asked, skipped, held: Vec::new(), applied })
     }
 

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet, slice};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Error, Reconciler, Run};
+use super::{Error, Reconciler, Run, Writers};
 use crate::{
     explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Row, id_of},
@@ -32,7 +32,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     pub async fn only<W: Writer>(
         &self,
         provided_ids: &BTreeSet<String>,
-        writer: Option<&W>,
+        writers: Option<Writers<'_, W>>,
         progress: &dyn Progress,
     ) -> Result<Run, Error> {
         // Whoever names a tenant wants it now.
@@ -41,11 +41,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let mut plan = census.close().finish();
         self.answer(&mut plan, None).await?;
         let (due, asked) = (eager.due(&plan), self.reader.asked());
-        let applied = match writer {
+        let applied = match writers {
             None => None,
-            Some(writer) => {
-                plan.entries_of_looks(self.findings).for_each(self.record);
-                Some(self.apply(&plan, &due, &Tokens::default(), writer, progress).await)
+            Some(writers) => {
+                plan.entries_of_looks(self.findings).for_each(writers.record);
+                Some(self.apply(&plan, &due, &Tokens::default(), &writers, progress).await)
             }
         };
         Ok(Run { plan, due, listing: Listing::default(), asked, skipped: Vec::new(), held: Vec::new(), applied })

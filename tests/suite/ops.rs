@@ -20,7 +20,7 @@ use explo_sync::{
     ops::{self, Status},
     plan::{Allowances, Findings, Guard, Rules},
     progress::Progress,
-    reconciler::{self, Reconciler},
+    reconciler::{self, Reconciler, Writers},
     report::{Exit, Report, exit_without_plan},
     sandbox::Sandbox,
     source::{Source, Sql},
@@ -86,7 +86,6 @@ impl Sides {
             guard: Guard { floor: self.floor, create_floor: 100, percent: 10, max_orphan_percent: 50 },
             allowances: &Allowances::default(),
             findings: &Findings::default(),
-            record: &|_| {},
             retry_failed: false,
             now: 0,
             side_by_side: self.side_by_side,
@@ -94,7 +93,7 @@ impl Sides {
             stop: &stop,
             seed: 7,
         };
-        let run = reconciler.run(Some(&client), progress).await?;
+        let run = reconciler.run(Some(Writers { explo: &client, record: &|_| {} }), progress).await?;
         Ok(Report {
             instance: "prod".to_owned(),
             run_id: "run-1".to_owned(),

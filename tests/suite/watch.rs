@@ -22,7 +22,7 @@ use explo_sync::{
     ops::{self, Status},
     plan::{Allowances, Findings, Guard, Rules},
     progress::Progress,
-    reconciler::{Reconciler, Run},
+    reconciler::{Reconciler, Run, Writers},
     sandbox::Sandbox,
     source::Sql,
     watch::Watch,
@@ -117,7 +117,6 @@ async fn run(
         guard: Guard { floor: 10, create_floor: 100, percent: 10, max_orphan_percent: 50 },
         allowances: &Allowances::default(),
         findings: &Findings::default(),
-        record: &|_| {},
         retry_failed: false,
         now: 0,
         side_by_side: 4,
@@ -126,7 +125,7 @@ async fn run(
         seed: 7,
     };
     let (computing, meanwhile) = Computing::during(meanwhile);
-    let run = reconciler.run(Some(&client), &computing).await.unwrap();
+    let run = reconciler.run(Some(Writers { explo: &client, record: &|_| {} }), &computing).await.unwrap();
     meanwhile.join().unwrap();
     run
 }

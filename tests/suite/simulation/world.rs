@@ -15,7 +15,7 @@ use explo_sync::{
     ledger::{Ledger, record_all},
     model::{Row, TakeRows, Tenant},
     plan::{Allowances, Rules},
-    reconciler::{Reconciler, Run},
+    reconciler::{Reconciler, Run, Writers},
     report::Report,
     sandbox::{self, Api, Delivery, Endpoint, FaultKind, Request},
     source::{self, Columns, Source},
@@ -138,7 +138,6 @@ impl World {
                 guard: course.guard,
                 allowances: &Allowances::default(),
                 findings: &findings,
-                record: &record,
                 retry_failed: course.retry_failed,
                 now: course.now,
                 side_by_side: self.scenario.side_by_side,
@@ -146,7 +145,8 @@ impl World {
                 stop: &stop,
                 seed: course.seed,
             };
-            Box::pin(reconciler.run((!course.dry_run).then_some(&client), &())).await
+            let writers = (!course.dry_run).then_some(Writers { explo: &client, record: &record });
+            Box::pin(reconciler.run(writers, &())).await
         };
         let recording = async {
             if !course.dry_run {
