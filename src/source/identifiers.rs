@@ -1,6 +1,6 @@
 //! Names that a server cuts when it reads a query. PostgreSQL keeps 63 bytes of one and tells it in a notice at most, MariaDB
-//! 255 and tells nothing; a character that does not fit is dropped whole. So the query is read for longer names: of its columns,
-//! and where PostgreSQL makes JSON of rows, whose keys are names, of anything.
+//! 255 and MySQL 256, and tell nothing; a character that does not fit is dropped whole. So the query is read for longer names:
+//! of its columns, and where PostgreSQL makes JSON of rows, whose keys are names, of anything.
 //!
 //! A column of a view, a table or a function that the query does not name has the name that the database has for it,
 //! whatever was once meant.
@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, ops::Bound};
 /// No name that PostgreSQL cut is shorter, for a character has four bytes at the most.
 pub(super) const POSTGRES: usize = 60;
 
-/// Nor one that MariaDB cut.
+/// Nor one that MariaDB or MySQL cut.
 const MYSQL: usize = 252;
 
 /// Of the names that PostgreSQL keeps of longer ones in the query: those by which something is called that was to have the

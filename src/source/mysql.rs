@@ -5,7 +5,6 @@ use std::{borrow::Cow, fmt::Display};
 use secrecy::ExposeSecret;
 use sqlx::{
     AssertSqlSafe, Column, ConnectOptions, MySql, MySqlConnection, Row, ValueRef,
-    error::DatabaseError,
     mysql::{
         MySqlArguments, MySqlConnectOptions, MySqlDatabaseError, MySqlRow, MySqlSslMode, MySqlStatement, MySqlTypeInfo,
     },
@@ -92,16 +91,15 @@ impl Transact for MySqlConnection {
     }
 }
 
-/// Nothing is to be cut that the server could send, and no warning of it forgotten: no list is longer than the largest packet
-/// that can be allowed, 1 GiB. Of the last two, MariaDB and MySQL each take theirs, and have the other for a comment.
+/// Nothing is to be cut that the server could send: no list is longer than the largest packet that can be allowed, 1 GiB. Of
+/// the last two, MariaDB and MySQL each take theirs, and have the other for a comment. MySQL takes no number but a whole one.
 fn settings(server: &Server) -> String {
     let (timezone, waits, longest) = (server.timezone.mysql(), server.lock_timeout().as_secs(), server.longest);
     format!(
         "SET SESSION time_zone = '{timezone}', group_concat_max_len = 1073741824, \
-         max_error_count = 65535, sql_select_limit = 18446744073709551615, lock_wait_timeout = {waits}, \
-         innodb_lock_wait_timeout = {waits}\
+         sql_select_limit = 18446744073709551615, lock_wait_timeout = {waits}, innodb_lock_wait_timeout = {waits}\
          /*M!100101 , max_statement_time = {} */\
-         /*!50708 , max_execution_time = {} */",
+         /*!50708 , max_execution_time = CAST({} AS UNSIGNED) */",
         no_longer("max_statement_time", longest.as_secs_f64()),
         no_longer("max_execution_time", longest.as_millis())
     )
@@ -114,9 +112,11 @@ fn no_longer(variable: &str, most: impl Display) -> String {
 
 /// Whether the server does not know the zone of our settings.
 pub(super) fn lacks_timezone(error: &sqlx::Error) -> bool {
-    let number =
-        |error: &dyn DatabaseError| error.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number);
-    error.as_database_error().and_then(number) == Some(1298)
+    number(error) == Some(1298)
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }
 
 /// Connects, with TLS verified unless the host is this machine.
@@ -144,6 +144,11 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
     }
     let mut connection = options.connect().await?;
     raw_sql(AssertSqlSafe(settings(server))).execute(&mut connection).await?;
+    // No warning is to be forgotten. MySQL lets not every role say so; what it then does not keep is found out by its count.
+    match raw_sql("SET SESSION max_error_count = 65535").execute(&mut connection).await {
+        Err(error) if number(&error) != Some(1227) => return Err(error),
+        _ => {}
+    }
     raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut connection).await?;
     Ok(connection)
 }

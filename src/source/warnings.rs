@@ -41,8 +41,9 @@ const DEPTH: Loss = Loss {
 const ROWS: Loss =
     Loss { what: "LIMIT ROWS EXAMINED ended the query before all rows were read", way_out: "let the query do without" };
 const COUNT: Loss = Loss {
-    what: "it gives more warnings than the 65,535 that the server keeps, so one of the others may say that a value was cut",
-    way_out: "let the query give fewer: `SHOW WARNINGS` after it tells which",
+    what: "it gives more warnings than the server keeps, so one of the others may say that a value was cut",
+    way_out: "let the query give fewer (`SHOW WARNINGS` after it tells which), or grant SESSION_VARIABLES_ADMIN where it is \
+              MySQL: with it 65,535 are kept",
 };
 const REST: Loss = Loss {
     what: "a row whose first column has 16 MiB or more looks like the end of all rows",

@@ -1,6 +1,14 @@
 //! Fresh databases: in the servers that `tests/run` started, or in a file.
 
-use std::{fmt::Display, path::PathBuf, time::Duration};
+use std::{
+    env,
+    fmt::Display,
+    fs::OpenOptions,
+    io::Write,
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
 
 use explo_sync::source::{SqlSettings, Timezone};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, Row, raw_sql};
@@ -34,6 +42,7 @@ impl Database {
             return database;
         }
         let server = server(kind);
+        note_use(kind);
         let name = format!("test_{}", uuid::Uuid::now_v7().simple());
         let create = format!("create database {name}");
         Self { kind, url: server.to_string(), _directory: None }.execute(&create).await;
@@ -110,6 +119,11 @@ impl Database {
         }
     }
 
+    /// Whether a server of this kind is MariaDB, and not MySQL.
+    pub async fn is_mariadb(&self) -> bool {
+        self.rows("select version()").await[0][0].as_ref().is_some_and(|version| version.contains("MariaDB"))
+    }
+
     /// Whether there is such a table.
     pub async fn has_table(&self, name: &str) -> bool {
         let sql = match self.kind {
@@ -152,8 +166,17 @@ pub fn settings(url: &str, query: &str) -> SqlSettings {
     }
 }
 
+/// Notes which server a test uses, for `tests/servers` to count it.
+fn note_use(kind: Kind) {
+    let Some(directory) = env::var_os("TEST_USED") else { return };
+    let file = Path::new(&directory).join(if kind == Kind::Postgres { "postgres" } else { "mysql" });
+    let test = env::var("NEXTEST_TEST_NAME").ok().or_else(|| thread::current().name().map(str::to_owned));
+    let mut file = OpenOptions::new().create(true).append(true).open(file).unwrap();
+    file.write_all(format!("{}\n", test.unwrap()).as_bytes()).unwrap();
+}
+
 fn server(kind: Kind) -> Url {
     let name = if kind == Kind::Postgres { "TEST_POSTGRES_URL" } else { "TEST_MYSQL_URL" };
-    let url = std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with tests/run"));
+    let url = env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with tests/run"));
     url.parse().unwrap()
 }
