@@ -1,6 +1,25 @@
 //! explo-sync keeps Explo's customers equal to the tenants in your database.
 //!
-//! Layers; imports go down only, and a test sees to it:
+//! # From `main` to the wire
+//!
+//! A run, hop by hop; each page says what its part promises and refuses.
+//!
+//! 1. `main` reads the command line ([`cli`]) and calls [`app::execute`], which has one file per command. It makes a
+//!    [`config::Config`] of the embedded defaults, the file and the environment, or tells every mistake at once.
+//! 2. `sync` and each turn of the [`daemon`] take the [`lock`] and call [`reconciler::Reconciler::run`], which reads as a list of
+//!    sentences.
+//! 3. A [`source::Source`] gives every row as a [`model::Tenant`] or as [`model::Invalid`]; [`plan::Index`] keeps them.
+//! 4. An [`explo::Reader`] lists every [`model::Customer`], page by page; [`plan::Census`] compares each with its tenant and
+//!    forgets it. Below it, [`http::Caller`] makes each call as often as it takes, [`http::Pacer`] lets it pass, and a
+//!    [`http::Transport`] carries it.
+//! 5. The census closes into a [`plan::Draft`], which asks Explo [`plan::Question`]s until it can be finished: a [`plan::Plan`].
+//! 6. [`plan::Guard`] holds a plan that would change too much. A dry run has no [`reconciler::Writers`], and ends here.
+//! 7. The [`applier`] carries out each [`plan::Change`] with an [`explo::Writer`], and compares the answer with what was wanted.
+//! 8. A [`ledger::Ledger`] remembers what Explo acknowledged, and [`report`] tells what was done, with the exit code.
+//!
+//! # Layers
+//!
+//! Imports go down only, and no file imports another in a circle; a test sees to both.
 //!
 //! | layer | modules |
 //! |---|---|

@@ -6,6 +6,7 @@ mod explain;
 mod export;
 mod init;
 mod instance;
+mod kept;
 mod ledger;
 mod lock;
 mod pair;

@@ -1,7 +1,6 @@
 //! What the daemon does at each instant: one run, if it is this daemon's turn.
 
 use std::{
-    future::pending,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -15,6 +14,7 @@ use tracing::Instrument;
 use super::{
     Context,
     instance::{Instance, Task},
+    kept::Kept,
     lock, now, pair,
 };
 use crate::{
@@ -45,14 +45,14 @@ pub(super) struct Service<'a> {
     /// How long a run may take.
     max_run: Duration,
     /// With the rate and the calls in flight that it is for.
-    pacer: Option<((u32, usize), Arc<Pacer>)>,
+    pacer: Kept<(u32, usize), Arc<Pacer>>,
     /// Held from the first run to the end: of several daemons the one that has it works, the others stand by. With what it
     /// is for: its name and the place of its source.
-    leader: Option<((String, String), Lock)>,
+    leader: Kept<(String, String), Lock>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
     /// What the runs found out, where no other ledger is configured, with what it is for.
-    memory: (Sides, Memory),
+    memory: Kept<Sides, Memory>,
     /// The classes for which the last plan was held.
     held: Vec<Held>,
     /// Whether it was said that this database holds no lock.
@@ -133,10 +133,10 @@ impl<'a> Service<'a> {
             status,
             instance: config.name.clone(),
             max_run: config.max_run,
-            pacer: None,
-            leader: None,
+            pacer: Kept::default(),
+            leader: Kept::default(),
             standby: None,
-            memory: Default::default(),
+            memory: Kept::default(),
             held: Vec::new(),
             lockless: false,
         }
@@ -144,7 +144,7 @@ impl<'a> Service<'a> {
 
     /// Makes room for another daemon.
     pub(super) async fn end(mut self) {
-        if let Some((_, leader)) = self.leader.take() {
+        if let Some(leader) = self.leader.take() {
             leader.release().await;
         }
         tracing::info!(instance = self.instance, "stopped");
@@ -174,12 +174,13 @@ impl<'a> Service<'a> {
     /// The lock of the daemons first, then the one of all runs, which `sync` takes as well.
     async fn turn(&mut self, config: &Config, stop: &Stop) -> Result<Turn, source::Error> {
         let ours = (pair::lock_name(config), config.source.place());
-        if let Some((_, leader)) = self.leader.take_if(|(what, leader)| *what != ours || leader.lost().is_cancelled()) {
+        let is_good = |what: &_, leader: &Lock| *what == ours && !leader.lost().is_cancelled();
+        if let Some(leader) = self.leader.take_unless(is_good) {
             leader.release().await;
         }
-        if self.leader.is_none() {
+        if !self.leader.is_some() {
             match lock::acquire_for_daemon(&self.context.watch, config, stop).await? {
-                Attempt::Acquired(leader) => self.leader = Some((ours, leader)),
+                Attempt::Acquired(leader) => self.leader.put(ours, leader),
                 Attempt::Busy => return Ok(Turn::Another("another daemon works")),
                 Attempt::Stopped => return Ok(Turn::Another("stopping")),
                 Attempt::Unavailable(reason) => self.go_without(&reason),
@@ -197,19 +198,6 @@ impl<'a> Service<'a> {
         })
     }
 
-    /// One pacer for as long as its settings are the same.
-    fn pacer(&mut self, config: &Config) -> Arc<Pacer> {
-        let settings = (config.requests_per_minute, config.max_in_flight);
-        match &self.pacer {
-            Some((known, pacer)) if *known == settings => Arc::clone(pacer),
-            _ => {
-                let pacer = Arc::new(Pacer::new(settings.0, settings.1));
-                self.pacer = Some((settings, Arc::clone(&pacer)));
-                pacer
-            }
-        }
-    }
-
     /// Said once: two runs at once cost calls, not correctness.
     fn go_without(&mut self, reason: &str) {
         if !self.lockless {
@@ -219,20 +207,20 @@ impl<'a> Service<'a> {
     }
 
     async fn reconcile(&mut self, config: Config, stop: &Stop, lock: Option<&Lock>) -> Next {
-        let max_run = config.max_run;
-        let sides = Sides::of(&config);
-        if self.memory.0 != sides {
-            self.memory = (sides, Memory::default());
-        }
-        let instance = match Instance::paced_by(self.pacer(&config), config, stop) {
+        let (max_run, sides) = (config.max_run, Sides::of(&config));
+        let (rate, most) = (config.requests_per_minute, config.max_in_flight);
+        let pacer = self.pacer.of((rate, most), || Arc::new(Pacer::new(rate, most)));
+        let instance = match Instance::paced_by(Arc::clone(pacer), config, stop) {
             Ok(instance) => instance.observed_by(self.status.metrics()),
             Err(error) => return self.failed("", &error.to_string(), Exit::Config),
         };
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
-        let lost = lock.map(|lock| lock.lost().clone());
+        // What is not there can't be lost.
+        let lost = lock.map_or_else(CancellationToken::new, |lock| lock.lost().clone());
         let ending = self.context.watch.begin(ended_early(stop.clone(), max_run, lost));
-        let ran = instance.run(Task::default(), &self.memory.1, &*self.status).await;
+        let memory = self.memory.of(sides, Memory::default);
+        let ran = instance.run(Task::default(), memory, &*self.status).await;
         drop(ending);
         match ran {
             Ok(report) => self.ended(&report, report.exit(false)),
@@ -297,19 +285,13 @@ impl Sides {
 }
 
 /// Asks for a stop when the time of a run is up, which begins with its first write, or when its lock is lost.
-async fn ended_early(stop: Stop, max_run: Duration, lost: Option<CancellationToken>) {
-    let lost = async {
-        match lost {
-            Some(lost) => lost.cancelled().await,
-            None => pending().await,
-        }
-    };
+async fn ended_early(stop: Stop, max_run: Duration, lost: CancellationToken) {
     let written = async {
         stop.first_write().await;
         tokio::time::sleep(max_run).await;
     };
     tokio::select! {
         () = written => stop.request("schedule.max_run").await,
-        () = lost => stop.request("a lost lock").await,
+        () = lost.cancelled() => stop.request("a lost lock").await,
     }
 }
