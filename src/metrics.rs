@@ -49,7 +49,7 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 /// A gauge that is there once its value is known.
 type Known<G> = Family<Labels<0>, G>;
 
-/// What is known of one instance in numbers; fed by whoever runs it.
+/// What is known of one instance, in numbers; its runs report to it.
 #[derive(Debug)]
 pub struct Metrics {
     instance: String,

@@ -35,7 +35,7 @@ struct Queue {
     lines: Mutex<Lines>,
     /// A line came or went.
     moved: Condvar,
-    /// Without a thread of its own, a line is written by whoever says it.
+    /// False: no thread could be started, and each caller writes its own lines.
     has_writer: bool,
 }
 
@@ -143,7 +143,7 @@ fn write(mut rest: &[u8]) -> bool {
             Ok(0) => return false,
             Ok(written) => rest = &rest[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Whoever shares it with us may have made it so that nobody waits for room.
+            // Another process that has the same terminal or pipe may have set it to non-blocking.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(10)),
             Err(_) => return false,
         }

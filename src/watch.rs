@@ -51,7 +51,7 @@ impl Watch {
         match (&mut task.0).await.map_err(tokio::task::JoinError::try_into_panic) {
             Ok(done) => done,
             Err(Ok(panic)) => resume_unwind(panic),
-            // The thread has ended, and so does whoever waits for it.
+            // The thread has ended, so the process is about to end too.
             Err(Err(_)) => pending().await,
         }
     }

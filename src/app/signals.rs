@@ -29,7 +29,7 @@ async fn listen(mut terminate: Signal, mut interrupt: Signal, stop: Stop, end: i
     let stopping = async {
         tokio::select! {
             () = stop.request("a signal") => {}
-            // Whoever asks twice does not want to wait.
+            // A second signal means: do not wait.
             _ = interrupt.recv() => stop.cut(),
         }
     };

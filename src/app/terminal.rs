@@ -109,7 +109,7 @@ pub(super) fn tell_if_lost(written: io::Result<()>) {
     }
 }
 
-/// A message, line by line safe to show, whoever wrote parts of it.
+/// A message, each line of it safe to show: parts of it may come from a server or a file.
 pub(super) fn safe(message: &str) -> String {
     message.lines().map(printable).collect::<Vec<_>>().join("\n")
 }

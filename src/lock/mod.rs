@@ -1,6 +1,6 @@
 //! One run at a time per source database, instance and Explo.
 //!
-//! Promises: whoever holds the lock is alone with it while its connection lives; it is free again as soon as the holder
+//! Promises: only one process holds the lock while its connection lives; the lock is free again as soon as the holder
 //! lets go, dies, or is silent for a minute; and nothing is written to the database. Where the database can't hold
 //! one, it says why: two runs at once cost calls, not correctness.
 //!

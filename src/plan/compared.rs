@@ -66,7 +66,7 @@ impl Compared<'_> {
     /// What is known of this difference of a tenant, where that keeps it from being sent.
     pub(super) fn known(&self, row: RowNumber, difference: &Difference) -> Option<Unsettled> {
         let finding = self.findings.of(&self.index.provided_id(row), difference)?;
-        // Whoever names a tenant wants to see.
+        // The user named this tenant, so it is sent in any case.
         let is_sent = finding.is_predicted && self.retry_failed && self.extent == Extent::Some;
         let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
         (!is_sent).then(known)

@@ -33,7 +33,7 @@ pub(super) struct Seen {
     restyled: Option<Difference>,
     /// With what a look at this customer showed: whether the listing alone is at fault.
     doubts: BTreeMap<Doubt, Option<bool>>,
-    /// Be it in vain.
+    /// A look was made, with or without an answer.
     is_looked_at: bool,
 }
 

@@ -26,7 +26,7 @@ pub enum Token {
     Kept,
     /// The answer or the listing had this one.
     Shown(SecretString),
-    /// No customer has it under this id any more: whoever gets the id next must not get the token.
+    /// No customer has it under this id any more: the next customer with this id must not get the token.
     Gone,
 }
 

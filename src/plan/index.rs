@@ -238,7 +238,7 @@ impl Index {
         self.is(row, State::Renamed)
     }
 
-    /// A customer was seen for this tenant, be it under the previous id, and it is valid.
+    /// The tenant is valid, and its customer was seen, under its own id or the previous one.
     pub(super) fn is_seen(&self, row: RowNumber) -> bool {
         self.is_listed(row) || self.is_renamed(row)
     }
@@ -268,7 +268,7 @@ impl Index {
         self.mark(row, State::Listed);
     }
 
-    /// The tenant with this id, be it invalid.
+    /// The tenant with this id, valid or not.
     #[must_use]
     pub fn tenant_of(&self, provided_id: &str) -> Option<Tenant<'static>> {
         self.row(provided_id).map(|row| self.tenant(row))

@@ -27,7 +27,8 @@ pub struct News {
 }
 
 impl News {
-    /// Everything was seen: those of the listed that are updated don't hold what is wanted, be it for the parent alone.
+    /// All differences are known by now: a customer that is to be updated does not hold what is wanted, even if only its parent
+    /// differs.
     pub(super) fn settle_listed<'i>(&mut self, updated: impl Iterator<Item = Cow<'i, str>>) {
         self.listed.sort_unstable_by(|a, b| a.provided_id.cmp(&b.provided_id));
         for provided_id in updated {

@@ -19,7 +19,7 @@ pub enum Extent {
 pub struct Population {
     /// Customers listed.
     pub customers: usize,
-    /// Customers listed that have a tenant, be it an invalid one.
+    /// Customers listed that have a tenant, valid or not.
     pub with_tenant: usize,
     /// The ids of customers without a tenant, sorted; left alone.
     pub orphans: Vec<String>,

@@ -178,7 +178,7 @@ impl Plan {
         lasting_fingerprint(&tenant) ^ new_id
     }
 
-    /// What is known of the customer that a row has by now, be it renamed.
+    /// What is remembered of the customer that a row has by now, also after a rename.
     fn inherited(&self, findings: &Findings, row: RowNumber) -> Remembered {
         let mut remembered = self.known(findings, &self.index.provided_id(row));
         if self.index.is_renamed(row) {

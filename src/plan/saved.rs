@@ -170,7 +170,7 @@ impl Restored {
     }
 }
 
-/// Whoever edits a plan by hand may break the JSON within it, and everything after this relies on that.
+/// A plan may have been edited by hand, and everything after this relies on sound JSON in it.
 fn is_sound(SavedChange { tenant, change }: &SavedChange) -> bool {
     let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
     let has_ids = !tenant.provided_id.is_empty()

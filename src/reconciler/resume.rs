@@ -44,7 +44,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
         self.answer(&mut plan, None).await?;
-        // Whoever names a change wants it now.
+        // The user asked for these changes, so none of them waits.
         let (due, asked) = (Self { retry_failed: true, ..*self }.due(&plan), self.reader.asked());
         let applied = match writers {
             None => None,

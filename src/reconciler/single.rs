@@ -35,7 +35,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         writers: Option<Writers<'_, W>>,
         progress: &dyn Progress,
     ) -> Result<Run, Error> {
-        // Whoever names a tenant wants it now.
+        // The user named these tenants, so none of them waits.
         let eager = Self { retry_failed: true, ..*self };
         let (census, _) = eager.look_up(provided_ids, Refusals::Absence).await?;
         let mut plan = census.close().finish();

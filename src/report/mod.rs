@@ -41,7 +41,7 @@ pub struct Report {
     pub calls_made: BTreeMap<Endpoint, usize>,
     /// What happened.
     pub run: Run,
-    /// Why not all of it is in the ledger, where that is so.
+    /// Why the ledger lacks a part of it; `None`: it lacks nothing.
     pub unrecorded: Option<String>,
 }
 
@@ -216,7 +216,7 @@ impl Report {
         !self.dry_run && self.run.listing.pages > 0 && self.exit(false) == Exit::Success
     }
 
-    /// Why the run ended before its end, or is not remembered, where that is so.
+    /// Why the run ended early, or is not in the ledger; `None`: neither is so.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         let unrecorded = self.unrecorded.clone();
