@@ -79,9 +79,7 @@ pub enum Error {
         cause: String,
     },
     /// It takes all but some rows, each of which was told.
-    #[error(
-        "the ledger lacks what it refuses ({rows}, by provided_id, are named in the log): their rows are filled when it takes them"
-    )]
+    #[error("the ledger refuses or drops {rows} row(s), which the log names: the next run tries them again")]
     Refused {
         /// The number of these rows.
         rows: usize,

@@ -83,7 +83,7 @@ async fn a_row_that_is_refused_costs_one_row_whatever_the_code(#[case] kind: Kin
         assert_eq!((output.code, kept(&database, "default").await), (3, expected.clone()), "{output:?}");
         assert_eq!(output.stderr.matches("not kept in the ledger").count(), 1, "{output:?}");
         assert!(output.stderr.contains("t-002"), "{output:?}");
-        assert!(output.json()["error"].as_str().unwrap().contains("(1, by provided_id"), "{output:?}");
+        assert!(output.json()["error"].as_str().unwrap().contains("refuses or drops 1 row(s)"), "{output:?}");
         let printed = output.stdout + &output.stderr;
         assert!(!printed.contains(&token.unwrap()), "{printed}");
     }
@@ -234,4 +234,20 @@ async fn a_server_whose_transactions_are_read_only_by_default_takes_a_ledger_all
     let sandbox = sandbox([]).await;
     let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", &ledger.url);
     writes_the_ledger(&program, &ledger, &sandbox).await;
+}
+
+#[rstest]
+#[case::of_all("", 3)]
+#[case::of_one("where new.provided_id = 't-002'", 1)]
+#[tokio::test]
+async fn what_a_rule_drops_is_told(#[case] condition: &str, #[case] dropped: usize) {
+    let database = tenants(Kind::Postgres, ids(0..3)).await;
+    let sandbox = sandbox([]).await;
+    let program = program(&database, &sandbox);
+    assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
+    let rule = format!("create rule drops as on insert to explo_customers {condition} do instead nothing");
+    database.execute(&rule).await;
+    let output = program.run(&["sync"]).await;
+    assert_eq!((output.code, kept(&database, "default").await.len()), (3, 3 - dropped), "{output:?}");
+    assert_eq!(output.stderr.matches("a trigger or a rule of the table drops it").count(), dropped, "{output:?}");
 }
