@@ -103,7 +103,7 @@ impl Instance {
                 requests_per_minute: self.config.requests_per_minute,
                 calls_made: self.client.calls(),
                 run,
-                unrecorded: unrecorded.map(|error| error.to_string()),
+                unrecorded,
             };
             log_end(&report);
             Ok(report)
@@ -150,7 +150,8 @@ impl Instance {
             Either::Right((recorded, running)) => (running.await, recorded),
         };
         let unrecorded = recorded.err();
-        if let Some(error) = &unrecorded {
+        // Rows that were refused are told already.
+        if let Some(error) = unrecorded.as_ref().filter(|error| !error.is_about_rows()) {
             tracing::error!("the ledger lacks what this run did, and the next run finds it out again: {error}");
         }
         Ok((run?, unrecorded))

@@ -1,6 +1,6 @@
 //! What a database says of a failure, without what it may quote: a row has a token in it, and messages end up in logs.
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, is_dropped};
 use crate::{
     model::{cut, printable},
     source::causes::words,
@@ -18,6 +18,10 @@ const BRACKETS: [char; 6] = ['(', ')', '[', ']', '{', '}'];
 
 /// The words of the driver or the database on one line. Of a trigger's words, and of those about values, none are told.
 pub(super) fn cause<D: Dialect>(error: &sqlx::Error) -> String {
+    if is_dropped(error) {
+        return "the database reports no error and stores nothing: a trigger or a rule of the table drops it"
+            .to_owned();
+    }
     let Some(database) = error.as_database_error() else { return words(error) };
     let code = database.code().map_or(String::new(), |code| format!(" (code {code})"));
     if !D::may_quote(error) {

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoA
 use super::{
     Adopted, Error, Pair,
     cause::cause,
-    dialect::{Connection, Dialect, in_time},
+    dialect::{Connection, Dialect, in_time, is_dropped},
     row,
     session::Session,
     whose::{Claim, Whose},
@@ -40,7 +40,7 @@ where
         match self.within(D::WRITING, async |session: &mut Self| session.say_whose(pair).await).await {
             Ok(whose) => claim(whose),
             // As any row that is refused for what it holds, it is missing, and no failure of the run.
-            Err(error) if D::is_about_data(&error) || D::may_quote(&error) => {
+            Err(error) if D::is_refusal(&error) || D::may_quote(&error) || is_dropped(&error) => {
                 let (place, cause) = (self.ledger.place(), cause::<D>(&error));
                 tracing::warn!(place, "the ledger can't be told whose it is, so no other pair is refused: {cause}");
                 Ok(Claim { pair, adopted: None })
@@ -70,7 +70,7 @@ where
             Some(another) => return Ok(another.clone()),
             None => Whose { pair: pair.clone(), adopted: 0 },
         };
-        self.run(row::hand_over::<D>(self.ledger, &saying.to_string())).await?;
+        self.run(row::hand_over::<D>(self.ledger, &saying.to_string()), 1).await?;
         Ok(saying)
     }
 
@@ -80,7 +80,8 @@ where
         let tokens = self.cell(&row::count_tokens::<D>(self.ledger)).await?;
         self.execute(&row::forget::<D>(self.ledger)).await?;
         let adopted = former.as_ref().map_or(0, |former| former.adopted) + 1;
-        self.run(row::hand_over::<D>(self.ledger, &Whose { pair: pair.clone(), adopted }.to_string())).await?;
+        let saying = Whose { pair: pair.clone(), adopted };
+        self.run(row::hand_over::<D>(self.ledger, &saying.to_string()), 1).await?;
         let tokens = tokens.and_then(|tokens| tokens.parse().ok()).unwrap_or(0);
         Ok(Adopted { former: former.map(|former| former.pair), tokens })
     }

@@ -94,8 +94,15 @@ pub(super) trait Dialect {
     /// Whether an error says that the role may not.
     fn is_denied(error: &sqlx::Error) -> bool;
 
-    /// Whether a statement was refused for a value in it: too long, of another character set, against a constraint.
-    fn is_about_data(error: &sqlx::Error) -> bool;
+    /// Whether a row was refused for what it holds: a value that is too long or of another character set, a constraint, or
+    /// what a trigger raises.
+    fn is_refusal(error: &sqlx::Error) -> bool;
+
+    /// Whether another session stood in the way: it will not for long.
+    fn is_for_others(error: &sqlx::Error) -> bool;
+
+    /// The rows that a statement wrote, at least, one that stays as it is among them.
+    fn written(done: &<Self::Db as Database>::QueryResult) -> u64;
 
     /// Whether the words of an error are those of a trigger, or may quote what a row holds.
     fn may_quote(error: &sqlx::Error) -> bool;
@@ -158,6 +165,14 @@ pub(super) async fn in_time<T>(limit: Duration, answer: impl Future<Output = sql
 /// Whether the database did not answer [in time](in_time); there is no pool that could say so.
 pub(super) fn is_late(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::PoolTimedOut)
+}
+
+/// The error of a row that the database took, and did not store.
+pub(super) const DROPPED: sqlx::Error = sqlx::Error::RowNotFound;
+
+/// Whether an error is [that](DROPPED) one; no query here demands a row.
+pub(super) fn is_dropped(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::RowNotFound)
 }
 
 /// The code of a database's error.

@@ -78,6 +78,12 @@ pub enum Error {
         /// The database's words.
         cause: String,
     },
+    /// It takes all but some rows, each of which was told.
+    #[error("the ledger refuses or drops {rows} row(s), which the log names: the next run tries them again")]
+    Refused {
+        /// The number of these rows.
+        rows: usize,
+    },
     /// The run was stopped before everything was recorded.
     #[error("the ledger did not take all of it before the end of the stop")]
     Stopped,
@@ -96,6 +102,12 @@ impl Error {
     #[must_use]
     pub fn is_about_config(&self) -> bool {
         matches!(self, Self::Another { .. })
+    }
+
+    /// Whether all other rows are there.
+    #[must_use]
+    pub fn is_about_rows(&self) -> bool {
+        matches!(self, Self::Refused { .. })
     }
 
     /// Whether trying again is of no use, however long one waits.

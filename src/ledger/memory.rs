@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Error, Ledger, Writer};
+use super::{Error, Ledger, Refused, Writer};
 use crate::plan::{Entry, Findings};
 
 /// What is known while the process lives.
@@ -32,9 +32,9 @@ impl Ledger for Memory {
 }
 
 impl Writer for MemoryWriter<'_> {
-    async fn record(&self, entries: &[Entry]) -> Result<(), Error> {
+    async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
         let mut findings = self.0.lock();
         entries.iter().cloned().for_each(|entry| findings.take(entry));
-        Ok(())
+        Ok(Refused::new())
     }
 }

@@ -13,6 +13,7 @@ mod form;
 mod memory;
 mod mysql;
 mod postgres;
+mod record;
 mod recorder;
 mod row;
 mod session;
@@ -20,6 +21,8 @@ mod sql;
 mod sqlite;
 mod table;
 mod whose;
+
+use std::collections::BTreeMap;
 
 use crate::plan::{Entry, Findings};
 
@@ -46,9 +49,12 @@ pub trait Ledger {
     async fn writer(&self) -> Result<Self::Writer<'_>, Error>;
 }
 
+/// The ids of rows that the ledger does not take, with the reason, in which no value is quoted.
+pub type Refused = BTreeMap<String, String>;
+
 /// Remembers what runs found out.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Writer {
-    /// Remembers entries, each of another customer, in this order.
-    async fn record(&self, entries: &[Entry]) -> Result<(), Error>;
+    /// Remembers entries, each of another customer, in this order, but for those that are refused for what they hold.
+    async fn record(&self, entries: &[Entry]) -> Result<Refused, Error>;
 }

@@ -1,7 +1,11 @@
 //! What is particular to a ledger in MySQL or MariaDB. An id is kept as its bytes, for every collation would take two ids for
 //! one; an index takes 3,072 of them at the most.
 
-use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mysql::MySqlDatabaseError, raw_sql};
+use sqlx::{
+    AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr,
+    mysql::{MySqlDatabaseError, MySqlQueryResult},
+    raw_sql,
+};
 
 use super::{
     Table,
@@ -67,7 +71,9 @@ impl Dialect for MySqlDialect {
     }
 
     async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        server.mysql().await.map(Some)
+        let mut connection = server.mysql().await?;
+        raw_sql("SET SESSION TRANSACTION READ WRITE").execute(&mut connection).await?;
+        Ok(Some(connection))
     }
 
     /// A statement that is prepared is judged, and not carried out; but for one that adds columns, which its grants tell.
@@ -126,14 +132,25 @@ impl Dialect for MySqlDialect {
         number(error).is_some_and(|number| [1142, 1143, 1044].contains(&number)) || takes_no_writes(error)
     }
 
-    fn is_about_data(error: &sqlx::Error) -> bool {
-        number(error).is_some_and(|number| ABOUT_DATA.contains(&number))
+    /// Data, constraints, and what a trigger signals: under a number of the server's it can't be told.
+    fn is_refusal(error: &sqlx::Error) -> bool {
+        let is_theirs = |code: String| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
+        let is_it = |number| number == SIGNALLED || ABOUT_DATA.contains(&number);
+        number(error).is_some_and(is_it) || code(error).is_some_and(is_theirs)
     }
 
-    /// Data, constraints, and what a trigger signals, be it under the number of an error of the server's.
     fn may_quote(error: &sqlx::Error) -> bool {
-        let is_theirs = |code: String| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
-        Self::is_about_data(error) || number(error) == Some(SIGNALLED) || code(error).is_some_and(is_theirs)
+        Self::is_refusal(error)
+    }
+
+    /// A lock that took too long, a deadlock, and what MariaDB says of a row that another session changed.
+    fn is_for_others(error: &sqlx::Error) -> bool {
+        number(error).is_some_and(|number| [1205, 1213, 1020].contains(&number))
+    }
+
+    /// Each row that is there and changes counts twice; sqlx asks the server to count one that does not change.
+    fn written(done: &MySqlQueryResult) -> u64 {
+        done.rows_affected()
     }
 }
 

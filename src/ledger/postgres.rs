@@ -1,6 +1,10 @@
 //! What is particular to a ledger in PostgreSQL.
 
-use sqlx::{AssertSqlSafe, Postgres, Row, postgres::PgDatabaseError, raw_sql};
+use sqlx::{
+    AssertSqlSafe, Postgres, Row,
+    postgres::{PgDatabaseError, PgQueryResult},
+    raw_sql,
+};
 
 use super::{
     Table,
@@ -15,8 +19,8 @@ impl Dialect for PostgresDialect {
 
     const COLUMNS: Columns = columns("timestamptz");
 
-    // Who waited for another's row sees it, whatever the role's default is.
-    const WRITING: &'static str = "ISOLATION LEVEL READ COMMITTED";
+    // Who waited for another's row sees it, and may write, whatever the role's defaults are.
+    const WRITING: &'static str = "ISOLATION LEVEL READ COMMITTED READ WRITE";
 
     const LOCKED: &'static str = " FOR SHARE";
 
@@ -59,7 +63,7 @@ impl Dialect for PostgresDialect {
                 ["SELECT", "INSERT", "UPDATE"].map(lacks).join(" ")
             }
         };
-        let is_open = wrong(READ_ONLY, "current_setting('transaction_read_only') = 'off'");
+        let is_open = wrong(READ_ONLY, "NOT pg_is_in_recovery()");
         let sql = format!("SELECT CASE {may} {is_open} END");
         let row = raw_sql(AssertSqlSafe(sql)).fetch_one(connection).await?;
         row.try_get_unchecked(0)
@@ -80,9 +84,21 @@ impl Dialect for PostgresDialect {
         code(error).is_some_and(|code| code == "42501" || code == "25006")
     }
 
-    /// Data, constraints, and what is too large.
-    fn is_about_data(error: &sqlx::Error) -> bool {
-        code(error).is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+    /// Data, constraints, what is too large, and what PL/pgSQL raises, under whatever code.
+    fn is_refusal(error: &sqlx::Error) -> bool {
+        told(error).is_some_and(|error| {
+            let is_it = ["22", "23", "54", "P0"].iter().any(|class| error.code().starts_with(class));
+            is_it || error.file() == Some("pl_exec.c")
+        })
+    }
+
+    /// A deadlock, a serialization failure, a lock that took too long.
+    fn is_for_others(error: &sqlx::Error) -> bool {
+        code(error).is_some_and(|code| ["40P01", "40001", "55P03"].contains(&&*code))
+    }
+
+    fn written(done: &PgQueryResult) -> u64 {
+        done.rows_affected()
     }
 
     /// Data, constraints, and whatever was raised within a function, under whatever code.

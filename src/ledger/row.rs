@@ -135,10 +135,10 @@ where
     insert
 }
 
-/// The same of nothing, to be judged and not carried out.
+/// The same of nothing, to be judged, or carried out and rolled back: it empties the ledger's own row.
 pub(super) fn nothing<D: Dialect>(ledger: &Sql) -> String {
     let values = written(|column| empty(column).to_owned());
-    format!("{}VALUES ('', '', {values}){}", begin::<D>(ledger), end::<D>())
+    format!("{}VALUES ('{}', '{NOBODY}', {values}){}", begin::<D>(ledger), ledger.instance, end::<D>())
 }
 
 fn begin<D: Dialect>(ledger: &Sql) -> String {

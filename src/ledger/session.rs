@@ -12,13 +12,12 @@ use super::{
     Error, Sql,
     cause::cause,
     ddl,
-    dialect::{Connection, Dialect, READ_ONLY, Statement, in_time, is_late},
+    dialect::{Connection, DROPPED, Dialect, READ_ONLY, Statement, in_time, is_late},
     row::{self, Row as Cells},
-    whose::{Claim, Whose},
+    whose::Whose,
 };
 use crate::{
-    model::shown,
-    plan::{Entry, Remembered, Token},
+    plan::Remembered,
     source::{
         self,
         causes::{self, Keys},
@@ -58,7 +57,7 @@ where
     }
 
     /// The longest that a statement, or a row of its answer, may take.
-    fn limit(&self) -> Duration {
+    pub(super) fn limit(&self) -> Duration {
         self.ledger.server.timeout()
     }
 
@@ -126,17 +125,18 @@ where
                 }
                 Ok(())
             };
-            match self.within("", make).await {
-                Err(error) if is_late(&error) => return Err(self.failed(&error)),
-                Err(error) => match self.state().await? {
+            if let Err(error) = self.within(D::WRITING, make).await {
+                if is_late(&error) {
+                    return Err(self.failed(&error));
+                }
+                match self.state().await? {
                     // Another instance was faster.
                     State::Complete => {}
-                    State::Lacking(left) if D::is_denied(&error) => {
-                        return Err(self.refused(cause::<D>(&error), &left));
+                    left => {
+                        self.require(&left).await?;
+                        return Err(self.failed(&error));
                     }
-                    State::Missing | State::Lacking(_) => return Err(self.failed(&error)),
-                },
-                Ok(()) => {}
+                }
             }
         }
         let state = self.state().await?;
@@ -144,11 +144,12 @@ where
     }
 
     /// What a transaction failed with, which is over by then: with its connection, where the database is late.
-    async fn rolled_back(&mut self, error: sqlx::Error) -> sqlx::Error {
+    pub(super) async fn rolled_back(&mut self, error: sqlx::Error) -> sqlx::Error {
         if is_late(&error) {
             return error;
         }
-        self.end("ROLLBACK").await.err().unwrap_or(error)
+        // A database that refuses the rollback has none to do: a trigger of SQLite may have ended the transaction itself.
+        self.end("ROLLBACK").await.err().filter(|error| error.as_database_error().is_none()).unwrap_or(error)
     }
 
     /// The statements that add what a table lacks.
@@ -227,84 +228,31 @@ where
         Ok((known, whose))
     }
 
-    /// Writes all rows at once, or one by one where the database refuses some for what they hold.
-    pub(super) async fn record(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> Result<(), Error> {
-        match self.write(claim, entries).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::Adopted { place: self.ledger.place() }),
-            Err(error) if D::is_about_data(&error) && entries.len() == 1 => {
-                let cause = cause::<D>(&error);
-                tracing::warn!(tenant.id = shown(&entries[0].provided_id), "not kept in the ledger: {cause}");
-                Ok(())
-            }
-            Err(error) if D::is_about_data(&error) => {
-                for entry in entries {
-                    Box::pin(self.record(claim, &[entry])).await?;
-                }
-                Ok(())
-            }
-            Err(error) => Err(self.failed(&error)),
-        }
-    }
-
-    /// False: the ledger is another's by now.
-    async fn write(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> sqlx::Result<bool> {
-        let write = async |session: &mut Self| {
-            let holds = session.holds(claim).await?;
-            if holds {
-                session.write_all(entries).await?;
-            }
-            Ok(holds)
-        };
-        self.within(D::WRITING, write).await
-    }
-
     /// Does something in a transaction of its own.
     pub(super) async fn within<T>(
         &mut self,
         mode: &str,
         what: impl AsyncFnOnce(&mut Self) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        in_time(self.limit(), self.connection.start(mode)).await?;
+        self.start(mode).await?;
         match what(self).await {
             Ok(done) => self.end("COMMIT").await.map(|()| done),
             Err(error) => Err(self.rolled_back(error).await),
         }
     }
 
-    async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
+    pub(super) async fn start(&mut self, mode: &str) -> sqlx::Result<()> {
+        in_time(self.limit(), self.connection.start(mode)).await
+    }
+
+    pub(super) async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
         in_time(self.limit(), self.connection.end(how)).await
     }
 
-    async fn write_all(&mut self, entries: &[&Entry]) -> sqlx::Result<()> {
-        let gone = entries.iter().filter(|entry| matches!(entry.token, Token::Gone));
-        let mut gone: Vec<_> = gone.map(|entry| &*entry.provided_id).collect();
-        for entry in entries {
-            if let Some(former) = &entry.former
-                && !self.rename(former, &entry.provided_id).await?
-            {
-                gone.push(former);
-            }
-        }
-        if !gone.is_empty() {
-            self.run(row::forget_tokens::<D>(self.ledger, &gone)).await?;
-        }
-        self.run(row::insert::<D>(self.ledger, entries)).await
-    }
-
-    /// Makes a row that of another id; false where that has a row already.
-    async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
-        let mut find = row::find::<D>(self.ledger, provided_id);
-        let found = find.build().persistent(false).fetch_optional(&mut *self.connection);
-        let found = in_time(self.ledger.server.timeout(), found).await?;
-        if found.is_none() {
-            self.run(row::rename::<D>(self.ledger, former, provided_id)).await?;
-        }
-        Ok(found.is_none())
-    }
-
-    pub(super) async fn run(&mut self, mut statement: QueryBuilder<D::Db>) -> sqlx::Result<()> {
+    /// Fails where fewer rows are written than these.
+    pub(super) async fn run(&mut self, mut statement: QueryBuilder<D::Db>, rows: usize) -> sqlx::Result<()> {
         let limit = self.limit();
-        in_time(limit, statement.build().persistent(false).execute(&mut *self.connection)).await.map(drop)
+        let done = in_time(limit, statement.build().persistent(false).execute(&mut *self.connection)).await?;
+        if D::written(&done) < rows as u64 { Err(DROPPED) } else { Ok(()) }
     }
 }

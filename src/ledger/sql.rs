@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Error, Ledger, Pair, Table, Writer, ddl,
+    Error, Ledger, Pair, Refused, Table, Writer, ddl,
     dialect::{Access, Dialect, in_time, is_late},
     mysql::MySqlDialect,
     postgres::PostgresDialect,
@@ -12,7 +12,6 @@ use super::{
     whose::Claim,
 };
 use crate::{
-    model::shown,
     plan::{Entry, Findings},
     source::{
         self, Kind, Server,
@@ -266,28 +265,25 @@ impl Ledger for Paired<'_> {
 }
 
 impl Writer for SqlWriter<'_> {
-    async fn record(&self, entries: &[Entry]) -> Result<(), Error> {
+    async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
         let (keepable, too_long): (Vec<_>, Vec<_>) =
             entries.iter().partition(|entry| entry.provided_id.len() <= LONGEST_ID);
-        for entry in too_long {
-            let bytes = entry.provided_id.len();
-            tracing::warn!(
-                tenant.id = shown(&entry.provided_id),
-                "not kept in the ledger: its provided_id has {bytes} bytes and the key takes {LONGEST_ID}; \
-                 it is kept in sync all the same"
-            );
-        }
+        let why = |bytes| {
+            format!("its provided_id has {bytes} bytes and the key takes {LONGEST_ID}; it is kept in sync all the same")
+        };
+        let refused = too_long.iter().map(|entry| (entry.provided_id.clone(), why(entry.provided_id.len())));
+        let mut refused: Refused = refused.collect();
         in_dialect!(
             self.sql,
             Access::Write,
             |session| {
                 for rows in keepable.chunks(ROWS) {
-                    session.record(&self.claim, rows).await?;
+                    refused.append(&mut session.record(&self.claim, rows).await?);
                 }
                 session.close().await;
-                Ok(())
+                Ok(refused)
             },
-            Ok(())
+            Ok(refused)
         )
     }
 }

@@ -2,7 +2,12 @@
 
 use std::{fs::OpenOptions, path::Path};
 
-use sqlx::{AssertSqlSafe, ConnectOptions, Sqlite, error::DatabaseError, raw_sql, sqlite::SqliteConnectOptions};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Sqlite,
+    error::DatabaseError,
+    raw_sql,
+    sqlite::{SqliteConnectOptions, SqliteQueryResult},
+};
 
 use super::{
     Table,
@@ -74,8 +79,17 @@ impl Dialect for SqliteDialect {
     }
 
     /// TOOBIG, CONSTRAINT and MISMATCH.
-    fn is_about_data(error: &sqlx::Error) -> bool {
+    fn is_refusal(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| [18, 19, 20].contains(&number))
+    }
+
+    /// BUSY and LOCKED.
+    fn is_for_others(error: &sqlx::Error) -> bool {
+        number(error).is_some_and(|number| [5, 6].contains(&number))
+    }
+
+    fn written(done: &SqliteQueryResult) -> u64 {
+        done.rows_affected()
     }
 
     /// `CONSTRAINT_TRIGGER`: what a trigger raises.

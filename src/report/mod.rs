@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use crate::{
     applier::Outcome,
     explo::{self, Endpoint},
+    ledger,
     plan::{Change, Class, Unsettled},
     reconciler::{self, Run},
 };
@@ -42,7 +43,7 @@ pub struct Report {
     /// What happened.
     pub run: Run,
     /// Why the ledger lacks a part of it; `None`: it lacks nothing.
-    pub unrecorded: Option<String>,
+    pub unrecorded: Option<ledger::Error>,
 }
 
 /// What comparing gave, counted.
@@ -198,13 +199,15 @@ impl Report {
         }
         let (failed, waiting) = (self.outcomes().failed, due.waiting.len());
         let unsettled = self.unsettled().into_iter().filter(|(_, one)| one.known.is_news() || one.holds_more()).count();
+        let refused = self.unrecorded.as_ref().filter(|error| error.is_about_rows());
         match self.end().map(exit_of) {
             Some(exit @ (Exit::Credentials | Exit::Failed)) => exit,
-            _ if self.unrecorded.is_some() => Exit::Failed,
+            _ if self.unrecorded.is_some() && refused.is_none() => Exit::Failed,
             _ if !held.is_empty() => Exit::Held,
             Some(exit) => exit,
             // An update whose rename failed is deferred as well, and that is no early end; nor is a tenant that waits.
             None if due.left > 0 => Exit::Stopped,
+            None if refused.is_some() => Exit::Partial,
             None if waiting + failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
             None => Exit::Success,
         }
@@ -219,7 +222,7 @@ impl Report {
     /// Why the run ended early, or is not in the ledger; `None`: neither is so.
     #[must_use]
     pub fn error(&self) -> Option<String> {
-        let unrecorded = self.unrecorded.clone();
+        let unrecorded = self.unrecorded.as_ref().map(ToString::to_string);
         match self.end() {
             Some(error) if exit_of(error) == Exit::Stopped => unrecorded.or_else(|| Some(error.to_string())),
             Some(error) => Some(error.to_string()),

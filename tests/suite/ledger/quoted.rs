@@ -107,6 +107,6 @@ async fn what_a_constraint_says_of_a_row_is_not_told(#[case] kind: Kind) {
     let taken = format!("update explo_customers set instance = 'other' where token = '{}'", tokens.clone().unwrap());
     database.execute(&taken).await;
     let output = program.run(&["sync"]).await;
-    assert!(output.code == 0 && output.stderr.contains("not kept in the ledger"), "{output:?}");
+    assert!(output.code == 3 && output.stderr.contains("not kept in the ledger"), "{output:?}");
     assert!(!output.stderr.contains(&tokens.unwrap()), "{output:?}");
 }

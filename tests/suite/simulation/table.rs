@@ -8,7 +8,7 @@ use std::{
 };
 
 use explo_sync::{
-    ledger::{Error, Ledger, Memory, Writer},
+    ledger::{Error, Ledger, Memory, Refused, Writer},
     model::Tenant,
     plan::{Entry, Findings, Token},
     sandbox::{Api, FaultKind, Order, StoredCustomer},
@@ -168,7 +168,7 @@ impl Ledger for Table {
 }
 
 impl Writer for TableWriter<'_> {
-    async fn record(&self, entries: &[Entry]) -> Result<(), Error> {
+    async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
         let mut tokens = self.0.tokens.borrow_mut();
         let before = tokens.clone();
         for entry in entries {
@@ -182,6 +182,6 @@ impl Writer for TableWriter<'_> {
             self.0.findings.borrow_mut().take(entry.clone());
         }
         self.0.check_batch(&before, &tokens);
-        Ok(())
+        Ok(Refused::new())
     }
 }

@@ -1,0 +1,95 @@
+//! Writes a batch, in the words of one database: all rows but those that are refused for what they hold.
+
+use sqlx::{ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Type};
+
+use super::{
+    Error, Refused,
+    cause::cause,
+    dialect::{Connection, Dialect, in_time, is_dropped},
+    row,
+    session::Session,
+    whose::Claim,
+};
+use crate::plan::{Entry, Token};
+
+impl<D: Dialect> Session<'_, D>
+where
+    for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
+    for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
+    <D::Db as Database>::Arguments: IntoArguments<D::Db>,
+    usize: ColumnIndex<<D::Db as Database>::Row>,
+{
+    /// Writes all rows at once; where some are refused, half by half, and what is refused alone is left out and told.
+    pub(super) async fn record(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> Result<Refused, Error> {
+        let error = match self.write(claim, entries).await {
+            Ok(true) => return Ok(Refused::new()),
+            Ok(false) => return Err(Error::Adopted { place: self.ledger.place() }),
+            Err(error) => error,
+        };
+        if !self.is_for_a_row(&error).await {
+            return Err(self.failed(&error));
+        }
+        if let [entry] = entries {
+            return Ok(Refused::from([(entry.provided_id.clone(), cause::<D>(&error))]));
+        }
+        let (some, others) = entries.split_at(entries.len() / 2);
+        let mut refused = Box::pin(self.record(claim, some)).await?;
+        refused.append(&mut Box::pin(self.record(claim, others)).await?);
+        Ok(refused)
+    }
+
+    /// Whether a row is at fault for an error: the database says so or, whatever the code is, takes the ledger's own row.
+    async fn is_for_a_row(&mut self, error: &sqlx::Error) -> bool {
+        if D::is_refusal(error) || is_dropped(error) {
+            return true;
+        }
+        if error.as_database_error().is_none() || D::is_for_others(error) || self.start(D::WRITING).await.is_err() {
+            return false;
+        }
+        match self.execute(&row::nothing::<D>(self.ledger)).await {
+            Ok(()) => self.end("ROLLBACK").await.is_ok(),
+            Err(error) => D::is_refusal(&self.rolled_back(error).await),
+        }
+    }
+
+    /// False: the ledger is another's by now.
+    async fn write(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> sqlx::Result<bool> {
+        let write = async |session: &mut Self| {
+            let holds = session.holds(claim).await?;
+            if holds {
+                session.write_all(entries).await?;
+            }
+            Ok(holds)
+        };
+        self.within(D::WRITING, write).await
+    }
+
+    async fn write_all(&mut self, entries: &[&Entry]) -> sqlx::Result<()> {
+        let gone = entries.iter().filter(|entry| matches!(entry.token, Token::Gone));
+        let mut gone: Vec<_> = gone.map(|entry| &*entry.provided_id).collect();
+        for entry in entries {
+            if let Some(former) = &entry.former
+                && !self.rename(former, &entry.provided_id).await?
+            {
+                gone.push(former);
+            }
+        }
+        if !gone.is_empty() {
+            self.run(row::forget_tokens::<D>(self.ledger, &gone), 0).await?;
+        }
+        self.run(row::insert::<D>(self.ledger, entries), entries.len()).await
+    }
+
+    /// Makes a row that of another id; false where that has a row already.
+    async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
+        let mut find = row::find::<D>(self.ledger, provided_id);
+        let found = find.build().persistent(false).fetch_optional(&mut *self.connection);
+        let found = in_time(self.ledger.server.timeout(), found).await?;
+        if found.is_none() {
+            self.run(row::rename::<D>(self.ledger, former, provided_id), 0).await?;
+        }
+        Ok(found.is_none())
+    }
+}
