@@ -125,6 +125,13 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], above: usize) -> Result<T, Unusa
     serde_json::from_str(text).map_err(|error| unusable(&error))
 }
 
+/// Whether an answer has a key that those of Explo have, and those of what stands before it have not.
+pub(super) fn is_own(body: &[u8]) -> bool {
+    let text = text(body).ok().and_then(|text| json::checked(text).ok());
+    text.filter(|text| json::is_object(text))
+        .is_some_and(|text| json::members(text).any(|(key, _)| matches!(&*key, "success" | "detail")))
+}
+
 /// The text of an answer.
 pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
     let text = simdutf8::basic::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;

@@ -3,6 +3,12 @@
 
 use std::fmt::Debug;
 
+/// Of a proxy, which is asked to lead to the server.
+const PROXIES: [(&str, WayOut); 1] = [(
+    "TunnelUnsuccessful",
+    "the proxy refuses to lead to {url}: its log says why; have it allow that host, or exempt the host in NO_PROXY",
+)];
+
 /// What is done about it, with `{url}` and `{ca_file}` for the keys.
 pub(crate) type WayOut = &'static str;
 
@@ -41,7 +47,8 @@ pub(crate) fn way_out(error: &dyn Debug) -> Option<WayOut> {
 
 /// The same where a proxy is on the way, of which the connection tells more than of the server.
 pub(crate) fn way_out_behind_proxy(error: &dyn Debug) -> Option<WayOut> {
-    find(&CERTIFICATES, &format!("{error:?}"))
+    let words = format!("{error:?}");
+    find(&CERTIFICATES, &words).or_else(|| find(&PROXIES, &words))
 }
 
 fn find(rows: &[(&str, WayOut)], words: &str) -> Option<WayOut> {

@@ -33,6 +33,11 @@ pub trait Transport {
     fn way(&self) -> String {
         String::new()
     }
+
+    /// What to say beside an answer that may be that of a proxy on the way.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A request.
@@ -202,6 +207,11 @@ impl Transport for Https {
     fn way(&self) -> String {
         let through = self.proxy.as_ref().map_or(String::new(), |proxy| format!("through {proxy} "));
         format!("; the way leads {through}to {}", self.place())
+    }
+
+    fn doubt(&self) -> Option<String> {
+        let proxy = self.proxy.as_ref()?;
+        Some(format!("; this may be the answer of {proxy}, and not that of {}", self.place()))
     }
 }
 
