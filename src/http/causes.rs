@@ -3,6 +3,10 @@
 
 use std::fmt::Debug;
 
+/// Of this process and this machine, wherever they were calling.
+const FILES: [(&str, WayOut); 1] =
+    [("Too many open files", "no more files and connections may be open: raise the limit (ulimit -n, LimitNOFILE=)")];
+
 /// Of a proxy, which is asked to lead to the server.
 const PROXIES: [(&str, WayOut); 1] = [(
     "TunnelUnsuccessful",
@@ -42,13 +46,13 @@ const CONNECTIONS: [(&str, WayOut); 10] = [
 /// The way out of what an error says of a connection.
 pub(crate) fn way_out(error: &dyn Debug) -> Option<WayOut> {
     let words = format!("{error:?}");
-    find(&CERTIFICATES, &words).or_else(|| find(&CONNECTIONS, &words))
+    find(&FILES, &words).or_else(|| find(&CERTIFICATES, &words)).or_else(|| find(&CONNECTIONS, &words))
 }
 
 /// The same where a proxy is on the way, of which the connection tells more than of the server.
 pub(crate) fn way_out_behind_proxy(error: &dyn Debug) -> Option<WayOut> {
     let words = format!("{error:?}");
-    find(&CERTIFICATES, &words).or_else(|| find(&PROXIES, &words))
+    find(&FILES, &words).or_else(|| find(&CERTIFICATES, &words)).or_else(|| find(&PROXIES, &words))
 }
 
 fn find(rows: &[(&str, WayOut)], words: &str) -> Option<WayOut> {
