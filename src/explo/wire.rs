@@ -37,6 +37,9 @@ struct Told<'a> {
     customer: Option<Record<'a>>,
 }
 
+/// What is wrong with bytes that are no text.
+pub(super) const NOT_UTF8: &str = "is not UTF-8";
+
 /// Levels of an answer above a customer's values.
 const ABOVE: usize = 2;
 
@@ -132,9 +135,26 @@ pub(super) fn is_own(body: &[u8]) -> bool {
         .is_some_and(|text| json::members(text).any(|(key, _)| matches!(&*key, "success" | "detail")))
 }
 
+/// The text of an answer in which some strings are not UTF-8: half a surrogate pair for each byte that is not, so that this record
+/// alone can't be read. Two halves, for one might find its other half beside it.
+#[cold]
+pub(super) fn mended(body: &[u8]) -> Option<String> {
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        let is_escaped = chunk.valid().ends_with('\\');
+        match chunk.invalid() {
+            [] => {}
+            _ if is_escaped => return None,
+            _ => text.push_str(r"\udfff\udfff"),
+        }
+    }
+    Some(text)
+}
+
 /// The text of an answer.
 pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
-    let text = simdutf8::basic::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
+    let text = simdutf8::basic::from_utf8(body).map_err(|_| Unusable::Unreadable(NOT_UTF8))?;
     if text.trim_start().is_empty() { Err(Unusable::Unreadable("is empty")) } else { Ok(text) }
 }
 
