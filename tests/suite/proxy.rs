@@ -188,6 +188,12 @@ async fn what_a_proxy_answers_is_not_taken_for_explos_word(
     let names_proxy = output.stderr.contains(&format!("the proxy http://{address} of HTTP_PROXY"));
     assert_eq!((output.code, names_proxy), (code, code == 1), "{output:?}");
     assert!(!output.stderr.contains("my-secret"), "{output:?}");
+    // Nor for its word on one customer.
+    if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) && code == 1 {
+        let output = program.run(&["sync", "--only", "a"]).await;
+        let told = format!("get_customer answered {}", status.as_u16());
+        assert!(output.code == 1 && output.stderr.contains(&told), "{output:?}");
+    }
 }
 
 #[rstest]
@@ -197,8 +203,11 @@ async fn a_proxy_that_leads_nowhere_is_told_with_what_to_do(
 ) {
     let address = answering(Router::new().fallback(async move || status)).await;
     let (_database, program) = before("https://explo.test").await;
-    let output = program.with("HTTPS_PROXY", &format!("http://{address}")).run(&["sync"]).await;
-    for part in [&*format!("the proxy http://{address} of HTTPS_PROXY"), "have it allow that host", "NO_PROXY"] {
+    let proxied = program.with("HTTPS_PROXY", &format!("http://user:my-secret-proxy@{address}"));
+    let output = proxied.run(&["sync"]).await;
+    assert!(!output.stderr.contains("my-secret"), "{output:?}");
+    let (proxy, refusal) = (format!("the proxy http://{address} of HTTPS_PROXY"), format!("({})", status.as_u16()));
+    for part in [&*proxy, &*refusal, "have it allow that host", "NO_PROXY"] {
         assert!(output.code == 1 && output.stderr.contains(part), "{part}: {output:?}");
     }
 }
