@@ -58,8 +58,8 @@ impl Page {
                 let not_utf8 = Unusable::Unreadable(wire::NOT_UTF8);
                 let mended = wire::mended(body).ok_or(not_utf8)?;
                 Self::read_text(&mended, version, show).map_err(|unusable| match unusable {
-                    Unusable::Unreadable(_) => not_utf8,
-                    Unusable::Refusal | Unusable::Shape => unusable,
+                    Unusable::Unreadable(_) | Unusable::Shape => not_utf8,
+                    Unusable::Refusal => unusable,
                 })
             }
             text => Self::read_text(text?, version, show),

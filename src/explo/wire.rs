@@ -37,6 +37,10 @@ struct Told<'a> {
     customer: Option<Record<'a>>,
 }
 
+/// Bytes of an answer that are put right where they are no text, and places in it.
+const LARGEST_MENDED: usize = 8 << 20;
+const MOST_BROKEN: usize = 1000;
+
 /// What is wrong with bytes that are no text.
 pub(super) const NOT_UTF8: &str = "is not UTF-8";
 
@@ -135,19 +139,25 @@ pub(super) fn is_own(body: &[u8]) -> bool {
         .is_some_and(|text| json::members(text).any(|(key, _)| matches!(&*key, "success" | "detail")))
 }
 
-/// The text of an answer in which some strings are not UTF-8: half a surrogate pair for each byte that is not, so that this record
-/// alone can't be read. Two halves, for one might find its other half beside it.
+/// The text of an answer in which a few strings are not UTF-8: half a surrogate pair for what is not, so that this record alone
+/// can't be read. Two halves, for one might find its other half beside it. `None` where it would take much memory.
 #[cold]
 pub(super) fn mended(body: &[u8]) -> Option<String> {
-    let mut text = String::with_capacity(body.len());
+    if body.len() > LARGEST_MENDED {
+        return None;
+    }
+    let (mut text, mut broken) = (String::with_capacity(body.len()), 0);
     for chunk in body.utf8_chunks() {
         text.push_str(chunk.valid());
-        let is_escaped = chunk.valid().ends_with('\\');
-        match chunk.invalid() {
-            [] => {}
-            _ if is_escaped => return None,
-            _ => text.push_str(r"\udfff\udfff"),
+        if chunk.invalid().is_empty() {
+            continue;
         }
+        broken += 1;
+        // Behind a backslash it would be something else.
+        if broken > MOST_BROKEN || chunk.valid().ends_with('\\') {
+            return None;
+        }
+        text.push_str(r"\udfff\udfff");
     }
     Some(text)
 }
