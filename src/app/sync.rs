@@ -44,7 +44,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         Ok(instance) => instance,
         Err(error) => return fail(&error.to_string(), Exit::Config),
     };
-    if let Err(error) = write_nothing_over(args, &instance) {
+    if let Err(error) = write_nothing_over(context, args, &instance) {
         return fail(&error, Exit::Usage);
     }
     let saved = match args.plan.as_deref().map(|path| load(path, &instance)).transpose() {
@@ -111,12 +111,13 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
 }
 
 /// Refuses to write where something else is kept, or written as well.
-fn write_nothing_over(args: &SyncArgs, instance: &Instance) -> Result<(), String> {
+fn write_nothing_over(context: &Context, args: &SyncArgs, instance: &Instance) -> Result<(), String> {
     let outputs = [("--out", args.out.as_deref()), ("--metrics-file", args.metrics_file.as_deref())];
     let config = &instance.config;
     let kept = [
         ("--out", args.out.clone()),
         ("--plan", args.plan.clone()),
+        ("the configuration", context.config_file().unwrap_or_default()),
         ("source.url", config.source.file()),
         ("ledger.url", config.ledger.as_ref().and_then(ledger::Sql::file)),
     ];

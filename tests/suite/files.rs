@@ -96,6 +96,7 @@ async fn nothing_is_written_over_what_the_run_reads_or_writes_elsewhere() {
     fs::write(&ledger, "").unwrap();
     fs::create_dir(directory.path().join("below")).unwrap();
     fs::write(directory.path().join("plan"), "{}").unwrap();
+    fs::write(directory.path().join("explo-sync.toml"), "").unwrap();
     let ledger_url = format!("sqlite:{}", ledger.display());
     let program = program.within(directory.path()).with("EXPLO_SYNC__LEDGER__URL", &ledger_url);
     let source = source.to_str().unwrap();
@@ -105,6 +106,7 @@ async fn nothing_is_written_over_what_the_run_reads_or_writes_elsewhere() {
             "--metrics-file below/../new: this is the file of --out",
         ),
         (&["--plan", "plan", "--metrics-file", "./plan"], "--metrics-file ./plan: this is the file of --plan"),
+        (&["--dry-run", "--out", "explo-sync.toml"], "--out explo-sync.toml: this is the file of the configuration"),
         (&["--dry-run", "--out", source], "this is the file of source.url"),
         (&["--dry-run", "--out", "link.db"], "--out link.db: this is the file of source.url"),
         (&["--metrics-file", "ledger.db"], "--metrics-file ledger.db: this is the file of ledger.url"),
