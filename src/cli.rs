@@ -204,8 +204,9 @@ only calls that name this provided_id (a comma in it is %2C); times: so often an
 after: so many calls are let through first.
 
   The call is not applied:  throttle (429), throttle=SECONDS, throttle-until=SECONDS (a date),
-                            status=CODE, unauthorized, forbidden, redirect, html,
-                            drop-before (the connection ends), hang-before (never an answer)
+                            unavailable=SECONDS (503 with Retry-After), status=CODE, unauthorized,
+                            forbidden, redirect, html, drop-before (the connection ends),
+                            hang-before (never an answer)
   The call is applied:      status-after=CODE, drop-after, hang-after, drip (a byte now and then),
                             empty, cut (the connection ends midway), half (it does not), huge,
                             gzip-bomb, nested, other-token (that of another customer)

@@ -6,12 +6,16 @@
 use std::{
     fs::{self, File, FileType, Permissions},
     io::{self, BufWriter, Read, Write},
-    os::unix::fs::{FileTypeExt, PermissionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
     path::Path,
 };
 
 /// A text of more bytes is not read to its end.
 const LARGEST_TEXT: u64 = 16 << 20;
+
+/// Nor are more bytes of data: of a file that is there, a million records of a KiB; of a pipe or device, which may never end.
+const LARGEST_DATA: u64 = 1 << 30;
+const LARGEST_STREAM: u64 = 64 << 20;
 
 /// How often a file is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,11 +41,36 @@ pub fn read_text(path: &Path, reading: Reading) -> io::Result<String> {
     Ok(plain(&text))
 }
 
+/// What a file of records holds, or a pipe.
+pub fn read_data(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let most = if file.metadata()?.is_file() { LARGEST_DATA } else { LARGEST_STREAM };
+    let mut data = Vec::new();
+    file.take(most + 1).read_to_end(&mut data)?;
+    if data.len() as u64 > most {
+        return Err(io::Error::other(format!("it has more than {} MiB", most >> 20)));
+    }
+    Ok(data)
+}
+
 /// A text as it was meant: a byte order mark, CRLF and one newline at its end are what an editor adds.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     text.strip_suffix(['\n', '\r']).unwrap_or(&text).to_owned()
+}
+
+/// Whether two names lead to one file, be it that there is none yet.
+#[must_use]
+pub fn are_same(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+    match (identity(one), identity(other)) {
+        (None, None) => {
+            let named = |path: &Path| Some((fs::canonicalize(directory(path)).ok()?, path.file_name()?.to_owned()));
+            named(one).is_some_and(|one| named(other) == Some(one))
+        }
+        (one, other) => one == other,
+    }
 }
 
 /// Refuses what can't be replaced later, by what stands there or by its directory; it changes nothing.

@@ -30,7 +30,7 @@ use crate::{
     report::{Counts, Exit, Outcomes, Report},
 };
 
-pub use server::serve;
+pub use server::{CONNECTIONS, serve};
 
 /// Without a heartbeat for so long the loop is stuck.
 const STALE: Duration = Duration::from_mins(1);

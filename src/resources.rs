@@ -13,7 +13,7 @@ pub fn encode() -> String {
         ("resident_memory_bytes", "gauge", "Memory in use", memory("VmRSS:")),
         ("virtual_memory_bytes", "gauge", "Addresses in use", memory("VmSize:")),
         ("start_time_seconds", "gauge", "When it began, since 1970", start_time()),
-        ("open_fds", "gauge", "Descriptors in use", open_descriptors()),
+        ("open_fds", "gauge", "Descriptors in use", open_descriptors().map(f64::from)),
         ("max_fds", "gauge", "Descriptors that it may have", most_descriptors().map(f64::from)),
     ];
     let told = metrics.into_iter().filter_map(|(name, kind, help, value)| {
@@ -30,10 +30,12 @@ pub fn most_descriptors() -> Option<u32> {
     limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
 }
 
-fn open_descriptors() -> Option<f64> {
+/// How many it has.
+#[must_use]
+pub fn open_descriptors() -> Option<u32> {
     // One is that of the directory which is read.
     let open = fs::read_dir("/proc/self/fd").ok()?.count().checked_sub(1)?;
-    u32::try_from(open).ok().map(f64::from)
+    u32::try_from(open).ok()
 }
 
 fn memory(name: &str) -> Option<f64> {

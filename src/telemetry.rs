@@ -1,10 +1,23 @@
 //! Logs: to stderr, text on a terminal and JSON elsewhere, past a progress bar without tearing it.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fmt,
+    io::{self, IsTerminal, Write},
+};
 
 use indicatif::MultiProgress;
-use tracing::Level;
-use tracing_subscriber::{filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
+use serde_json::{Map, Value};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{
+        FmtContext, FormatEvent, FormattedFields, MakeWriter,
+        format::{self, Format, Json, JsonFields, Writer},
+    },
+    layer::SubscriberExt,
+    registry::{LookupSpan, Scope},
+    util::SubscriberInitExt,
+};
 
 use crate::{
     cli::Global,
@@ -37,8 +50,43 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
     let _ = if is_text {
         registry.with(lines.compact().with_target(false)).try_init()
     } else {
-        registry.with(lines.json().flatten_event(true).with_span_list(false).with_target(false)).try_init()
+        registry.with(lines.fmt_fields(JsonFields::new()).event_format(Flat::new())).try_init()
     };
+}
+
+/// One JSON object a line, with the fields of all spans beside the event's; of those with the same name the innermost counts.
+struct Flat(Format<Json>);
+
+impl Flat {
+    fn new() -> Self {
+        let json = format::json().flatten_event(true).with_current_span(false).with_span_list(false);
+        Self(json.with_target(false))
+    }
+}
+
+impl<S: Subscriber + for<'l> LookupSpan<'l>> FormatEvent<S, JsonFields> for Flat {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let (mut line, mut fields) = (String::new(), Map::new());
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
+            let extensions = span.extensions();
+            let formatted = extensions.get::<FormattedFields<JsonFields>>();
+            fields.extend(
+                formatted.and_then(|of_span| serde_json::from_str::<Map<_, _>>(of_span).ok()).unwrap_or_default(),
+            );
+        }
+        fields.retain(|name, _| event.metadata().fields().field(name).is_none());
+        writer.write_str(line.trim_end().trim_end_matches('}'))?;
+        for (name, value) in fields {
+            write!(writer, ",{}:{value}", Value::String(name))?;
+        }
+        writeln!(writer, "}}")
+    }
 }
 
 /// Hides the bars for as long as a line is written.

@@ -12,7 +12,7 @@ use super::{
     Context,
     instance::Instance,
     lock, now, pair,
-    terminal::{coloured_stdout, safe},
+    terminal::{Words, safe},
 };
 use crate::{
     config::Config,
@@ -32,15 +32,7 @@ const NAMED: usize = 3;
 
 /// Tries both sides, whatever the other says; the worst finding is the exit code.
 pub(super) async fn check(context: &Context) -> io::Result<u8> {
-    match Box::pin(findings(context)).await {
-        // Nobody reads on, so nobody was told that all is well.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Failed as u8),
-        done => done,
-    }
-}
-
-async fn findings(context: &Context) -> io::Result<u8> {
-    let mut out = coloured_stdout();
+    let mut out = Words::on_stdout();
     // Whoever asks waits for an answer: each call is made once.
     let open = |mut config: Config| {
         config.explo.max_attempts = 1;

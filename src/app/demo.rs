@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{
     Context,
     instance::{Instance, Task},
-    terminal::coloured_stdout,
+    terminal::{coloured_stdout, tell_if_lost},
 };
 use crate::{
     config::{Config, Log},
@@ -23,24 +23,26 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         ("The run: the same plan, carried out", false),
         ("The next plan: nothing is left to do", true),
     ];
-    let (mut exit, memory) = (Exit::Success, Memory::default());
+    let (mut exit, mut written, memory) = (Exit::Success, Ok(()), Memory::default());
     for (heading, dry_run) in steps {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
         context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);
         let instance = Instance::open(config, &Stop::default()).map_err(io::Error::other)?;
         let underlined = anstyle::Style::new().underline();
-        writeln!(coloured_stdout(), "\n{underlined}{heading}{underlined:#}")?;
+        written = written.and_then(|()| writeln!(coloured_stdout(), "\n{underlined}{heading}{underlined:#}"));
         let task = Task { dry_run, ..Task::default() };
         let report = instance.run(task, &memory, &context.terminal.progress()).await.map_err(io::Error::other)?;
-        context.terminal.show_sample(&report)?;
+        written = written.and_then(|()| context.terminal.show_sample(&report));
         exit = report.exit(dry_run);
     }
     // Run through cargo, the program is not on the path.
     let program = if context.environment.get("CARGO").is_some() { "cargo run --" } else { "explo-sync" };
-    writeln!(
-        coloured_stdout(),
-        "\nNow with your own database, changing nothing:\n  DATABASE_URL=postgres://… EXPLO_TOKEN=… \
-         EXPLO_SYNC__SOURCE__QUERY='select id as provided_id, name from tenants' {program} sync --dry-run"
-    )?;
+    tell_if_lost(written.and_then(|()| {
+        writeln!(
+            coloured_stdout(),
+            "\nNow with your own database, changing nothing:\n  DATABASE_URL=postgres://… EXPLO_TOKEN=… \
+             EXPLO_SYNC__SOURCE__QUERY='select id as provided_id, name from tenants' {program} sync --dry-run"
+        )
+    }));
     Ok(exit as u8)
 }

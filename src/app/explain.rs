@@ -17,7 +17,7 @@ pub(super) async fn explain(context: &Context, args: &ExplainArgs) -> io::Result
     };
     match instance.explain(&args.provided_id).await {
         Ok(explanation) => {
-            context.terminal.show_explanation(&explanation)?;
+            context.terminal.show_explanation(&explanation);
             Ok(if explanation.is_amiss() { Exit::Partial } else { Exit::Success } as u8)
         }
         Err(error) => Ok(Terminal::fail(&error, report::exit_without_plan(&error))),

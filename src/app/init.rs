@@ -8,7 +8,7 @@ use std::{
 
 use clap::CommandFactory;
 
-use super::terminal::{stdout, tell_if_lost};
+use super::terminal::{print, stdout, tell_if_lost};
 use crate::{
     cli::{Cli, InitArgs},
     config,
@@ -30,7 +30,7 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
         let next = "Set source.url, source.query and explo.token_file in it, then: explo-sync check";
         tell_if_lost(writeln!(stdout(), "Wrote {name}. {next}"));
     }
-    stdout().write_all(&text)?;
+    print(&text)?;
     Ok(0)
 }
 

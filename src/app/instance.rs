@@ -86,7 +86,8 @@ impl Instance {
         memory: &Memory,
         progress: &dyn Progress,
     ) -> Result<Report, reconciler::Error> {
-        let span = tracing::info_span!("run", run.id = self.run_id, instance = self.config.name);
+        // Of the highest level, so that no choice of levels takes it from a line.
+        let span = tracing::error_span!("run", run.id = self.run_id, instance = self.config.name);
         async {
             let (source, base_url) = (self.config.source.place(), self.config.explo.base_url.to_string());
             let ledger = self.config.ledger.as_ref().map_or("memory".to_owned(), ledger::Sql::place);

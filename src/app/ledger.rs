@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::{
     Context, pair,
-    terminal::{Terminal, safe, stdout, tell_if_lost, unless_gone},
+    terminal::{Terminal, print, safe, stdout, tell_if_lost, unless_gone},
 };
 use crate::{
     config::{self, Config},
@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
     match context.layers(Reading::Once).and_then(|layers| config::ledger_alone(&layers)) {
         Ok(ledger) => {
-            unless_gone(stdout().write_all(ledger.ddl().as_bytes()))?;
+            print(ledger.ddl().as_bytes())?;
             Ok(0)
         }
         Err(error) => Ok(Terminal::fail(&error, Exit::Config)),

@@ -19,6 +19,7 @@ mod terminal;
 
 use std::{
     io,
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -129,11 +130,12 @@ impl Context {
 
     /// The configuration as the flags and the environment name it.
     fn layers(&self, reading: Reading) -> Result<Layers, config::Error> {
-        let file = match &self.global.config {
-            Some(file) => Some(file.clone()),
-            None => config::usual_file(&self.environment)?,
-        };
-        Layers::read(file, self.environment.clone(), reading)
+        Layers::read(self.config_file()?, self.environment.clone(), reading)
+    }
+
+    /// The file of the configuration, where there is one.
+    fn config_file(&self) -> Result<Option<PathBuf>, config::Error> {
+        self.global.config.clone().map_or_else(|| config::usual_file(&self.environment), |file| Ok(Some(file)))
     }
 
     fn config(&self) -> Result<Config, config::Error> {

@@ -16,9 +16,16 @@ use crate::{
     files::Reading,
     ops::{self, Status},
     report::Exit,
-    systemd,
+    resources, systemd,
     watch::Watch,
 };
+
+/// Descriptors that a run takes beside one for each call to Explo: connections to source, lock and ledger with their files, and
+/// what is open while names are looked up and files are read.
+const OF_A_RUN: usize = 24;
+
+/// Connections to the ops server at the least: probes come side by side.
+const PROBES: usize = 4;
 
 /// Runs until SIGTERM.
 pub(super) async fn run(context: &Context) -> io::Result<u8> {
@@ -34,7 +41,8 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         let refused = |error| io::Error::other(format!("ops.listen: can't listen on {listen}: {error}"));
         let listener = context.watch.run(TcpListener::bind(listen)).await.map_err(refused)?;
         tracing::info!(instance = config.name, address = %listener.local_addr()?, "ops server listens");
-        context.watch.spawn(ops::serve(listener, Arc::clone(&status), now));
+        let most = connections(config.max_in_flight)?;
+        context.watch.spawn(ops::serve(listener, most, Arc::clone(&status), now));
     }
     let mut reloads = reloads(&context.watch)?;
     let timing = config.timing();
@@ -54,6 +62,22 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
     daemon::run(&mut service, timing, &mut around).await;
     service.end().await;
     Ok(0)
+}
+
+/// How many connections to the ops server leave enough descriptors for a run.
+fn connections(max_in_flight: usize) -> io::Result<usize> {
+    let (Some(most), Some(open)) = (resources::most_descriptors(), resources::open_descriptors()) else {
+        return Ok(ops::CONNECTIONS);
+    };
+    let (most, taken) = (most as usize, open as usize + OF_A_RUN + max_in_flight);
+    if most < taken + PROBES {
+        return Err(io::Error::other(format!(
+            "this process may open {most} files and connections, and needs {}: raise the limit (ulimit -n, LimitNOFILE=), or \
+             lower explo.max_in_flight",
+            taken + PROBES
+        )));
+    }
+    Ok(ops::CONNECTIONS.min(most - taken))
 }
 
 /// A message for each SIGHUP; those that come together are one.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     cli::SandboxArgs,
     config::{Log, LogFormat},
+    files,
     sandbox::{Api, Sandbox, Store, Upstream},
     stderr,
 };
@@ -53,6 +54,7 @@ fn read<T>(
 ) -> io::Result<Option<T>> {
     let Some(path) = path else { return Ok(None) };
     let named = |error: &dyn Display| io::Error::other(format!("{flag} {}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let text = files::read_data(path).map_err(|error| named(&error))?;
+    let text = String::from_utf8(text).map_err(|_| named(&"it is not UTF-8"))?;
     parse(&text).map(Some).map_err(|error| named(&error))
 }

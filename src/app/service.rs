@@ -83,7 +83,7 @@ impl Work for Service<'_> {
         let mut beats = tokio::time::interval(daemon::BEAT);
         // A run that outlives its end hangs: without a sign of life from here on, the watchdog ends it.
         let (mut end, longest) = (None, self.max_run + Stop::GRACE + HANGING);
-        let span = tracing::info_span!("daemon", instance = self.instance);
+        let span = tracing::error_span!("daemon", instance = self.instance);
         let mut run = Box::pin(self.once(stop).instrument(span));
         loop {
             tokio::select! {

@@ -1,6 +1,9 @@
 //! `sync`: one run.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Context,
@@ -11,7 +14,7 @@ use super::{
 use crate::{
     cli::SyncArgs,
     explo, files,
-    ledger::Memory,
+    ledger::{self, Memory},
     lock::{Attempt, Lock},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
@@ -41,6 +44,9 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         Ok(instance) => instance,
         Err(error) => return fail(&error.to_string(), Exit::Config),
     };
+    if let Err(error) = write_nothing_over(context, args, &instance) {
+        return fail(&error, Exit::Usage);
+    }
     let saved = match args.plan.as_deref().map(|path| load(path, &instance)).transpose() {
         Ok(saved) => saved,
         Err(error) => return fail(&error, Exit::Usage),
@@ -104,6 +110,28 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
     ended
 }
 
+/// Refuses to write where something else is kept, or written as well.
+fn write_nothing_over(context: &Context, args: &SyncArgs, instance: &Instance) -> Result<(), String> {
+    let outputs = [("--out", args.out.as_deref()), ("--metrics-file", args.metrics_file.as_deref())];
+    let config = &instance.config;
+    let kept = [
+        ("--out", args.out.clone()),
+        ("--plan", args.plan.clone()),
+        ("the configuration", context.config_file().unwrap_or_default()),
+        ("source.url", config.source.file()),
+        ("ledger.url", config.ledger.as_ref().and_then(ledger::Sql::file)),
+    ];
+    for (flag, output) in outputs.iter().filter_map(|(flag, path)| Some((*flag, (*path)?))) {
+        let is_it = |(name, path): &&(&str, Option<PathBuf>)| {
+            *name != flag && path.as_deref().is_some_and(|path| files::are_same(output, path))
+        };
+        if let Some((name, _)) = kept.iter().find(is_it) {
+            return Err(format!("{flag} {}: this is the file of {name}: name another one", output.display()));
+        }
+    }
+    Ok(())
+}
+
 /// What can't be written is told: it is no failure of the run.
 fn write_metrics(metrics: &Metrics, args: &SyncArgs) {
     if let Some(path) = &args.metrics_file
@@ -143,7 +171,7 @@ async fn lock_of(context: &Context, instance: &Instance, args: &SyncArgs) -> Res
 
 fn load(path: &Path, instance: &Instance) -> Result<Plan, String> {
     let named = |error: &dyn std::fmt::Display| format!("--plan {}: {error}", path.display());
-    let text = std::fs::read(path).map_err(|error| named(&error))?;
+    let text = files::read_data(path).map_err(|error| named(&error))?;
     // The library's message could quote a value of the file.
     let saved: SavedPlan = serde_json::from_slice(&text).map_err(|error| {
         named(&format!("line {}, column {}: it is not a plan of `sync --dry-run --out`", error.line(), error.column()))

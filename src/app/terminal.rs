@@ -57,10 +57,10 @@ impl Terminal {
     }
 
     /// Shows both sides of one id on stdout.
-    pub(super) fn show_explanation(&self, explanation: &Explanation) -> io::Result<()> {
+    pub(super) fn show_explanation(&self, explanation: &Explanation) {
         let mut out = BufWriter::new(coloured_stdout());
         let written = report::write_explanation(explanation, self.style, &mut out);
-        unless_gone(written.and_then(|()| out.flush()))
+        tell_if_lost(written.and_then(|()| out.flush()));
     }
 
     /// Shows a report with every value, which is nobody's secret.
@@ -97,6 +97,47 @@ pub(super) fn coloured_stdout() -> AutoStream<StdoutLock<'static>> {
     AutoStream::auto(stdout())
 }
 
+/// Stdout for the findings of a command whose exit code says the same. What it does not take is lost, and that alone.
+pub(super) struct Words {
+    out: AutoStream<StdoutLock<'static>>,
+    is_lost: bool,
+}
+
+impl Words {
+    pub(super) fn on_stdout() -> Self {
+        Self { out: coloured_stdout(), is_lost: false }
+    }
+
+    fn keep(&mut self, written: io::Result<()>) {
+        self.is_lost |= written.is_err();
+        tell_if_lost(written);
+    }
+}
+
+impl Write for Words {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.is_lost {
+            let written = self.out.write_all(bytes);
+            self.keep(written);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if !self.is_lost {
+            let written = self.out.flush();
+            self.keep(written);
+        }
+        Ok(())
+    }
+}
+
+/// Prints what a command is for: without it, it failed.
+pub(super) fn print(text: &[u8]) -> io::Result<()> {
+    let mut out = stdout();
+    unless_gone(out.write_all(text).and_then(|()| out.flush()))
+}
+
 /// Says in words on stderr what went wrong.
 pub(super) fn tell(message: &str) {
     stderr::say(format!("explo-sync: {}\n", safe(message)));
@@ -105,7 +146,7 @@ pub(super) fn tell(message: &str) {
 /// What was done is done, and the exit code tells of that, also where a report of it can't be shown.
 pub(super) fn tell_if_lost(written: io::Result<()>) {
     if let Err(error) = unless_gone(written) {
-        tell(&format!("stdout can't be written to: {error}"));
+        tell(&error.to_string());
     }
 }
 
@@ -116,5 +157,8 @@ pub(super) fn safe(message: &str) -> String {
 
 /// The reader went away, as `head` does: the exit code tells of the run all the same.
 pub(super) fn unless_gone(written: io::Result<()>) -> io::Result<()> {
-    written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+    written.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        kind => Err(io::Error::new(kind, format!("stdout can't be written to: {error}"))),
+    })
 }

@@ -250,7 +250,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         match error {
             // A 429 is no attempt.
             Error::GaveUp { fault: explo::Fault::Throttled, .. } => Some(Attempts::ALL),
-            Error::GaveUp { .. } if self.writer.max_attempts() > 1 => Some(Attempts::REST),
+            Error::GaveUp { fault, .. } if self.writer.max_attempts() > 1 => Some(Attempts::after(fault)),
             _ => None,
         }
     }

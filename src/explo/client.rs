@@ -9,17 +9,18 @@ use std::{
 
 use reqwest::{Method, StatusCode, Url, header::HeaderName};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::time::Instant;
 
 use super::{
     Error,
     endpoint::Endpoint,
     observed::Observed,
     refusal::{Nobody, Refusal},
-    wire::ListingVersion,
+    wire::{self, ListingVersion},
 };
 use crate::http::{
-    Answer, Attempts, Call, Caller, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Stop, Transport,
-    Unusable, excerpt, share,
+    Answer, Attempts, Call, Caller, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Stop, Transport, Unusable,
+    excerpt, share,
 };
 
 /// The keys that say where it is.
@@ -171,9 +172,15 @@ impl<T: Transport> Client<T> {
         (answered, counted.heard.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits before the next attempt at a call of which so many failed, and which may have been applied.
-    pub(super) async fn back_off(&self, endpoint: Endpoint, failed: u32, fault: Option<&Fault>) -> Result<(), Error> {
-        let waited = self.caller.back_off(endpoint.name(), failed, fault).await;
+    /// Waits before the next attempt at a call of which so many failed, and which may have been applied: to that time at
+    /// least.
+    pub(super) async fn back_off(
+        &self,
+        endpoint: Endpoint,
+        failed: u32,
+        not_before: Option<Instant>,
+    ) -> Result<(), Error> {
+        let waited = self.caller.back_off(failed, not_before).await;
         waited.map_err(|failure| Error::of(endpoint, failure))
     }
 }
@@ -211,6 +218,10 @@ impl<T> Call for Counted<'_, T> {
 
     fn documented(&self) -> &'static str {
         self.request.endpoint.documented()
+    }
+
+    fn is_own(&self, body: &[u8]) -> bool {
+        wire::is_own(body)
     }
 
     fn excerpt(&self, _: StatusCode, body: &[u8]) -> String {

@@ -122,12 +122,12 @@ fn incomplete(why: &Incomplete) -> String {
 }
 
 impl Error {
-    /// What a failed call means at this endpoint.
+    /// What a failed call means at this endpoint. Of credentials only an answer tells that is certainly Explo's.
     pub(super) fn of(endpoint: Endpoint, failure: Failure) -> Self {
         match failure {
-            Failure::Status { status: 401, .. } => Self::Unauthorized { endpoint },
-            Failure::Status { status: 403, excerpt } => Self::Forbidden { endpoint, excerpt },
-            Failure::Status { status, excerpt } => Self::Rejected { endpoint, status, excerpt },
+            Failure::Status { status: 401, is_own: true, .. } => Self::Unauthorized { endpoint },
+            Failure::Status { status: 403, is_own: true, excerpt } => Self::Forbidden { endpoint, excerpt },
+            Failure::Status { status, excerpt, .. } => Self::Rejected { endpoint, status, excerpt },
             Failure::Unsent { reason } => Self::Unsent { endpoint, reason },
             Failure::GaveUp { attempts, fault } => Self::GaveUp { endpoint, attempts, fault },
             Failure::Stopped { reason } => Self::Stopped { reason },

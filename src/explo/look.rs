@@ -61,7 +61,8 @@ pub(super) async fn look(client: &Client<impl Transport>, provided_id: &str) -> 
         Ok(Some(Record::Whole(customer))) => Ok(Look::Found(Box::new(customer))),
         Ok(Some(Record::Partial(partial))) => Ok(Look::Unreadable(partial)),
         Ok(None) => Ok(refused(200, "it shows no customer with this provided_id".to_owned())),
-        Err(Error::Rejected { status, excerpt, .. }) => Ok(refused(status, excerpt)),
+        // A 401 or 403 of this kind may be that of a proxy, which knows nobody.
+        Err(Error::Rejected { status, excerpt, .. }) if !matches!(status, 401 | 403) => Ok(refused(status, excerpt)),
         Err(Error::Forbidden { excerpt, .. }) => Ok(refused(403, excerpt)),
         Err(error) => Err(error),
     }

@@ -53,7 +53,20 @@ const LARGEST_BATCH: usize = 1 << 20;
 impl Page {
     /// Reads a page and shows its customers, a few at a time.
     pub fn read(body: &[u8], version: ListingVersion, show: Show<'_>) -> Result<Self, Unusable> {
-        let text = wire::text(body)?;
+        match wire::text(body) {
+            Err(Unusable::Unreadable(wire::NOT_UTF8)) => {
+                let not_utf8 = Unusable::Unreadable(wire::NOT_UTF8);
+                let mended = wire::mended(body).ok_or(not_utf8)?;
+                Self::read_text(&mended, version, show).map_err(|unusable| match unusable {
+                    Unusable::Unreadable(_) | Unusable::Shape => not_utf8,
+                    Unusable::Refusal => unusable,
+                })
+            }
+            text => Self::read_text(text?, version, show),
+        }
+    }
+
+    fn read_text(text: &str, version: ListingVersion, show: Show<'_>) -> Result<Self, Unusable> {
         let mut scan = Scan::new(text);
         let told = envelope(&mut scan, version, show).and_then(|told| Ok(scan.end().map(|()| told)?));
         told.map_err(|_| wire::why_unusable(text, levels_above(version)))?.page(version)

@@ -37,6 +37,13 @@ struct Told<'a> {
     customer: Option<Record<'a>>,
 }
 
+/// Bytes of an answer that are put right where they are no text, and places in it.
+const LARGEST_MENDED: usize = 8 << 20;
+const MOST_BROKEN: usize = 1000;
+
+/// What is wrong with bytes that are no text.
+pub(super) const NOT_UTF8: &str = "is not UTF-8";
+
 /// Levels of an answer above a customer's values.
 const ABOVE: usize = 2;
 
@@ -125,9 +132,39 @@ fn read<'a, T: Deserialize<'a>>(body: &'a [u8], above: usize) -> Result<T, Unusa
     serde_json::from_str(text).map_err(|error| unusable(&error))
 }
 
+/// Whether an answer has a key that those of Explo have, and those of what stands before it have not.
+pub(super) fn is_own(body: &[u8]) -> bool {
+    let text = text(body).ok().and_then(|text| json::checked(text).ok());
+    text.filter(|text| json::is_object(text))
+        .is_some_and(|text| json::members(text).any(|(key, _)| matches!(&*key, "success" | "detail")))
+}
+
+/// The text of an answer in which a few strings are not UTF-8: half a surrogate pair for what is not, so that this record alone
+/// can't be read. Two halves, for one might find its other half beside it. `None` where it would take much memory.
+#[cold]
+pub(super) fn mended(body: &[u8]) -> Option<String> {
+    if body.len() > LARGEST_MENDED {
+        return None;
+    }
+    let (mut text, mut broken) = (String::with_capacity(body.len()), 0);
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if chunk.invalid().is_empty() {
+            continue;
+        }
+        broken += 1;
+        // Behind a backslash it would be something else.
+        if broken > MOST_BROKEN || chunk.valid().ends_with('\\') {
+            return None;
+        }
+        text.push_str(r"\udfff\udfff");
+    }
+    Some(text)
+}
+
 /// The text of an answer.
 pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
-    let text = simdutf8::basic::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
+    let text = simdutf8::basic::from_utf8(body).map_err(|_| Unusable::Unreadable(NOT_UTF8))?;
     if text.trim_start().is_empty() { Err(Unusable::Unreadable("is empty")) } else { Ok(text) }
 }
 

@@ -49,6 +49,9 @@ pub trait Call {
     /// What may be told of an answer that is no success.
     fn excerpt(&self, status: StatusCode, body: &[u8]) -> String;
 
+    /// Whether an answer has the shape that the server's have, and those of a proxy on the way have not.
+    fn is_own(&self, body: &[u8]) -> bool;
+
     /// What an answer is documented to look like.
     fn documented(&self) -> &'static str;
 
@@ -95,17 +98,23 @@ pub struct Attempts {
     pub most: u32,
     /// Whether the call is given up when it is throttled twice, so that others are made meanwhile.
     pub gives_way: bool,
+    /// The first one now, as the answer to the last one before asks.
+    pub not_before: Option<Instant>,
 }
 
 impl Attempts {
     /// All that there may be.
-    pub const ALL: Self = Self { before: 0, most: u32::MAX, gives_way: false };
+    pub const ALL: Self = Self { before: 0, most: u32::MAX, gives_way: false, not_before: None };
     /// The first alone, where others are to come before the second.
-    pub const FIRST: Self = Self { before: 0, most: 1, gives_way: true };
+    pub const FIRST: Self = Self { before: 0, most: 1, gives_way: true, not_before: None };
     /// A single one.
-    pub const ONE: Self = Self { before: 0, most: 1, gives_way: false };
-    /// All after the first.
-    pub const REST: Self = Self { before: 1, most: u32::MAX, gives_way: false };
+    pub const ONE: Self = Self { before: 0, most: 1, gives_way: false, not_before: None };
+
+    /// All after the first, which failed so.
+    #[must_use]
+    pub fn after(first: &Fault) -> Self {
+        Self { before: 1, not_before: first.not_before(), ..Self::ALL }
+    }
 
     /// The number of the last one.
     #[must_use]
@@ -150,7 +159,7 @@ impl<T: Transport> Caller<T> {
         let (mut failed, last) = (attempts.before, attempts.last(self.patience.max_attempts));
         let (mut throttled_since, mut throttled) = (None, 0);
         if failed > 0 {
-            self.back_off(call.name(), failed, None).await.map_err(|_| self.cut(call))?;
+            self.back_off(failed, attempts.not_before).await.map_err(|_| self.cut(call))?;
         }
         loop {
             let fault = match self.attempt(call, &mut read).await {
@@ -184,20 +193,18 @@ impl<T: Transport> Caller<T> {
             if is_final || failed >= last {
                 return Err(Failure::GaveUp { attempts: failed, fault });
             }
-            self.back_off(call.name(), failed, Some(&fault)).await.map_err(|_| self.cut(call))?;
+            tracing::warn!(endpoint = call.name(), attempt = failed, "retrying, because {fault}");
+            self.back_off(failed, fault.not_before()).await.map_err(|_| self.cut(call))?;
         }
     }
 
-    /// Waits before the next attempt at a call of which so many failed, and which may have been applied.
-    pub async fn back_off(&self, endpoint: &str, failed: u32, fault: Option<&Fault>) -> Result<(), Failure> {
+    /// Waits before the next attempt at a call of which so many failed, and which may have been applied: to that time at
+    /// least.
+    pub async fn back_off(&self, failed: u32, not_before: Option<Instant>) -> Result<(), Failure> {
         let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
-        let asked = fault.and_then(Fault::retry_after).unwrap_or_default();
-        let wait = retry::backoff(failed, random).max(asked);
-        if let Some(fault) = fault {
-            tracing::warn!(endpoint, attempt = failed, wait_ms = wait.as_millis(), "retrying, because {fault}");
-        }
+        let backed_off = Instant::now() + retry::backoff(failed, random);
         tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(()),
+            () = tokio::time::sleep_until(not_before.map_or(backed_off, |asked| asked.max(backed_off))) => Ok(()),
             () = self.stop.requested() => Err(Failure::Cut),
         }
     }
@@ -241,7 +248,12 @@ impl<T: Transport> Caller<T> {
         if body.starts_with(BYTE_ORDER_MARK) {
             body.drain(..BYTE_ORDER_MARK.len());
         }
-        let refused = |excerpt| Attempt::Final(Failure::Status { status: status.as_u16(), excerpt });
+        let refused = |excerpt: String| {
+            let doubt = self.transport.doubt().filter(|_| !call.is_own(&body));
+            let (status, is_own) = (status.as_u16(), doubt.is_none());
+            let excerpt = format!("{excerpt}{}", doubt.unwrap_or_default());
+            Attempt::Final(Failure::Status { status, excerpt, is_own })
+        };
         let excerpt = || call.excerpt(status, &body);
         match status {
             StatusCode::TOO_MANY_REQUESTS => {
@@ -253,7 +265,7 @@ impl<T: Transport> Caller<T> {
                     status: status.as_u16(),
                     excerpt: excerpt(),
                     way: self.transport.way(),
-                    retry_after: retry::retry_after(&headers),
+                    not_before: retry::retry_after(&headers).map(|asked| Instant::now() + asked),
                 })
             }
             status if !status.is_success() => refused(excerpt()),

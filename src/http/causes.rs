@@ -3,6 +3,19 @@
 
 use std::fmt::Debug;
 
+/// Of this process and this machine, wherever they were calling.
+const FILES: [(&str, WayOut); 1] =
+    [("Too many open files", "no more files and connections may be open: raise the limit (ulimit -n, LimitNOFILE=)")];
+
+/// How the library calls it where a proxy refuses to lead to the server.
+const REFUSED: &str = "TunnelUnsuccessful";
+
+/// Of a proxy, which is asked to lead to the server.
+const PROXIES: [(&str, WayOut); 1] = [(
+    REFUSED,
+    "the proxy refuses to lead to {url}: its log says why; have it allow that host, or exempt the host in NO_PROXY",
+)];
+
 /// What is done about it, with `{url}` and `{ca_file}` for the keys.
 pub(crate) type WayOut = &'static str;
 
@@ -36,12 +49,18 @@ const CONNECTIONS: [(&str, WayOut); 10] = [
 /// The way out of what an error says of a connection.
 pub(crate) fn way_out(error: &dyn Debug) -> Option<WayOut> {
     let words = format!("{error:?}");
-    find(&CERTIFICATES, &words).or_else(|| find(&CONNECTIONS, &words))
+    find(&FILES, &words).or_else(|| find(&CERTIFICATES, &words)).or_else(|| find(&CONNECTIONS, &words))
+}
+
+/// Whether a proxy refused to lead to the server.
+pub(crate) fn is_proxys_refusal(error: &dyn Debug) -> bool {
+    format!("{error:?}").contains(REFUSED)
 }
 
 /// The same where a proxy is on the way, of which the connection tells more than of the server.
 pub(crate) fn way_out_behind_proxy(error: &dyn Debug) -> Option<WayOut> {
-    find(&CERTIFICATES, &format!("{error:?}"))
+    let words = format!("{error:?}");
+    find(&FILES, &words).or_else(|| find(&CERTIFICATES, &words)).or_else(|| find(&PROXIES, &words))
 }
 
 fn find(rows: &[(&str, WayOut)], words: &str) -> Option<WayOut> {

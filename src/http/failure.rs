@@ -1,6 +1,6 @@
 //! What can go wrong with a call, whoever is called.
 
-use std::time::Duration;
+use tokio::time::Instant;
 
 /// A call that gave no usable answer; what that means is for the caller to say.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +12,8 @@ pub enum Failure {
         status: u16,
         /// What may be told of the answer.
         excerpt: String,
+        /// Whether it is certainly the server's: no proxy is on the way, or the answer has the server's shape.
+        is_own: bool,
     },
     /// The call was not made: no request can say that.
     #[error("it was not called: {reason}")]
@@ -59,8 +61,8 @@ pub enum Fault {
         excerpt: String,
         /// See [`Transport::way`](super::Transport::way).
         way: String,
-        /// For how long it asks to be left alone.
-        retry_after: Option<Duration>,
+        /// When it may be asked again, as it says itself.
+        not_before: Option<Instant>,
     },
     /// The answer can't be read: cut, empty, HTML.
     #[error("its answer {how}{way}")]
@@ -99,11 +101,11 @@ impl Failure {
 }
 
 impl Fault {
-    /// For how long the server asks to be left alone.
+    /// When the server may be asked again, as it says itself.
     #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub fn not_before(&self) -> Option<Instant> {
         match self {
-            Self::Server { retry_after, .. } => *retry_after,
+            Self::Server { not_before, .. } => *not_before,
             Self::Connection(_)
             | Self::Timeout { .. }
             | Self::Unreadable { .. }

@@ -3,6 +3,10 @@
 use std::fmt;
 
 use hyper_util::client::proxy::matcher::Matcher;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 use url::{Host, Url};
 
 /// Of the variables for a scheme the first that is set counts.
@@ -41,6 +45,28 @@ impl Proxy {
     /// Its address, credentials included.
     pub(super) fn url(&self) -> &Url {
         &self.url
+    }
+
+    /// What it answers where it is asked to lead to an address and refuses, which the library does not tell. Only of a proxy
+    /// that is called without TLS.
+    pub(super) async fn refusal(&self, address: &Url) -> Option<u16> {
+        let (host, port) = (address.host_str()?, address.port_or_known_default()?);
+        let own = (self.url.host_str()?, self.url.port_or_known_default()?);
+        if self.url.scheme() != "http" {
+            return None;
+        }
+        let mut connection = TcpStream::connect((own.0.trim_matches(['[', ']']), own.1)).await.ok()?;
+        let matcher = Matcher::builder().all(self.url.as_str()).build();
+        let credentials = match matcher.intercept(&address.as_str().parse().ok()?)?.basic_auth() {
+            Some(credentials) => format!("Proxy-Authorization: {}\r\n", credentials.to_str().ok()?),
+            None => String::new(),
+        };
+        let request = format!("CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n{credentials}\r\n");
+        connection.write_all(request.as_bytes()).await.ok()?;
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).await.ok()?;
+        let status = answer.strip_prefix(b"HTTP/1.")?.get(2..)?;
+        str::from_utf8(status).ok()?.parse().ok().filter(|status| *status >= 300)
     }
 
     /// What to do where it asks for credentials.

@@ -33,6 +33,11 @@ pub trait Transport {
     fn way(&self) -> String {
         String::new()
     }
+
+    /// What to say beside an answer that may be that of a proxy on the way.
+    fn doubt(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A request.
@@ -127,7 +132,7 @@ impl Https {
     }
 
     /// The innermost cause says most, and none may show the URL with its query.
-    fn fault(&self, error: reqwest::Error) -> Fault {
+    async fn fault(&self, error: reqwest::Error) -> Fault {
         if error.is_timeout() {
             return Fault::Timeout { way: self.way() };
         }
@@ -146,9 +151,14 @@ impl Https {
             None => causes::way_out(&error),
         };
         let way_out = way_out.map_or(String::new(), |way_out| format!("; {}", self.filled(way_out)));
+        let refusal = match &self.proxy {
+            Some(proxy) if causes::is_proxys_refusal(&error) => Box::pin(proxy.refusal(&self.base_url)).await,
+            Some(_) | None => None,
+        };
+        let refusal = refusal.map_or(String::new(), |status| format!(" ({status})"));
         let is_told = self.proxy.is_none() && way_out.contains(self.keys.url);
         let way = if is_told { String::new() } else { self.way() };
-        Fault::Connection(format!("{error}: {cause}{way_out}{way}"))
+        Fault::Connection(format!("{error}: {cause}{refusal}{way_out}{way}"))
     }
 
     fn filled(&self, way_out: &str) -> String {
@@ -162,7 +172,12 @@ impl Https {
     /// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.
     async fn read_body(&self, response: &mut Response, most: usize) -> Result<Vec<u8>, Fault> {
         let (mut body, mut chunks, mut length) = (Vec::new(), Vec::new(), 0);
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.fault(error))? {
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => return Err(self.fault(error).await),
+            };
             length += chunk.len();
             if length > most {
                 return Err(Fault::TooLarge { most });
@@ -191,7 +206,10 @@ impl Transport for Https {
         if let Some(body) = request.body {
             builder = builder.body(body.to_owned());
         }
-        let mut response = builder.send().await.map_err(|error| self.fault(error))?;
+        let mut response = match builder.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(self.fault(error).await),
+        };
         if let (StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(proxy)) = (response.status(), &self.proxy) {
             return Err(Fault::Unsent(proxy.unauthorized()));
         }
@@ -202,6 +220,11 @@ impl Transport for Https {
     fn way(&self) -> String {
         let through = self.proxy.as_ref().map_or(String::new(), |proxy| format!("through {proxy} "));
         format!("; the way leads {through}to {}", self.place())
+    }
+
+    fn doubt(&self) -> Option<String> {
+        let proxy = self.proxy.as_ref()?;
+        Some(format!("; this may be the answer of {proxy}, and not that of {}", self.place()))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A ledger in a table. Connects for loading and for each batch, and lets go.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 use super::{
     Error, Ledger, Pair, Refused, Table, Writer, ddl,
@@ -96,6 +96,12 @@ impl Sql {
     #[must_use]
     pub fn place(&self) -> String {
         format!("{} ({})", self.server.place(), self.table)
+    }
+
+    /// The file of a SQLite database.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        self.server.sqlite_file()
     }
 
     /// The same as the ledger of a pair.

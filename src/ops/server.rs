@@ -1,7 +1,7 @@
 //! The daemon's pages over HTTP. Nobody who asks, or only connects, takes anything from a run.
 //!
 //! A request must arrive within [`HEADERS`]. The newest connection is always served: where there are too many, the oldest is
-//! closed, which in a flood of half-sent requests is one of those. So descriptors are left for the run, and probes are answered.
+//! closed, which in a flood of half-sent requests is one of those. So probes are answered.
 
 use std::{
     collections::VecDeque,
@@ -29,8 +29,8 @@ use crate::resources;
 /// How long a request may take to arrive, and a connection be idle.
 const HEADERS: Duration = Duration::from_secs(5);
 
-/// Connections at once; fewer where they would be more than half of the descriptors that the process may have.
-const CONNECTIONS: usize = 64;
+/// Connections at once.
+pub const CONNECTIONS: usize = 64;
 
 /// Where no connection can be accepted, as without a free descriptor, for so long none is tried.
 const REST: Duration = Duration::from_millis(200);
@@ -39,9 +39,10 @@ const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/
     <li><a href=\"/readyz\">readyz</a>: both sides can be reached<li><a href=\"/status\">status</a>: the last runs\
     <li><a href=\"/metrics\">metrics</a>: for Prometheus</ul>\n";
 
-/// Serves until it is dropped. `clock` is asked when a probe comes.
+/// Serves until it is dropped, so many connections at once. `clock` is asked when a probe comes.
 pub async fn serve(
     listener: TcpListener,
+    most: usize,
     status: Arc<Status>,
     clock: impl Fn() -> SystemTime + Clone + Send + Sync + 'static,
 ) {
@@ -53,7 +54,6 @@ pub async fn serve(
         .route("/status", get(show_status))
         .route("/metrics", get(show_metrics))
         .with_state(status);
-    let most = resources::most_descriptors().map_or(CONNECTIONS, |most| CONNECTIONS.min(most as usize / 2));
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
     let (server, mut open) = (Arc::new(server), VecDeque::<JoinHandle<()>>::new());

@@ -11,7 +11,13 @@ use crate::{
 /// Writes it; without values the fields are named and marked, and that is all.
 pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let Explanation { provided_id, tenant, customer, unseen, plan, .. } = explanation;
-    let row = if tenant.is_some() { "has a row" } else { "has no row that can be used" };
+    // Of a row that could not be read there is nothing but its ids.
+    let is_read = |tenant: &Tenant<'_>| plan.invalid.is_empty() || !tenant.manages(&Tenant::default().managed());
+    let row = match tenant {
+        Some(tenant) if is_read(tenant) => "has a row",
+        Some(_) => "has a row that can't be read",
+        None => "has no row that can be used",
+    };
     let is_own = customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id));
     let listed = match (is_own, unseen) {
         (Some(true), _) => "Explo has a customer with this provided_id",
@@ -29,7 +35,7 @@ pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn 
             printable(words)
         )?;
     }
-    if let (Some(tenant), None) = (tenant, unseen) {
+    if let (Some(tenant), None) = (tenant.as_ref().filter(|tenant| is_read(tenant)), unseen) {
         for field in Field::ALL {
             write_field(tenant, customer.as_ref(), field, plan, style, out)?;
         }

@@ -46,6 +46,7 @@ impl Reply {
             FaultKind::ThrottleUntil(seconds) => Self::throttled()
                 .with("date", date(Duration::ZERO))
                 .with("retry-after", date(Duration::from_secs(seconds.into()))),
+            FaultKind::Unavailable(seconds) => Self::status(503).retried_after(Duration::from_secs(seconds.into())),
             FaultKind::Status(status) => Self::status(status),
             FaultKind::Unauthorized => Self::unauthorized(),
             FaultKind::Forbidden => Self::detail(403, "You do not have permission to perform this action."),
@@ -93,6 +94,7 @@ impl Reply {
             FaultKind::HangAfter => self.by(Delivery::Hung),
             FaultKind::Throttle(_)
             | FaultKind::ThrottleUntil(_)
+            | FaultKind::Unavailable(_)
             | FaultKind::Status(_)
             | FaultKind::StatusAfter(_)
             | FaultKind::Unauthorized

@@ -31,6 +31,8 @@ pub enum FaultKind {
     Throttle(Option<u32>),
     /// 429 with `Retry-After` as a date so many seconds after the answer's `Date`; not applied.
     ThrottleUntil(u32),
+    /// 503 with `Retry-After` in seconds; not applied.
+    Unavailable(u32),
     /// This status; not applied.
     Status(u16),
     /// This status; applied.
@@ -213,6 +215,7 @@ impl FromStr for FaultKind {
         match (name, value) {
             ("throttle", Some(_)) => seconds().map(|seconds| Self::Throttle(Some(seconds))),
             ("throttle-until", _) => seconds().map(Self::ThrottleUntil),
+            ("unavailable", _) => seconds().map(Self::Unavailable),
             ("status", _) => status().map(Self::Status),
             ("status-after", _) => status().map(Self::StatusAfter),
             ("fewer", _) => {
@@ -233,6 +236,7 @@ impl fmt::Display for FaultKind {
         match self {
             Self::Throttle(Some(seconds)) => write!(f, "throttle={seconds}"),
             Self::ThrottleUntil(seconds) => write!(f, "throttle-until={seconds}"),
+            Self::Unavailable(seconds) => write!(f, "unavailable={seconds}"),
             Self::Status(status) => write!(f, "status={status}"),
             Self::StatusAfter(status) => write!(f, "status-after={status}"),
             Self::Fewer(customers) => write!(f, "fewer={customers}"),
@@ -299,7 +303,14 @@ impl fmt::Display for Fault {
 }
 
 fn kinds() -> String {
-    let valued = ["throttle=SECONDS", "throttle-until=SECONDS", "status=CODE", "status-after=CODE", "fewer=N"];
+    let valued = [
+        "throttle=SECONDS",
+        "throttle-until=SECONDS",
+        "unavailable=SECONDS",
+        "status=CODE",
+        "status-after=CODE",
+        "fewer=N",
+    ];
     valued.into_iter().chain(PLAIN.iter().map(|(name, _)| *name)).collect::<Vec<_>>().join(", ")
 }
 

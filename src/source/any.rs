@@ -1,6 +1,6 @@
 //! A source of either kind.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use super::{Columns, Error, Identity, Rest, Source, Sql};
 use crate::model::TakeRows;
@@ -22,6 +22,15 @@ impl AnySource {
         match self {
             Self::Sql(sql) => sql.server().timeout(),
             Self::Rest(rest) => rest.patience().timeout,
+        }
+    }
+
+    /// The file of a SQLite database.
+    #[must_use]
+    pub fn file(&self) -> Option<PathBuf> {
+        match self {
+            Self::Sql(sql) => sql.server().sqlite_file(),
+            Self::Rest(_) => None,
         }
     }
 

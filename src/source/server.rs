@@ -92,6 +92,12 @@ impl Server {
         super::sqlite::path(&self.url).into()
     }
 
+    /// The same, where it is one.
+    #[must_use]
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        (self.kind() == Kind::Sqlite).then(|| self.file())
+    }
+
     /// A connection to PostgreSQL.
     pub async fn postgres(&self) -> sqlx::Result<PgConnection> {
         super::postgres::connect(self).await

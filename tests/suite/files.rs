@@ -89,6 +89,49 @@ async fn a_saved_plan_is_for_its_owner_alone_whatever_was_there() {
 }
 
 #[tokio::test]
+async fn nothing_is_written_over_what_the_run_reads_or_writes_elsewhere() {
+    let ((database, sandbox, program), directory) = (sides().await, tempfile::tempdir().unwrap());
+    let (source, ledger) = (database.file(), directory.path().join("ledger.db"));
+    fs::hard_link(&source, directory.path().join("link.db")).unwrap();
+    fs::write(&ledger, "").unwrap();
+    fs::create_dir(directory.path().join("below")).unwrap();
+    fs::write(directory.path().join("plan"), "{}").unwrap();
+    fs::write(directory.path().join("explo-sync.toml"), "").unwrap();
+    let ledger_url = format!("sqlite:{}", ledger.display());
+    let program = program.within(directory.path()).with("EXPLO_SYNC__LEDGER__URL", &ledger_url);
+    let source = source.to_str().unwrap();
+    for (arguments, told) in [
+        (
+            &["--dry-run", "--out", "new", "--metrics-file", "below/../new"][..],
+            "--metrics-file below/../new: this is the file of --out",
+        ),
+        (&["--plan", "plan", "--metrics-file", "./plan"], "--metrics-file ./plan: this is the file of --plan"),
+        (&["--dry-run", "--out", "explo-sync.toml"], "--out explo-sync.toml: this is the file of the configuration"),
+        (&["--dry-run", "--out", source], "this is the file of source.url"),
+        (&["--dry-run", "--out", "link.db"], "--out link.db: this is the file of source.url"),
+        (&["--metrics-file", "ledger.db"], "--metrics-file ledger.db: this is the file of ledger.url"),
+    ] {
+        let before = fs::read(source).unwrap();
+        let output = program.run(&[&["sync"], arguments].concat()).await;
+        assert!(output.code == 64 && output.stderr.contains(told), "{told}: {output:?}");
+        assert!(fs::read(source).unwrap() == before && fs::read(&ledger).unwrap().is_empty());
+    }
+    assert!(sandbox.take_calls().is_empty());
+}
+
+#[rstest]
+#[case::plan(&["sync", "--plan", "/dev/zero"], 64)]
+#[case::customers(&["sandbox", "--customers", "/dev/zero"], 1)]
+#[case::upstream(&["sandbox", "--upstream", "/dev/zero"], 1)]
+#[tokio::test]
+async fn a_file_without_an_end_is_not_read_for_ever(#[case] arguments: &[&str], #[case] code: i32) {
+    let (_database, _sandbox, program) = sides().await;
+    let output = program.run(arguments).await;
+    let told = format!("{} /dev/zero: it has more than 64 MiB", arguments[1]);
+    assert!(output.code == code && output.stderr.contains(&told), "{output:?}");
+}
+
+#[tokio::test]
 async fn a_full_disk_keeps_the_old_file() {
     let ((_database, sandbox, program), directory) = (sides().await, tempfile::tempdir().unwrap());
     let path = directory.path().join("file");

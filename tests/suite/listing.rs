@@ -373,7 +373,9 @@ fn zipped(chunk: &str, times: usize) -> Vec<u8> {
 #[case::deep_where_nobody_looks("", format!(r#"{{"x": {0}1{1}, "results": {{}}}}"#, "[".repeat(4 << 20), "]".repeat(4 << 20)).into(), "another shape")]
 #[case::a_deep_name("", format!(r#"{{"results": {{"customers": [{{"name": {0}1{1}}}]}}}}"#, "[".repeat(60), "]".repeat(60)).into(), "total_count says nothing")]
 #[case::records_without_end("", format!(r#"{{"results": {{"customers": [{} 5]}}}}"#, "{},".repeat(300_000)).into(), "total_count says nothing")]
-#[case::not_utf_8("", b"{\"results\": \"\xff\"}".to_vec(), "is not JSON")]
+#[case::not_utf_8("", b"{\"results\": \"\xff\"}".to_vec(), "is not UTF-8")]
+#[case::nowhere_utf_8("", vec![0xff; 60 << 20], "is not UTF-8")]
+#[case::seldom_utf_8("", b"\"\xff".repeat(3 << 20), "is not UTF-8")]
 #[tokio::test]
 async fn a_harmful_answer_fails_the_run_in_bounded_memory(
     #[case] encoding: &'static str,

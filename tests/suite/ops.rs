@@ -133,7 +133,9 @@ impl Daemon {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (status, seconds) = (Arc::new(Status::new("prod", at(0))), Arc::new(AtomicU64::new(0)));
         let clock = Arc::clone(&seconds);
-        tokio::spawn(ops::serve(listener, Arc::clone(&status), move || at(clock.load(Ordering::Relaxed))));
+        tokio::spawn(ops::serve(listener, ops::CONNECTIONS, Arc::clone(&status), move || {
+            at(clock.load(Ordering::Relaxed))
+        }));
         Self { status, url, seconds }
     }
 

@@ -1,10 +1,12 @@
 //! Whoever fails, everybody else is begun; and a server that is down costs few calls.
 
+use std::time::Duration;
+
 use explo_sync::sandbox::{Endpoint, Fault, FaultKind, Sandbox};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Program, body, sandbox, writes};
+use crate::support::{Database, Program, body, customer, sandbox, writes};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
 
@@ -143,4 +145,38 @@ async fn what_the_moment_is_to_blame_for_is_tried_again_and_not_before_the_serve
         assert_eq!((code, outcomes(&report)), (0, [2, 0, 0]), "{status}: {report}");
         assert_eq!(report["calls"]["made"], json!({"customers": 2, "create_customer": 3}), "{status}");
     }
+}
+
+#[tokio::test]
+async fn what_went_behind_all_others_is_not_tried_again_before_the_server_says() {
+    let database = Database::of_tenants(["new", "tagged", "known", "renamed"].map(|id| (id, "Ann"))).await;
+    database.execute("update tenants set email = 'former' where id = 'renamed'").await;
+    database.execute("update tenants set tag = 'silver' where id = 'tagged'").await;
+    let listed = ["known", "former"].map(|id| json!({"provided_id": id, "name": "Bob"}));
+    let sandbox = sandbox(listed.map(customer)).await;
+    let query = "select id as provided_id, name, tag as group_tags, email as previous_provided_id from tenants";
+    let program = Program::between(&database, &sandbox, query).with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true");
+    let unavailable = |endpoint, id: &[&str]| {
+        let fault = Fault::new(FaultKind::Unavailable(3)).at(endpoint).times(1);
+        if id.is_empty() { fault } else { fault.of(id.iter().copied()) }
+    };
+    sandbox.adjust(|api| {
+        api.faults = vec![
+            unavailable(Endpoint::CreateGroupTag, &[]),
+            unavailable(Endpoint::CreateCustomer, &["new"]),
+            unavailable(Endpoint::UpdateCustomer, &["known"]),
+            unavailable(Endpoint::UpdateCustomer, &["former"]),
+        ];
+    });
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, outcomes(&report)), (0, [5, 0, 0]), "{report}");
+    let calls = sandbox.take_calls();
+    let mut refused = 0;
+    for (number, call) in calls.iter().enumerate().filter(|(_, call)| call.status == 503) {
+        let again = calls[number + 1..].iter().find(|again| (&again.path, &again.body) == (&call.path, &call.body));
+        let waited = again.unwrap().at - call.at;
+        assert!(waited >= Duration::from_secs(3), "{call:?}: after {waited:?}");
+        refused += 1;
+    }
+    assert_eq!(refused, 4, "{calls:?}");
 }

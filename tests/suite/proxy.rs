@@ -163,3 +163,51 @@ async fn what_is_exempt_is_called_without_and_what_is_no_proxy_is_a_mistake() {
     let told = "HTTP_PROXY: is not the address of an HTTP proxy, such as http://proxy.internal:3128";
     assert!(output.code == 78 && output.stderr.contains(told) && !output.stderr.contains("my-secret"), "{output:?}");
 }
+
+/// What each answers that stands before Explo, and Explo itself where it looks the same.
+#[rstest]
+#[case::forbids(StatusCode::FORBIDDEN, "<html><h1>Forbidden by policy</h1></html>", 1)]
+#[case::forbids_in_json(StatusCode::FORBIDDEN, r#"{"error": "denied"}"#, 1)]
+#[case::wants_a_login(StatusCode::UNAUTHORIZED, "Log in first", 1)]
+#[case::reaches_nobody(StatusCode::BAD_GATEWAY, "<html><h1>Bad gateway</h1></html>", 1)]
+#[case::knows_no_page(StatusCode::NOT_FOUND, "", 1)]
+#[case::leads_elsewhere(StatusCode::FOUND, "", 1)]
+#[case::shows_a_page(StatusCode::OK, "<html><h1>Welcome</h1></html>", 1)]
+#[case::explo_forbids(StatusCode::FORBIDDEN, r#"{"success": false, "error": "not allowed"}"#, 77)]
+#[case::explo_knows_no_token(StatusCode::UNAUTHORIZED, r#"{"detail": "Invalid token."}"#, 77)]
+#[tokio::test]
+async fn what_a_proxy_answers_is_not_taken_for_explos_word(
+    #[case] status: StatusCode,
+    #[case] body: &'static str,
+    #[case] code: i32,
+) {
+    let address = answering(Router::new().fallback(async move || (status, body))).await;
+    let (_database, program) = before("http://explo.test").await;
+    let program = program.with("HTTP_PROXY", &format!("http://user:my-secret-proxy@{address}"));
+    let output = program.run(&["sync"]).await;
+    let names_proxy = output.stderr.contains(&format!("the proxy http://{address} of HTTP_PROXY"));
+    assert_eq!((output.code, names_proxy), (code, code == 1), "{output:?}");
+    assert!(!output.stderr.contains("my-secret"), "{output:?}");
+    // Nor for its word on one customer.
+    if [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) && code == 1 {
+        let output = program.run(&["sync", "--only", "a"]).await;
+        let told = format!("get_customer answered {}", status.as_u16());
+        assert!(output.code == 1 && output.stderr.contains(&told), "{output:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test]
+async fn a_proxy_that_leads_nowhere_is_told_with_what_to_do(
+    #[values(StatusCode::FORBIDDEN, StatusCode::BAD_GATEWAY)] status: StatusCode,
+) {
+    let address = answering(Router::new().fallback(async move || status)).await;
+    let (_database, program) = before("https://explo.test").await;
+    let proxied = program.with("HTTPS_PROXY", &format!("http://user:my-secret-proxy@{address}"));
+    let output = proxied.run(&["sync"]).await;
+    assert!(!output.stderr.contains("my-secret"), "{output:?}");
+    let (proxy, refusal) = (format!("the proxy http://{address} of HTTPS_PROXY"), format!("({})", status.as_u16()));
+    for part in [&*proxy, &*refusal, "have it allow that host", "NO_PROXY"] {
+        assert!(output.code == 1 && output.stderr.contains(part), "{part}: {output:?}");
+    }
+}

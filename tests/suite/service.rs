@@ -100,6 +100,7 @@ async fn it_runs_by_its_schedule_tells_how_it_is_and_ends_well_at_sigterm() {
     let line: serde_json::Value = serde_json::from_str(&daemon.says("ops server listens").await).unwrap();
     let address = line["address"].as_str().unwrap().to_owned();
     let first = daemon.says("run ended").await;
+    assert!(told(&first).unwrap()["run.id"].is_string(), "{first}");
     assert!(
         first.contains(r#""applied":2"#) && first.contains("run.id") && first.contains(r#""instance":"default""#),
         "{first}"
@@ -250,6 +251,34 @@ async fn what_was_found_out_of_one_team_says_nothing_of_another() {
     daemon.says(r#""planned":1"#).await;
     daemon.signal("-TERM").await;
     assert_eq!(daemon.ends().await, Some(0));
+}
+
+/// The object of a line, in which no key stands twice.
+fn told(line: &str) -> Option<serde_json::Value> {
+    let told: serde_json::Value = serde_json::from_str(line).ok()?;
+    for key in told.as_object()?.keys() {
+        assert_eq!(line.matches(&format!("{}:", json!(key))).count(), 1, "{line}");
+    }
+    Some(told)
+}
+
+#[rstest]
+#[case::all(&["sync", "-vv"])]
+#[case::errors_alone(&["sync", "-q"])]
+#[tokio::test]
+async fn each_line_of_a_run_has_its_id_and_the_instance_beside_the_message(#[case] arguments: &[&str]) {
+    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    sandbox.adjust(|api| api.faults = vec!["status=400,endpoint=create_customer,times=1".parse().unwrap()]);
+    let query = "select id as provided_id, name from tenants";
+    let output = Program::between(&database, &sandbox, query).run(&[arguments, &["--output", "json"]].concat()).await;
+    let run_id = &output.json()["run_id"];
+    let lines: Vec<_> = output.stderr.lines().filter_map(told).collect();
+    let failed = lines.iter().filter(|line| line["change"] == "create" && line["level"] == "ERROR").count();
+    assert_eq!((output.code, failed), (3, 1), "{output:?}");
+    let begins = lines.iter().position(|line| line["message"] == "run begins").unwrap_or_default();
+    for line in &lines[begins..] {
+        assert_eq!((&line["run.id"], &line["instance"], line.get("span")), (run_id, &json!("default"), None), "{line}");
+    }
 }
 
 #[tokio::test]

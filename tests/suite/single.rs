@@ -86,6 +86,19 @@ async fn explain_shows_both_sides_and_the_decision(#[case] id: &str, #[case] par
 }
 
 #[tokio::test]
+async fn explain_says_nothing_of_the_fields_of_a_row_that_cannot_be_read() {
+    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let query = "select id as provided_id, name, '[1]' as properties from tenants";
+    let program = Program::between(&database, &sandbox, query);
+    let output = program.run(&["explain", "a", "--show-values"]).await;
+    for part in ["a has a row that can't be read, and Explo has no customer", "Invalid, so nothing is sent: properties"]
+    {
+        assert!(output.code == 3 && output.stdout.contains(part), "{part}: {output:?}");
+    }
+    assert!(!output.stdout.contains("left alone"), "{output:?}");
+}
+
+#[tokio::test]
 async fn explain_of_an_id_that_nobody_has_is_no_success() {
     let (_database, _sandbox, program) = sides().await;
     let output = program.run(&["explain", "nobody"]).await;

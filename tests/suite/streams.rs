@@ -11,6 +11,7 @@ use std::{
 
 use explo_sync::sandbox::{Fault, Sandbox};
 use rstest::rstest;
+use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -18,7 +19,7 @@ use tokio::{
 };
 
 use super::stop::full;
-use crate::support::{Database, Program, fills_stdout, sandbox, signal};
+use crate::support::{Database, Program, customer, fills_stdout, sandbox, signal};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
 
@@ -95,6 +96,40 @@ async fn a_stderr_that_is_full_closed_or_not_read_changes_no_exit_code(
     let output = timeout(SOON, child.wait_with_output()).await.unwrap().unwrap();
     assert_eq!(output.status.code(), Some(code));
     assert_eq!(output.stdout.is_empty(), code > 3 || arguments == ["export"], "{output:?}");
+}
+
+/// What a command finds, and says with its exit code as well; or what it is there to print, which is lost on a full disk.
+#[rstest]
+#[case::check(&["check"], [0, 0], true)]
+#[case::check_of_nothing(&["check", "--config", "missing.toml"], [78, 78], true)]
+#[case::explain(&["explain", "nobody"], [3, 3], true)]
+#[case::demo(&["demo"], [0, 0], true)]
+#[case::export(&["export"], [1, 0], true)]
+#[case::ddl(&["ledger", "--print-sql"], [1, 0], true)]
+#[case::tokens(&["tokens", "--missing"], [1, 3], true)]
+#[case::man(&["init", "--man"], [1, 0], true)]
+#[case::completions(&["init", "--completions", "bash"], [1, 0], true)]
+#[case::schema(&["init", "--schema"], [1, 0], true)]
+#[case::help(&["--help"], [0, 0], false)]
+#[tokio::test]
+async fn a_stdout_that_is_full_or_closed_costs_what_is_printed(
+    #[case] arguments: &[&str],
+    #[case] codes: [i32; 2],
+    #[case] is_told: bool,
+) {
+    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob")]).await;
+    let sandbox = sandbox([customer(json!({"provided_id": "a", "name": "Ann"}))]).await;
+    let program = Program::between(&database, &sandbox, QUERY);
+    let program =
+        if arguments == ["tokens", "--missing"] { program.with("EXPLO_SYNC__LEDGER__URL", "source") } else { program };
+    for (stdout, code, is_full) in [(full_disk(), codes[0], true), (without_reader(), codes[1], false)] {
+        let mut child = program.watch_into(arguments, stdout);
+        let mut log = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(code), "{log}");
+        let told = log.matches("stdout can't be written to: No space left").count();
+        assert_eq!(told, usize::from(is_full && is_told), "{log}");
+    }
 }
 
 #[tokio::test]

@@ -64,6 +64,51 @@ async fn one_record_makes_one_tenant_invalid_and_the_others_go_on(#[case] odd: O
     assert!(text.contains("b  its record can't be read: left alone"), "{text}");
 }
 
+/// What an answer has that is not UTF-8, and the id that it has there.
+#[rstest]
+#[case::in_a_name("Bob", b"B\xffb", 3)]
+#[case::at_the_end_of_a_character("Bob", "B\u{e9}".as_bytes().split_last().unwrap().1, 3)]
+#[case::in_a_property("\"free\"", b"\"fr\xff\"", 3)]
+#[case::behind_a_backslash("Bob", b"B\\\xffb", 1)]
+#[case::outside_of_a_string("\"name\":\"Bob\"", b"\xff\"name\":\"Bob\"", 1)]
+#[tokio::test]
+async fn one_record_that_is_not_utf8_is_one_customers_matter(
+    #[case] instead_of: &'static str,
+    #[case] bytes: &'static [u8],
+    #[case] code: i32,
+) {
+    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("d", "Dan")]).await;
+    let record = |id: &str, name: &str| {
+        format!(
+            r#"{{"provided_id":"{id}","token":"token of {id}","name":"{name}","emails":[],"properties":{{"plan":"free"}}}}"#
+        )
+    };
+    let page = format!(
+        r#"{{"success":true,"total_count":2,"results":{{"customers":[{},{}]}}}}"#,
+        record("a", "Ann").replace("free", "paid"),
+        record("b", "Bob")
+    );
+    let (begin, end) = page.split_once(instead_of).unwrap();
+    let page = [begin.as_bytes(), bytes, end.as_bytes()].concat();
+    let sandbox = sandbox([]).await;
+    let url = before(
+        &sandbox,
+        move |asked: &Asked<'_>| {
+            if asked.endpoint == "customers" { Answer::new(200, page.clone()) } else { None }
+        },
+    )
+    .await;
+    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let output = program.with("EXPLO_SYNC__EXPLO__BASE_URL", &url).run(&["sync", "--output", "json"]).await;
+    assert_eq!(output.code, code, "{output:?}");
+    let report = output.json();
+    if code == 3 {
+        assert_eq!((&report["listing"]["unreadable"], ids(&report["changes"])), (&json!(["b"]), vec!["d"]), "{report}");
+    } else {
+        assert!(report["error"].as_str().unwrap().contains("its answer is not UTF-8"), "{report}");
+    }
+}
+
 #[tokio::test]
 async fn a_token_of_an_unreadable_record_is_neither_taken_up_nor_forgotten() {
     let (database, sandbox, program) = sides(Odd::EmailsText).await;

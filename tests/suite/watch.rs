@@ -200,7 +200,12 @@ async fn while_a_run_computes_probes_are_answered_and_the_lock_is_pinged(
     let (database, sandbox, watch) = (tenants(kind).await, sandbox([]).await, Watch::start().unwrap());
     let listener = watch.run(TcpListener::bind("127.0.0.1:0")).await.unwrap();
     let address = listener.local_addr().unwrap();
-    watch.spawn(ops::serve(listener, Arc::new(Status::new("default", SystemTime::now())), SystemTime::now));
+    watch.spawn(ops::serve(
+        listener,
+        ops::CONNECTIONS,
+        Arc::new(Status::new("default", SystemTime::now())),
+        SystemTime::now,
+    ));
     let (url, pings) = counted_way(&database.url);
     let lock = locked(&watch, &url).await;
     let meanwhile = async move {

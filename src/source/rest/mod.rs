@@ -148,12 +148,14 @@ impl Rest {
     fn failed(&self, failure: Failure) -> Error {
         let place = self.place();
         match failure {
-            Failure::Status { status: status @ (401 | 403), excerpt } => Error::Denied { place, status, excerpt },
+            Failure::Status { status: status @ (401 | 403), excerpt, is_own: true } => {
+                Error::Denied { place, status, excerpt }
+            }
             Failure::Status { status: 200..=299, .. } => {
                 let records = self.settings.records.to_string();
                 Error::Shape { place, records }
             }
-            Failure::Status { status, excerpt } => Error::Refused { place, status, excerpt },
+            Failure::Status { status, excerpt, .. } => Error::Refused { place, status, excerpt },
             failure @ (Failure::Unsent { .. } | Failure::GaveUp { .. } | Failure::Stopped { .. } | Failure::Cut) => {
                 Error::Unavailable { place, failure }
             }

@@ -105,6 +105,10 @@ impl Call for PageCall<'_> {
         "a list at source.records"
     }
 
+    fn is_own(&self, body: &[u8]) -> bool {
+        str::from_utf8(body).is_ok_and(|body| json::checked(body).is_ok())
+    }
+
     fn excerpt(&self, status: StatusCode, body: &[u8]) -> String {
         explanation(status, body)
     }

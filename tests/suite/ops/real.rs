@@ -35,11 +35,27 @@ async fn address(daemon: &mut Daemon) -> String {
     line["address"].as_str().unwrap().to_owned()
 }
 
+/// The least that a daemon starts with.
+async fn least_descriptors(program: &Program) -> u32 {
+    let output = program.clone().with_descriptors(32).run(&["run"]).await;
+    let told = output.stderr.split_once("this process may open 32 files and connections, and needs ");
+    let (_, least) = told.filter(|_| output.code == 1).unwrap_or_else(|| panic!("{output:?}"));
+    least.split_once(':').unwrap().0.parse().unwrap()
+}
+
+#[rstest]
+#[case::many(Some(128))]
+#[case::the_least(None)]
 #[tokio::test]
-async fn half_sent_requests_take_neither_answers_nor_descriptors() {
+async fn half_sent_requests_take_neither_answers_nor_descriptors(#[case] descriptors: Option<u32>) {
     let (database, sandbox) = (Database::new(Kind::Postgres).await, sandbox([]).await);
     database.execute("create table tenants (id text, name text); insert into tenants values ('a', 'Ann')").await;
-    let program = daemon(&database, &sandbox.url()).with("EXPLO_SYNC__LEDGER__URL", "source").with_descriptors(128);
+    let program = daemon(&database, &sandbox.url()).with("EXPLO_SYNC__LEDGER__URL", "source");
+    let descriptors = match descriptors {
+        Some(descriptors) => descriptors,
+        None => least_descriptors(&program).await,
+    };
+    let program = program.with_descriptors(descriptors);
     let mut daemon = Daemon::start(&program, &[]);
     let address = address(&mut daemon).await;
     let mut half_sent = Vec::new();
@@ -60,6 +76,24 @@ async fn half_sent_requests_take_neither_answers_nor_descriptors() {
     }
     daemon.signal("-TERM").await;
     assert_eq!(daemon.ends().await, Some(0));
+}
+
+#[tokio::test]
+async fn too_few_descriptors_are_told_with_their_limit_and_not_as_a_wrong_address() {
+    let (database, sandbox) = (Database::new(Kind::Postgres).await, sandbox([]).await);
+    database.execute("create table tenants (id text, name text); insert into tenants values ('a', 'Ann')").await;
+    let program = daemon(&database, &sandbox.url()).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let mut told = 0;
+    for descriptors in 8..32 {
+        let output = program.clone().with_descriptors(descriptors).run(&["sync", "--dry-run"]).await;
+        let lines =
+            output.stderr.lines().filter(|line| line.contains("Too many open files") && line.contains("explo-sync: "));
+        for line in lines.filter(|line| !line.contains("the runtime can't start")) {
+            assert!(line.contains("ulimit -n") && !line.contains("check "), "{descriptors}: {line}");
+            told += 1;
+        }
+    }
+    assert!(told > 0, "no connection lacked a descriptor");
 }
 
 const SECRETS: [&str; 3] = ["Secret", "boss@", "4711-token"];

@@ -18,6 +18,7 @@ fn is_applied(sandbox: &Sandbox) -> bool {
 #[case("throttle", 429, Delivery::Whole, false)]
 #[case("throttle=7", 429, Delivery::Whole, false)]
 #[case("throttle-until=7", 429, Delivery::Whole, false)]
+#[case("unavailable=7", 503, Delivery::Whole, false)]
 #[case("status=503", 503, Delivery::Whole, false)]
 #[case("status-after=504", 504, Delivery::Whole, true)]
 #[case("unauthorized", 401, Delivery::Whole, false)]
