@@ -140,7 +140,7 @@ pub(super) fn beginning(server: &Server, mode: &str) -> String {
          SELECT CAST(pg_backend_pid() AS text), set_config('TimeZone', '{timezone}', true),
              set_config('DateStyle', 'ISO, MDY', true), set_config('IntervalStyle', 'postgres', true),
              set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '2', true),
-             set_config('lock_timeout', '{waits}ms', true),
+             set_config('standard_conforming_strings', 'on', true), set_config('lock_timeout', '{waits}ms', true),
              CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL
                        AND current_setting('dynamic_shared_memory_type', true) <> 'windows'
                   THEN set_config('client_connection_check_interval', '10s', true) END,
