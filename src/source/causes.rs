@@ -49,7 +49,7 @@ const STANDBY: WayOut = "the standby cancels what its replay can't wait for: set
 const TRY_AGAIN: WayOut = "another session held what it needs: the next run tries again";
 
 /// By SQLSTATE, and for those of many meanings by a part of the message.
-const POSTGRES: [(&str, &str, WayOut); 20] = [
+const POSTGRES: [(&str, &str, WayOut); 21] = [
     ("28P01", "", PASSWORD),
     ("28000", "", "the server admits no such connection: see its pg_hba.conf, and the user and sslmode in {url}"),
     ("3D000", "", NAME),
@@ -58,6 +58,7 @@ const POSTGRES: [(&str, &str, WayOut); 20] = [
     ("53200", "", SPACE),
     ("53400", "temp", "raise temp_file_limit for this role, or let the query sort and join less"),
     ("58030", "", SPACE),
+    ("58P01", "for reading", "the query reads a file that the server does not have: check source.query"),
     ("58P01", "", "the server misses files of its own: see its log"),
     ("57014", "", LATE),
     ("57P01", "", ENDED),

@@ -90,7 +90,8 @@ impl Sql {
         }
         let mut cause = causes::unreachable(error, Keys::SOURCE);
         if self.server.role().is_none() && causes::is_about_user(error) {
-            cause += "; it names no user, so that of the system was taken";
+            let taken = if self.server.kind() == Kind::MySql { "root" } else { "that of PGUSER or of the system" };
+            cause = format!("{cause}; source.url names no user, so {taken} was taken");
         }
         Error::Connect { place, cause }
     }

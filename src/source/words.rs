@@ -61,6 +61,7 @@ pub(crate) fn of(error: &sqlx::Error) -> String {
         sqlx::Error::Configuration(error) if error.to_string().contains("RSA auth backend") => {
             "the server asks for the password over TLS (caching_sha2_password or sha256_password)".to_owned()
         }
+        sqlx::Error::Configuration(error) => line(&error.to_string()),
         other => line(&other.to_string()),
     }
 }

@@ -51,7 +51,7 @@ async fn a_url_that_names_no_user_is_told() {
     url.set_password(None).unwrap();
     url.set_username("").unwrap();
     let told = refusal(settings(url.as_str(), ONE)).await;
-    assert!(told.contains("it names no user, so that of the system was taken"), "{told}");
+    assert!(told.contains("source.url names no user, so that of PGUSER or of the system was taken"), "{told}");
 }
 
 #[tokio::test]

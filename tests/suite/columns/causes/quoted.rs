@@ -36,7 +36,7 @@ async fn failing(database: &Database, raise: &str) {
 #[case::a_notice(Kind::Postgres, "raise warning 'bad %', t; raise exception 'no'", "f(name)", "by hand shows them")]
 #[case::a_setting(Kind::Postgres, "null", "current_setting(name)", "unrecognized configuration parameter \\\"***\\\"")]
 #[case::a_search(Kind::Postgres, "null", "to_tsquery(name)::text", "syntax error in tsquery: \\\"***\\\"")]
-#[case::a_file(Kind::Postgres, "null", "pg_read_file(name)", "could not open file \\\"***\\\"")]
+#[case::a_file(Kind::Postgres, "null", "pg_read_file(name)", "reads a file that the server does not have")]
 #[case::a_table(Kind::Postgres, "null", "name::regclass::text", "check source.query")]
 #[case::a_number(Kind::Postgres, "null", "lo_get(number)::text", "large object *** does not exist")]
 #[case::of_a_type(Kind::Postgres, "null", "name::integer::text", "invalid input syntax for type integer: \\\"***\\\"")]
