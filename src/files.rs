@@ -105,6 +105,12 @@ pub fn expect_regular(path: &Path) -> io::Result<()> {
     }
 }
 
+/// What is there that is no regular file, or what a link leads to: it may be waited for without end when it is opened.
+#[must_use]
+pub fn other_kind(path: &Path) -> Option<&'static str> {
+    fs::metadata(path).ok().map(|found| found.file_type()).filter(|found| !found.is_file()).map(kind)
+}
+
 /// What it is that is no regular file.
 fn kind(of: FileType) -> &'static str {
     match of {

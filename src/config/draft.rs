@@ -229,8 +229,8 @@ impl Draft {
     pub(super) fn either_text_or_file(&mut self, key: &str, file_key: &str) -> Option<String> {
         let text = self.string(key)?;
         match (text.trim().is_empty(), self.file(file_key)?) {
-            (false, None) => Some(text),
-            (true, Some(text)) => Some(text),
+            (false, None) => self.without_nul(key, text),
+            (true, Some(text)) => self.without_nul(file_key, text),
             (true, None) => {
                 self.mistake(key, &format!("is not set: set it, or {file_key}, or {}", layers::variable(key)));
                 None
@@ -240,6 +240,14 @@ impl Draft {
                 None
             }
         }
+    }
+
+    /// A text without the character that ends it for a database.
+    pub(super) fn without_nul(&mut self, key: &str, text: String) -> Option<String> {
+        let Some((before, _)) = text.split_once('\0') else { return Some(text) };
+        let line = 1 + before.matches('\n').count();
+        self.mistake(key, &format!("has a NUL byte in line {line} of its text: delete it"));
+        None
     }
 
     /// The proxy on the way to an address; `Some(None)` where there is none.

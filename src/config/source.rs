@@ -75,6 +75,7 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
     let query_one = draft.text("source.query_one", "a SELECT for one id, or empty", |text| {
         Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
     });
+    let query_one = query_one.flatten().and_then(|text| draft.without_nul("source.query_one", text));
     let timeout = duration(draft, "source.timeout");
     let form = "the name of a time zone, such as \"Europe/Berlin\", or an offset from UTC, such as \"+01:00\"";
     let timezone = draft.text("source.timezone", form, Timezone::parse);
@@ -90,7 +91,7 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
         password: password.flatten(),
         ca_file: ca_file.flatten(),
         query: query.unwrap_or_default(),
-        query_one: query_one.flatten(),
+        query_one,
         timeout: timeout.unwrap_or_default(),
         timezone: timezone.unwrap_or_default(),
         longest: longest.unwrap_or_default(),

@@ -41,7 +41,7 @@ where
             Ok(whose) => claim(whose),
             // As any row that is refused for what it holds, it is missing, and no failure of the run.
             Err(error) if D::is_refusal(&error) || D::may_quote(&error) || is_dropped(&error) => {
-                let (place, cause) = (self.ledger.place(), cause::<D>(&error));
+                let (place, cause) = (self.ledger.place(), cause::<D>(&error, &self.ledger.table));
                 tracing::warn!(place, "the ledger can't be told whose it is, so no other pair is refused: {cause}");
                 Ok(Claim { pair, adopted: None })
             }

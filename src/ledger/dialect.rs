@@ -91,6 +91,9 @@ pub(super) trait Dialect {
     /// Whether an error says that there is no such table.
     fn is_missing(error: &sqlx::Error) -> bool;
 
+    /// Whether an error says that there is no such schema, or in MySQL no such database.
+    fn lacks_schema(error: &sqlx::Error) -> bool;
+
     /// Whether an error says that the role may not.
     fn is_denied(error: &sqlx::Error) -> bool;
 

@@ -91,7 +91,7 @@ impl Dialect for MySqlDialect {
         };
         let prepared = connection.prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map(drop);
         match prepared {
-            Err(error) if Self::is_denied(&error) => Ok(Some(crate::source::causes::words(&error))),
+            Err(error) if Self::is_denied(&error) => Ok(Some(crate::source::words::of(&error))),
             Err(error) => Err(error),
             Ok(()) => {
                 connection.clear_cached_statements().await?;
@@ -125,6 +125,10 @@ impl Dialect for MySqlDialect {
 
     fn is_missing(error: &sqlx::Error) -> bool {
         number(error) == Some(1146)
+    }
+
+    fn lacks_schema(error: &sqlx::Error) -> bool {
+        number(error) == Some(1049)
     }
 
     /// A right on the table, on a column, on the database, or a server that is read-only.

@@ -80,6 +80,10 @@ impl Dialect for PostgresDialect {
         code(error).as_deref() == Some("42P01")
     }
 
+    fn lacks_schema(error: &sqlx::Error) -> bool {
+        code(error).as_deref() == Some("3F000")
+    }
+
     fn is_denied(error: &sqlx::Error) -> bool {
         code(error).is_some_and(|code| code == "42501" || code == "25006")
     }

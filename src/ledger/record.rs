@@ -32,7 +32,7 @@ where
             return Err(self.failed(&error));
         }
         if let [entry] = entries {
-            return Ok(Refused::from([(entry.provided_id.clone(), cause::<D>(&error))]));
+            return Ok(Refused::from([(entry.provided_id.clone(), cause::<D>(&error, &self.ledger.table))]));
         }
         let (some, others) = entries.split_at(entries.len() / 2);
         let mut refused = Box::pin(self.record(claim, some)).await?;

@@ -67,13 +67,19 @@ where
     }
 
     pub(super) fn failed(&self, error: &sqlx::Error) -> Error {
-        let cause = cause::<D>(error);
+        let cause = cause::<D>(error, &self.ledger.table);
         if is_late(error) {
             self.ledger.late()
         } else if D::is_denied(error) {
             self.ledger.denied(error, cause)
         } else {
-            let way_out = causes::way_out(error, Keys::LEDGER).map_or(String::new(), |way_out| format!("; {way_out}"));
+            let way_out = match self.ledger.table.schema() {
+                Some(schema) if D::lacks_schema(error) => {
+                    Some(format!("create {schema}, or name the table with another schema, or none, in ledger.table"))
+                }
+                _ => causes::way_out(error, Keys::LEDGER),
+            };
+            let way_out = way_out.map_or(String::new(), |way_out| format!("; {way_out}"));
             Error::Failed { place: self.ledger.place(), cause: cause + &way_out }
         }
     }

@@ -16,6 +16,7 @@ use crate::{
     source::{
         self, Kind, Server,
         causes::{self, Keys},
+        words,
     },
 };
 
@@ -170,7 +171,7 @@ impl Sql {
             })),
             Err(error) if is_late(&error) => Err(self.late()),
             // There was no statement yet that could bring a value.
-            Err(error) if D::is_denied(&error) => Err(self.denied(&error, causes::words(&error))),
+            Err(error) if D::is_denied(&error) => Err(self.denied(&error, words::of(&error))),
             Err(error) => {
                 let cause = causes::unreachable(&error, Keys::LEDGER);
                 Err(Error::Connect { place: self.server.place(), cause })
@@ -204,11 +205,11 @@ impl Sql {
     }
 
     pub(super) fn closed(&self, cause: String, way_out: String) -> Error {
-        Error::Denied { place: self.server.place(), role: self.role().to_owned(), cause, way_out }
+        Error::Denied { place: self.server.place(), role: self.role(), cause, way_out }
     }
 
-    fn role(&self) -> &str {
-        self.server.role().unwrap_or("this role")
+    fn role(&self) -> String {
+        self.server.role().unwrap_or_else(|| "this role".to_owned())
     }
 
     /// Fails where it is another's.

@@ -39,7 +39,7 @@ impl Dialect for SqliteDialect {
     }
 
     async fn connect(server: &Server, access: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        let file = server.file();
+        let file = server.database_file()?;
         if access == Access::Read && !file.exists() {
             return Ok(None);
         }
@@ -71,6 +71,10 @@ impl Dialect for SqliteDialect {
 
     fn is_missing(error: &sqlx::Error) -> bool {
         error.as_database_error().is_some_and(|error| error.message().starts_with("no such table"))
+    }
+
+    fn lacks_schema(error: &sqlx::Error) -> bool {
+        error.as_database_error().is_some_and(|error| error.message().starts_with("unknown database"))
     }
 
     /// Read-only, in all its forms, and a file that can't be opened.

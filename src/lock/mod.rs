@@ -33,6 +33,7 @@ use crate::{
     source::{
         self, Connection, Source, Sql,
         causes::{self, Keys},
+        words,
     },
 };
 
@@ -218,7 +219,7 @@ impl From<sqlx::Error> for Failure {
         if is_gone {
             Self::Gone(causes::unreachable(&error, Keys::SOURCE))
         } else {
-            Self::Unavailable(causes::words(&error))
+            Self::Unavailable(words::of(&error))
         }
     }
 }

@@ -42,7 +42,7 @@ impl Holder for Session {
     }
 
     async fn ping(&mut self) -> Result<(), String> {
-        self.execute("SELECT 1".to_owned()).await.map_err(|error| source::causes::words(&error))
+        self.execute("SELECT 1".to_owned()).await.map_err(|error| source::words::of(&error))
     }
 
     async fn release(mut self) {

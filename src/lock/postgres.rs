@@ -106,7 +106,7 @@ impl Holder for Session {
             }
             Ok(())
         };
-        renewed.await.map_err(|error: sqlx::Error| source::causes::words(&error))?;
+        renewed.await.map_err(|error: sqlx::Error| source::words::of(&error))?;
         self.halves.swap(0, 1);
         Ok(())
     }

@@ -5,7 +5,7 @@
 
 use percent_encoding::percent_decode_str;
 use strsim::damerau_levenshtein;
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use super::server::Kind;
 use crate::model::shown;
@@ -24,7 +24,7 @@ const POSTGRES: [&str; 11] = [
     "application_name",
 ];
 
-const MYSQL: [&str; 5] = ["socket", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"];
+const MYSQL: [&str; 6] = ["socket", "collation", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"];
 
 /// Other spellings of these, where `_` and `-` and the case make no difference.
 const SPELLINGS: [(&str, &str, &str); 7] = [
@@ -46,19 +46,19 @@ const MODES: [(&str, &str, &[&str]); 5] = [
     ("verify-full", "verify_identity", &[]),
 ];
 
-/// Parameters that ask with these values, or with any, for no more than is done anyway.
-const DONE_ANYWAY: [(&str, &[&str]); 6] = [
+/// Parameters that ask with these values for no more than is done anyway.
+const DONE_ANYWAY: [(&str, &[&str]); 5] = [
     ("channel_binding", &["disable", "prefer"]),
     ("gssencmode", &["disable", "prefer"]),
     ("target_session_attrs", &["any"]),
     ("client_encoding", &["utf8", "UTF8", "auto"]),
     // Every character arrives, whatever the set.
-    ("charset", &[]),
-    ("collation", &[]),
+    ("charset", &["utf8mb4", "utf8mb3", "utf8", "UTF-8", "latin1", "ascii"]),
 ];
 
 /// Why not, and what instead, of parameters that are often met.
-const INSTEAD: [(&str, &str); 14] = [
+const INSTEAD: [(&str, &str); 15] = [
+    ("charset", "leave it out: texts arrive as utf8mb4"),
     ("schema", "write the schema before the names of tables, or options=-csearch_path%3D…"),
     ("hostaddr", "write the address as the host"),
     ("connect_timeout", "source.timeout bounds connecting too"),
@@ -75,6 +75,8 @@ const INSTEAD: [(&str, &str); 14] = [
     ("mode", "tenants are only read, and a ledger's file is made where it is missing"),
 ];
 
+const NO_PORT: &str = "has a port that is no number up to 65535";
+
 const SEVERAL: &str = "names several hosts: name one, or an address that leads to whichever is the primary";
 
 /// Parses a database's URL into what the drivers take; the mistake says no more of it than its parameters' names.
@@ -89,6 +91,9 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     };
     if kind == Kind::Sqlite {
         let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
+        if url.fragment().is_some() {
+            return Err("has a # in its path: write %23 for it".to_owned());
+        }
         return match url.query_pairs().next() {
             None => Ok(url),
             Some((name, _)) => Err(unknown(kind, &name)),
@@ -119,8 +124,12 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
             user.map_or("localhost".to_owned(), |user| format!("{user}@localhost"))
         }
     };
-    let mut url =
-        Url::parse(&format!("{scheme}://{place}{tail}")).map_err(|error| format!("is not a URL ({error})"))?;
+    // Where an @ comes later, what looks like a port is the beginning of a password.
+    let is_port = |port: &str| !tail.contains('@') && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
+    let mut url = Url::parse(&format!("{scheme}://{place}{tail}")).map_err(|error| match place.rsplit_once(':') {
+        Some((_, port)) if is_port(port) && error == ParseError::InvalidPort => NO_PORT.to_owned(),
+        _ => format!("is not a URL ({error})"),
+    })?;
     let given: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     // Then the parameters may be the rest of a password: none is named.
     let is_torn = |(name, value): &(String, String)| {
@@ -129,6 +138,9 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     let is_after_path = url.path().contains('@') || url.fragment().is_some_and(|fragment| fragment.contains('@'));
     if is_after_path || given.iter().any(is_torn) {
         return Err("has an @ after its host".to_owned());
+    }
+    if url.fragment().is_some() {
+        return Err("has a # behind its host: write %23 for it where it is part of a name or a password".to_owned());
     }
     url.set_query(None);
     for (name, value) in &implied {
@@ -174,6 +186,16 @@ pub(super) fn place(url: &Url) -> String {
     format!("{host}{port}{database}")
 }
 
+/// The user, where the URL names one.
+pub(super) fn user(url: &Url) -> Option<String> {
+    parameter(url, "user").or_else(|| Some(decoded(url.username()))).filter(|user| !user.is_empty())
+}
+
+/// The password, where the URL has one.
+pub(super) fn password(url: &Url) -> Option<String> {
+    parameter(url, "password").or_else(|| url.password().map(str::to_owned))
+}
+
 /// What the URL says of TLS, where it does, as its driver names it.
 pub(super) fn tls_mode(url: &Url) -> Option<String> {
     parameter(url, "sslmode")
@@ -216,7 +238,7 @@ fn split(rest: &str) -> Result<(Option<&str>, Where<'_>, &str), String> {
 
 /// Sets what a parameter asks for.
 fn set(url: &mut Url, kind: Kind, name: &str, value: &str) -> Result<(), String> {
-    if DONE_ANYWAY.iter().any(|(known, values)| *known == name && (values.is_empty() || values.contains(&value))) {
+    if DONE_ANYWAY.iter().any(|(known, values)| *known == name && values.contains(&value)) {
         return Ok(());
     }
     let bare = name.replace(['-', '_'], "").to_lowercase();
@@ -231,8 +253,11 @@ fn set(url: &mut Url, kind: Kind, name: &str, value: &str) -> Result<(), String>
     }
     let value = match name {
         "host" if value.contains(',') => return Err(SEVERAL.to_owned()),
-        "port" if value.parse::<u16>().is_err() => return Err("has a port that is no number up to 65535".to_owned()),
+        "port" if value.parse::<u16>().is_err() => return Err(NO_PORT.to_owned()),
         "sslmode" | "ssl-mode" => mode(kind, name, value)?,
+        "collation" if !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || value.is_empty() => {
+            return Err(format!("has collation={}: no collation is called so", shown(value)));
+        }
         _ => value,
     };
     let name = match (name, kind) {
@@ -333,6 +358,15 @@ mod tests {
     #[case("postgres://u:p/w@h/d", "is not a URL")]
     #[case("postgres://u:1/w@h/d", "has an @")]
     #[case("postgres://h/d?port=x", "port")]
+    #[case("postgres://h:99999/d", "has a port that is no number")]
+    #[case("mysql://u:p@h:99999", "has a port that is no number")]
+    #[case("postgres://u:1234567/very@h/d", "is not a URL")]
+    #[case("postgres://h/d#very", "%23")]
+    #[case("mysql://h/#very", "%23")]
+    #[case("sqlite:a#very.db", "%23")]
+    #[case("mysql://h/d?charset=bogus", "charset")]
+    #[case("mysql://h/d?collation=a'b", "collation")]
+    #[case("postgres://h/d?collation=C", "collation")]
     #[case("very-secret@h:5432/d", "is not a URL")]
     #[case("postgres://u:12?very&secret@h/d", "has an @")]
     #[case("postgres://u:12?very=secret@h/d", "has an @")]

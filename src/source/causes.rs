@@ -1,17 +1,11 @@
-//! Why a database is not there, or refuses: in its words, with the way out. The way out goes by the cause; only where that is
+//! Why a database is not there, or refuses: in [its words](super::words), with the way out. The way out goes by the cause; only where that is
 //! not known, by the place. Each row is a test with its cause staged. What TLS and the system say is told as of
 //! [any connection](crate::http::causes).
 
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
-use super::QueryFault;
-use crate::{
-    http::causes::{self, WayOut},
-    model::{cut, printable},
-};
-
-/// Characters of a driver's or database's words that are told.
-const LONGEST: usize = 1000;
+use super::{QueryFault, words};
+use crate::http::causes::{self, WayOut};
 
 /// The keys that say where a database is.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +49,7 @@ const STANDBY: WayOut = "the standby cancels what its replay can't wait for: set
 const TRY_AGAIN: WayOut = "another session held what it needs: the next run tries again";
 
 /// By SQLSTATE, and for those of many meanings by a part of the message.
-const POSTGRES: [(&str, &str, WayOut); 20] = [
+const POSTGRES: [(&str, &str, WayOut); 21] = [
     ("28P01", "", PASSWORD),
     ("28000", "", "the server admits no such connection: see its pg_hba.conf, and the user and sslmode in {url}"),
     ("3D000", "", NAME),
@@ -64,6 +58,7 @@ const POSTGRES: [(&str, &str, WayOut); 20] = [
     ("53200", "", SPACE),
     ("53400", "temp", "raise temp_file_limit for this role, or let the query sort and join less"),
     ("58030", "", SPACE),
+    ("58P01", "for reading", "the query reads a file that the server does not have: check source.query"),
     ("58P01", "", "the server misses files of its own: see its log"),
     ("57014", "", LATE),
     ("57P01", "", ENDED),
@@ -79,10 +74,11 @@ const POSTGRES: [(&str, &str, WayOut); 20] = [
 ];
 
 /// By number.
-const MYSQL: [(&[u16], WayOut); 13] = [
+const MYSQL: [(&[u16], WayOut); 14] = [
     (&[1045, 1698], PASSWORD),
     (&[1044], "check the name of the database in {url}, and what the user is granted on it"),
     (&[1049], NAME),
+    (&[1273, 1253], "name a collation of utf8mb4 in {url}, or none"),
     (&[1130], "the server admits nobody from this host: CREATE USER or GRANT for it there"),
     (&[1129], "the server shut this host out after too many failures: FLUSH HOSTS there"),
     (&[1040, 1203, 1226], FULL),
@@ -96,16 +92,23 @@ const MYSQL: [(&[u16], WayOut); 13] = [
 ];
 
 /// By primary code.
-const SQLITE: [(i32, WayOut); 5] = [
+const SQLITE: [(i32, WayOut); 6] = [
     (5, TRY_AGAIN),
     (8, READ_ONLY),
+    (10, "the disk or the file system fails, or can't hold a database: see the system's log, and the path in {url}"),
     (11, "the file is damaged: restore it"),
     (14, "check the path in {url}, and that the user that runs this may read the file and its directory"),
     (26, "the file is no SQLite database: check the path in {url}"),
 ];
 
-/// By what stands in the words of the driver.
-const DRIVERS: [(&str, WayOut); 3] = [
+/// Of what is there in place of a SQLite file, and of a file with passwords.
+pub(super) const NO_FILE: &str = "no SQLite database";
+pub(super) const NO_PASSFILE: &str = "no regular file with passwords";
+
+/// By what stands in the words of the driver, or in ours.
+const DRIVERS: [(&str, WayOut); 5] = [
+    (NO_FILE, "check the path in {url}"),
+    (NO_PASSFILE, "name one in PGPASSFILE, or use {password_file}"),
     (
         "server does not support TLS",
         "switch TLS on at the server or, where the network is trusted, add sslmode=disable to {url}",
@@ -114,15 +117,26 @@ const DRIVERS: [(&str, WayOut); 3] = [
     ("unexpected response from SSLRequest", "what listens there speaks another language: check host and port in {url}"),
 ];
 
-/// The words of a driver or database, and the way out.
+/// The words of a driver or database that has not read a row, and the way out.
 pub(crate) fn told(error: &sqlx::Error, keys: Keys, otherwise: &str) -> String {
     let way_out = way_out(error, keys);
-    format!("{}; {}", words(error), way_out.as_deref().unwrap_or(otherwise))
+    format!("{}; {}", words::of(error), way_out.as_deref().unwrap_or(otherwise))
+}
+
+/// The same of one that reads the rows of a query.
+pub(crate) fn told_among_rows(error: &sqlx::Error, query: &str, keys: Keys, otherwise: &str) -> String {
+    let way_out = way_out(error, keys);
+    format!("{}; {}", words::among_rows(error, query), way_out.as_deref().unwrap_or(otherwise))
 }
 
 /// The same for a connection that can't be had.
 pub(crate) fn unreachable(error: &sqlx::Error, keys: Keys) -> String {
-    told(error, keys, &format!("check {} and its password", keys.url))
+    let is_sqlite = error.as_database_error().is_some_and(|error| error.try_downcast_ref::<SqliteError>().is_some());
+    told(
+        error,
+        keys,
+        &if is_sqlite { format!("check {}", keys.url) } else { format!("check {} and its password", keys.url) },
+    )
 }
 
 /// The way out of a failure, where its cause is known.
@@ -139,6 +153,12 @@ pub(crate) fn way_out(error: &sqlx::Error, keys: Keys) -> Option<String> {
 pub(crate) fn primary(error: &sqlx::Error, keys: Keys) -> Option<String> {
     let error = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_none())?;
     (by_code(error) == Some(READ_ONLY)).then(|| keys.read_only.to_owned())
+}
+
+/// Whether a server does not admit the user.
+pub(super) fn is_about_user(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.is_some_and(|code| code == "28000" || code == "28P01")
 }
 
 /// What a query failed for. SQLite waited for others before it said so.
@@ -170,45 +190,4 @@ fn by_words(error: &sqlx::Error) -> Option<WayOut> {
     let known = DRIVERS.iter().find(|(known, _)| text.contains(known)).map(|row| row.1);
     let is_broken = matches!(error, sqlx::Error::Io(_));
     known.or_else(|| causes::way_out(error)).or_else(|| is_broken.then_some(causes::BROKEN))
-}
-
-/// The words of a driver or database on one line. An error about data quotes the data: it is masked.
-pub(crate) fn words(error: &sqlx::Error) -> String {
-    let text = match error {
-        sqlx::Error::Database(error) => {
-            let about_data = error.code().is_some_and(|code| code.starts_with("22"));
-            let message = if about_data { mask_quoted(error.message()) } else { error.message().to_owned() };
-            error.code().map_or(message.clone(), |code| format!("{message} (code {code})"))
-        }
-        // Behind it TLS names a page of its manual.
-        sqlx::Error::Io(error) => error.to_string().split(": https://").next().unwrap_or_default().to_owned(),
-        sqlx::Error::Tls(error) => format!("TLS: {error}"),
-        sqlx::Error::Configuration(error) if error.to_string().contains("RSA auth backend") => {
-            "the server asks for the password over TLS (caching_sha2_password or sha256_password)".to_owned()
-        }
-        other => other.to_string(),
-    };
-    cut(printable(&text.split_whitespace().collect::<Vec<_>>().join(" ")), LONGEST)
-}
-
-/// From the first quote to the last: the data may hold quotes itself.
-fn mask_quoted(message: &str) -> String {
-    match (message.find(['"', '\'']), message.rfind(['"', '\''])) {
-        (Some(first), Some(last)) if first < last => format!("{}***{}", &message[..=first], &message[last..]),
-        _ => message.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn data_in_a_message_is_masked() {
-        let message = "invalid input syntax for type integer: \"ann@x.example\"";
-        let quoting = "invalid input syntax for type integer: \"O'Brien Ltd\"";
-        assert_eq!(mask_quoted(quoting), "invalid input syntax for type integer: \"***\"");
-        assert_eq!(mask_quoted(message), "invalid input syntax for type integer: \"***\"");
-        assert_eq!(mask_quoted("Truncated incorrect INTEGER value: 'ann'"), "Truncated incorrect INTEGER value: '***'");
-    }
 }

@@ -25,6 +25,9 @@ pub enum Cell<'r> {
     Binary,
 }
 
+/// Stands in a text where there were bytes that are not UTF-8: no text has these characters, which are none, in this order.
+pub(super) const NOT_UTF8: &str = "\u{fffe}\u{ffff}\u{fffe}";
+
 /// What the values of a column are, as far as its type tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -54,6 +57,14 @@ impl<'r> Cell<'r> {
             Kind::SoundJson => Self::SoundJson(text),
             Kind::Array => Self::Array(text),
             Kind::Text => Self::Text(text),
+        }
+    }
+
+    /// The same, unless it has [the mark](NOT_UTF8): then it is no text.
+    pub(super) fn unmarked(self) -> Self {
+        match &self {
+            Self::Text(text) | Self::Json(text) | Self::SoundJson(text) if text.contains(NOT_UTF8) => Self::Binary,
+            _ => self,
         }
     }
 

@@ -5,8 +5,24 @@ use crate::http::{Failure, Incomplete, PageError};
 /// What is done while no connection is there yet.
 pub(super) const CONNECTING: &str = "connecting";
 
-const SILENT: &str = "check host and port in source.url, and the firewalls in between";
-const SLOW: &str = "raise source.timeout if the query needs longer";
+pub(super) const PREPARING: &str = "preparing the query";
+
+pub(super) const READING: &str = "sending rows";
+
+/// What is waited for, and the way out; otherwise a pooler may have no connection left, for nothing else takes long.
+const WAYS_OUT: [(&str, &str); 3] = [
+    (
+        CONNECTING,
+        "check host and port in source.url, that a server of that kind listens there, and the firewalls in between",
+    ),
+    (
+        PREPARING,
+        "another session may hold a lock on what the query reads, as a migration does: end it, or raise source.timeout",
+    ),
+    (READING, "raise source.timeout if the query needs longer, or end the session that holds a lock on what it reads"),
+];
+const POOLED: &str = "a run takes up to three connections at once, and one more for a ledger: behind a pooler let its pool \
+                      be as large, else see what the server waits for";
 
 /// What a query failed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +70,7 @@ pub enum Error {
         fault: QueryFault,
     },
     /// Nothing came for too long.
-    #[error("{place} was silent for {seconds} s while {doing}: {}", if *.doing == CONNECTING { SILENT } else { SLOW })]
+    #[error("{place} was silent for {seconds} s while {doing}: {}", way_out(.doing))]
     Timeout {
         /// Host and database.
         place: String,
@@ -140,6 +156,10 @@ pub enum Error {
         /// Each with its column.
         pointers: Vec<String>,
     },
+}
+
+fn way_out(doing: &str) -> &'static str {
+    WAYS_OUT.iter().find(|(known, _)| *known == doing).map_or(POOLED, |(_, way_out)| way_out)
 }
 
 impl PageError for Error {

@@ -24,6 +24,7 @@ mod sql;
 mod sqlite;
 mod timezone;
 mod warnings;
+pub(crate) mod words;
 
 use std::collections::BTreeSet;
 

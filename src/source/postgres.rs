@@ -1,6 +1,9 @@
 //! What is particular to PostgreSQL.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -19,12 +22,14 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     address,
+    causes::NO_PASSFILE,
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, is_loopback, is_one_of},
     identifiers,
     server::Server,
     session::Transact,
 };
+use crate::{files, model::shown};
 
 /// Types whose binary form is their text.
 const TEXTS: [&str; 4] = ["TEXT", "VARCHAR", "CHAR", "citext"];
@@ -140,7 +145,7 @@ pub(super) fn beginning(server: &Server, mode: &str) -> String {
          SELECT CAST(pg_backend_pid() AS text), set_config('TimeZone', '{timezone}', true),
              set_config('DateStyle', 'ISO, MDY', true), set_config('IntervalStyle', 'postgres', true),
              set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '2', true),
-             set_config('lock_timeout', '{waits}ms', true),
+             set_config('standard_conforming_strings', 'on', true), set_config('lock_timeout', '{waits}ms', true),
              CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL
                        AND current_setting('dynamic_shared_memory_type', true) <> 'windows'
                   THEN set_config('client_connection_check_interval', '10s', true) END,
@@ -156,9 +161,36 @@ pub(super) fn lacks_timezone(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(is_it)
 }
 
+/// Where no other password is given, the driver reads libpq's files, and would wait for the writer of a pipe, and everything
+/// else with it.
+fn refuse_pipes() -> sqlx::Result<()> {
+    let named = std::env::var_os("PGPASSFILE").map(|file| ("PGPASSFILE names", PathBuf::from(file)));
+    let of_home = std::env::home_dir().map(|home| ("libpq reads", home.join(".pgpass")));
+    for (how, file) in named.into_iter().chain(of_home) {
+        match files::other_kind(&file) {
+            // As one says that there is no such file.
+            Some(_) if file == Path::new("/dev/null") => {}
+            Some(kind) => {
+                let told = format!("{how} {}, which is {kind}, and {NO_PASSFILE}", shown(&file.to_string_lossy()));
+                return Err(sqlx::Error::Configuration(told.into()));
+            }
+            None => {}
+        }
+    }
+    Ok(())
+}
+
 /// Connects, with TLS verified unless the host is this machine.
 pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
-    let mut options = PgConnectOptions::from_url(&server.url)?
+    let mut url = server.url.clone();
+    match &server.password {
+        Some(password) if url.password().is_none() => {
+            url.query_pairs_mut().append_pair("password", password.expose_secret());
+        }
+        _ if address::password(&url).is_none() => refuse_pipes()?,
+        _ => {}
+    }
+    let mut options = PgConnectOptions::from_url(&url)?
         // A pooler may refuse it here.
         .extra_float_digits(None)
         .disable_statement_logging();
@@ -174,9 +206,6 @@ pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
         _ if is_local => options,
         _ => options.ssl_mode(PgSslMode::VerifyFull),
     };
-    if let (Some(password), None) = (&server.password, server.url.password()) {
-        options = options.password(password.expose_secret());
-    }
     if let Some(pem) = &server.ca_file {
         options = options.ssl_root_cert_from_pem(pem.clone());
     }

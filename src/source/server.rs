@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{MySqlConnection, PgConnection};
 use url::Url;
 
-use super::{address, timezone::Timezone};
+use super::{address, causes::NO_FILE, timezone::Timezone};
+use crate::files;
 
 /// How long a statement may take where nothing else is said.
 const LONGEST: Duration = Duration::from_mins(10);
@@ -82,8 +83,8 @@ impl Server {
 
     /// The role that connects, where the URL names one.
     #[must_use]
-    pub fn role(&self) -> Option<&str> {
-        Some(self.url.username()).filter(|role| !role.is_empty())
+    pub fn role(&self) -> Option<String> {
+        address::user(&self.url)
     }
 
     /// The file of a SQLite database.
@@ -96,6 +97,15 @@ impl Server {
     #[must_use]
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         (self.kind() == Kind::Sqlite).then(|| self.file())
+    }
+
+    /// The same, to be opened: what is no file could be waited for without end.
+    pub(crate) fn database_file(&self) -> sqlx::Result<PathBuf> {
+        let file = self.file();
+        match files::other_kind(&file) {
+            Some(kind) => Err(sqlx::Error::Configuration(format!("it is {kind}, and {NO_FILE}").into())),
+            None => Ok(file),
+        }
     }
 
     /// A connection to PostgreSQL.

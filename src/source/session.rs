@@ -99,7 +99,7 @@ impl Drop for Cancel {
         runtime.spawn(async move {
             match timeout(LONGEST, cancel(&server, &number)).await {
                 Ok(Ok(())) => tracing::debug!(place = server.place(), "cancelled what was given up"),
-                Ok(Err(error)) => not_cancelled(&server, &super::causes::words(&error)),
+                Ok(Err(error)) => not_cancelled(&server, &super::words::of(&error)),
                 Err(_) => not_cancelled(&server, "no answer"),
             }
             UNDER_WAY.send_modify(|count| *count -= 1);

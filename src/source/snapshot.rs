@@ -13,6 +13,7 @@ use super::{
     columns::Columns,
     convert, copied,
     dialect::{Bound, Dialect, Loss, parameters},
+    error::{PREPARING, READING},
     session::Session,
 };
 use crate::model::{Row, TakeRows, id_of, shown};
@@ -63,10 +64,10 @@ where
         let failed = |error| self.sql.failed(key, &error);
         let prepared = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(query.to_owned()));
         let preparing = (&mut *self.connection).prepare(prepared);
-        let statement = self.sql.in_time("preparing the query", preparing).await?.map_err(failed)?;
+        let statement = self.sql.in_time(PREPARING, preparing).await?.map_err(failed)?;
         let names: Vec<_> = statement.columns().iter().map(sqlx::Column::name).collect();
         let cutting = D::cut_names(&mut self.connection, query, &names);
-        let cut_names = self.sql.in_time("preparing the query", cutting).await?.map_err(failed)?;
+        let cut_names = self.sql.in_time(PREPARING, cutting).await?.map_err(failed)?;
         let mut mistakes: Vec<_> = cut_names.iter().map(|name| cut(name)).collect();
         let columns = Columns::named(names, &self.sql.leave_null);
         let columns = match columns {
@@ -79,7 +80,7 @@ where
         };
         // Behind a transaction pooler the name would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements();
-        self.sql.in_time("preparing the query", cleared).await?.map_err(failed)?;
+        self.sql.in_time(PREPARING, cleared).await?.map_err(failed)?;
         let kinds = statement.columns().iter().map(|column| D::kind(column.type_info())).collect();
         Ok(Prepared { key, query, statement, kinds, columns })
     }
@@ -107,12 +108,12 @@ where
 
     /// Reads every row in the quickest way, if the server takes the query so; if not, nothing was read, and nothing more can be.
     pub(super) async fn copy(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<bool, Error> {
-        let failed = |error| self.sql.failed(query.key, &error);
+        let failed = |error| self.sql.broke_off(query.key, query.query, &error);
         let copying = D::copy(&mut self.connection, query.query);
-        let Some(rows) = self.sql.in_time("sending rows", copying).await?.map_err(failed)? else { return Ok(false) };
+        let Some(rows) = self.sql.in_time(READING, copying).await?.map_err(failed)? else { return Ok(false) };
         let (mut rows, mut number) = (rows.fuse(), 0);
         loop {
-            let batch = self.sql.in_time("sending rows", batch(&mut rows, BATCH, Bytes::len)).await?.map_err(failed)?;
+            let batch = self.sql.in_time(READING, batch(&mut rows, BATCH, Bytes::len)).await?.map_err(failed)?;
             if batch.is_empty() {
                 return Ok(true);
             }
@@ -138,8 +139,8 @@ where
         let mut strays = BTreeSet::new();
         for provided_id in provided_ids {
             let binding = D::bind(&mut self.connection, &one.statement, one.query, provided_id);
-            let bound = self.sql.in_time("binding the id", binding).await?;
-            let Some(bound) = bound.map_err(|error| self.sql.failed(one.key, &error))? else { continue };
+            let bound = self.sql.in_time(READING, binding).await?;
+            let Some(bound) = bound.map_err(|error| self.sql.broke_off(one.key, one.query, &error))? else { continue };
             let (mut is_found, mut has_others) = (false, false);
             let mut keep = |rows: &[Row<'_>]| {
                 for row in rows {
@@ -176,10 +177,10 @@ where
         let (mut number, mut is_over) = (0, false);
         // How large a row of the driver is shows when it is converted: so many as large as those before are no batch too large.
         let mut at_once = 1;
-        let failed = |error| sql.failed(key, &error);
+        let failed = |error| sql.broke_off(key, query.query, &error);
         loop {
             let results = batch(&mut rows, at_once, |_| 0);
-            let results = sql.in_time("sending rows", results).await?.map_err(failed)?;
+            let results = sql.in_time(READING, results).await?.map_err(failed)?;
             if results.is_empty() {
                 break;
             }
@@ -211,7 +212,7 @@ where
             let cause = "the rows broke off before their end".to_owned();
             return Err(Error::Query { key, place: sql.place(), cause, fault: QueryFault::Other });
         }
-        let loss = sql.in_time("telling its warnings", D::loss(&mut self.connection)).await?.map_err(failed)?;
+        let loss = sql.in_time(READING, D::loss(&mut self.connection)).await?.map_err(failed)?;
         match loss {
             None => Ok(()),
             Some(Loss { what, way_out }) => Err(Error::Lost { key, place: sql.place(), what, way_out }),

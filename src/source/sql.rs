@@ -88,11 +88,23 @@ impl Sql {
         if postgres::lacks_timezone(error) || mysql::lacks_timezone(error) {
             return Error::Timezone { place, timezone: self.server.timezone.name().to_owned() };
         }
-        Error::Connect { place, cause: causes::unreachable(error, Keys::SOURCE) }
+        let mut cause = causes::unreachable(error, Keys::SOURCE);
+        if self.server.role().is_none() && causes::is_about_user(error) {
+            let taken = if self.server.kind() == Kind::MySql { "root" } else { "that of PGUSER or of the system" };
+            cause = format!("{cause}; source.url names no user, so {taken} was taken");
+        }
+        Error::Connect { place, cause }
     }
 
+    /// No query that the database understands: no row was read.
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
         let cause = causes::told(error, Keys::SOURCE, &format!("check {key}"));
+        Error::Query { key, place: self.place(), cause, fault: causes::fault(error) }
+    }
+
+    /// Not all of a query's rows.
+    pub(super) fn broke_off(&self, key: &'static str, query: &str, error: &sqlx::Error) -> Error {
+        let cause = causes::told_among_rows(error, query, Keys::SOURCE, &format!("check {key}"));
         Error::Query { key, place: self.place(), cause, fault: causes::fault(error) }
     }
 

@@ -27,7 +27,7 @@ impl Dialect for SqliteDialect {
 
     async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
         SqliteConnectOptions::new()
-            .filename(path(&server.url))
+            .filename(server.database_file()?)
             .read_only(true)
             .create_if_missing(false)
             // Who waits for a lock tells so before the wait itself is given up.

@@ -225,6 +225,18 @@ fn broken_toml_is_told_by_line_and_column_without_the_line(
     assert!(!told[0].contains("hunter2"), "{told:?}");
 }
 
+#[test]
+fn a_query_that_a_nul_would_end_is_refused() {
+    let directory = directory(&[
+        ("explo-sync.toml", "[source]\nquery_file = \"query.sql\"\nquery_one = \"select \\u0000\""),
+        ("query.sql", "select 1 as provided_id,\n 'x\0' as name"),
+    ]);
+    let told = load(directory.path(), &[("DATABASE_URL", "sqlite:a.db"), ("EXPLO_TOKEN", "t")]).unwrap_err();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|told| told.contains("source.query_file has a NUL byte in line 2")), "{told:?}");
+    assert!(told.iter().any(|told| told.contains("source.query_one has a NUL byte in line 1")), "{told:?}");
+}
+
 #[tokio::test]
 async fn files_are_found_beside_the_configuration_and_fill_what_the_environment_would() {
     let toml = "[source]\nquery_file = \"query.sql\"\npassword_file = \"sub/../password\"\nca_file = \"ca.pem\"\n\

@@ -122,6 +122,9 @@ async fn a_statement_that_is_late_or_stopped_does_not_go_on(
         let ended = join_all((0..runs).map(|_| program.run(&["sync", "--dry-run"]))).await;
         let is_late = |told: &str| told.contains("raise source.timeout") || told.contains("the table is locked");
         assert!(ended.iter().all(|output| output.code == 1 && is_late(&output.stderr)), "{ended:?}");
+        if matches!(wait, Wait::LockedTenants) {
+            assert!(ended.iter().all(|output| output.stderr.contains("a lock on what")), "{ended:?}");
+        }
     } else {
         let mut children: Vec<_> = (0..runs).map(|_| program.start(&["sync", "--dry-run"])).collect();
         await_statements(&database, runs, Duration::from_mins(1)).await;

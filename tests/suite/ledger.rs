@@ -121,6 +121,16 @@ async fn the_ledger_may_be_in_another_database_than_the_tenants(#[case] source: 
     assert!(!source.has_table("explo_customers").await);
 }
 
+#[rstest]
+#[tokio::test]
+async fn a_schema_that_is_not_there_is_named(#[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind) {
+    let (database, sandbox) = (tenants(kind, ids(0..1)).await, sandbox([]).await);
+    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__TABLE", "nope.tab");
+    let output = program.run(&["sync"]).await;
+    assert!(output.code == 1 && output.stderr.contains("nope"), "{output:?}");
+    assert!(output.stderr.contains("create nope, or name the table with another schema"), "{output:?}");
+}
+
 #[tokio::test]
 async fn the_table_may_be_in_a_schema_of_its_own() {
     let database = tenants(Kind::Postgres, ids(0..3)).await;

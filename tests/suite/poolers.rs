@@ -85,6 +85,17 @@ async fn a_pooler_of_statements_is_refused_with_the_reason() {
 }
 
 #[rstest]
+#[tokio::test]
+async fn a_pool_that_is_too_small_for_a_run_is_told(#[values(1, 2)] size: usize) {
+    let (database, sandbox) = (tenants().await, sandbox([]).await);
+    let lines = format!("pool_mode = transaction\ndefault_pool_size = {size}");
+    let pooler = Pooler::start_with(&database, &lines).await;
+    let program = program(&pooler.to(&database), &sandbox.url()).with("EXPLO_SYNC__SOURCE__TIMEOUT", "3s");
+    let output = program.run(&["sync"]).await;
+    assert!(output.code == 1 && output.stderr.contains("behind a pooler let its pool be as large"), "{output:?}");
+}
+
+#[rstest]
 #[case::a_parameter("", "options=-cgeqo%3Doff", 0, "name it in the pooler's ignore_startup_parameters")]
 #[case::no_server_left("default_pool_size = 1\nquery_wait_timeout = 1", "", 1, "a run takes up to three connections")]
 #[case::no_client_more("max_client_conn = 1", "", 1, "a run takes up to three connections")]

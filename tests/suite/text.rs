@@ -84,6 +84,40 @@ async fn a_mark_before_an_answer_is_no_part_of_it() {
     assert_eq!((output.code, sandbox.customers().len()), (0, 1), "{output:?}");
 }
 
+/// Where it is in no value of a record, the rest can't be told apart from it.
+#[tokio::test]
+async fn bytes_of_an_answer_that_are_not_utf8_cost_the_record_that_has_them() {
+    explo_sync::install_crypto();
+    let sandbox = sandbox([]).await;
+    let url = before(&sandbox, |asked| match asked.path {
+        "/tenants" => Answer::new(
+            200,
+            b"{\"total\": 4, \"data\": [{\"id\": \"a\", \"name\": \"Ann\"}, {\"id\": \"b\", \"name\": \"Caf\xe9\"},
+               {\"id\": \"c\xff\", \"name\": \"Cat\"}, {\"id\": \"d\", \"name\": \"Dan\", \"note\": \"\xe9\"}]}",
+        ),
+        "/broken" => Answer::new(200, b"{\"total\": 1, \"data\": [{\"id\": \xe9}]}"),
+        _ => None,
+    })
+    .await;
+    let program = Program::default()
+        .with("EXPLO_TOKEN", TOKEN)
+        .with("EXPLO_SYNC__SOURCE__KIND", "rest")
+        .with("EXPLO_SYNC__SOURCE__PAGING", "none")
+        .with("EXPLO_SYNC__SOURCE__COLUMNS", r#"{"provided_id": "/id", "name": "/name"}"#)
+        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1")
+        .with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url());
+    let tenants = program.clone().with("EXPLO_SYNC__SOURCE__URL", &format!("{url}/tenants"));
+    let (code, report) = tenants.sync(&[]).await;
+    let invalid = report["invalid"].to_string();
+    assert_eq!((code, report["invalid"].as_array().map(Vec::len)), (3, Some(2)), "{report}");
+    assert!(invalid.contains("\"b\"") && invalid.matches("not UTF-8").count() == 2, "{invalid}");
+    let mut created: Vec<_> = sandbox.customers().into_iter().filter_map(|customer| customer.provided_id).collect();
+    created.sort();
+    assert_eq!(created, ["a", "d"]);
+    let output = program.with("EXPLO_SYNC__SOURCE__URL", &format!("{url}/broken")).run(&["sync"]).await;
+    assert!(output.code == 1 && output.stderr.contains("its answer is not UTF-8"), "{output:?}");
+}
+
 /// Everything in variables.
 async fn in_variables() -> (Database, explo_sync::sandbox::Sandbox, Program) {
     let (database, sandbox) = (Database::new(Kind::Sqlite).await, sandbox_knowing(TOKEN).await);

@@ -65,7 +65,7 @@ impl Mapping {
                 plain(first(expressions, &record))
             }
         });
-        convert::row(&self.columns, cells, place)
+        convert::row(&self.columns, cells.map(Cell::unmarked), place)
     }
 
     /// Each pointer with its column.

@@ -1,6 +1,6 @@
 //! The pages of an API: one call each, of which the records are taken and the rest is dropped.
 
-use std::sync::Mutex;
+use std::{borrow::Cow, sync::Mutex};
 
 use reqwest::{Method, StatusCode};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     http::{Attempts, Call, Distinct, Failure, Outgoing, Pages, Position, Seen, Unusable},
     model::json,
-    source::Error,
+    source::{Error, cell::NOT_UTF8},
 };
 
 /// The pages, as they are read.
@@ -43,8 +43,9 @@ impl<'r, 't> Records<'r, 't> {
 
     fn read(&self, body: &[u8]) -> Result<Seen, Unusable> {
         let settings = &self.rest.settings;
-        let page = str::from_utf8(body).map_err(|_| Unusable::Unreadable("is not JSON"))?;
-        let page = json::checked(page).map_err(|error| match error {
+        let text = text(body);
+        let page = json::checked(&text).map_err(|error| match error {
+            json::JsonError::Malformed if matches!(text, Cow::Owned(_)) => Unusable::Unreadable("is not UTF-8"),
             json::JsonError::Malformed => Unusable::Unreadable("is not JSON, or cut short"),
             json::JsonError::TooDeep => Unusable::Shape,
         })?;
@@ -60,6 +61,18 @@ impl<'r, 't> Records<'r, 't> {
         let total = settings.paging.total.as_ref().and_then(text).and_then(|total| total.parse().ok());
         let next = settings.paging.cursor().and_then(text).filter(|cursor| !cursor.is_empty());
         Ok(Seen { records, total, next, sum: taken.distinct.sum(), bytes: body.len() })
+    }
+}
+
+/// A page with a mark in place of what is not UTF-8, so that it costs the values that it is in, and no other.
+fn text(body: &[u8]) -> Cow<'_, str> {
+    match str::from_utf8(body) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(
+            body.utf8_chunks()
+                .flat_map(|chunk| [chunk.valid(), if chunk.invalid().is_empty() { "" } else { NOT_UTF8 }])
+                .collect(),
+        ),
     }
 }
 

@@ -3,6 +3,8 @@
 mod ended;
 mod files;
 mod own;
+mod passwords;
+mod quoted;
 mod stand_in;
 
 use std::{

@@ -24,6 +24,7 @@ async fn a_role_that_prints_otherwise_is_read_as_any_other() {
     let role = format!("odd_{}", uuid::Uuid::now_v7().simple());
     let settings = ["bytea_output = 'escape'", "timezone = 'Asia/Tokyo'", "intervalstyle = 'sql_standard'"];
     let settings = settings.into_iter().chain(["datestyle = 'German'", "extra_float_digits = 0"]);
+    let settings = settings.chain(["standard_conforming_strings = off"]);
     database.execute(&format!("create role {role} login password 'secret'")).await;
     for setting in settings {
         database.execute(&format!("alter role {role} set {setting}")).await;
@@ -35,6 +36,7 @@ async fn a_role_that_prints_otherwise_is_read_as_any_other() {
         (r"'\x00ff41'::bytea", r"\x00ff41"),
         (&format!("({INSTANT})::date"), "2024-02-29"),
         (INSTANT, "2024-02-29 20:00:00+00"),
+        (r"'a\b\\c'", r"a\b\\c"),
         ("interval '1 day 02:03'", "1 day 02:03:00"),
         ("0.1::float8 + 0.2", "0.30000000000000004"),
     ] {

@@ -144,6 +144,61 @@ async fn nobody_is_named_by_a_daemon_whoever_quotes_it(
     }
 }
 
+#[rstest]
+#[case::a_function(
+    "create function told(t text) returns text language plpgsql as $$ begin raise exception 'bad %', t; end $$",
+    "told(name)",
+    "code P0001"
+)]
+#[case::the_server("select 1", "current_setting(name)", "code 42704")]
+#[tokio::test]
+async fn nobody_is_named_by_a_daemon_whose_database_quotes_a_row(
+    #[case] stage: &str,
+    #[case] expression: &str,
+    #[case] told: &str,
+) {
+    let (database, sandbox) = (Database::new(Kind::Postgres).await, sandbox([]).await);
+    database
+        .execute("create table tenants (id text, name text); insert into tenants values ('a', 'Secret Corp')")
+        .await;
+    database.execute(stage).await;
+    let query = format!("select id as provided_id, {expression} as name from tenants");
+    let mut daemon =
+        Daemon::start(&daemon(&database, &sandbox.url()).with("EXPLO_SYNC__SOURCE__QUERY", &query), &["-vv"]);
+    let address = address(&mut daemon).await;
+    let mut lines = daemon.says_until(told).await;
+    lines.extend(daemon.says_until("run begins").await);
+    for path in ["status", "readyz", "metrics"] {
+        lines.push(reqwest::get(format!("http://{address}/{path}")).await.unwrap().text().await.unwrap());
+    }
+    assert!(!lines.iter().any(|line| line.contains("Secret")), "{lines:#?}");
+    assert!(lines[lines.len() - 3].contains(told), "{lines:#?}");
+}
+
+#[rstest]
+#[case::named("PGPASSFILE", "DIRECTORY/.pgpass")]
+#[case::at_home("HOME", "DIRECTORY")]
+#[tokio::test]
+async fn a_daemon_waits_for_no_pipe_of_passwords(#[case] variable: &str, #[case] path: &str) {
+    let (database, sandbox) = (Database::new(Kind::Postgres).await, sandbox([]).await);
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join(".pgpass");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let mut url: reqwest::Url = database.url.parse().unwrap();
+    url.set_password(None).unwrap();
+    let program = daemon(&database, &sandbox.url())
+        .with("DATABASE_URL", url.as_str())
+        .with(variable, &path.replace("DIRECTORY", directory.path().to_str().unwrap()));
+    let mut daemon = Daemon::start(&program, &[]);
+    let address = address(&mut daemon).await;
+    let told = format!("{}, which is a FIFO", pipe.display());
+    timeout(Duration::from_mins(1), daemon.says_until(&told)).await.unwrap();
+    let livez = timeout(Duration::from_secs(10), reqwest::get(format!("http://{address}/livez"))).await;
+    assert_eq!(livez.unwrap().unwrap().status(), 200);
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0));
+}
+
 #[tokio::test]
 async fn promtool_takes_what_a_daemon_a_standby_and_a_file_tell() {
     let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("", "Nobody")]).await;

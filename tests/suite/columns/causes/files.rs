@@ -6,11 +6,14 @@ use std::{
         fs::{FileExt, PermissionsExt},
         net::UnixListener,
     },
+    process::Command,
+    time::Duration,
 };
 
 use explo_sync::source::SqlSettings;
 
 use rstest::rstest;
+use tokio::time::timeout;
 
 use super::{SELECT, refusal};
 use crate::support::{Database, Kind, Program, sandbox, settings};
@@ -25,6 +28,29 @@ async fn a_file_that_another_program_keeps_locked_is_told() {
     let timeout = std::time::Duration::from_secs(3);
     let told = refusal(SqlSettings { timeout, ..settings(&database.url, SELECT) }).await;
     assert!(told.contains("locked") && told.contains("the next run tries again"), "{told}");
+}
+
+#[rstest]
+#[case::a_directory("DIRECTORY", "it is a directory")]
+#[case::a_fifo("DIRECTORY/fifo", "it is a FIFO")]
+#[case::a_device("/dev/zero", "it is a device")]
+#[tokio::test]
+async fn what_is_no_file_at_all_is_told(
+    #[case] path: &str,
+    #[case] told: &str,
+    #[values("EXPLO_SYNC__SOURCE__URL", "EXPLO_SYNC__LEDGER__URL")] variable: &str,
+) {
+    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let directory = tempfile::tempdir().unwrap();
+    assert!(Command::new("mkfifo").arg(directory.path().join("fifo")).status().unwrap().success());
+    let path = path.replace("DIRECTORY", directory.path().to_str().unwrap());
+    let program = Program::between(&database, &sandbox, SELECT).with(variable, &format!("sqlite:{path}"));
+    for arguments in [["check", "-v"], ["sync", "--quiet"]] {
+        let output = timeout(Duration::from_mins(1), program.run(&arguments)).await.unwrap();
+        let printed = output.stdout + &output.stderr;
+        assert!(output.code == 1 && printed.contains(told) && printed.contains("check the path in"), "{printed}");
+        assert!(!printed.contains("password"), "{printed}");
+    }
 }
 
 #[tokio::test]
