@@ -190,13 +190,11 @@ impl Union<'_> {
     }
 
     fn add(&mut self, customers: &mut [Customer<'_>]) {
-        let are_new = self.tokens.insert_all(customers.iter().map(|customer| {
-            let token = Some(&*customer.token).filter(|token| !token.is_empty());
-            token.or(customer.provided_id.as_deref()).unwrap_or_default()
-        }));
         let mut new = 0;
-        for (place, is_new) in are_new.into_iter().enumerate() {
-            if is_new {
+        for place in 0..customers.len() {
+            let Customer { token, provided_id, .. } = &customers[place];
+            let token = Some(&**token).filter(|token| !token.is_empty());
+            if self.tokens.insert(token.or(provided_id.as_deref()).unwrap_or_default()) {
                 customers.swap(new, place);
                 new += 1;
             }

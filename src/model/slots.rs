@@ -17,15 +17,6 @@ impl Slots {
         self.count
     }
 
-    /// Reads the memory in which these words would be found, all at once: whoever then looks for one after the other does
-    /// not wait for each.
-    pub fn touch(&self, words: impl Iterator<Item = u64>) {
-        if !self.words.is_empty() {
-            let read = words.map(|word| self.words[self.home(word)]);
-            std::hint::black_box(read.fold(0, u64::wrapping_add));
-        }
-    }
-
     /// The first word with this upper half that is the right one.
     #[inline]
     pub fn find(&self, word: u64, mut is_it: impl FnMut(u64) -> bool) -> Option<u64> {

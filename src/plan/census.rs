@@ -95,8 +95,7 @@ impl<'m> Census<'m> {
 
     /// Takes some customers; each is to be given once.
     pub fn observe(&mut self, customers: &[Customer<'_>]) {
-        let probes = self.compared.index.probe(customers);
-        for (customer, probe) in customers.iter().zip(probes) {
+        for customer in customers {
             self.population.customers += 1;
             let group = customer.access_group.as_deref().unwrap_or_default();
             if !self.population.access_groups.contains(group) {
@@ -104,6 +103,7 @@ impl<'m> Census<'m> {
             }
             self.tags.see(&customer.group_tags);
             if let Some(provided_id) = customer.provided_id.as_deref() {
+                let probe = self.compared.index.probe(customer);
                 self.see(customer, provided_id, probe);
             }
         }

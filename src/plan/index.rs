@@ -81,17 +81,11 @@ impl Index {
 
     /// Takes some rows of the source.
     pub fn insert(&mut self, rows: &[Row<'_>]) {
-        let ids = rows.iter().map(|row| match row {
-            Ok(tenant) => self.fingerprints.of_id(&tenant.provided_id),
-            Err(_) => 0,
-        });
-        let ids: Vec<_> = ids.collect();
-        self.by_id.touch(ids.iter().copied());
-        for (row, id) in rows.iter().zip(ids) {
+        for row in rows {
             self.count += 1;
             match row {
                 Ok(tenant) => match measure(tenant, None) {
-                    Ok(()) => self.insert_tenant(tenant, id),
+                    Ok(()) => self.insert_tenant(tenant, self.fingerprints.of_id(&tenant.provided_id)),
                     Err(reason) => self.insert_invalid(&Invalid {
                         provided_id: Some(tenant.provided_id.clone().into_owned()),
                         previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),

@@ -44,7 +44,7 @@ impl Census<'_> {
         if is_unreadable {
             self.tokens.find(provided_id);
         }
-        let probe = self.compared.index.probe(std::slice::from_ref(&shown)).pop().unwrap_or(Probe::Ignored);
+        let probe = self.compared.index.probe(&shown);
         match probe {
             Probe::Orphan => return self.population.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}

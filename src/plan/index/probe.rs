@@ -1,6 +1,4 @@
-//! What customers are to the tenants: probed a few at a time, so that nobody waits for the memory of one after the other.
-
-use std::hint::black_box;
+//! What a customer is to the tenants.
 
 use super::{Index, State, number};
 use crate::{model::Customer, plan::RowNumber};
@@ -23,25 +21,12 @@ pub enum Probe {
 }
 
 impl Index {
-    /// Says of each customer what it is to the tenants, and marks its tenant as listed.
-    pub fn probe(&mut self, customers: &[Customer<'_>]) -> Vec<Probe> {
-        let id = |customer: &Customer<'_>| customer.provided_id.as_deref().map_or(0, |id| self.fingerprints.of_id(id));
-        let ids: Vec<_> = customers.iter().map(id).collect();
-        self.by_id.touch(ids.iter().copied());
-        // Mostly it is the first that may be it.
-        let rows: Vec<_> = ids.iter().map(|id| self.by_id.find(*id, |_| true).map(number)).collect();
-        let read = rows
-            .iter()
-            .flatten()
-            .map(|row| self.wanted[row.0 as usize] ^ u64::from(self.marks[row.0 as usize].is(State::Listed)));
-        black_box(read.fold(0, u64::wrapping_add));
-        let customers = customers.iter().zip(ids).zip(rows);
-        customers.map(|((customer, id), row)| self.probe_one(customer, id, row)).collect()
-    }
-
-    fn probe_one(&mut self, customer: &Customer<'_>, id: u64, likely: Option<RowNumber>) -> Probe {
+    /// Says what a customer is to the tenants, and marks its tenant as listed.
+    pub fn probe(&mut self, customer: &Customer<'_>) -> Probe {
         let Some(provided_id) = customer.provided_id.as_deref() else { return Probe::Ignored };
-        // Where the hash of the id and the fingerprint agree the id need not be looked at.
+        let id = self.fingerprints.of_id(provided_id);
+        // Where the hash of the id and the fingerprint agree the id need not be looked at. Mostly it is the first that may be it.
+        let likely = self.by_id.find(id, |_| true).map(number);
         if let Some(row) = likely.filter(|row| self.is(*row, State::Unlisted) && self.holds(customer, id, *row)) {
             self.mark(row, State::Listed);
             return Probe::Equal(row);
