@@ -35,6 +35,7 @@ pub mod bars;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod database;
 pub mod demo;
 pub mod explo;
 pub mod files;

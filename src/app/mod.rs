@@ -31,10 +31,11 @@ use std::{
 use crate::{
     cli::{Cli, Command, Global},
     config::{self, Config, Environment, Layers},
+    database,
     explo::Stop,
     files::Reading,
     report::Exit,
-    source, stderr,
+    stderr,
     watch::Watch,
 };
 
@@ -60,7 +61,7 @@ pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u
     let code = Arc::new(AtomicU8::new(code_when_stopped(&cli.command)));
     let context = Context { terminal, global: cli.global, environment, watch, stop, code };
     let done = Box::pin(context.execute(cli.command, end)).await;
-    source::all_cancelled().await;
+    database::all_cancelled().await;
     let code = match done {
         Ok(code) => code,
         // The reader of our output went away: nothing is wrong with the run.

@@ -5,6 +5,8 @@
 //! others. Only an outage and a stop end that.
 
 mod outage;
+mod outcome;
+mod postponed;
 mod recording;
 mod settling;
 mod tags;
@@ -12,7 +14,7 @@ mod tokens;
 mod writing;
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -20,77 +22,21 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     explo::{self, Attempts, Endpoint, Error, Reader, Writer},
-    model::{Tenant, told_id},
-    plan::{Change, Due, Plan, RowNumber, Spare, Unsettled},
+    model::told_id,
+    plan::{Change, Due, Plan, RowNumber, Spare},
     progress::Progress,
 };
 
 use outage::Outage;
+pub use outcome::{Applied, Fault, Outcome};
+use postponed::{Postponed, Unmade};
 use recording::Answers;
 pub(crate) use recording::Recording;
 use settling::Settling;
-use tags::Unmade;
 use tokens::Tokens;
 
 /// So many tenants answered 403 end the run, if no write has succeeded: the token may not write.
 const FORBIDDEN: usize = 3;
-
-/// What became of one change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// Acknowledged, and the answer shows what was wanted.
-    Applied,
-    /// Refused or given up.
-    Failed {
-        /// Why.
-        reason: String,
-        /// Whose fault it is.
-        fault: Fault,
-    },
-    /// Acknowledged, but the answer shows something else in these fields; or spared, because it would.
-    Unsettled(Vec<Unsettled>),
-    /// Not begun: the next run takes it up.
-    Deferred,
-    /// Not begun either, for it failed before and it is too early to try again: why.
-    Waiting(String),
-}
-
-/// Whose fault a failure is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The tenant's: it waits longer after each failure.
-    Tenant,
-    /// Nobody's whom the next run should try later.
-    Nobody,
-}
-
-impl Outcome {
-    fn failed(reason: impl Into<String>, fault: Fault) -> Self {
-        Self::Failed { reason: reason.into(), fault }
-    }
-
-    /// The name in reports and metrics.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Failed { .. } => "failed",
-            Self::Unsettled(_) => "unsettled",
-            Self::Deferred | Self::Waiting(_) => "deferred",
-        }
-    }
-}
-
-/// What became of a plan.
-#[derive(Debug)]
-pub struct Applied {
-    /// One outcome for each change, in the order of the plan.
-    pub outcomes: Vec<Outcome>,
-    /// Ids that were to be created but existed, hidden.
-    pub existing: Vec<String>,
-    /// Why it ended before the end.
-    pub end: Option<Error>,
-}
 
 /// Carries out one plan.
 pub(crate) struct Applier<'a, R, W> {
@@ -113,15 +59,6 @@ pub(crate) struct Applier<'a, R, W> {
     /// To be renamed or made, and not done: whatever needs these customers waits.
     not_there: Mutex<HashSet<RowNumber>>,
     end: OnceLock<Error>,
-}
-
-/// Changes that are put behind all others, by their numbers.
-#[derive(Debug, Default)]
-struct Postponed {
-    /// With the attempts that are left for them and the failure of the first one, where there was one.
-    changes: HashMap<usize, (Attempts, Option<Error>)>,
-    /// The tenants that are to be renamed or made by them.
-    rows: HashSet<RowNumber>,
 }
 
 impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
@@ -342,9 +279,4 @@ fn is_of(change: &Change, error: &Error) -> bool {
         Change::Rename(_) | Change::Update(_) => Endpoint::UpdateCustomer,
     };
     matches!(error, Error::GaveUp { endpoint, .. } if *endpoint == own)
-}
-
-/// The parent of a tenant, for what is inherited from it.
-fn parent<'t>(tenant: &'t Tenant<'_>) -> Option<&'t str> {
-    tenant.parent_provided_id.as_deref()
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Fault, Outcome};
+use super::outcome::{Fault, Outcome};
 use crate::{
     model::Tenant,
     plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token},

@@ -4,7 +4,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use super::parent;
 use crate::{
     explo::{Children, Error, Reader},
     model::{Customer, Field, Tenant},
@@ -100,4 +99,9 @@ impl<'a, R: Reader> Settling<'a, R> {
 
 fn properties(differences: &[Difference]) -> Option<&Difference> {
     differences.iter().find(|difference| difference.field == Field::Properties)
+}
+
+/// The parent of a tenant, for what is inherited from it.
+pub(super) fn parent<'t>(tenant: &'t Tenant<'_>) -> Option<&'t str> {
+    tenant.parent_provided_id.as_deref()
 }

@@ -1,28 +1,18 @@
 //! Makes the tags that changes carry, before the changes. One that can't be made fails those, not the run; where the first
 //! attempt at it failed, they are put behind all others.
 
-use std::{collections::BTreeMap, sync::PoisonError};
+use std::sync::PoisonError;
 
 use futures_util::{StreamExt, stream};
 
-use super::{Applier, Fault, Outcome};
+use super::{
+    Applier, Fault, Outcome,
+    postponed::{Refusal, Unmade},
+};
 use crate::{
     explo::{Attempts, Error, Reader, Writer},
     plan::Change,
 };
-
-/// Tags that could not be made, with the reason.
-pub(super) type Unmade = BTreeMap<String, Refusal>;
-
-/// Why a tag could not be made.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    reason: String,
-    /// Whose fault that is, of Explo's refusal that of the changes which carry it.
-    fault: Fault,
-    /// To be made at it behind all others.
-    left: Option<Attempts>,
-}
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
     /// The first attempt at each that the changes carry.

@@ -1,6 +1,6 @@
 //! The writes of one change, and what their answers show.
 
-use super::{Applier, Fault, Outcome, parent};
+use super::{Applier, Fault, Outcome, settling::parent};
 use crate::{
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
     model::{Customer, Field, Record, Tenant},

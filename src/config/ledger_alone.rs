@@ -9,7 +9,7 @@ use super::{
     draft::Draft,
     values::{name, table},
 };
-use crate::{ledger, source::Server};
+use crate::{database::Server, ledger};
 
 /// The ledger, which is not connected to; where `ledger.url` does not say where it is, it is where the tenants are.
 pub fn ledger_alone(layers: &Layers) -> Result<ledger::Sql, Error> {

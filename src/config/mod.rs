@@ -18,11 +18,12 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     daemon::Timing,
+    database::Server,
     explo::{self, ListingRules, ListingVersion},
     ledger::{self, Table},
     plan::{EmailRule, Guard, Rules, TagRule},
     schedule::{Schedule, ScheduleError},
-    source::{AnySource, Server},
+    source::AnySource,
 };
 
 use draft::Draft;

@@ -8,10 +8,9 @@ use super::{
     values::{address, duration},
 };
 use crate::{
+    database::Timezone,
     http::{Header, Patience},
-    source::{
-        AnySource, Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Sql, SqlSettings, Timezone,
-    },
+    source::{AnySource, Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Sql, SqlSettings},
 };
 
 /// The keys that only a database has.

@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Children, Created, Error, Look, PageProgress, Reader, Refusal, Shown, Unusable, Writer,
+    answer::{about, read_answer},
     client::{Client, Request},
     endpoint::Endpoint,
     listing::{self, Listing, Tokens},
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     http::{Attempts, Transport},
-    model::{Gap, Partial, Record, Tenant},
+    model::{Record, Tenant},
 };
 
 /// What a page's size may be called, in the order tried: the reference's table names it one way, its example the other, and
@@ -120,22 +121,6 @@ impl<T: Transport> Client<T> {
 /// The filter of a listing.
 fn filter<'n>(parent: Option<&str>) -> Option<(&'n str, String)> {
     parent.map(|parent| (PARENT, parent.to_owned()))
-}
-
-/// The answer about one customer, kept.
-pub(super) fn read_answer(body: &[u8]) -> Result<(bool, Record<'static>), Unusable> {
-    wire::read_answer(body).map(|(is_new, record)| (is_new, record.into_owned()))
-}
-
-/// Refuses an answer that is about another customer, or can't be read; one that is only too large is as good.
-pub(super) fn about(provided_id: &str, endpoint: Endpoint, record: Record<'static>) -> Result<Record<'static>, Error> {
-    let is_unreadable = matches!(record, Record::Partial(Partial { gap: Gap::Unreadable, .. }));
-    let excerpt = match record.provided_id() {
-        _ if is_unreadable => "the customer in the answer can't be read",
-        Some(id) if id == provided_id => return Ok(record),
-        Some(_) | None => "the answer is about a customer with another provided_id",
-    };
-    Err(Error::Rejected { endpoint, status: 200, excerpt: excerpt.to_owned() })
 }
 
 fn is_rejected_with<P>(page: &Result<P, Error>, statuses: &[u16]) -> bool {

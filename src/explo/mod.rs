@@ -3,6 +3,7 @@
 //! [`Reader`] and [`Writer`] are two traits so that a dry run can be what it is: a run for which no writer was built.
 //! Facts about the API are in the vendor's reference; where it is silent or ambiguous, both readings are accepted.
 
+mod answer;
 mod client;
 mod customers;
 mod endpoint;

@@ -14,8 +14,8 @@
 
 use super::{
     Error, Fault, Look, Reader,
+    answer::{about, read_answer},
     client::{Client, Request},
-    customers::{about, read_answer},
     endpoint::Endpoint,
     wire::RenameBody,
 };

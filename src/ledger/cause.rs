@@ -4,7 +4,7 @@ use super::{
     Table,
     dialect::{Dialect, is_dropped},
 };
-use crate::{model::printable, source::words};
+use crate::{database::words, model::printable};
 
 /// The words of the driver or the database on one line. Of a trigger's words, and of those about values, none are told.
 pub(super) fn cause<D: Dialect>(error: &sqlx::Error, table: &Table) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{Database, database::HasStatementCache};
 
 use super::Table;
-use crate::source::{Server, Transact};
+use crate::database::{Server, Transact};
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

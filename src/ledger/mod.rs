@@ -4,6 +4,7 @@
 //! Promises: an entry is recorded only after Explo acknowledged or showed what it says; no connection is open but while
 //! it is loaded or a batch is recorded; and what one pair of source and Explo recorded, no other pair reads or replaces. [`Memory`] lasts as long as the process, [`Sql`] is a table.
 
+mod access;
 mod cause;
 mod claim;
 mod ddl;
@@ -26,11 +27,12 @@ use std::collections::BTreeMap;
 
 use crate::plan::{Entry, Findings};
 
+pub use access::{Found, Paired, SqlWriter};
 pub use error::Error;
 pub use memory::{Memory, MemoryWriter};
 pub use recorder::record_all;
 pub use session::State;
-pub use sql::{Adopted, Found, LONGEST_ID, Paired, Sql, SqlWriter};
+pub use sql::{Adopted, LONGEST_ID, Sql};
 pub use table::Table;
 pub use whose::Pair;
 

@@ -11,7 +11,7 @@ use super::{
     Table,
     dialect::{Access, COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, code},
 };
-use crate::source::Server;
+use crate::database::{self, Server};
 
 pub(super) struct MySqlDialect;
 
@@ -71,7 +71,7 @@ impl Dialect for MySqlDialect {
     }
 
     async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        let mut connection = server.mysql().await?;
+        let mut connection = database::mysql::connect(server).await?;
         raw_sql("SET SESSION TRANSACTION READ WRITE").execute(&mut connection).await?;
         Ok(Some(connection))
     }
@@ -91,7 +91,7 @@ impl Dialect for MySqlDialect {
         };
         let prepared = connection.prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map(drop);
         match prepared {
-            Err(error) if Self::is_denied(&error) => Ok(Some(crate::source::words::of(&error))),
+            Err(error) if Self::is_denied(&error) => Ok(Some(database::words::of(&error))),
             Err(error) => Err(error),
             Ok(()) => {
                 connection.clear_cached_statements().await?;

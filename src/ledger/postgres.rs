@@ -10,7 +10,7 @@ use super::{
     Table,
     dialect::{Access, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, code, columns},
 };
-use crate::source::Server;
+use crate::database::{self, Server};
 
 pub(super) struct PostgresDialect;
 
@@ -36,7 +36,7 @@ impl Dialect for PostgresDialect {
     }
 
     async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        server.postgres().await.map(Some)
+        database::postgres::connect(server).await.map(Some)
     }
 
     async fn objection(

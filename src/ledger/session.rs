@@ -17,11 +17,11 @@ use super::{
     whose::Whose,
 };
 use crate::{
-    plan::Remembered,
-    source::{
+    database::{
         self,
         causes::{self, Keys},
     },
+    plan::Remembered,
 };
 
 /// What there is of the table.
@@ -39,7 +39,7 @@ pub enum State {
 /// well, and can be cancelled.
 pub(super) struct Session<'a, D: Dialect> {
     pub(super) ledger: &'a Sql,
-    pub(super) connection: source::Session<Connection<D>>,
+    pub(super) connection: database::Session<Connection<D>>,
 }
 
 impl<D: Dialect> Session<'_, D>

@@ -13,7 +13,7 @@ use super::{
     Table,
     dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, code, columns},
 };
-use crate::source::Server;
+use crate::database::Server;
 
 pub(super) struct SqliteDialect;
 

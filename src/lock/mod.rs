@@ -29,12 +29,12 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::{
-    explo::Stop,
-    source::{
-        self, Connection, Source, Sql,
+    database::{
         causes::{self, Keys},
         words,
     },
+    explo::Stop,
+    source::{self, Connection, Source, Sql},
 };
 
 /// After so long without a sign of life from the holder, the server takes the lock from it.

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row, raw_sql};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Failure, Holder, SILENCE};
-use crate::source;
+use crate::database;
 
 /// A connection that holds the lock.
 pub(super) struct Session {
@@ -42,7 +42,7 @@ impl Holder for Session {
     }
 
     async fn ping(&mut self) -> Result<(), String> {
-        self.execute("SELECT 1".to_owned()).await.map_err(|error| source::words::of(&error))
+        self.execute("SELECT 1".to_owned()).await.map_err(|error| database::words::of(&error))
     }
 
     async fn release(mut self) {

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{Failure, Holder, SILENCE};
-use crate::source::{self, Server};
+use crate::database::{self, Server, postgres};
 
 /// How long to wait where another run, which asks, has the key for a moment.
 const MOMENT: Duration = Duration::from_millis(50);
@@ -44,7 +44,7 @@ impl Session {
              SET LOCAL idle_in_transaction_session_timeout = '{}s';
              SELECT CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL
                          THEN set_config('transaction_timeout', '0', true) END",
-            server.beginning("ISOLATION LEVEL READ COMMITTED READ ONLY"),
+            postgres::beginning(server, "ISOLATION LEVEL READ COMMITTED READ ONLY"),
             SILENCE.as_secs()
         );
         let take = |seed| format!("{begin}; SELECT pg_try_advisory_xact_lock({})", key(name, seed));
@@ -106,7 +106,7 @@ impl Holder for Session {
             }
             Ok(())
         };
-        renewed.await.map_err(|error: sqlx::Error| source::words::of(&error))?;
+        renewed.await.map_err(|error: sqlx::Error| database::words::of(&error))?;
         self.halves.swap(0, 1);
         Ok(())
     }

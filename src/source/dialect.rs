@@ -7,12 +7,8 @@ use futures_util::stream::BoxStream;
 use secrecy::SecretString;
 use sqlx::{Database, Either, Statement, TypeInfo, database::HasStatementCache};
 
-use super::{
-    cell::{Cell, Kind},
-    server::Server,
-    session::Transact,
-    timezone::Timezone,
-};
+use super::cell::{Cell, Kind};
+use crate::database::{Server, Timezone, Transact};
 
 /// Where the tenants are and how they are asked for.
 #[derive(Debug)]
@@ -120,15 +116,6 @@ pub(super) fn parameters(statement: &impl Statement) -> usize {
         Some(Either::Right(count)) => count,
         None => 0,
     }
-}
-
-/// Whether a connection to this host stays on this machine, so that there is nobody to verify.
-pub(super) fn is_loopback(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost"
-        || host.is_empty()
-        || host.starts_with('/')
-        || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The name of a type without what the drivers add to it.

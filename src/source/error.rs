@@ -1,5 +1,6 @@
 //! What can go wrong with a source, by what the user can do about it.
 
+use crate::database::QueryFault;
 use crate::http::{Failure, Incomplete, PageError};
 
 /// What is done while no connection is there yet.
@@ -23,17 +24,6 @@ const WAYS_OUT: [(&str, &str); 3] = [
 ];
 const POOLED: &str = "a run takes up to three connections at once, and one more for a ledger: behind a pooler let its pool \
                       be as large, else see what the server waits for";
-
-/// What a query failed for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QueryFault {
-    /// What it says.
-    Query,
-    /// What others do at the same time: the database asks to try again.
-    Others,
-    /// Anything else.
-    Other,
-}
 
 /// A source that gave no tenants.
 #[derive(Debug, thiserror::Error)]

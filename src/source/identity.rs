@@ -6,10 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sqlx::{Connection as _, Executor, MySqlConnection, PgConnection, Row, raw_sql};
 
-use super::{
-    Error, Session, Sql,
+use super::{Error, Sql, sql::Connection};
+use crate::database::{
+    Session,
     causes::{Keys, unreachable},
-    sql::Connection,
 };
 
 /// What makes a source this one and no other.

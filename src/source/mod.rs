@@ -3,9 +3,7 @@
 //! Promises: all of them, or an error; of a database in one snapshot. Nothing stays open afterwards, and nothing is ever
 //! written.
 
-mod address;
 mod any;
-pub(crate) mod causes;
 mod cell;
 mod columns;
 mod convert;
@@ -16,15 +14,12 @@ mod identifiers;
 mod identity;
 mod mysql;
 mod postgres;
+mod reading;
 mod rest;
-mod server;
-mod session;
 mod snapshot;
 mod sql;
 mod sqlite;
-mod timezone;
 mod warnings;
-pub(crate) mod words;
 
 use std::collections::BTreeSet;
 
@@ -35,13 +30,10 @@ pub use cell::Cell;
 pub use columns::{Column, Columns};
 pub use convert::row;
 pub use dialect::SqlSettings;
-pub use error::{Error, QueryFault};
+pub use error::Error;
 pub use identity::Identity;
 pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
-pub use server::{Kind, Server};
-pub use session::{Session, Transact, all_cancelled};
 pub use sql::{Connection, Sql};
-pub use timezone::Timezone;
 
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]

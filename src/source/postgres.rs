@@ -1,35 +1,24 @@
 //! What is particular to PostgreSQL.
 
-use std::{
-    borrow::Cow,
-    path::{Path, PathBuf},
-};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use secrecy::ExposeSecret;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Either, Encode, PgConnection, Postgres, Row, Statement, Type, TypeInfo, ValueRef,
+    AssertSqlSafe, Either, Encode, PgConnection, Postgres, Row, Statement, Type, TypeInfo, ValueRef,
     encode::IsNull,
-    error::{BoxDynError, DatabaseError},
-    postgres::{
-        PgArgumentBuffer, PgArguments, PgConnectOptions, PgRow, PgSslMode, PgStatement, PgTypeInfo, PgTypeKind,
-    },
-    raw_sql,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgArguments, PgRow, PgStatement, PgTypeInfo, PgTypeKind},
 };
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    address,
-    causes::NO_PASSFILE,
     cell::{Cell, Kind},
-    dialect::{Bound, Dialect, is_loopback, is_one_of},
+    dialect::{Bound, Dialect, is_one_of},
     identifiers,
-    server::Server,
-    session::Transact,
 };
-use crate::{files, model::shown};
+use crate::database::{Server, postgres};
 
 /// Types whose binary form is their text.
 const TEXTS: [&str; 4] = ["TEXT", "VARCHAR", "CHAR", "citext"];
@@ -48,7 +37,7 @@ impl Dialect for PostgresDialect {
     const SNAPSHOT: &str = "ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
     async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
-        connect(server).await
+        postgres::connect(server).await
     }
 
     const PLACEHOLDER: &str = "$1";
@@ -124,92 +113,6 @@ impl Dialect for PostgresDialect {
             Err(error) => Err(error),
         }
     }
-}
-
-impl Transact for PgConnection {
-    async fn start(&mut self, server: &Server, mode: &str) -> sqlx::Result<Option<String>> {
-        let begun = raw_sql(AssertSqlSafe(beginning(server, mode))).fetch_all(self).await?;
-        begun.first().map(|row| row.try_get_unchecked(0)).transpose()
-    }
-}
-
-/// Behind a transaction pooler a session's settings would be other clients' as well, so they are the transaction's. In one
-/// message with its beginning; the first column is the number by which it can be cancelled.
-///
-/// A database without an encoding holds any bytes: they are sent as they are, or the server would refuse all rows for one. A
-/// server on Windows can't tell that its client is gone.
-pub(super) fn beginning(server: &Server, mode: &str) -> String {
-    let (timezone, waits) = (server.timezone.postgres(), server.lock_timeout().as_millis());
-    format!(
-        "BEGIN {mode};
-         SELECT CAST(pg_backend_pid() AS text), set_config('TimeZone', '{timezone}', true),
-             set_config('DateStyle', 'ISO, MDY', true), set_config('IntervalStyle', 'postgres', true),
-             set_config('bytea_output', 'hex', true), set_config('extra_float_digits', '2', true),
-             set_config('standard_conforming_strings', 'on', true), set_config('lock_timeout', '{waits}ms', true),
-             CASE WHEN current_setting('client_connection_check_interval', true) IS NOT NULL
-                       AND current_setting('dynamic_shared_memory_type', true) <> 'windows'
-                  THEN set_config('client_connection_check_interval', '10s', true) END,
-             CASE WHEN current_setting('server_encoding') = 'SQL_ASCII'
-                  THEN set_config('client_encoding', 'SQL_ASCII', true) END"
-    )
-}
-
-/// Whether the server does not know the zone of our settings.
-pub(super) fn lacks_timezone(error: &sqlx::Error) -> bool {
-    let is_it =
-        |error: &dyn DatabaseError| error.code().as_deref() == Some("22023") && error.message().contains("TimeZone");
-    error.as_database_error().is_some_and(is_it)
-}
-
-/// Where no other password is given, the driver reads libpq's files, and would wait for the writer of a pipe, and everything
-/// else with it.
-fn refuse_pipes() -> sqlx::Result<()> {
-    let named = std::env::var_os("PGPASSFILE").map(|file| ("PGPASSFILE names", PathBuf::from(file)));
-    let of_home = std::env::home_dir().map(|home| ("libpq reads", home.join(".pgpass")));
-    for (how, file) in named.into_iter().chain(of_home) {
-        match files::other_kind(&file) {
-            // As one says that there is no such file.
-            Some(_) if file == Path::new("/dev/null") => {}
-            Some(kind) => {
-                let told = format!("{how} {}, which is {kind}, and {NO_PASSFILE}", shown(&file.to_string_lossy()));
-                return Err(sqlx::Error::Configuration(told.into()));
-            }
-            None => {}
-        }
-    }
-    Ok(())
-}
-
-/// Connects, with TLS verified unless the host is this machine.
-pub(super) async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
-    let mut url = server.url.clone();
-    match &server.password {
-        Some(password) if url.password().is_none() => {
-            url.query_pairs_mut().append_pair("password", password.expose_secret());
-        }
-        _ if address::password(&url).is_none() => refuse_pipes()?,
-        _ => {}
-    }
-    let mut options = PgConnectOptions::from_url(&url)?
-        // A pooler may refuse it here.
-        .extra_float_digits(None)
-        .disable_statement_logging();
-    if options.get_application_name().is_none() {
-        options = options.application_name("explo-sync");
-    }
-    if let Some(host) = address::host(&server.url) {
-        options = options.host(&host);
-    }
-    let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
-    options = match address::tls_mode(&server.url).as_deref() {
-        Some("disable" | "verify-ca" | "verify-full") => options,
-        _ if is_local => options,
-        _ => options.ssl_mode(PgSslMode::VerifyFull),
-    };
-    if let Some(pem) = &server.ca_file {
-        options = options.ssl_root_cert_from_pem(pem.clone());
-    }
-    options.connect().await
 }
 
 /// An id in the binary form of the type that the query compares it with.

@@ -8,15 +8,17 @@ use futures_util::{FutureExt, StreamExt, TryStream, TryStreamExt};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
 use super::{
-    Error, QueryFault, Source as _, Sql,
+    Error, Source as _, Sql,
     cell::{Cell, Kind},
     columns::Columns,
     convert, copied,
     dialect::{Bound, Dialect, Loss, parameters},
     error::{PREPARING, READING},
-    session::Session,
 };
-use crate::model::{Row, TakeRows, id_of, shown};
+use crate::{
+    database::{QueryFault, Session},
+    model::{Row, TakeRows, id_of, shown},
+};
 
 /// Rows that are converted at once, if they are there.
 const BATCH: usize = 32;

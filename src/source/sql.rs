@@ -1,41 +1,30 @@
-//! Tenants from a SQL database: one connection, one read-only snapshot, one statement, be it for all tenants or for one.
+//! A SQL database as a source: where it is, what is asked there, and how a failure is told.
 
-use std::{collections::BTreeSet, mem, path::PathBuf};
+use std::path::PathBuf;
 
-use sqlx::{Database, Executor, IntoArguments, MySqlConnection, PgConnection};
+use sqlx::{Database, MySqlConnection, PgConnection};
 use tokio::task::coop::consume_budget;
 
 use super::{
     Error, Source,
-    causes::{self, Keys},
-    columns::Columns,
     dialect::{Dialect, SqlSettings},
     error::CONNECTING,
-    mysql::{self, MySqlDialect},
-    postgres::{self, PostgresDialect},
-    server::{Kind, Server},
-    snapshot::Snapshot,
-    sqlite::SqliteDialect,
+    mysql::MySqlDialect,
+    postgres::PostgresDialect,
 };
-use crate::model::TakeRows;
+use crate::database::{
+    Kind, Server,
+    causes::{self, Keys},
+    mysql, postgres,
+};
 
 /// A database as a source.
 #[derive(Debug, Clone)]
 pub struct Sql {
-    server: Server,
+    pub(super) server: Server,
     pub(super) query: String,
-    query_one: Option<String>,
+    pub(super) query_one: Option<String>,
     pub(super) leave_null: Vec<String>,
-}
-
-/// What a snapshot is for.
-enum Task<'a> {
-    /// To see that the queries are understood.
-    Columns,
-    /// All rows.
-    Whole(TakeRows<'a>),
-    /// The rows of these ids.
-    Some { provided_ids: &'a BTreeSet<String>, take: TakeRows<'a>, strays: &'a mut BTreeSet<String> },
 }
 
 /// A connection for something else than reading tenants.
@@ -114,57 +103,6 @@ impl Sql {
         self.query_one.is_some()
     }
 
-    async fn run<D: Dialect>(&self, task: Task<'_>) -> Result<Columns, Error>
-    where
-        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
-        <D::Db as Database>::Arguments: IntoArguments<D::Db>,
-    {
-        let mut snapshot = Snapshot::begin(self).await?;
-        let done = self.carry_out::<D>(&mut snapshot, task).await;
-        // What is late goes on, until it is cancelled.
-        if !matches!(done, Err(Error::Timeout { .. })) {
-            snapshot.end().await;
-        }
-        done
-    }
-
-    async fn carry_out<'s, D: Dialect>(
-        &'s self,
-        snapshot: &mut Snapshot<'s, D>,
-        task: Task<'_>,
-    ) -> Result<Columns, Error>
-    where
-        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
-        <D::Db as Database>::Arguments: IntoArguments<D::Db>,
-    {
-        let mut whole = snapshot.prepare_whole().await?;
-        match (task, self.query_one.as_deref()) {
-            (Task::Whole(take), _) | (Task::Some { take, .. }, None) if D::COPIES => {
-                if !snapshot.copy(&whole, take).await? {
-                    mem::replace(snapshot, Snapshot::begin(self).await?).end().await;
-                    whole = snapshot.prepare_whole().await?;
-                    snapshot.read(&whole, take).await?;
-                }
-            }
-            (Task::Whole(take), _) | (Task::Some { take, .. }, None) => snapshot.read(&whole, take).await?,
-            (Task::Some { provided_ids, take, strays }, Some(query)) => {
-                let one = snapshot.prepare_one(query, &whole).await?;
-                *strays = snapshot.read_some(&one, provided_ids, take).await?;
-            }
-            (Task::Columns, Some(query)) => drop(snapshot.prepare_one(query, &whole).await?),
-            (Task::Columns, None) => {}
-        }
-        Ok(whole.columns)
-    }
-
-    async fn dispatch(&self, task: Task<'_>) -> Result<Columns, Error> {
-        match self.server.kind() {
-            Kind::Postgres => Box::pin(self.run::<PostgresDialect>(task)).await,
-            Kind::MySql => Box::pin(self.run::<MySqlDialect>(task)).await,
-            Kind::Sqlite => Box::pin(self.run::<SqliteDialect>(task)).await,
-        }
-    }
-
     /// Waits as long as the settings allow. Where it never has to, as with rows that are there already, it lets others act
     /// now and then.
     pub(crate) async fn in_time<T>(&self, doing: &'static str, what: impl Future<Output = T>) -> Result<T, Error> {
@@ -172,25 +110,5 @@ impl Sql {
         let limit = self.server.timeout();
         let late = |_| Error::Timeout { place: self.place(), seconds: limit.as_secs(), doing };
         tokio::time::timeout(limit, what).await.map_err(late)
-    }
-}
-
-impl Source for Sql {
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
-        self.dispatch(Task::Whole(take)).await.map(drop)
-    }
-
-    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
-        let mut strays = BTreeSet::new();
-        self.dispatch(Task::Some { provided_ids, take, strays: &mut strays }).await?;
-        Ok(strays)
-    }
-
-    async fn columns(&self) -> Result<Columns, Error> {
-        self.dispatch(Task::Columns).await
-    }
-
-    fn place(&self) -> String {
-        self.server.place()
     }
 }

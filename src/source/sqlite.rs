@@ -3,22 +3,17 @@
 use std::borrow::Cow;
 
 use sqlx::{
-    Arguments, AssertSqlSafe, ConnectOptions, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef, raw_sql,
-    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow, SqliteStatement, SqliteTypeInfo},
+    Arguments, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
+    sqlite::{SqliteArguments, SqliteRow, SqliteStatement, SqliteTypeInfo},
 };
-use url::Url;
 
 use super::{
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, parameters},
-    server::Server,
-    session::Transact,
 };
+use crate::database::{Server, sqlite};
 
 pub(super) struct SqliteDialect;
-
-/// Rows that the driver's thread reads ahead, however large they are.
-const ROWS_AHEAD: usize = 8;
 
 impl Dialect for SqliteDialect {
     type Db = Sqlite;
@@ -26,16 +21,7 @@ impl Dialect for SqliteDialect {
     const SNAPSHOT: &str = "";
 
     async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
-        SqliteConnectOptions::new()
-            .filename(server.database_file()?)
-            .read_only(true)
-            .create_if_missing(false)
-            // Who waits for a lock tells so before the wait itself is given up.
-            .busy_timeout(server.timeout.mul_f32(0.75))
-            .disable_statement_logging()
-            .row_buffer_size(ROWS_AHEAD)
-            .connect()
-            .await
+        sqlite::connect(server).await
     }
 
     const PLACEHOLDER: &str = "?";
@@ -73,20 +59,7 @@ impl Dialect for SqliteDialect {
     }
 }
 
-impl Transact for SqliteConnection {
-    /// No server goes on with what is given up.
-    async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
-        raw_sql(AssertSqlSafe(format!("BEGIN {mode}"))).execute(self).await.map(|_| None)
-    }
-}
-
 /// The shortest digits that give this number again; a whole number is told apart from an `INTEGER` as SQLite does, `1.0`.
 fn real(value: f64) -> String {
     format!("{value:?}")
-}
-
-/// The file that a `sqlite:` URL names, relative (`sqlite:tenants.db`, `sqlite://tenants.db`) or absolute (`sqlite:///var/…`).
-pub(super) fn path(url: &Url) -> String {
-    let encoded = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
-    percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned()
 }

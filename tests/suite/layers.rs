@@ -1,9 +1,13 @@
-//! The picture of the layers is true: imports go down only, and nothing below imports in a circle.
+//! The picture of the layers is true: imports go down only, and no file imports in a circle.
+
+mod files;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
 };
+
+use files::Files;
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
 const LAYERS: [(&str, u8); 29] = [
@@ -109,40 +113,26 @@ fn imports_go_down_only() {
 }
 
 #[test]
-fn no_modules_import_each_other_in_a_circle() {
-    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (file, module, code) in sources() {
-        let mut targets = imports(&code);
-        targets.remove(&module);
-        graph.entry(module.clone()).or_default().extend(targets);
-        // Siblings in a folder: `super::name` and, in a group, `name::`.
-        if let Some((folder, name)) = file.trim_end_matches(".rs").rsplit_once('/').filter(|(_, name)| *name != "mod") {
-            let siblings = sources().into_iter().filter_map(|(other, ..)| {
-                let other = other.strip_prefix(folder)?.strip_prefix('/')?.strip_suffix(".rs")?.to_owned();
-                (!other.contains('/') && other != "mod" && other != name).then_some(other)
-            });
-            let uses = code.split("\nuse super::").skip(1).map(|part| part.split(';').next().unwrap());
-            let uses: String = uses.collect::<Vec<_>>().join("\n");
-            let imported = siblings.filter(|sibling| {
-                let direct = uses.starts_with(&format!("{sibling}::")) || uses.contains(&format!("\n{sibling}::"));
-                direct || uses.contains(&format!(" {sibling}::")) || uses.contains(&format!("{{{sibling}::"))
-            });
-            graph
-                .entry(format!("{folder}/{name}"))
-                .or_default()
-                .extend(imported.map(|name| format!("{folder}/{name}")));
-        }
-    }
-    for start in graph.keys() {
-        let mut reached = BTreeSet::new();
-        let mut open: Vec<_> = graph[start].iter().collect();
-        while let Some(module) = open.pop() {
-            assert!(module != start, "{start} imports itself by way of others");
-            if reached.insert(module) {
-                open.extend(graph.get(module).into_iter().flatten());
+fn no_files_import_each_other_in_a_circle() {
+    let imports = Files::read().imports();
+    let mut circles = BTreeSet::new();
+    for start in imports.keys() {
+        let (mut from, mut open) = (BTreeMap::new(), vec![start]);
+        while let Some(file) = open.pop() {
+            for import in &imports[file] {
+                if import == start {
+                    let way = std::iter::successors(Some(file), |file| from.get(file).copied());
+                    let way: Vec<_> =
+                        way.take_while(|file| *file != start).chain([start]).map(String::as_str).collect();
+                    circles.insert(way.join(" <- "));
+                } else if !from.contains_key(import) {
+                    from.insert(import, file);
+                    open.push(import);
+                }
             }
         }
     }
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 #[test]

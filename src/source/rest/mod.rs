@@ -10,25 +10,20 @@ mod mapping;
 mod paging;
 mod parents;
 mod pointer;
+mod reading;
 mod records;
 
 use std::sync::Arc;
 
 use reqwest::Url;
 
-use super::{Columns, Error, Identity, Source};
-use crate::{
-    http::{Caller, Failure, Header, Https, Keys, Pacer, Passes, Patience, Proxy, Stop, read_all},
-    model::{Row, TakeRows, shown},
-};
+use super::{Error, Identity, Source};
+use crate::http::{Caller, Failure, Header, Https, Keys, Pacer, Patience, Proxy, Stop};
 
 pub use mapping::Mapping;
 pub use paging::{Paging, PagingKind};
 pub use parents::ParentBy;
-use parents::Parents;
 pub use pointer::Pointer;
-use pointer::Record;
-use records::{Records, Take};
 
 /// The keys that say where it is.
 const KEYS: Keys = Keys { url: "source.url", ca_file: "source.ca_file" };
@@ -67,8 +62,8 @@ pub struct RestSettings {
 /// An API as a source.
 #[derive(Debug)]
 pub struct Rest {
-    settings: RestSettings,
-    caller: Caller<Https>,
+    pub(super) settings: RestSettings,
+    pub(super) caller: Caller<Https>,
 }
 
 /// What reading all records once found out about the configuration.
@@ -108,42 +103,6 @@ impl Rest {
         Identity::Rest { url: url.to_string() }
     }
 
-    /// Reads all records as rows, and sees which pointers find something. One that never does is a mistake.
-    pub async fn survey(&self, take: TakeRows<'_>) -> Result<Survey, Error> {
-        let mapping = &self.settings.mapping;
-        let own = [("record_id", &self.settings.record_id)];
-        let mut pointers: Vec<_> = own.into_iter().chain(mapping.pointers()).map(|pointer| (pointer, 0)).collect();
-        let (mut records, mut parents) = (0, Parents::new(self.settings.parent_by, take));
-        let mut take = |id: Option<&str>, record: &str| {
-            records += 1;
-            parents.add(id, self.row(id, record));
-            let record = Record::new(record, pointers.len());
-            for ((_, pointer), found) in &mut pointers {
-                *found += usize::from(pointer.within(&record).is_some());
-            }
-        };
-        let pages = self.read_records(&mut take).await?.pages;
-        parents.end();
-        let idle = pointers.iter().filter(|(_, found)| *found == 0 && records > 0);
-        let idle: Vec<_> = idle.map(|((column, pointer), _)| format!("{column} = {pointer}")).collect();
-        if !idle.is_empty() {
-            return Err(Error::Pointers { records, pointers: idle });
-        }
-        let told =
-            |((column, pointer), found): ((&str, &Pointer), usize)| (column.to_owned(), pointer.to_string(), found);
-        Ok(Survey { records, pages, pointers: pointers.into_iter().map(told).collect() })
-    }
-
-    fn row<'r>(&'r self, id: Option<&str>, record: &'r str) -> Row<'r> {
-        let place = id.map_or("a record without an id".to_owned(), |id| format!("record {}", shown(id)));
-        self.settings.mapping.row(record, place)
-    }
-
-    async fn read_records(&self, take: Take<'_>) -> Result<Passes, Error> {
-        let rules = self.settings.paging.rules(self.settings.max_in_flight);
-        read_all(&Records::new(self, take), rules, &|_, _| {}).await
-    }
-
     /// What a failed call means.
     fn failed(&self, failure: Failure) -> Error {
         let place = self.place();
@@ -160,23 +119,5 @@ impl Rest {
                 Error::Unavailable { place, failure }
             }
         }
-    }
-}
-
-impl Source for Rest {
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
-        let mut parents = Parents::new(self.settings.parent_by, take);
-        let mut take = |id: Option<&str>, record: &str| parents.add(id, self.row(id, record));
-        self.read_records(&mut take).await?;
-        parents.end();
-        Ok(())
-    }
-
-    async fn columns(&self) -> Result<Columns, Error> {
-        Ok(self.settings.mapping.columns().clone())
-    }
-
-    fn place(&self) -> String {
-        self.settings.url.to_string()
     }
 }

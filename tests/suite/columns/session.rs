@@ -1,6 +1,6 @@
 //! The session is ours: what a value looks like does not depend on the settings of the role, the database or the server.
 
-use explo_sync::source::{SqlSettings, Timezone};
+use explo_sync::{database::Timezone, source::SqlSettings};
 use rstest::rstest;
 use url::Url;
 

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use explo_sync::{
+    database::Server,
     ledger::{Ledger, Pair, Sql, Table, Writer},
     plan::{Entry, Failure, FieldFindings, Findings, Remembered, Shown, Token, token_hash},
-    source::{Identity, Server},
+    source::Identity,
 };
 use rstest::rstest;
 

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use explo_sync::source::{SqlSettings, Timezone};
+use explo_sync::{database::Timezone, source::SqlSettings};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnection, Row, raw_sql};
 use tempfile::TempDir;
 use url::Url;

@@ -4,8 +4,19 @@
 
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
-use super::{QueryFault, words};
+use super::words;
 use crate::http::causes::{self, WayOut};
+
+/// What a query failed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryFault {
+    /// What it says.
+    Query,
+    /// What others do at the same time: the database asks to try again.
+    Others,
+    /// Anything else.
+    Other,
+}
 
 /// The keys that say where a database is.
 #[derive(Debug, Clone, Copy)]
@@ -156,7 +167,7 @@ pub(crate) fn primary(error: &sqlx::Error, keys: Keys) -> Option<String> {
 }
 
 /// Whether a server does not admit the user.
-pub(super) fn is_about_user(error: &sqlx::Error) -> bool {
+pub(crate) fn is_about_user(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.is_some_and(|code| code == "28000" || code == "28P01")
 }

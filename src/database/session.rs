@@ -20,7 +20,7 @@ use std::{
 use sqlx::{Connection, Executor, raw_sql};
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
-use super::server::{Kind, Server};
+use super::{address::Kind, mysql, postgres, server::Server, transact::Transact};
 
 /// How long a cancel request may take.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -30,12 +30,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The number of cancel requests under way.
 static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
-
-/// A connection that begins transactions.
-pub trait Transact: Connection {
-    /// Begins one with our settings; the result is the number by which a statement in it can be cancelled.
-    fn start(&mut self, server: &Server, mode: &str) -> impl Future<Output = sqlx::Result<Option<String>>> + Send;
-}
 
 /// The connection. Dropped within a transaction, it has what it does there cancelled.
 pub struct Session<C> {
@@ -114,13 +108,13 @@ fn not_cancelled(server: &Server, cause: &str) {
 async fn cancel(server: &Server, number: &str) -> sqlx::Result<()> {
     match server.kind() {
         Kind::Postgres => {
-            let mut connection = server.postgres().await?;
+            let mut connection = postgres::connect(server).await?;
             let cancel = sqlx::AssertSqlSafe(format!("SELECT pg_cancel_backend({number})"));
             raw_sql(cancel).execute(&mut connection).await?;
             connection.close().await
         }
         Kind::MySql => {
-            let mut connection = server.mysql().await?;
+            let mut connection = mysql::connect(server).await?;
             raw_sql(sqlx::AssertSqlSafe(format!("KILL QUERY {number}"))).execute(&mut connection).await?;
             connection.close().await
         }

@@ -7,8 +7,18 @@ use percent_encoding::percent_decode_str;
 use strsim::damerau_levenshtein;
 use url::{Host, ParseError, Url};
 
-use super::server::Kind;
 use crate::model::shown;
+
+/// The kinds of databases there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL or MariaDB.
+    MySql,
+    /// A SQLite file.
+    Sqlite,
+}
 
 const POSTGRES: [&str; 11] = [
     "host",
@@ -297,6 +307,21 @@ fn unknown(kind: Kind, name: &str) -> String {
         known => format!("leave it out, or use one of {}", known.join(", ")),
     });
     format!("has a parameter {} that is not supported for {of}: {way_out}", shown(name))
+}
+
+/// The file that a `sqlite:` URL names, relative (`sqlite:tenants.db`, `sqlite://tenants.db`) or absolute (`sqlite:///var/…`).
+pub(super) fn path(url: &Url) -> String {
+    let encoded = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+    percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned()
+}
+
+/// Whether a connection to this host stays on this machine, so that there is nobody to verify.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost"
+        || host.is_empty()
+        || host.starts_with('/')
+        || address.is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -3,10 +3,13 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{MySqlConnection, PgConnection};
 use url::Url;
 
-use super::{address, causes::NO_FILE, timezone::Timezone};
+use super::{
+    address::{self, Kind},
+    causes::NO_FILE,
+    timezone::Timezone,
+};
 use crate::files;
 
 /// How long a statement may take where nothing else is said.
@@ -19,19 +22,8 @@ pub struct Server {
     pub(super) password: Option<SecretString>,
     pub(super) ca_file: Option<Vec<u8>>,
     pub(super) timeout: Duration,
-    pub(super) timezone: Timezone,
+    pub(crate) timezone: Timezone,
     pub(super) longest: Duration,
-}
-
-/// The kinds of databases there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// PostgreSQL.
-    Postgres,
-    /// MySQL or MariaDB.
-    MySql,
-    /// A SQLite file.
-    Sqlite,
 }
 
 impl Server {
@@ -75,12 +67,6 @@ impl Server {
         self.timeout + Duration::from_secs(5)
     }
 
-    /// What begins a transaction of PostgreSQL with our settings, to be sent as one message.
-    #[must_use]
-    pub fn beginning(&self, mode: &str) -> String {
-        super::postgres::beginning(self, mode)
-    }
-
     /// The role that connects, where the URL names one.
     #[must_use]
     pub fn role(&self) -> Option<String> {
@@ -90,7 +76,7 @@ impl Server {
     /// The file of a SQLite database.
     #[must_use]
     pub fn file(&self) -> PathBuf {
-        super::sqlite::path(&self.url).into()
+        address::path(&self.url).into()
     }
 
     /// The same, where it is one.
@@ -108,21 +94,11 @@ impl Server {
         }
     }
 
-    /// A connection to PostgreSQL.
-    pub async fn postgres(&self) -> sqlx::Result<PgConnection> {
-        super::postgres::connect(self).await
-    }
-
-    /// A connection to MySQL or MariaDB.
-    pub async fn mysql(&self) -> sqlx::Result<MySqlConnection> {
-        super::mysql::connect(self).await
-    }
-
     /// Host and database, for messages; without credentials.
     #[must_use]
     pub fn place(&self) -> String {
         match self.kind() {
-            Kind::Sqlite => format!("sqlite:{}", super::sqlite::path(&self.url)),
+            Kind::Sqlite => format!("sqlite:{}", address::path(&self.url)),
             Kind::Postgres | Kind::MySql => format!("{}://{}", self.url.scheme(), address::place(&self.url)),
         }
     }

@@ -1,0 +1,31 @@
+//! What is put behind all others.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::outcome::Fault;
+use crate::{
+    explo::{Attempts, Error},
+    plan::RowNumber,
+};
+
+/// Changes that are put behind all others, by their numbers.
+#[derive(Debug, Default)]
+pub(super) struct Postponed {
+    /// With the attempts that are left for them and the failure of the first one, where there was one.
+    pub(super) changes: HashMap<usize, (Attempts, Option<Error>)>,
+    /// The tenants that are to be renamed or made by them.
+    pub(super) rows: HashSet<RowNumber>,
+}
+
+/// Tags that could not be made, with the reason.
+pub(super) type Unmade = BTreeMap<String, Refusal>;
+
+/// Why a tag could not be made.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) reason: String,
+    /// Whose fault that is, of Explo's refusal that of the changes which carry it.
+    pub(super) fault: Fault,
+    /// To be made at it behind all others.
+    pub(super) left: Option<Attempts>,
+}

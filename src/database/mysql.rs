@@ -1,0 +1,87 @@
+//! Connections to MySQL and MariaDB, with their session's settings.
+
+use std::fmt::Display;
+
+use secrecy::ExposeSecret;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, MySqlConnection, Row,
+    mysql::{MySqlConnectOptions, MySqlDatabaseError, MySqlSslMode},
+    raw_sql,
+};
+
+use super::{
+    address::{self, is_loopback},
+    server::Server,
+    transact::Transact,
+};
+
+impl Transact for MySqlConnection {
+    /// The settings are the session's.
+    async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
+        let row = raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut *self).await?;
+        raw_sql(AssertSqlSafe(format!("START TRANSACTION {mode}"))).execute(self).await?;
+        row.try_get_unchecked(0).map(Some)
+    }
+}
+
+/// Nothing is to be cut that the server could send: no list is longer than the largest packet that can be allowed, 1 GiB. Of
+/// the last two, MariaDB and MySQL each take theirs, and have the other for a comment. MySQL takes no number but a whole one.
+fn settings(server: &Server) -> String {
+    let (timezone, waits, longest) = (server.timezone.mysql(), server.lock_timeout().as_secs(), server.longest);
+    format!(
+        "SET SESSION time_zone = '{timezone}', group_concat_max_len = 1073741824, \
+         sql_select_limit = 18446744073709551615, lock_wait_timeout = {waits}, innodb_lock_wait_timeout = {waits}\
+         /*M!100101 , max_statement_time = {} */\
+         /*!50708 , max_execution_time = CAST({} AS UNSIGNED) */",
+        no_longer("max_statement_time", longest.as_secs_f64()),
+        no_longer("max_execution_time", longest.as_millis())
+    )
+}
+
+/// A limit that is no looser than the role's own; 0 is none.
+fn no_longer(variable: &str, most: impl Display) -> String {
+    format!("IF(@@{variable} > 0, LEAST(@@{variable}, {most}), {most})")
+}
+
+/// Whether the server does not know the zone of our settings.
+pub fn lacks_timezone(error: &sqlx::Error) -> bool {
+    number(error) == Some(1298)
+}
+
+fn number(error: &sqlx::Error) -> Option<u16> {
+    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
+}
+
+/// Connects, with TLS verified unless the host is this machine.
+pub async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
+    let mut options = MySqlConnectOptions::from_url(&server.url)?
+        .pipes_as_concat(false)
+        .no_engine_substitution(false)
+        .timezone(None)
+        // In any other character set the server puts a question mark in place of what that one lacks.
+        .charset("utf8mb4")
+        .disable_statement_logging();
+    if let Some(host) = address::host(&server.url) {
+        options = options.host(&host);
+    }
+    options = match address::tls_mode(&server.url).as_deref() {
+        Some("disabled" | "verify_ca" | "verify_identity") => options,
+        _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
+        _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),
+    };
+    if let (Some(password), None) = (&server.password, server.url.password()) {
+        options = options.password(password.expose_secret());
+    }
+    if let Some(pem) = &server.ca_file {
+        options = options.ssl_ca_from_pem(pem.clone());
+    }
+    let mut connection = options.connect().await?;
+    raw_sql(AssertSqlSafe(settings(server))).execute(&mut connection).await?;
+    // No warning is to be forgotten. MySQL lets not every role say so; what it then does not keep is found out by its count.
+    match raw_sql("SET SESSION max_error_count = 65535").execute(&mut connection).await {
+        Err(error) if number(&error) != Some(1227) => return Err(error),
+        _ => {}
+    }
+    raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut connection).await?;
+    Ok(connection)
+}

@@ -1,0 +1,29 @@
+//! Connections to SQLite files that are only read.
+
+use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
+
+use super::{server::Server, transact::Transact};
+
+/// Rows that the driver's thread reads ahead, however large they are.
+const ROWS_AHEAD: usize = 8;
+
+impl Transact for SqliteConnection {
+    /// No server goes on with what is given up.
+    async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
+        raw_sql(AssertSqlSafe(format!("BEGIN {mode}"))).execute(self).await.map(|_| None)
+    }
+}
+
+/// Connects to a file that is there.
+pub async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
+    SqliteConnectOptions::new()
+        .filename(server.database_file()?)
+        .read_only(true)
+        .create_if_missing(false)
+        // Who waits for a lock tells so before the wait itself is given up.
+        .busy_timeout(server.timeout.mul_f32(0.75))
+        .disable_statement_logging()
+        .row_buffer_size(ROWS_AHEAD)
+        .connect()
+        .await
+}

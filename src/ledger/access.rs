@@ -1,0 +1,199 @@
+//! What is done with a ledger in a table: it connects for loading and for each batch, and lets go.
+
+use std::collections::HashMap;
+
+use super::{
+    Adopted, Error, LONGEST_ID, Ledger, Pair, Refused, Sql, Writer,
+    dialect::{Access, Dialect, in_time, is_late},
+    mysql::MySqlDialect,
+    postgres::PostgresDialect,
+    session::{Session, State},
+    sqlite::{self, SqliteDialect},
+    whose::Claim,
+};
+use crate::{
+    database::{
+        self, Kind,
+        causes::{self, Keys},
+        words,
+    },
+    plan::{Entry, Findings},
+};
+
+/// Rows of a statement.
+const ROWS: usize = 200;
+
+/// The same as the ledger of a pair: another pair's is not read, and refused for writing.
+#[derive(Debug)]
+pub struct Paired<'a> {
+    sql: &'a Sql,
+    pair: Pair,
+}
+
+/// Writes a table that is there, may be written, and is the pair's.
+#[derive(Debug)]
+pub struct SqlWriter<'a> {
+    sql: &'a Sql,
+    claim: Claim<'a>,
+}
+
+/// What there is, to be told.
+#[derive(Debug)]
+pub struct Found {
+    /// The table.
+    pub state: State,
+    /// Whose it is, where that is said.
+    pub whose: Option<Pair>,
+}
+
+/// Does the same in the database's own words.
+macro_rules! in_dialect {
+    ($ledger:expr, $access:expr, |$session:ident| $done:expr, $or:expr) => {
+        match $ledger.server.kind() {
+            Kind::Postgres => match $ledger.open::<PostgresDialect>($access).await? {
+                Some(mut $session) => $done,
+                None => $or,
+            },
+            Kind::MySql => match $ledger.open::<MySqlDialect>($access).await? {
+                Some(mut $session) => $done,
+                None => $or,
+            },
+            Kind::Sqlite => match $ledger.open::<SqliteDialect>($access).await? {
+                Some(mut $session) => $done,
+                None => $or,
+            },
+        }
+    };
+}
+
+impl Sql {
+    /// The same as the ledger of a pair.
+    #[must_use]
+    pub fn of(&self, pair: Pair) -> Paired<'_> {
+        Paired { sql: self, pair }
+    }
+
+    /// What there is, and whether this role could write it: asked without writing.
+    pub async fn check(&self) -> Result<Found, Error> {
+        in_dialect!(
+            self,
+            Access::Read,
+            |session| {
+                let state = session.state().await?;
+                session.require(&state).await?;
+                // In a table of an earlier version it was not said yet.
+                let whose = if state == State::Complete { session.whose().await? } else { None };
+                session.close().await;
+                let whose = whose.map(|whose| whose.pair);
+                Ok(Found { state, whose })
+            },
+            self.check_file()
+        )
+    }
+
+    /// The same of a file that is not there yet.
+    fn check_file(&self) -> Result<Found, Error> {
+        let found = Found { state: State::Missing, whose: None };
+        sqlite::refusal(&self.server.file()).map_or(Ok(found), |cause| Err(self.closed(cause, self.grants())))
+    }
+
+    /// Makes it this pair's, whoever's it was, and forgets all that it knew of customers, so that no token is found in it that
+    /// may be another's. Makes what is missing.
+    pub async fn adopt(&self, pair: &Pair) -> Result<Adopted, Error> {
+        in_dialect!(
+            self,
+            Access::Create,
+            |session| {
+                session.make().await?;
+                let adopted = session.adopt(pair).await?;
+                session.close().await;
+                Ok(adopted)
+            },
+            Ok(Adopted { former: None, tokens: 0 })
+        )
+    }
+
+    async fn open<D: Dialect>(&self, access: Access) -> Result<Option<Session<'_, D>>, Error> {
+        match in_time(self.server.timeout(), D::connect(&self.server, access)).await {
+            Ok(connection) => Ok(connection.map(|connection| Session {
+                ledger: self,
+                connection: database::Session::new(connection, &self.server),
+            })),
+            Err(error) if is_late(&error) => Err(self.late()),
+            // There was no statement yet that could bring a value.
+            Err(error) if D::is_denied(&error) => Err(self.denied(&error, words::of(&error))),
+            Err(error) => {
+                let cause = causes::unreachable(&error, Keys::LEDGER);
+                Err(Error::Connect { place: self.server.place(), cause })
+            }
+        }
+    }
+}
+
+impl Ledger for Paired<'_> {
+    type Writer<'a>
+        = SqlWriter<'a>
+    where
+        Self: 'a;
+
+    /// Of another pair's nothing is known, which is said.
+    async fn load(&self) -> Result<Findings, Error> {
+        let Self { sql, pair } = self;
+        let (known, whose) = in_dialect!(
+            sql,
+            Access::Read,
+            |session| {
+                let loaded = session.load().await?;
+                session.close().await;
+                loaded
+            },
+            (HashMap::new(), None)
+        );
+        match whose.map(|whose| sql.refuse_another(&whose.pair, pair)) {
+            Some(Err(error)) => {
+                tracing::warn!("nothing is known from the ledger, and a run that writes is refused: {error}");
+                Ok(Findings::with_tokens(HashMap::new()))
+            }
+            Some(Ok(())) | None => Ok(Findings::with_tokens(known)),
+        }
+    }
+
+    async fn writer(&self) -> Result<SqlWriter<'_>, Error> {
+        let Self { sql, pair } = self;
+        in_dialect!(
+            sql,
+            Access::Create,
+            |session| {
+                session.make().await?;
+                let claim = session.claim(pair).await?;
+                session.close().await;
+                Ok(SqlWriter { sql, claim })
+            },
+            Err(sql.late())
+        )
+    }
+}
+
+impl Writer for SqlWriter<'_> {
+    async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
+        let (keepable, too_long): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| entry.provided_id.len() <= LONGEST_ID);
+        let why = |bytes| {
+            format!("its provided_id has {bytes} bytes and the key takes {LONGEST_ID}; it is kept in sync all the same")
+        };
+        let refused = too_long.iter().map(|entry| (entry.provided_id.clone(), why(entry.provided_id.len())));
+        let mut refused: Refused = refused.collect();
+        in_dialect!(
+            self.sql,
+            Access::Write,
+            |session| {
+                for rows in keepable.chunks(ROWS) {
+                    refused.append(&mut session.record(&self.claim, rows).await?);
+                }
+                session.close().await;
+                Ok(refused)
+            },
+            Ok(refused)
+        )
+    }
+}

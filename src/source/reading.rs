@@ -1,0 +1,94 @@
+//! Reading tenants from a SQL database: one connection, one read-only snapshot, one statement for all tenants or for one.
+
+use std::{collections::BTreeSet, mem};
+
+use sqlx::{Database, Executor, IntoArguments};
+
+use super::{
+    Error, Source, Sql, columns::Columns, dialect::Dialect, mysql::MySqlDialect, postgres::PostgresDialect,
+    snapshot::Snapshot, sqlite::SqliteDialect,
+};
+use crate::{database::Kind, model::TakeRows};
+
+/// What a snapshot is for.
+enum Task<'a> {
+    /// To see that the queries are understood.
+    Columns,
+    /// All rows.
+    Whole(TakeRows<'a>),
+    /// The rows of these ids.
+    Some { provided_ids: &'a BTreeSet<String>, take: TakeRows<'a>, strays: &'a mut BTreeSet<String> },
+}
+
+impl Sql {
+    async fn run<D: Dialect>(&self, task: Task<'_>) -> Result<Columns, Error>
+    where
+        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+        <D::Db as Database>::Arguments: IntoArguments<D::Db>,
+    {
+        let mut snapshot = Snapshot::begin(self).await?;
+        let done = self.carry_out::<D>(&mut snapshot, task).await;
+        // What is late goes on, until it is cancelled.
+        if !matches!(done, Err(Error::Timeout { .. })) {
+            snapshot.end().await;
+        }
+        done
+    }
+
+    async fn carry_out<'s, D: Dialect>(
+        &'s self,
+        snapshot: &mut Snapshot<'s, D>,
+        task: Task<'_>,
+    ) -> Result<Columns, Error>
+    where
+        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+        <D::Db as Database>::Arguments: IntoArguments<D::Db>,
+    {
+        let mut whole = snapshot.prepare_whole().await?;
+        match (task, self.query_one.as_deref()) {
+            (Task::Whole(take), _) | (Task::Some { take, .. }, None) if D::COPIES => {
+                if !snapshot.copy(&whole, take).await? {
+                    mem::replace(snapshot, Snapshot::begin(self).await?).end().await;
+                    whole = snapshot.prepare_whole().await?;
+                    snapshot.read(&whole, take).await?;
+                }
+            }
+            (Task::Whole(take), _) | (Task::Some { take, .. }, None) => snapshot.read(&whole, take).await?,
+            (Task::Some { provided_ids, take, strays }, Some(query)) => {
+                let one = snapshot.prepare_one(query, &whole).await?;
+                *strays = snapshot.read_some(&one, provided_ids, take).await?;
+            }
+            (Task::Columns, Some(query)) => drop(snapshot.prepare_one(query, &whole).await?),
+            (Task::Columns, None) => {}
+        }
+        Ok(whole.columns)
+    }
+
+    async fn dispatch(&self, task: Task<'_>) -> Result<Columns, Error> {
+        match self.server.kind() {
+            Kind::Postgres => Box::pin(self.run::<PostgresDialect>(task)).await,
+            Kind::MySql => Box::pin(self.run::<MySqlDialect>(task)).await,
+            Kind::Sqlite => Box::pin(self.run::<SqliteDialect>(task)).await,
+        }
+    }
+}
+
+impl Source for Sql {
+    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
+        self.dispatch(Task::Whole(take)).await.map(drop)
+    }
+
+    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
+        let mut strays = BTreeSet::new();
+        self.dispatch(Task::Some { provided_ids, take, strays: &mut strays }).await?;
+        Ok(strays)
+    }
+
+    async fn columns(&self) -> Result<Columns, Error> {
+        self.dispatch(Task::Columns).await
+    }
+
+    fn place(&self) -> String {
+        self.server.place()
+    }
+}
