@@ -4,7 +4,7 @@
 
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
-use super::QueryFault;
+use super::{QueryFault, warnings};
 use crate::{
     http::causes::{self, WayOut},
     model::{cut, printable},
@@ -79,7 +79,7 @@ const POSTGRES: [(&str, &str, WayOut); 20] = [
 ];
 
 /// By number.
-const MYSQL: [(&[u16], WayOut); 13] = [
+const MYSQL: [(&[u16], WayOut); 15] = [
     (&[1045, 1698], PASSWORD),
     (&[1044], "check the name of the database in {url}, and what the user is granted on it"),
     (&[1049], NAME),
@@ -92,6 +92,8 @@ const MYSQL: [(&[u16], WayOut); 13] = [
     (&[1205, 1213], TRY_AGAIN),
     (&[1053, 1927], ENDED),
     (&[1021, 1041, 1114], SPACE),
+    (&[1301], warnings::PACKET.way_out),
+    (&[3157], warnings::DEPTH.way_out),
     (&[3159], "the server demands TLS: take sslmode=disable out of {url}"),
 ];
 

@@ -22,7 +22,7 @@ const LIST: Loss = Loss {
     what: "GROUP_CONCAT or JSON_ARRAYAGG cut a list that is longer than max_allowed_packet",
     way_out: "raise max_allowed_packet at the server, or select fewer or shorter values",
 };
-const PACKET: Loss = Loss {
+pub(super) const PACKET: Loss = Loss {
     what: "the result of a function was larger than max_allowed_packet, and dropped",
     way_out: "raise max_allowed_packet at the server, or select fewer or shorter values",
 };
@@ -34,7 +34,7 @@ const CHARACTERS: Loss = Loss {
     what: "a text has characters that the character set it is converted to lacks, and they were replaced or dropped",
     way_out: "let the query convert to utf8mb4 alone, and only what is text",
 };
-const DEPTH: Loss = Loss {
+pub(super) const DEPTH: Loss = Loss {
     what: "JSON is nested deeper than a JSON function of the server reads, and was dropped",
     way_out: "let the query select it without that function",
 };
