@@ -57,6 +57,10 @@ const SPACE: WayOut = "the server is out of disk or memory: see its log";
 const GRANT: WayOut = "give the role the right: GRANT SELECT on what the query reads";
 const STANDBY: WayOut = "the standby cancels what its replay can't wait for: set hot_standby_feedback = on or a larger \
                          max_standby_streaming_delay there, or read from the primary";
+/// Where a result is larger than the server sends.
+pub(crate) const PACKET: WayOut = "raise max_allowed_packet at the server, or select fewer or shorter values";
+/// Where JSON is deeper than the server's functions read.
+pub(crate) const DEPTH: WayOut = "let the query select it without that function";
 const TRY_AGAIN: WayOut = "another session held what it needs: the next run tries again";
 
 /// By SQLSTATE, and for those of many meanings by a part of the message.
@@ -85,7 +89,7 @@ const POSTGRES: [(&str, &str, WayOut); 21] = [
 ];
 
 /// By number.
-const MYSQL: [(&[u16], WayOut); 14] = [
+const MYSQL: [(&[u16], WayOut); 16] = [
     (&[1045, 1698], PASSWORD),
     (&[1044], "check the name of the database in {url}, and what the user is granted on it"),
     (&[1049], NAME),
@@ -99,6 +103,8 @@ const MYSQL: [(&[u16], WayOut); 14] = [
     (&[1205, 1213], TRY_AGAIN),
     (&[1053, 1927], ENDED),
     (&[1021, 1041, 1114], SPACE),
+    (&[1301], PACKET),
+    (&[3157], DEPTH),
     (&[3159], "the server demands TLS: take sslmode=disable out of {url}"),
 ];
 

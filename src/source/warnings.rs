@@ -14,18 +14,17 @@ use sqlx::{AssertSqlSafe, MySqlConnection, Row};
 use uuid::Uuid;
 
 use super::dialect::Loss;
+use crate::database::causes;
 
 /// Numbers that are told as a note although the value is another: only they are a loss as a note.
 const NOTES: [u16; 2] = [1916, 1917];
 
 const LIST: Loss = Loss {
     what: "GROUP_CONCAT or JSON_ARRAYAGG cut a list that is longer than max_allowed_packet",
-    way_out: "raise max_allowed_packet at the server, or select fewer or shorter values",
+    way_out: causes::PACKET,
 };
-const PACKET: Loss = Loss {
-    what: "the result of a function was larger than max_allowed_packet, and dropped",
-    way_out: "raise max_allowed_packet at the server, or select fewer or shorter values",
-};
+const PACKET: Loss =
+    Loss { what: "the result of a function was larger than max_allowed_packet, and dropped", way_out: causes::PACKET };
 const ROOM: Loss = Loss {
     what: "a value did not fit into the type or length that its column has, and was cut",
     way_out: "let the query cast it to a wider type, in a recursive or united query in its first part",
@@ -36,7 +35,7 @@ const CHARACTERS: Loss = Loss {
 };
 const DEPTH: Loss = Loss {
     what: "JSON is nested deeper than a JSON function of the server reads, and was dropped",
-    way_out: "let the query select it without that function",
+    way_out: causes::DEPTH,
 };
 const ROWS: Loss =
     Loss { what: "LIMIT ROWS EXAMINED ended the query before all rows were read", way_out: "let the query do without" };

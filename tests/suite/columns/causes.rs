@@ -2,6 +2,7 @@
 
 mod ended;
 mod files;
+mod mysql;
 mod own;
 mod passwords;
 mod quoted;
@@ -102,7 +103,7 @@ async fn refusal(settings: SqlSettings) -> String {
 #[case::no_such_table(Kind::MySql, "drop table tenants", SELECT, "check source.query")]
 #[case::no_password(
     Kind::MySql,
-    "alter user ROLE identified via unix_socket",
+    "/*M! alter user ROLE identified via unix_socket *//*!50708 alter user ROLE identified with auth_socket */",
     SELECT,
     "there or in source.password_file"
 )]
@@ -121,8 +122,8 @@ async fn refusal(settings: SqlSettings) -> String {
 )]
 #[case::no_function(
     Kind::MySql,
-    "create function one() returns int deterministic return 1",
-    "select one() as provided_id from tenants",
+    "create function mine() returns int deterministic return 1",
+    "select mine() as provided_id from tenants",
     "GRANT SELECT"
 )]
 #[case::a_write(

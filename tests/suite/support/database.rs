@@ -167,7 +167,7 @@ pub fn settings(url: &str, query: &str) -> SqlSettings {
 }
 
 /// Notes which server a test uses, for `tests/servers` to count it.
-fn note_use(kind: Kind) {
+pub(super) fn note_use(kind: Kind) {
     let Some(directory) = env::var_os("TEST_USED") else { return };
     let file = Path::new(&directory).join(if kind == Kind::Postgres { "postgres" } else { "mysql" });
     let test = env::var("NEXTEST_TEST_NAME").ok().or_else(|| thread::current().name().map(str::to_owned));

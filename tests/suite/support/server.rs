@@ -2,7 +2,7 @@
 //! would suffer from.
 
 use std::{
-    fs,
+    env, fs,
     net::{SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -11,6 +11,8 @@ use std::{
 };
 
 use tempfile::TempDir;
+
+use super::database::{Kind, note_use};
 
 /// A server; it ends with the test.
 pub struct Server {
@@ -42,6 +44,7 @@ impl Server {
     }
 
     async fn postgres_of(directory: TempDir, settings: &[&str]) -> Self {
+        note_use(Kind::Postgres);
         let (port, data) = (free_port(), directory.path().join("data"));
         let port_setting = format!("port={port}");
         let always = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", &port_setting];
@@ -53,11 +56,13 @@ impl Server {
         Self::started(command, ready, url, port, directory).await
     }
 
-    /// MariaDB with these further options, such as `--skip-ssl`, after these statements.
-    pub async fn mariadb(options: &[&str], statements: &str) -> Self {
+    /// MariaDB or MySQL, whichever `tests/run` started, with these further options, such as `--read-only`, after these
+    /// statements.
+    pub async fn mysql(options: &[&str], statements: &str) -> Self {
+        note_use(Kind::MySql);
         let (directory, port) = (directory(), free_port());
         let (data, accounts) = (directory.path().join("data"), directory.path().join("accounts.sql"));
-        let server = find("mariadbd");
+        let server = mysql_program();
         let base = format!("--basedir={}", path(server.parent().unwrap().parent().unwrap()));
         let data = format!("--datadir={}", path(&data));
         // Each begins with removing what others have below /tmp.
@@ -66,19 +71,29 @@ impl Server {
             command.env("TMPDIR", directory.path()).args(["--no-defaults", &base, &data]);
             command
         };
-        ran(within("mariadb-install-db").args(["--force", "--skip-test-db"]));
+        let (none, own): (_, &[&str]) = if Self::is_mariadb() {
+            ran(within("mariadb-install-db").args(["--force", "--skip-test-db"]));
+            ("DELETE FROM mysql.global_priv WHERE user <> 'mariadb.sys'; FLUSH PRIVILEGES;", &[])
+        } else {
+            ran(within("mysqld").arg("--initialize-insecure"));
+            ("", &["--mysqlx=0", "--skip-log-bin", "--secure-file-priv=NULL"])
+        };
         let text = format!(
-            "DELETE FROM mysql.global_priv WHERE user <> 'mariadb.sys'; FLUSH PRIVILEGES;\
-             CREATE USER root@'%' IDENTIFIED BY 'my-secret'; GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;{statements}"
+            "{none}CREATE USER root@'%' IDENTIFIED BY 'my-secret'; GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;{statements}"
         );
         // It reads a statement from each line.
         fs::write(&accounts, text.replace(';', ";\n")).unwrap();
         let socket = format!("--socket={}", path(&directory.path().join("socket")));
-        let mut command = within("mariadbd");
-        command.args([&socket, "--bind-address=127.0.0.1", "--skip-name-resolve"]);
+        let mut command = within(server.file_name().unwrap().to_str().unwrap());
+        command.args([&socket, "--bind-address=127.0.0.1", "--skip-name-resolve"]).args(own);
         command.args([format!("--port={port}"), format!("--init-file={}", path(&accounts))]).args(options);
         let url = format!("mysql://root:my-secret@127.0.0.1:{port}/mysql");
         Self::started(command, "ready for connections", url, port, directory).await
+    }
+
+    /// Whether it is MariaDB that `tests/run` started, and not MySQL.
+    pub fn is_mariadb() -> bool {
+        mysql_program().ends_with("mariadbd")
     }
 
     async fn started(mut command: Command, ready: &str, url: String, port: u16, directory: TempDir) -> Self {
@@ -142,9 +157,7 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Where a program really is, behind the script by which `tests/run` gives it.
-fn find(program: &str) -> PathBuf {
-    let directories = std::env::var("PATH").unwrap();
-    let found = directories.split(':').skip(1).map(|directory| Path::new(directory).join(program));
-    found.into_iter().find(|path| path.exists()).unwrap().canonicalize().unwrap()
+/// Where the program of MariaDB or MySQL really is, behind the script by which `tests/run` gives it.
+fn mysql_program() -> PathBuf {
+    env::var_os("TEST_MYSQL_SERVER").unwrap_or_else(|| panic!("run the tests with tests/run")).into()
 }
