@@ -25,7 +25,7 @@
 //! |---|---|
 //! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`resources`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
-//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; [`http`] below the first two, [`files`] below all |
+//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; below them [`database`], [`http`] and [`files`] |
 //! | 2 plan | [`plan`]: pure |
 //! | 1 model | [`model`] |
 

@@ -10,7 +10,7 @@ use std::{
 use files::Files;
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 29] = [
+const LAYERS: [(&str, u8); 30] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -33,6 +33,7 @@ const LAYERS: [(&str, u8); 29] = [
     ("source", 3),
     ("explo", 3),
     ("ledger", 3),
+    ("database", 3),
     ("http", 3),
     ("files", 3),
     ("lock", 3),
