@@ -44,6 +44,7 @@ fn no_longer(variable: &str, most: impl Display) -> String {
 }
 
 /// Whether the server does not know the zone of our settings.
+#[must_use]
 pub fn lacks_timezone(error: &sqlx::Error) -> bool {
     number(error) == Some(1298)
 }

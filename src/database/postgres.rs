@@ -30,6 +30,7 @@ impl Transact for PgConnection {
 ///
 /// A database without an encoding holds any bytes: they are sent as they are, or the server would refuse all rows for one. A
 /// server on Windows can't tell that its client is gone.
+#[must_use]
 pub fn beginning(server: &Server, mode: &str) -> String {
     let (timezone, waits) = (server.timezone.postgres(), server.lock_timeout().as_millis());
     format!(
@@ -47,6 +48,7 @@ pub fn beginning(server: &Server, mode: &str) -> String {
 }
 
 /// Whether the server does not know the zone of our settings.
+#[must_use]
 pub fn lacks_timezone(error: &sqlx::Error) -> bool {
     let is_it =
         |error: &dyn DatabaseError| error.code().as_deref() == Some("22023") && error.message().contains("TimeZone");

@@ -226,7 +226,11 @@ async fn a_role_that_is_read_only_by_default_writes_the_ledger_all_the_same() {
 
 #[tokio::test]
 async fn a_server_whose_transactions_are_read_only_by_default_takes_a_ledger_all_the_same() {
-    let server = Server::mariadb(&[], "CREATE DATABASE app; SET GLOBAL tx_read_only = ON;").await;
+    let server = Server::mysql(
+        &[],
+        "CREATE DATABASE app; SET GLOBAL /*M! tx_read_only */ /*!80000 transaction_read_only */ = ON;",
+    )
+    .await;
     let mut url: url::Url = server.url.parse().unwrap();
     url.set_path("app");
     let ledger = Database::at(Kind::MySql, url.as_str());
