@@ -17,6 +17,7 @@ use crate::{
     explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
     http::backoff,
     ledger,
+    lock::Permit,
     model::told_id,
     plan::{
         Allowances, Answer, Census, Due, Entry, Extent, Findings, Fingerprints, Found, Guard, Held, Index, Inquiry,
@@ -55,13 +56,18 @@ pub struct Reconciler<'a, S, R> {
     pub seed: u64,
 }
 
-/// What a run changes; a dry run has none.
+/// What a run changes. A dry run has none, for it has no permit.
 #[expect(missing_debug_implementations, reason = "a closure has none")]
 pub struct Writers<'a, W> {
-    /// The customers.
-    pub explo: &'a W,
-    /// Takes what is to be remembered, once Explo has acknowledged or shown it.
-    pub record: &'a dyn Fn(Entry),
+    explo: &'a W,
+    record: &'a dyn Fn(Entry),
+}
+
+impl<'a, W: Writer> Writers<'a, W> {
+    /// The customers' writer, and what takes whatever is to be remembered once Explo has acknowledged or shown it.
+    pub fn new(_: &'a Permit, explo: &'a W, record: &'a dyn Fn(Entry)) -> Self {
+        Self { explo, record }
+    }
 }
 
 /// What a run did.

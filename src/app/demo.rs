@@ -12,6 +12,7 @@ use crate::{
     demo::Demo,
     explo::Stop,
     ledger::Memory,
+    lock::Permit,
     report::Exit,
 };
 
@@ -19,21 +20,22 @@ use crate::{
 pub(super) async fn demo(context: &Context) -> io::Result<u8> {
     let demo = Demo::start().await?;
     let steps = [
-        ("The plan: what a dry run shows", true),
-        ("The run: the same plan, carried out", false),
-        ("The next plan: nothing is left to do", true),
+        ("The plan: what a dry run shows", None),
+        ("The run: the same plan, carried out", Some(Permit::Unlocked)),
+        ("The next plan: nothing is left to do", None),
     ];
     let (mut exit, mut written, memory) = (Exit::Success, Ok(()), Memory::default());
-    for (heading, dry_run) in steps {
+    for (heading, permit) in steps {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
         context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);
         let instance = Instance::open(config, &Stop::default()).map_err(io::Error::other)?;
         let underlined = anstyle::Style::new().underline();
         written = written.and_then(|()| writeln!(coloured_stdout(), "\n{underlined}{heading}{underlined:#}"));
-        let task = Task { dry_run, ..Task::default() };
-        let report = instance.run(task, &memory, &context.terminal.progress()).await.map_err(io::Error::other)?;
+        let progress = context.terminal.progress();
+        let run = instance.run(Task::default(), permit.as_ref(), &memory, &progress);
+        let report = run.await.map_err(io::Error::other)?;
         written = written.and_then(|()| context.terminal.show_sample(&report));
-        exit = report.exit(dry_run);
+        exit = report.exit(permit.is_none());
     }
     // Run through cargo, the program is not on the path.
     let program = if context.environment.get("CARGO").is_some() { "cargo run --" } else { "explo-sync" };

@@ -16,6 +16,7 @@ use crate::{
     config::{self, Config},
     explo::{self, Client, Pacer, Stop},
     ledger::{self, Ledger, Memory},
+    lock::Permit,
     metrics::Metrics,
     plan::{Allowances, Explanation, Findings, Fingerprints, Plan, SavedPlan},
     progress::Progress,
@@ -39,8 +40,6 @@ pub(super) struct Instance {
 /// What one run is to do.
 #[derive(Default)]
 pub(super) struct Task {
-    /// Plan and change nothing.
-    pub(super) dry_run: bool,
     /// What the guard is told to let through.
     pub(super) allowances: Allowances,
     /// Changes at the most.
@@ -79,10 +78,12 @@ impl Instance {
         saved.restore(Fingerprints::new(rand::random()), seconds_now()).map_err(str::to_owned)
     }
 
-    /// Runs once, and logs the beginning and the end. `memory` is the ledger where none is configured.
+    /// Runs once, and logs the beginning and the end; without a permit it plans and changes nothing. `memory` is the ledger where
+    /// none is configured.
     pub(super) async fn run(
         &self,
         task: Task,
+        permit: Option<&Permit>,
         memory: &Memory,
         progress: &dyn Progress,
     ) -> Result<Report, reconciler::Error> {
@@ -91,9 +92,9 @@ impl Instance {
         async {
             let (source, base_url) = (self.config.source.place(), self.config.explo.base_url.to_string());
             let ledger = self.config.ledger.as_ref().map_or("memory".to_owned(), ledger::Sql::place);
-            let dry_run = task.dry_run;
+            let dry_run = permit.is_none();
             tracing::info!(source, base_url, ledger, dry_run, "run begins");
-            let run = self.remembered_somewhere(task, memory, progress).await;
+            let run = self.remembered_somewhere(task, permit, memory, progress).await;
             let (run, unrecorded) = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),
@@ -116,34 +117,36 @@ impl Instance {
     async fn remembered_somewhere(
         &self,
         task: Task,
+        permit: Option<&Permit>,
         memory: &Memory,
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
         let Some(ledger) = &self.config.ledger else {
-            return Box::pin(self.remembered(task, memory, progress)).await;
+            return Box::pin(self.remembered(task, permit, memory, progress)).await;
         };
         let pair = Box::pin(self.unless_stopped(pair::of(&self.config))).await?;
-        Box::pin(self.remembered(task, &ledger.of(pair), progress)).await
+        Box::pin(self.remembered(task, permit, &ledger.of(pair), progress)).await
     }
 
     /// Runs with what the ledger knows and, unless it is a dry run, has it record while the run goes on.
     async fn remembered(
         &self,
         task: Task,
+        permit: Option<&Permit>,
         ledger: &impl Ledger,
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
-        if task.dry_run {
+        let Some(permit) = permit else {
             let findings = self.unless_stopped(ledger.load()).await?;
             return Ok((self.reconcile(task, &findings, None, progress).await?, None));
-        }
+        };
         let writer = self.unless_stopped(ledger.writer()).await?;
         let findings = self.unless_stopped(ledger.load()).await?;
         let (entries, to_record) = unbounded_channel();
         let running = async {
             // It only fails when nobody listens any more, which a run outlives.
             let record = move |entry| drop(entries.send(entry));
-            let writers = Writers { explo: &self.client, record: &record };
+            let writers = Writers::new(permit, &self.client, &record);
             self.reconcile(task, &findings, Some(writers), progress).await
         };
         let (run, recorded) = match select(pin!(running), pin!(ledger::record_all(&writer, to_record))).await {

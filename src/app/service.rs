@@ -23,7 +23,7 @@ use crate::{
     explo::{Pacer, Stop},
     files::Reading,
     ledger::Memory,
-    lock::{Attempt, Lock},
+    lock::{Attempt, Lock, Permit},
     ops::Status,
     plan::{Held, token_hash},
     report::{self, Exit, Report},
@@ -73,7 +73,7 @@ struct Sides {
 
 /// What asking for a lock means for this instant.
 enum Turn {
-    Ours(Option<Lock>),
+    Ours(Permit),
     Another(&'static str),
 }
 
@@ -157,16 +157,14 @@ impl<'a> Service<'a> {
             Ok(config) => config,
             Err(error) => return self.failed("", &error.to_string(), Exit::Config),
         };
-        let lock = match self.turn(&config, &stop).await {
-            Ok(Turn::Ours(lock)) => lock,
+        let permit = match self.turn(&config, &stop).await {
+            Ok(Turn::Ours(permit)) => permit,
             Ok(Turn::Another(reason)) => return self.stand_by(reason),
             Err(error) => return self.failed("", &error.to_string(), Exit::Failed),
         };
         self.standby = None;
-        let next = self.reconcile(config, &stop, lock.as_ref()).await;
-        if let Some(lock) = lock {
-            lock.release().await;
-        }
+        let next = self.reconcile(config, &stop, &permit).await;
+        permit.release().await;
         stop.writes_are_told();
         next
     }
@@ -188,12 +186,12 @@ impl<'a> Service<'a> {
         }
         let asked = lock::acquire(&self.context.watch, config, Duration::ZERO, stop);
         Ok(match asked.await? {
-            Attempt::Acquired(lock) => Turn::Ours(Some(lock)),
+            Attempt::Acquired(lock) => Turn::Ours(Permit::Locked(lock)),
             Attempt::Busy => Turn::Another("another run holds the lock"),
             Attempt::Stopped => Turn::Another("stopping"),
             Attempt::Unavailable(reason) => {
                 self.go_without(&reason);
-                Turn::Ours(None)
+                Turn::Ours(Permit::Unlocked)
             }
         })
     }
@@ -206,7 +204,7 @@ impl<'a> Service<'a> {
         self.lockless = true;
     }
 
-    async fn reconcile(&mut self, config: Config, stop: &Stop, lock: Option<&Lock>) -> Next {
+    async fn reconcile(&mut self, config: Config, stop: &Stop, permit: &Permit) -> Next {
         let (max_run, sides) = (config.max_run, Sides::of(&config));
         let (rate, most) = (config.requests_per_minute, config.max_in_flight);
         let pacer = self.pacer.of((rate, most), || Arc::new(Pacer::new(rate, most)));
@@ -216,11 +214,9 @@ impl<'a> Service<'a> {
         };
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
-        // What is not there can't be lost.
-        let lost = lock.map_or_else(CancellationToken::new, |lock| lock.lost().clone());
-        let ending = self.context.watch.begin(ended_early(stop.clone(), max_run, lost));
+        let ending = self.context.watch.begin(ended_early(stop.clone(), max_run, permit.lost()));
         let memory = self.memory.of(sides, Memory::default);
-        let ran = instance.run(Task::default(), memory, &*self.status).await;
+        let ran = instance.run(Task::default(), Some(permit), memory, &*self.status).await;
         drop(ending);
         match ran {
             Ok(report) => self.ended(&report, report.exit(false)),

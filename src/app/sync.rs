@@ -15,7 +15,7 @@ use crate::{
     cli::SyncArgs,
     explo, files,
     ledger::{self, Memory},
-    lock::{Attempt, Lock},
+    lock::{Attempt, Permit},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
     report::{self, Exit, Report},
@@ -59,8 +59,8 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         });
     }
     let metrics = Metrics::new(&instance.config.name);
-    let lock = match lock_of(context, &instance, args).await {
-        Ok(lock) => lock,
+    let permit = match permit(context, &instance, args).await {
+        Ok(permit) => permit,
         Err((error, exit)) => {
             metrics.no_run(exit);
             write_metrics(&metrics, args);
@@ -70,7 +70,6 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
     let instance = instance.observed_by(&metrics);
     let allowances = args.allow.iter().copied().collect();
     let task = Task {
-        dry_run: args.dry_run,
         allowances,
         max_changes: args.max_changes,
         retry_failed: args.retry_failed,
@@ -78,9 +77,9 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         only: args.only.iter().cloned().collect(),
     };
     let began = now();
-    let ran = instance.run(task, &Memory::default(), &context.terminal.progress()).await;
-    if let Some(lock) = lock {
-        lock.release().await;
+    let ran = instance.run(task, permit.as_ref(), &Memory::default(), &context.terminal.progress()).await;
+    if let Some(permit) = permit {
+        permit.release().await;
     }
     let exit = match &ran {
         Ok(report) => report.exit(args.exit_code),
@@ -141,8 +140,8 @@ fn write_metrics(metrics: &Metrics, args: &SyncArgs) {
     }
 }
 
-/// The lock of the instance: none in a dry run, which changes nothing, and where the database can't hold one.
-async fn lock_of(context: &Context, instance: &Instance, args: &SyncArgs) -> Result<Option<Lock>, (String, Exit)> {
+/// The lock of the instance, or the word that the database can't hold one; nothing in a dry run, which changes nothing.
+async fn permit(context: &Context, instance: &Instance, args: &SyncArgs) -> Result<Option<Permit>, (String, Exit)> {
     if args.dry_run {
         return Ok(None);
     }
@@ -154,11 +153,11 @@ async fn lock_of(context: &Context, instance: &Instance, args: &SyncArgs) -> Res
                 lost.cancelled().await;
                 stop.request("a lost lock").await;
             });
-            Ok(Some(lock))
+            Ok(Some(Permit::Locked(lock)))
         }
         Ok(Attempt::Unavailable(reason)) => {
             tracing::warn!(instance = name, "going on without a lock: {reason}");
-            Ok(None)
+            Ok(Some(Permit::Unlocked))
         }
         Ok(Attempt::Busy) => {
             let error = format!("another run of instance {name} holds the lock: wait for it with --lock-timeout 5m");

@@ -79,6 +79,34 @@ pub struct Lock {
     watch: JoinHandle<()>,
 }
 
+/// The word that a run may write: nothing that writes is made without it.
+#[derive(Debug)]
+pub enum Permit {
+    /// The run is the only one.
+    Locked(Lock),
+    /// No lock can be held here. Simultaneous runs are safe, and make extra calls.
+    Unlocked,
+}
+
+impl Permit {
+    /// Is cancelled when the lock is lost; one that is not there can't be.
+    #[must_use]
+    pub fn lost(&self) -> CancellationToken {
+        match self {
+            Self::Locked(lock) => lock.lost().clone(),
+            Self::Unlocked => CancellationToken::new(),
+        }
+    }
+
+    /// Lets another run begin.
+    pub async fn release(self) {
+        match self {
+            Self::Locked(lock) => lock.release().await,
+            Self::Unlocked => {}
+        }
+    }
+}
+
 /// The name of the lock of an instance's runs: the instance, an `@`, which no instance has in its name, and 16 hexadecimal
 /// digits, the XXH3-64 of the token seeded with that of Explo's address. It is the same in every version and on every machine.
 #[must_use]

@@ -16,6 +16,7 @@ use std::{
 
 use explo_sync::{
     explo::{Client, ListingRules, ListingVersion, Observed, Pacer, Settings, Stop},
+    lock::Permit,
     metrics::Metrics,
     ops::{self, Status},
     plan::{Allowances, Findings, Guard, Rules},
@@ -93,7 +94,7 @@ impl Sides {
             stop: &stop,
             seed: 7,
         };
-        let run = reconciler.run(Some(Writers { explo: &client, record: &|_| {} }), progress).await?;
+        let run = reconciler.run(Some(Writers::new(&Permit::Unlocked, &client, &|_| {})), progress).await?;
         Ok(Report {
             instance: "prod".to_owned(),
             run_id: "run-1".to_owned(),

@@ -18,7 +18,7 @@ use std::{
 use explo_sync::{
     applier::Outcome,
     explo::{self, Client, ListingRules, ListingVersion, Pacer, Settings, Stop},
-    lock::{self, Attempt, Lock, Timing},
+    lock::{self, Attempt, Lock, Permit, Timing},
     ops::{self, Status},
     plan::{Allowances, Findings, Guard, Rules},
     progress::Progress,
@@ -125,7 +125,7 @@ async fn run(
         seed: 7,
     };
     let (computing, meanwhile) = Computing::during(meanwhile);
-    let run = reconciler.run(Some(Writers { explo: &client, record: &|_| {} }), &computing).await.unwrap();
+    let run = reconciler.run(Some(Writers::new(&Permit::Unlocked, &client, &|_| {})), &computing).await.unwrap();
     meanwhile.join().unwrap();
     run
 }

@@ -13,6 +13,7 @@ use std::{
 use explo_sync::{
     explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Stop, Transport},
     ledger::{Ledger, record_all},
+    lock::Permit,
     model::{Row, TakeRows, Tenant},
     plan::{Allowances, Rules},
     reconciler::{Reconciler, Run, Writers},
@@ -145,7 +146,7 @@ impl World {
                 stop: &stop,
                 seed: course.seed,
             };
-            let writers = (!course.dry_run).then_some(Writers { explo: &client, record: &record });
+            let writers = (!course.dry_run).then_some(Writers::new(&Permit::Unlocked, &client, &record));
             Box::pin(reconciler.run(writers, &())).await
         };
         let recording = async {
