@@ -20,8 +20,8 @@ use crate::{
     lock::Permit,
     model::told_id,
     plan::{
-        Allowances, Answer, Census, Due, Entry, Extent, Findings, Fingerprints, Found, Guard, Held, Index, Inquiry,
-        Plan, Question, Rules, Token,
+        Allowances, Answer, Census, Due, Entry, Extent, Fingerprints, Found, Guard, Held, Index, Inquiry, Memory, Plan,
+        Question, Rules, Token,
     },
     progress::Progress,
     source::{self, Source},
@@ -41,7 +41,7 @@ pub struct Reconciler<'a, S, R> {
     /// What is allowed beyond.
     pub allowances: &'a Allowances,
     /// What earlier runs found out.
-    pub findings: &'a Findings,
+    pub memory: &'a Memory,
     /// Whether tenants that failed are tried before their time.
     pub retry_failed: bool,
     /// When the run begins, in seconds since 1970.
@@ -201,7 +201,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     fn census(&self, tenants: Index, extent: Extent) -> Census<'_> {
-        Census::new(tenants, self.rules, self.findings, extent).at(self.now, self.retry_failed)
+        Census::new(tenants, self.rules, self.memory, extent).at(self.now, self.retry_failed)
     }
 
     /// Asks until there is no question left. What follows is remembered at once: there may be more questions than calls in
@@ -276,7 +276,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// What is to be remembered before anything is written.
     fn remember(&self, plan: &Plan, is_held: bool, record: &dyn Fn(Entry)) {
-        let entries = plan.entries(self.findings, is_held);
+        let entries = plan.entries(self.memory, is_held);
         let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
         if forgotten > 0 {
             tracing::info!(forgotten, "tokens are forgotten that no customer has under their ids any more");
@@ -285,7 +285,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     fn due(&self, plan: &Plan) -> Due {
-        plan.due(self.findings, self.now, self.retry_failed, self.max_changes)
+        plan.due(self.memory, self.now, self.retry_failed, self.max_changes)
     }
 
     async fn apply<W: Writer>(
@@ -297,7 +297,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         progress: &dyn Progress,
     ) -> Applied {
         let spare = self.guard.spare(plan, self.allowances);
-        let recording = Recording { findings: self.findings, now: self.now, record: writers.record };
+        let recording = Recording { memory: self.memory, now: self.now, record: writers.record };
         let is_listed = |token: &str| tokens.has(token);
         let applier = Applier::new(plan, due, (self.reader, writers.explo), spare, &is_listed, recording);
         applier.apply(self.side_by_side, progress).await

@@ -20,7 +20,7 @@ use crate::{
     ledger::{self, Found, Ledger, Pair, State},
     lock::{Attempt, Lock},
     model::{Gap, Invalid, shown},
-    plan::{Census, Extent, Findings, Fingerprints, Index, Open, TagRule},
+    plan::{Census, Extent, Fingerprints, Index, Memory, Open, TagRule},
     reconciler,
     report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
@@ -48,8 +48,8 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
     };
     writeln!(out, "ok    config    instance {}", instance.config.name)?;
     let mut found = source(context, &instance, &mut out).await?;
-    let (kept, findings) = ledger(&instance, &mut out).await?;
-    found.extend([kept, explo(&instance, &findings, &mut out).await?]);
+    let (kept, memory) = ledger(&instance, &mut out).await?;
+    found.extend([kept, explo(&instance, &memory, &mut out).await?]);
     schedule(&instance, &mut out)?;
     let order = [Exit::Config, Exit::Credentials, Exit::Failed, Exit::Partial];
     let worst = order.into_iter().find(|exit| found.contains(exit));
@@ -190,8 +190,8 @@ async fn lock_of(
 }
 
 /// Whether it can be read and written, asked without writing; and what it knows.
-async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, Findings)> {
-    let mut findings = Findings::default();
+async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, Memory)> {
+    let mut memory = Memory::default();
     let Some(ledger) = &instance.config.ledger else {
         writeln!(
             out,
@@ -199,7 +199,7 @@ async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, 
              and each sync begins without memory: it writes again what does not settle, and asks once more for each \
              customer that no listing shows (run remembers both)"
         )?;
-        return Ok((Exit::Success, findings));
+        return Ok((Exit::Success, memory));
     };
     let place = safe(&ledger.place());
     match ledger.check().await {
@@ -217,20 +217,20 @@ async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, 
                 State::Complete => writeln!(out, "ok    ledger    {place}: it has all columns")?,
             }
             let pair = whose_ledger(instance, ledger, whose, out).await?;
-            let Some(pair) = pair.filter(|_| is_complete) else { return Ok((Exit::Success, findings)) };
+            let Some(pair) = pair.filter(|_| is_complete) else { return Ok((Exit::Success, memory)) };
             match ledger.of(pair).load().await {
-                Ok(known) => findings = known,
-                Err(error) => return unusable(&error, findings, out),
+                Ok(known) => memory = known,
+                Err(error) => return unusable(&error, memory, out),
             }
-            Ok((Exit::Success, findings))
+            Ok((Exit::Success, memory))
         }
-        Err(error) => unusable(&error, findings, out),
+        Err(error) => unusable(&error, memory, out),
     }
 }
 
-fn unusable(error: &ledger::Error, findings: Findings, out: &mut impl Write) -> io::Result<(Exit, Findings)> {
+fn unusable(error: &ledger::Error, memory: Memory, out: &mut impl Write) -> io::Result<(Exit, Memory)> {
     writeln!(out, "fail  ledger    {}", safe(&error.to_string()))?;
-    Ok((Exit::Failed, findings))
+    Ok((Exit::Failed, memory))
 }
 
 /// Whose ledger it is, and who this is, if the source tells; if not, that was said already. The result is who may use it.
@@ -268,9 +268,9 @@ fn schedule(instance: &Instance, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// A page of customers; where that is all of them, whether they are those that the ledger knows.
-async fn explo(instance: &Instance, findings: &Findings, out: &mut impl Write) -> io::Result<Exit> {
+async fn explo(instance: &Instance, memory: &Memory, out: &mut impl Write) -> io::Result<Exit> {
     let base_url = &instance.config.explo.base_url;
-    let mut census = Census::new(Index::new(Fingerprints::new(0)), instance.config.rules, findings, Extent::All);
+    let mut census = Census::new(Index::new(Fingerprints::new(0)), instance.config.rules, memory, Extent::All);
     let mut unreadable = Vec::new();
     let mut observe = |page: Shown<'_, '_>| match page {
         Shown::Customers(customers) => census.observe(customers),

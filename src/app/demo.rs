@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Log},
     demo::Demo,
     explo::Stop,
-    ledger::Memory,
+    ledger::InMemory,
     lock::Permit,
     report::Exit,
 };
@@ -24,7 +24,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         ("The run: the same plan, carried out", Some(Permit::Unlocked)),
         ("The next plan: nothing is left to do", None),
     ];
-    let (mut exit, mut written, memory) = (Exit::Success, Ok(()), Memory::default());
+    let (mut exit, mut written, memory) = (Exit::Success, Ok(()), InMemory::default());
     for (heading, permit) in steps {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
         context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);

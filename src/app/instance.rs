@@ -15,10 +15,10 @@ use super::{now, pair};
 use crate::{
     config::{self, Config},
     explo::{self, Client, Pacer, Stop},
-    ledger::{self, Ledger, Memory},
+    ledger::{self, InMemory, Ledger},
     lock::Permit,
     metrics::Metrics,
-    plan::{Allowances, Explanation, Findings, Fingerprints, Plan, SavedPlan},
+    plan::{Allowances, Explanation, Fingerprints, Memory, Plan, SavedPlan},
     progress::Progress,
     reconciler::{self, Reconciler, Run, Writers},
     report::Report,
@@ -84,7 +84,7 @@ impl Instance {
         &self,
         task: Task,
         permit: Option<&Permit>,
-        memory: &Memory,
+        memory: &InMemory,
         progress: &dyn Progress,
     ) -> Result<Report, reconciler::Error> {
         // Of the highest level, so that no choice of levels takes it from a line.
@@ -118,7 +118,7 @@ impl Instance {
         &self,
         task: Task,
         permit: Option<&Permit>,
-        memory: &Memory,
+        memory: &InMemory,
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
         let Some(ledger) = &self.config.ledger else {
@@ -137,17 +137,17 @@ impl Instance {
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
         let Some(permit) = permit else {
-            let findings = self.unless_stopped(ledger.load()).await?;
-            return Ok((self.reconcile(task, &findings, None, progress).await?, None));
+            let memory = self.unless_stopped(ledger.load()).await?;
+            return Ok((self.reconcile(task, &memory, None, progress).await?, None));
         };
         let writer = self.unless_stopped(ledger.writer()).await?;
-        let findings = self.unless_stopped(ledger.load()).await?;
+        let memory = self.unless_stopped(ledger.load()).await?;
         let (entries, to_record) = unbounded_channel();
         let running = async {
             // It only fails when nobody listens any more, which a run outlives.
             let record = move |entry| drop(entries.send(entry));
             let writers = Writers::new(permit, &self.client, &record);
-            self.reconcile(task, &findings, Some(writers), progress).await
+            self.reconcile(task, &memory, Some(writers), progress).await
         };
         let (run, recorded) = match select(pin!(running), pin!(ledger::record_all(&writer, to_record))).await {
             Either::Left((run, recording)) => (run, self.last_recorded(recording).await),
@@ -186,12 +186,12 @@ impl Instance {
     async fn reconcile(
         &self,
         mut task: Task,
-        findings: &Findings,
+        memory: &Memory,
         writers: Option<Writers<'_, Client>>,
         progress: &dyn Progress,
     ) -> Result<Run, reconciler::Error> {
         let saved = task.saved.take();
-        let reconciler = self.reconciler(&task, findings);
+        let reconciler = self.reconciler(&task, memory);
         match saved {
             Some(plan) => Box::pin(reconciler.resume(plan, writers, progress)).await,
             None if task.only.is_empty() => Box::pin(reconciler.run(writers, progress)).await,
@@ -201,14 +201,14 @@ impl Instance {
 
     /// Both sides of one id; changes nothing.
     pub(super) async fn explain(&self, provided_id: &str) -> Result<Explanation, reconciler::Error> {
-        let findings = match &self.config.ledger {
+        let memory = match &self.config.ledger {
             Some(ledger) => ledger.of(pair::of(&self.config).await?).load().await?,
-            None => Findings::default(),
+            None => Memory::default(),
         };
-        self.reconciler(&Task::default(), &findings).explain(provided_id).await
+        self.reconciler(&Task::default(), &memory).explain(provided_id).await
     }
 
-    fn reconciler<'a>(&'a self, task: &'a Task, findings: &'a Findings) -> Reconciler<'a, AnySource, Client> {
+    fn reconciler<'a>(&'a self, task: &'a Task, memory: &'a Memory) -> Reconciler<'a, AnySource, Client> {
         let config = &self.config;
         Reconciler {
             source: &config.source,
@@ -216,7 +216,7 @@ impl Instance {
             rules: config.rules,
             guard: config.guard,
             allowances: &task.allowances,
-            findings,
+            memory,
             retry_failed: task.retry_failed,
             now: seconds_now(),
             side_by_side: config.max_in_flight,

@@ -88,10 +88,10 @@ pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
 
 async fn missing(config: &Config, ledger: &ledger::Sql) -> Result<Vec<String>, String> {
     let pair = pair::of(config).await.map_err(|error| error.to_string())?;
-    let findings = ledger.of(pair).load().await.map_err(|error| error.to_string())?;
+    let memory = ledger.of(pair).load().await.map_err(|error| error.to_string())?;
     let mut ids = Vec::new();
     let mut take = |rows: &[Row<'_>]| {
-        let missing = rows.iter().filter_map(id_of).filter(|id| findings.token(id).is_none());
+        let missing = rows.iter().filter_map(id_of).filter(|id| memory.token(id).is_none());
         ids.extend(missing.map(str::to_owned));
     };
     config.source.read(&mut take).await.map_err(|error| error.to_string())?;

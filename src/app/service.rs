@@ -22,7 +22,7 @@ use crate::{
     daemon::{self, Next, Timing, Work},
     explo::{Pacer, Stop},
     files::Reading,
-    ledger::Memory,
+    ledger::InMemory,
     lock::{Attempt, Lock, Permit},
     ops::Status,
     plan::{Held, token_hash},
@@ -52,7 +52,7 @@ pub(super) struct Service<'a> {
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
     /// What the runs found out, where no other ledger is configured, with what it is for.
-    memory: Kept<Sides, Memory>,
+    memory: Kept<Sides, InMemory>,
     /// The classes for which the last plan was held.
     held: Vec<Held>,
     /// Whether it was said that this database holds no lock.
@@ -215,7 +215,7 @@ impl<'a> Service<'a> {
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
         let ending = self.context.watch.begin(ended_early(stop.clone(), max_run, permit.lost()));
-        let memory = self.memory.of(sides, Memory::default);
+        let memory = self.memory.of(sides, InMemory::default);
         let ran = instance.run(Task::default(), Some(permit), memory, &*self.status).await;
         drop(ending);
         match ran {

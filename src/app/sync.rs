@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cli::SyncArgs,
     explo, files,
-    ledger::{self, Memory},
+    ledger::{self, InMemory},
     lock::{Attempt, Permit},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
@@ -77,7 +77,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         only: args.only.iter().cloned().collect(),
     };
     let began = now();
-    let ran = instance.run(task, permit.as_ref(), &Memory::default(), &context.terminal.progress()).await;
+    let ran = instance.run(task, permit.as_ref(), &InMemory::default(), &context.terminal.progress()).await;
     if let Some(permit) = permit {
         permit.release().await;
     }

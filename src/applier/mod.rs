@@ -79,7 +79,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             existing: Mutex::default(),
             made_in: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
-            tokens: Tokens::new(recording.findings, is_listed),
+            tokens: Tokens::new(recording.memory, is_listed),
             answers: Answers::default(),
             recording,
             outage: Outage::default(),

@@ -8,14 +8,14 @@ use std::{
 use super::outcome::{Fault, Outcome};
 use crate::{
     model::Tenant,
-    plan::{Acknowledged, Change, Entry, Failure, Findings, Plan, Shown, Token},
+    plan::{Acknowledged, Change, Entry, Failure, Memory, Plan, Shown, Token},
 };
 
 /// What earlier runs found out, and where this one's entries go.
 #[derive(Clone, Copy)]
 pub(crate) struct Recording<'a> {
     /// What is known.
-    pub(crate) findings: &'a Findings,
+    pub(crate) memory: &'a Memory,
     /// When the run began, in seconds since 1970.
     pub(crate) now: u64,
     /// Takes what is to be remembered.
@@ -29,7 +29,7 @@ pub(super) struct Answers(Mutex<HashMap<String, Acknowledged>>);
 impl Recording<'_> {
     /// Has remembered that a run passed by a change whose tenant failed; tells why.
     pub(super) fn passed(&self, plan: &Plan, change: &Change, failure: &Failure) -> Outcome {
-        (self.record)(plan.waited(self.findings, change));
+        (self.record)(plan.waited(self.memory, change));
         let times = if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) };
         let reason = format!("failed {times}, and is left alone for a while (--retry-failed): {}", failure.error);
         Outcome::Waiting(reason)
@@ -37,12 +37,12 @@ impl Recording<'_> {
 
     /// Has what became of a change remembered.
     pub(super) fn ended(&self, plan: &Plan, change: &Change, outcome: &Outcome, answer: Option<&Acknowledged>) {
-        let acknowledged = |unsettled| plan.acknowledged(self.findings, change, answer, unsettled);
+        let acknowledged = |unsettled| plan.acknowledged(self.memory, change, answer, unsettled);
         match outcome {
             Outcome::Applied => (self.record)(acknowledged(&[])),
             Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled)),
             Outcome::Failed { reason, fault: Fault::Tenant } => {
-                (self.record)(plan.failed(self.findings, change, answer, reason));
+                (self.record)(plan.failed(self.memory, change, answer, reason));
             }
             Outcome::Failed { fault: Fault::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
         }

@@ -6,11 +6,11 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::plan::{Findings, token_hash};
+use crate::plan::{Memory, token_hash};
 
 /// The tokens that customers are known to have.
 pub(super) struct Tokens<'a> {
-    findings: &'a Findings,
+    memory: &'a Memory,
     is_listed: &'a dyn Fn(&str) -> bool,
     /// Of all that are remembered, sorted; made when they are needed first.
     remembered: OnceCell<Vec<u64>>,
@@ -19,8 +19,8 @@ pub(super) struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    pub(super) fn new(findings: &'a Findings, is_listed: &'a dyn Fn(&str) -> bool) -> Self {
-        Self { findings, is_listed, remembered: OnceCell::new(), answered: Mutex::default() }
+    pub(super) fn new(memory: &'a Memory, is_listed: &'a dyn Fn(&str) -> bool) -> Self {
+        Self { memory, is_listed, remembered: OnceCell::new(), answered: Mutex::default() }
     }
 
     /// Whether a token that an answer shows can be that of the customer with this id, which is known to have `own`; one of which
@@ -40,7 +40,7 @@ impl<'a> Tokens<'a> {
 
     fn is_remembered(&self, hash: u64) -> bool {
         let sorted = || {
-            let mut hashes: Vec<_> = self.findings.tokens().collect();
+            let mut hashes: Vec<_> = self.memory.tokens().collect();
             hashes.sort_unstable();
             hashes
         };

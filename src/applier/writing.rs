@@ -35,11 +35,11 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
 
     /// Keeps what an answer shows of the customer of a change; not where it shows another's token.
     fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Shown) -> bool {
-        let findings = self.recording.findings;
+        let memory = self.recording.memory;
         // What an answer shows besides is compared with what is wanted; but a token can't be, and without rows none is kept.
         let is_new = matches!(change, Change::Create(_));
-        let is_checked = is_new || findings.keeps_rows();
-        let own = self.plan.own_token(findings, change);
+        let is_checked = is_new || memory.keeps_rows();
+        let own = self.plan.own_token(memory, change);
         if is_checked && !self.tokens.accept(&tenant.provided_id, token, own) {
             return false;
         }
@@ -126,7 +126,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let is_alike = || compare(tenant, customer, self.plan.rules).is_empty();
         let can_be_told = !made_in.is_empty() && !group.is_empty();
         let is_made = || if can_be_told { made_in.contains(group) } else { is_alike() };
-        let remembered = self.recording.findings.token(&tenant.provided_id);
+        let remembered = self.recording.memory.token(&tenant.provided_id);
         let is_ours = remembered == Some(token_hash(&customer.token)) || *may_be_ours && is_made();
         (!is_ours).then_some(NOBODY_LISTED)
     }

@@ -17,7 +17,7 @@ use crate::{
         causes::{self, Keys},
         words,
     },
-    plan::{Entry, Findings},
+    plan::{Entry, Memory},
 };
 
 /// Rows of a statement.
@@ -137,7 +137,7 @@ impl Ledger for Paired<'_> {
         Self: 'a;
 
     /// Of another pair's nothing is known, which is said.
-    async fn load(&self) -> Result<Findings, Error> {
+    async fn load(&self) -> Result<Memory, Error> {
         let Self { sql, pair } = self;
         let (known, whose) = in_dialect!(
             sql,
@@ -152,9 +152,9 @@ impl Ledger for Paired<'_> {
         match whose.map(|whose| sql.refuse_another(&whose.pair, pair)) {
             Some(Err(error)) => {
                 tracing::warn!("nothing is known from the ledger, and a run that writes is refused: {error}");
-                Ok(Findings::with_tokens(HashMap::new()))
+                Ok(Memory::with_tokens(HashMap::new()))
             }
-            Some(Ok(())) | None => Ok(Findings::with_tokens(known)),
+            Some(Ok(())) | None => Ok(Memory::with_tokens(known)),
         }
     }
 

@@ -3,38 +3,38 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Ledger, Refused, Writer};
-use crate::plan::{Entry, Findings};
+use crate::plan::{Entry, Memory};
 
 /// What is known while the process lives.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<Findings>);
+pub struct InMemory(Mutex<Memory>);
 
 /// Adds to what is known.
 #[derive(Debug)]
-pub struct MemoryWriter<'a>(&'a Memory);
+pub struct InMemoryWriter<'a>(&'a InMemory);
 
-impl Memory {
-    fn lock(&self) -> MutexGuard<'_, Findings> {
+impl InMemory {
+    fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Ledger for Memory {
-    type Writer<'a> = MemoryWriter<'a>;
+impl Ledger for InMemory {
+    type Writer<'a> = InMemoryWriter<'a>;
 
-    async fn load(&self) -> Result<Findings, Error> {
+    async fn load(&self) -> Result<Memory, Error> {
         Ok(self.lock().clone())
     }
 
-    async fn writer(&self) -> Result<MemoryWriter<'_>, Error> {
-        Ok(MemoryWriter(self))
+    async fn writer(&self) -> Result<InMemoryWriter<'_>, Error> {
+        Ok(InMemoryWriter(self))
     }
 }
 
-impl Writer for MemoryWriter<'_> {
+impl Writer for InMemoryWriter<'_> {
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
-        let mut findings = self.0.lock();
-        entries.iter().cloned().for_each(|entry| findings.take(entry));
+        let mut memory = self.0.lock();
+        entries.iter().cloned().for_each(|entry| memory.take(entry));
         Ok(Refused::new())
     }
 }

@@ -2,7 +2,7 @@
 //! the application; it is never the truth.
 //!
 //! Promises: an entry is recorded only after Explo acknowledged or showed what it says; no connection is open but while
-//! it is loaded or a batch is recorded; and what one pair of source and Explo recorded, no other pair reads or replaces. [`Memory`] lasts as long as the process, [`Sql`] is a table.
+//! it is loaded or a batch is recorded; and what one pair of source and Explo recorded, no other pair reads or replaces. [`InMemory`] lasts as long as the process, [`Sql`] is a table.
 
 mod access;
 mod cause;
@@ -25,11 +25,11 @@ mod whose;
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Entry, Findings};
+use crate::plan::{Entry, Memory};
 
 pub use access::{Found, Paired, SqlWriter};
 pub use error::Error;
-pub use memory::{Memory, MemoryWriter};
+pub use memory::{InMemory, InMemoryWriter};
 pub use recorder::record_all;
 pub use session::State;
 pub use sql::{Adopted, LONGEST_ID, Sql};
@@ -45,7 +45,7 @@ pub trait Ledger {
         Self: 'a;
 
     /// What is known of this instance's customers; changes nothing.
-    async fn load(&self) -> Result<Findings, Error>;
+    async fn load(&self) -> Result<Memory, Error>;
 
     /// Makes what is missing, and proves that it is ours and that entries can be recorded. A dry run has no writer.
     async fn writer(&self) -> Result<Self::Writer<'_>, Error>;

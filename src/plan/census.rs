@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    Draft, Extent, Findings, Index, Listed, News, Population, Probe, RowNumber, Rules, Tags, Token, compare,
+    Draft, Extent, Index, Listed, Memory, News, Population, Probe, RowNumber, Rules, Tags, Token, compare,
     compared::Compared,
     doubt::{Doubtful, Faults, Seen},
     draft::Stage,
@@ -45,12 +45,12 @@ pub struct Census<'m> {
 impl<'m> Census<'m> {
     /// Begins with the tenants, and with what earlier runs found out.
     #[must_use]
-    pub fn new(index: Index, rules: Rules, findings: &'m Findings, extent: Extent) -> Self {
+    pub fn new(index: Index, rules: Rules, memory: &'m Memory, extent: Extent) -> Self {
         Self {
             compared: Compared {
                 index,
                 rules,
-                findings,
+                memory,
                 extent,
                 now: 0,
                 retry_failed: false,
@@ -59,7 +59,7 @@ impl<'m> Census<'m> {
             },
             population: Population::default(),
             tags: Tags::default(),
-            tokens: Tokens::new(findings),
+            tokens: Tokens::new(memory),
             listed: Vec::new(),
             doubtful: Doubtful::default(),
             former: Vec::new(),
@@ -135,9 +135,9 @@ impl<'m> Census<'m> {
     }
 
     fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
-        let Compared { index, findings, extent, .. } = &self.compared;
-        let is_hidden = *extent == Extent::Some && findings.is_hidden(provided_id);
-        if is_hidden || !findings.lacks(customer, provided_id, is_equal) {
+        let Compared { index, memory, extent, .. } = &self.compared;
+        let is_hidden = *extent == Extent::Some && memory.is_hidden(provided_id);
+        if is_hidden || !memory.lacks(customer, provided_id, is_equal) {
             return;
         }
         self.tokens.find(provided_id);
@@ -153,11 +153,11 @@ impl<'m> Census<'m> {
     /// Takes what a look at one tenant's customer showed. Without a listing, what is remembered is the only evidence that the
     /// customer is the tenant's.
     pub fn observe_alone(&mut self, customer: &Customer<'_>) {
-        let Compared { index, findings, rules, .. } = &self.compared;
+        let Compared { index, memory, rules, .. } = &self.compared;
         let provided_id = customer.provided_id.as_deref().unwrap_or_default();
         let doubt = index.row(provided_id).and_then(|row| {
             let is_equal = || compare(&index.tenant(row), customer, *rules).is_empty();
-            Some((row, findings.doubts(customer, provided_id, is_equal)?))
+            Some((row, memory.doubts(customer, provided_id, is_equal)?))
         });
         let claimants = self.claimants_in_doubt(customer, provided_id);
         match doubt {
@@ -173,9 +173,9 @@ impl<'m> Census<'m> {
 
     /// The tenants that would take over a customer of which the ledger does not know that it is theirs.
     fn claimants_in_doubt(&self, customer: &Customer<'_>, provided_id: &str) -> Vec<RowNumber> {
-        let Compared { index, findings, .. } = &self.compared;
-        let is_known = findings.has_token(customer, provided_id);
-        if is_known || !findings.keeps_rows() || index.has(provided_id) {
+        let Compared { index, memory, .. } = &self.compared;
+        let is_known = memory.has_token(customer, provided_id);
+        if is_known || !memory.keeps_rows() || index.has(provided_id) {
             return Vec::new();
         }
         index.claimants(provided_id).collect()
@@ -187,8 +187,8 @@ impl<'m> Census<'m> {
     }
 
     fn seen(&self, row: RowNumber, customer: &Customer<'_>) -> Seen {
-        let Compared { index, rules, findings, .. } = &self.compared;
-        Seen::new(row, &index.tenant(row), customer, *rules, findings)
+        let Compared { index, rules, memory, .. } = &self.compared;
+        Seen::new(row, &index.tenant(row), customer, *rules, memory)
     }
 
     fn take(&mut self, seen: Seen) {

@@ -1,7 +1,7 @@
 //! Both sides as far as they are compared: what the census and the draft have in common.
 
 use super::{
-    Difference, Extent, Findings, Index, RowNumber, Rules, Unsettled, Update,
+    Difference, Extent, Index, Memory, RowNumber, Rules, Unsettled, Update,
     doubt::{Faults, Seen},
 };
 
@@ -12,7 +12,7 @@ const NAMELESS: &str = "name is NULL or not in the query, and a new customer nee
 pub(super) struct Compared<'m> {
     pub(super) index: Index,
     pub(super) rules: Rules,
-    pub(super) findings: &'m Findings,
+    pub(super) memory: &'m Memory,
     pub(super) extent: Extent,
     /// When the run began, in seconds since 1970.
     pub(super) now: u64,
@@ -65,7 +65,7 @@ impl Compared<'_> {
 
     /// What is known of this difference of a tenant, where that keeps it from being sent.
     pub(super) fn known(&self, row: RowNumber, difference: &Difference) -> Option<Unsettled> {
-        let finding = self.findings.of(&self.index.provided_id(row), difference)?;
+        let finding = self.memory.of(&self.index.provided_id(row), difference)?;
         // The user named this tenant, so it is sent in any case.
         let is_sent = finding.is_predicted && self.retry_failed && self.extent == Extent::Some;
         let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
@@ -74,6 +74,6 @@ impl Compared<'_> {
 
     /// When a tenant's customer was asked for last, where it is known to be hidden.
     pub(super) fn hidden_since(&self, row: RowNumber) -> Option<u64> {
-        self.findings.hidden(&self.index.provided_id(row), || self.index.tenant(row))
+        self.memory.hidden(&self.index.provided_id(row), || self.index.tenant(row))
     }
 }

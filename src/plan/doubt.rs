@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Difference, Findings, KeyStyle, Known, RowNumber, Rule, Rules, Unsettled, compare, compare::difference, likely_rule,
+    Difference, KeyStyle, Known, Memory, RowNumber, Rule, Rules, Unsettled, compare, compare::difference, likely_rule,
 };
 use crate::model::{Customer, Field, Object, Tenant};
 
@@ -50,7 +50,7 @@ impl Seen {
         tenant: &Tenant<'_>,
         customer: &Customer<'_>,
         rules: Rules,
-        findings: &Findings,
+        memory: &Memory,
     ) -> Self {
         let listed = compare(tenant, customer, rules);
         // A key that is to go may be there in another style; where all keys are managed, that is a difference already.
@@ -58,7 +58,7 @@ impl Seen {
             of_field(&listed, Field::Properties).is_some() || matches!(tenant.properties, Some(Object::Keys(_)));
         let restyled = || difference(tenant, customer, Field::Properties, rules.with(KeyStyle::AsWanted));
         let restyled = may_differ.then(restyled).flatten();
-        let came_back = |one: &&Difference| findings.came_back(&tenant.provided_id, one);
+        let came_back = |one: &&Difference| memory.came_back(&tenant.provided_id, one);
         let came_back = listed.iter().chain(&restyled).filter(came_back);
         let mut doubts: BTreeMap<_, _> = came_back.map(|one| (Doubt::CameBack(one.field), None)).collect();
         if of_field(&listed, Field::Properties) != restyled.as_ref() {

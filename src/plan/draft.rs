@@ -92,14 +92,14 @@ impl Inquiry for Draft<'_> {
 impl Draft<'_> {
     /// Takes the look at a customer in doubt: what it really holds, where that can be had.
     fn look(&mut self, provided_id: &str, found: &Found) {
-        let Compared { index, findings, rules, .. } = &self.compared;
+        let Compared { index, memory, rules, .. } = &self.compared;
         let Some(row) = self.doubtful.due().find(|row| index.listed_id(*row) == provided_id) else { return };
         let tenant = index.tenant(row);
         let held = match found {
             Found::Customer(customer) => Some(compare(&tenant, customer, *rules)),
             Found::Nobody | Found::Nothing => None,
         };
-        let is_unsettled = |difference: &Difference| findings.of(&tenant.provided_id, difference).is_some();
+        let is_unsettled = |difference: &Difference| memory.of(&tenant.provided_id, difference).is_some();
         self.doubtful.look(row, held.as_deref(), is_unsettled);
     }
 
@@ -117,10 +117,10 @@ impl Draft<'_> {
         let parents = self.news_of_parents();
         let (unchanged, unsettled_customers) = self.quiet();
         let Self { compared, population, tags, hierarchy, renamed, hidden, mut news, placed, .. } = self;
-        let Compared { index, rules, findings, now, updates, mut unsettled, .. } = compared;
+        let Compared { index, rules, memory, now, updates, mut unsettled, .. } = compared;
         index.sort(&mut unsettled, |(row, _)| (0, *row));
         news.parents = parents;
-        let asked = placed.asked().filter(|_| findings.keeps_rows());
+        let asked = placed.asked().filter(|_| memory.keeps_rows());
         news.children_listed_at = asked.map(|parent| (parent.to_owned(), now)).collect();
         news.settle_listed(updates.iter().map(|update| index.provided_id(update.row)));
         let mut renames: Vec<_> = renamed.keys().copied().collect();

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Change, Failure, Findings, Plan, tags::by_row};
+use super::{Change, Failure, Memory, Plan, tags::by_row};
 
 /// The changes of a plan that are due, by their numbers.
 #[derive(Debug, Default)]
@@ -39,20 +39,20 @@ impl Due {
 impl Plan {
     /// What is due, and no more than `most`; with `retry_failed` nobody waits. `now` is in seconds since 1970.
     #[must_use]
-    pub fn due(&self, findings: &Findings, now: u64, retry_failed: bool, most: usize) -> Due {
+    pub fn due(&self, memory: &Memory, now: u64, retry_failed: bool, most: usize) -> Due {
         let mut due = Due::default();
         let (mut not_there, mut late_rows) = (HashSet::new(), HashSet::new());
         let (mut is_due, mut is_late) = (vec![true; self.changes.len()], vec![false; self.changes.len()]);
         // What a change needs comes before it.
         for (number, change) in self.changes.iter().enumerate() {
             let made = (!matches!(change, Change::Update(_))).then(|| change.row());
-            let failure = self.failure(findings, change, now).filter(|_| !retry_failed);
+            let failure = self.failure(memory, change, now).filter(|_| !retry_failed);
             due.waiting.extend(failure.map(|failure| (number, failure.clone())));
             if failure.is_some() || self.waits_for(change).any(|row| not_there.contains(&row)) {
                 is_due[number] = false;
                 not_there.extend(made);
             }
-            if self.has_failed(findings, change) || self.waits_for(change).any(|row| late_rows.contains(&row)) {
+            if self.has_failed(memory, change) || self.waits_for(change).any(|row| late_rows.contains(&row)) {
                 is_late[number] = true;
                 late_rows.extend(made);
             }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    Acknowledged, Change, Entry, Failure, Findings, Plan, Remembered, RowNumber, Shown, TOO_LARGE, Token, Unsettled,
+    Acknowledged, Change, Entry, Failure, Memory, Plan, Remembered, RowNumber, Shown, TOO_LARGE, Token, Unsettled,
     lasting_fingerprint,
 };
 use crate::model::Field;
@@ -19,12 +19,12 @@ impl Plan {
     /// What is to be remembered before anything is written: what the listing showed and, unless the guard holds, what was
     /// found out about earlier writes.
     #[must_use]
-    pub fn entries(&self, findings: &Findings, is_held: bool) -> Vec<Entry> {
+    pub fn entries(&self, memory: &Memory, is_held: bool) -> Vec<Entry> {
         let listed = self.news.listed.iter().map(|listed| &listed.provided_id);
         let mut shown: BTreeSet<_> =
             listed.chain(&self.news.gone).chain(&self.news.moved).map(|id| Cow::Borrowed(id.as_str())).collect();
         let remembered = |provided_id: &str| {
-            if is_held { self.as_listed(findings, provided_id) } else { self.known(findings, provided_id) }
+            if is_held { self.as_listed(memory, provided_id) } else { self.known(memory, provided_id) }
         };
         let mut entries: Vec<_> =
             shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
@@ -34,10 +34,10 @@ impl Plan {
         // What is renamed has no row of its own yet.
         let unsettled = self.unsettled.iter().filter(|(row, _)| !self.index.is_renamed(*row));
         let unsettled = unsettled.map(|(row, _)| self.index.provided_id(*row));
-        let found_out = findings.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
+        let found_out = memory.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
         for provided_id in met.chain(found_out).filter(|provided_id| shown.insert(provided_id.clone())) {
             let remembered = remembered(&provided_id);
-            if findings.is_news(&provided_id, &remembered) {
+            if memory.is_news(&provided_id, &remembered) {
                 entries.push(Entry::new(&provided_id, Token::Kept, remembered));
             }
         }
@@ -45,9 +45,9 @@ impl Plan {
     }
 
     /// The same where single customers were looked at: nothing follows from the absence of others.
-    pub fn entries_of_looks(&self, findings: &Findings) -> impl Iterator<Item = Entry> {
+    pub fn entries_of_looks(&self, memory: &Memory) -> impl Iterator<Item = Entry> {
         let listed = self.news.listed.iter().map(|listed| &*listed.provided_id);
-        listed.map(|provided_id| self.entry(provided_id, self.known(findings, provided_id)))
+        listed.map(|provided_id| self.entry(provided_id, self.known(memory, provided_id)))
     }
 
     /// With the token that was shown, or none where none was.
@@ -62,13 +62,13 @@ impl Plan {
     #[must_use]
     pub fn acknowledged(
         &self,
-        findings: &Findings,
+        memory: &Memory,
         change: &Change,
         answer: Option<&Acknowledged>,
         unsettled: &[Unsettled],
     ) -> Entry {
         let (provided_id, row) = (self.provided_id(change), change.row());
-        let mut remembered = self.inherited(findings, row);
+        let mut remembered = self.inherited(memory, row);
         let differences = self.differences(change);
         remembered.fields.learn(&differences, unsettled, self.now);
         remembered.failure = None;
@@ -76,7 +76,7 @@ impl Plan {
             let left = unsettled.iter().find(|one| one.difference.field == *field);
             let before = differences.iter().find(|difference| difference.field == *field);
             let is_predicted =
-                before.and_then(|before| findings.of(&provided_id, before)).is_some_and(|of| of.is_predicted);
+                before.and_then(|before| memory.of(&provided_id, before)).is_some_and(|of| of.is_predicted);
             // It was predicted to show the same as before.
             if left.is_none_or(|left| {
                 is_predicted && before.is_some_and(|before| before.current != left.difference.current)
@@ -88,7 +88,7 @@ impl Plan {
             remembered.customer_gone_since = None;
         }
         let tenant = self.index.tenant(row);
-        if findings.keeps_rows()
+        if memory.keeps_rows()
             && change.places()
             && !unsettled.iter().any(|one| one.difference.field == Field::ParentProvidedId)
         {
@@ -116,17 +116,17 @@ impl Plan {
 
     /// A change failed, by the fault of its tenant.
     #[must_use]
-    pub fn failed(&self, findings: &Findings, change: &Change, answer: Option<&Acknowledged>, error: &str) -> Entry {
+    pub fn failed(&self, memory: &Memory, change: &Change, answer: Option<&Acknowledged>, error: &str) -> Entry {
         let row = change.row();
         let (provided_id, mut remembered, wanted) = match change {
             // Until it has the new id, its row is that of the old one.
             Change::Rename(_) => {
                 let former = self.index.listed_id(row);
-                let known = self.known(findings, &former);
+                let known = self.known(memory, &former);
                 (former, known, self.wanted(row))
             }
             Change::Create(_) | Change::Update(_) => {
-                (self.provided_id(change), self.inherited(findings, row), lasting_fingerprint(&self.index.tenant(row)))
+                (self.provided_id(change), self.inherited(memory, row), lasting_fingerprint(&self.index.tenant(row)))
             }
         };
         let wanted = Some(wanted);
@@ -142,29 +142,29 @@ impl Plan {
     /// The hash of the token that the customer of a change is known to have: listed or, where no listing was to show it,
     /// remembered.
     #[must_use]
-    pub fn own_token(&self, findings: &Findings, change: &Change) -> Option<u64> {
+    pub fn own_token(&self, memory: &Memory, change: &Change) -> Option<u64> {
         let listed = self.renamed_tokens.get(&change.row()).copied();
-        listed.or_else(|| self.as_listed(findings, &self.listed_id(change)).token)
+        listed.or_else(|| self.as_listed(memory, &self.listed_id(change)).token)
     }
 
     /// Whether the last write of a change's customer failed, whatever the row has been since.
-    pub(super) fn has_failed(&self, findings: &Findings, change: &Change) -> bool {
-        findings.has_failed(&self.listed_id(change))
+    pub(super) fn has_failed(&self, memory: &Memory, change: &Change) -> bool {
+        memory.has_failed(&self.listed_id(change))
     }
 
     /// The failure for which a change is not to be tried yet: its row is the same, and too few runs have passed.
-    pub(super) fn failure<'f>(&self, findings: &'f Findings, change: &Change, now: u64) -> Option<&'f Failure> {
-        if !self.has_failed(findings, change) {
+    pub(super) fn failure<'f>(&self, memory: &'f Memory, change: &Change, now: u64) -> Option<&'f Failure> {
+        if !self.has_failed(memory, change) {
             return None;
         }
-        findings.waiting(&self.listed_id(change), self.wanted(change.row()), now)
+        memory.waiting(&self.listed_id(change), self.wanted(change.row()), now)
     }
 
     /// A run passed, in which a tenant that failed was not tried.
     #[must_use]
-    pub fn waited(&self, findings: &Findings, change: &Change) -> Entry {
+    pub fn waited(&self, memory: &Memory, change: &Change) -> Entry {
         let provided_id = self.listed_id(change);
-        let mut remembered = self.known(findings, &provided_id);
+        let mut remembered = self.known(memory, &provided_id);
         if let Some(failure) = &mut remembered.failure {
             failure.pass();
         }
@@ -179,19 +179,19 @@ impl Plan {
     }
 
     /// What is remembered of the customer that a row has by now, also after a rename.
-    fn inherited(&self, findings: &Findings, row: RowNumber) -> Remembered {
-        let mut remembered = self.known(findings, &self.index.provided_id(row));
+    fn inherited(&self, memory: &Memory, row: RowNumber) -> Remembered {
+        let mut remembered = self.known(memory, &self.index.provided_id(row));
         if self.index.is_renamed(row) {
             let Remembered { token, parent, children_listed_at, wanted, seen, .. } =
-                self.known(findings, &self.index.listed_id(row));
+                self.known(memory, &self.index.listed_id(row));
             remembered = Remembered { token, parent, children_listed_at, wanted, seen, ..remembered };
         }
         remembered
     }
 
     /// What was known before this run, and what the plan found out. What was acknowledged before has had its look.
-    fn known(&self, findings: &Findings, provided_id: &str) -> Remembered {
-        let mut remembered = self.as_listed(findings, provided_id);
+    fn known(&self, memory: &Memory, provided_id: &str) -> Remembered {
+        let mut remembered = self.as_listed(memory, provided_id);
         remembered.fields.acknowledged.clear();
         match self.index.of_id_or_previous(provided_id) {
             None => remembered.forget_tenant(),
@@ -208,11 +208,11 @@ impl Plan {
     }
 
     /// What was known before this run, as far as the listing agrees.
-    fn as_listed(&self, findings: &Findings, provided_id: &str) -> Remembered {
+    fn as_listed(&self, memory: &Memory, provided_id: &str) -> Remembered {
         if self.news.gone.contains(provided_id) || self.news.moved.contains(provided_id) {
             return Remembered::default();
         }
-        let mut remembered = findings.known(provided_id);
+        let mut remembered = memory.known(provided_id);
         remembered.customer_gone_since = self.news.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
         if let Some(asked_at) = self.news.asked_at.get(provided_id) {
             remembered.seen = Some(Shown::Hidden(*asked_at));

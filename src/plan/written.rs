@@ -53,22 +53,22 @@ impl FieldFindings {
     /// Reads what `Display` wrote.
     #[must_use]
     pub fn parse(text: &str) -> Self {
-        let mut findings = Self::default();
+        let mut memory = Self::default();
         for part in text.split(';') {
             let Some((field, sides, word, at)) = read(part) else { continue };
             let rule = |name: &str| RULES.iter().find(|(known, _)| *known == name).map(|(_, rule)| *rule);
             let found = |name, is_predicted| Some(Finding { sides, rule: rule(name)?, is_predicted, at });
             if word == ACKNOWLEDGED {
-                findings.acknowledged.insert(field, sides);
+                memory.acknowledged.insert(field, sides);
             } else if let Some(name) = word.strip_prefix(SETTLED) {
-                findings.settled.extend(rule(name).zip(at).map(|settled| (field, settled)));
+                memory.settled.extend(rule(name).zip(at).map(|settled| (field, settled)));
             } else if let Some(name) = word.strip_prefix(PREDICTED) {
-                findings.unsettled.extend(found(name, true).map(|finding| (field, finding)));
+                memory.unsettled.extend(found(name, true).map(|finding| (field, finding)));
             } else {
-                findings.unsettled.extend(found(word, false).map(|finding| (field, finding)));
+                memory.unsettled.extend(found(word, false).map(|finding| (field, finding)));
             }
         }
-        findings
+        memory
     }
 }
 
@@ -89,24 +89,24 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again_and_strange_parts_are_skipped() {
         let sides = |wanted, current| Sides { wanted, current };
-        let mut findings = FieldFindings::default();
+        let mut memory = FieldFindings::default();
         for (number, (_, rule)) in (0..).zip(RULES) {
             let sides = sides(u64::MAX, number as u64);
-            findings
+            memory
                 .unsettled
                 .insert(Field::ALL[number], Finding { sides, rule, is_predicted: number % 2 == 1, at: Some(7) });
         }
-        findings.acknowledged.insert(Field::Name, sides(7, 8));
-        findings.settled.insert(Field::Emails, (Rule::Cut, 9));
-        let text = findings.to_string();
+        memory.acknowledged.insert(Field::Name, sides(7, 8));
+        memory.settled.insert(Field::Emails, (Rule::Cut, 9));
+        let text = memory.to_string();
         assert!(
             text.starts_with(
                 "name ffffffffffffffff:0000000000000000 added 7; emails ffffffffffffffff:0000000000000001 predicted-"
             ),
             "{text}"
         );
-        assert_eq!(FieldFindings::parse(&text), findings);
-        assert_eq!(FieldFindings::parse(&format!("colour 1:2 added; name 1:x cut;; {text}; name 1:2 lost")), findings);
+        assert_eq!(FieldFindings::parse(&text), memory);
+        assert_eq!(FieldFindings::parse(&format!("colour 1:2 added; name 1:x cut;; {text}; name 1:2 lost")), memory);
         assert_eq!(FieldFindings::parse(""), FieldFindings::default());
         assert_eq!(
             FieldFindings::parse("name 1:2 cut").unsettled[&Field::Name].at,

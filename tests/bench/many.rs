@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use explo_sync::{
     model::{Customer, Field, Object, Tenant, json},
     plan::{
-        Answer, Census, EmailRule, Extent, Findings, Fingerprints, Index, Inquiry, KeyStyle, Layouts, Plan, Rules,
+        Answer, Census, EmailRule, Extent, Fingerprints, Index, Inquiry, KeyStyle, Layouts, Memory, Plan, Rules,
         compare, predict, wanted,
     },
     source::{Cell, Columns, row},
@@ -146,8 +146,8 @@ fn plan(tenants: &[Tenant<'_>], customers: &[Customer<'_>]) -> Plan {
     for tenant in tenants {
         index.insert(&[Ok(tenant.clone())]);
     }
-    let findings = Findings::default();
-    let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+    let memory = Memory::default();
+    let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
     census.observe(customers);
     census.close().finish()
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, hint::black_box, io};
 use explo_sync::{
     explo::{Listing, ListingVersion, Page, Shown},
     model::{Object, Row, Tenant},
-    plan::{Census, Extent, Findings, Fingerprints, Index, Layouts, Plan, Rules},
+    plan::{Census, Extent, Fingerprints, Index, Layouts, Memory, Plan, Rules},
     reconciler::Run,
     report::{Exit, Report, Style, write_json, write_text},
 };
@@ -76,7 +76,7 @@ pub fn report(n: usize) -> Report {
         requests_per_minute: 120,
         calls_made: BTreeMap::new(),
         run: Run {
-            due: plan.due(&Findings::default(), 0, false, usize::MAX),
+            due: plan.due(&Memory::default(), 0, false, usize::MAX),
             plan,
             listing: Listing::default(),
             asked: BTreeMap::new(),
@@ -103,8 +103,8 @@ pub fn decode(pages: &[String]) {
 }
 
 pub fn compare(index: Index, pages: &[String]) -> Plan {
-    let findings = Findings::default();
-    let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+    let memory = Memory::default();
+    let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
     for page in pages {
         Page::read(page.as_bytes(), ListingVersion::V2, &mut |shown| match shown {
             Shown::Customers(customers) => census.observe(customers),

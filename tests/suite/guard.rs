@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use explo_sync::{
     model::{Customer, Object, Tenant},
-    plan::{Allowances, Census, Class, Extent, Findings, Fingerprints, Guard, Index, Plan, Rules},
+    plan::{Allowances, Census, Class, Extent, Fingerprints, Guard, Index, Memory, Plan, Rules},
     sandbox::StoredCustomer,
 };
 use rstest::rstest;
@@ -42,8 +42,8 @@ impl Sides {
             ..Tenant::default()
         };
         (0..tenants).for_each(|n| index.insert(&[Ok(tenant(n))]));
-        let findings = Findings::default();
-        let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+        let memory = Memory::default();
+        let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
         for n in self.created..tenants + self.strangers {
             let is_renamed = n - self.created < self.renamed;
             let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use explo_sync::{
     model::{Customer, Field, Invalid, Object, Row, Tenant, json},
     plan::{
-        Allowances, Census, Change, EmailRule, Extent, Findings, Fingerprints, Guard, Index, Inquiry, KeyStyle,
-        Layouts, Plan, Rules, compare, needs_current, wanted,
+        Allowances, Census, Change, EmailRule, Extent, Fingerprints, Guard, Index, Inquiry, KeyStyle, Layouts, Memory,
+        Plan, Rules, compare, needs_current, wanted,
     },
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -186,8 +186,8 @@ fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
     for tenant in tenants {
         index.insert(&[Ok(tenant.clone())]);
     }
-    let findings = Findings::default();
-    let mut census = Census::new(index, rules, &findings, Extent::All);
+    let memory = Memory::default();
+    let mut census = Census::new(index, rules, &memory, Extent::All);
     census.observe(customers);
     census.close().finish()
 }
@@ -196,8 +196,8 @@ fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
 fn plan_of_batches(rows: &[Row<'_>], customers: &[Customer<'_>], sizes: &[usize]) -> Plan {
     let mut index = Index::new(Fingerprints::new(7));
     batches(rows, sizes).for_each(|rows| index.insert(rows));
-    let findings = Findings::default();
-    let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+    let memory = Memory::default();
+    let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
     batches(customers, sizes).for_each(|customers| census.observe(customers));
     census.close().finish()
 }
@@ -351,8 +351,8 @@ proptest! {
         let compared = |keys| compare(&tenant, &customer, Rules::default().with(keys));
         let mut index = Index::new(Fingerprints::new(7));
         index.insert(&[Ok(tenant.clone())]);
-        let findings = Findings::default();
-        let mut census = Census::new(index, Rules::default(), &findings, Extent::All);
+        let memory = Memory::default();
+        let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
         census.observe(std::slice::from_ref(&customer));
         let is_doubtful = census.close().questions().is_some();
         prop_assert_eq!(is_doubtful, compared(KeyStyle::AsListed) != compared(KeyStyle::AsWanted));

@@ -16,7 +16,7 @@ use std::{
 
 use crate::{
     model::Customer,
-    plan::{Findings, News, token_hash},
+    plan::{Memory, News, token_hash},
 };
 
 /// Seconds between two listings that make sure.
@@ -28,7 +28,7 @@ const FEW: usize = 3;
 /// The remembered tokens, as far as customers were seen to have them.
 #[derive(Debug)]
 pub(super) struct Tokens<'m> {
-    findings: &'m Findings,
+    memory: &'m Memory,
     /// Ids with a remembered token that no customer was seen to have yet.
     stale: HashSet<&'m str>,
     /// How many there were at the beginning.
@@ -42,12 +42,12 @@ pub(super) struct Tokens<'m> {
 }
 
 impl<'m> Tokens<'m> {
-    pub(super) fn new(findings: &'m Findings) -> Self {
+    pub(super) fn new(memory: &'m Memory) -> Self {
         Self {
-            findings,
-            stale: findings.listed_tokens().collect(),
-            remembered: findings.listed_tokens().count(),
-            all: findings.tokens().count(),
+            memory,
+            stale: memory.listed_tokens().collect(),
+            remembered: memory.listed_tokens().count(),
+            all: memory.tokens().count(),
             recognised: 0,
             strange: HashSet::new(),
         }
@@ -55,7 +55,7 @@ impl<'m> Tokens<'m> {
 
     /// A customer was seen under this id.
     pub(super) fn see(&mut self, customer: &Customer<'_>, provided_id: &str) {
-        if self.findings.has_token(customer, provided_id) {
+        if self.memory.has_token(customer, provided_id) {
             self.recognised += 1;
             self.stale.remove(provided_id);
         } else if self.recognised < self.all {
@@ -71,12 +71,12 @@ impl<'m> Tokens<'m> {
     /// How many are remembered, where none of them was seen although they are more than a few.
     pub(super) fn strangers(&self) -> Option<usize> {
         let is_none_listed = self.remembered >= FEW && self.recognised == 0;
-        let is_any_moved = || self.findings.listed_tokens().any(|id| self.is_moved(id));
+        let is_any_moved = || self.memory.listed_tokens().any(|id| self.is_moved(id));
         (is_none_listed && !is_any_moved()).then_some(self.remembered)
     }
 
     fn is_moved(&self, provided_id: &str) -> bool {
-        self.findings.token(provided_id).is_some_and(|token| self.strange.contains(&token))
+        self.memory.token(provided_id).is_some_and(|token| self.strange.contains(&token))
     }
 
     /// What so many customers lack of what is remembered. `untold` are those of which it can't be told whose they are.
@@ -89,14 +89,14 @@ impl<'m> Tokens<'m> {
                 continue;
             }
             // A clock that was ahead says nothing.
-            let since = self.findings.customer_gone_since(id).filter(|since| *since <= now).unwrap_or(now);
+            let since = self.memory.customer_gone_since(id).filter(|since| *since <= now).unwrap_or(now);
             lacking.insert((*id).to_owned(), since);
             if is_large && now - since >= APART {
                 news.gone.insert((*id).to_owned());
             }
         }
         // Whose customer can't be told, or is not listed, keeps its token, unless that is another's.
-        let untold = untold.map(Cow::into_owned).chain(self.findings.hidden_tokens().map(str::to_owned));
+        let untold = untold.map(Cow::into_owned).chain(self.memory.hidden_tokens().map(str::to_owned));
         news.moved.extend(untold.filter(|id| self.is_moved(id)));
         News { lacking, ..news }
     }

@@ -60,10 +60,10 @@ impl Census<'_> {
     }
 
     fn see_too_large(&mut self, row: RowNumber, shown: &Customer<'_>, provided_id: &str) {
-        let Compared { index, findings, extent, .. } = &self.compared;
-        let is_hidden = *extent == Extent::Some && findings.is_hidden(provided_id);
-        let lacks = !is_hidden && findings.lacks_too_large(shown, provided_id);
-        if !findings.is_sent_too_large(provided_id, || index.tenant(row)) {
+        let Compared { index, memory, extent, .. } = &self.compared;
+        let is_hidden = *extent == Extent::Some && memory.is_hidden(provided_id);
+        let lacks = !is_hidden && memory.lacks_too_large(shown, provided_id);
+        if !memory.is_sent_too_large(provided_id, || index.tenant(row)) {
             let seen = self.seen_partly(row);
             self.compared.conclude(seen, &Faults::new());
         }

@@ -27,7 +27,7 @@ impl Compared<'_> {
         let mut turns = BTreeMap::<(Field, Rule), Turn>::new();
         for (place, (row, unsettled)) in self.unsettled.iter().enumerate() {
             let provided_id = self.index.provided_id(*row);
-            let Some(finding) = self.findings.of(&provided_id, &unsettled.difference) else { continue };
+            let Some(finding) = self.memory.of(&provided_id, &unsettled.difference) else { continue };
             let turn = turns.entry((unsettled.difference.field, finding.rule)).or_default();
             let last = if finding.is_predicted { &mut turn.spared_at } else { &mut turn.sent_at };
             *last = finding.at.max(*last);

@@ -57,6 +57,6 @@ impl Draft<'_> {
     fn is_ours(&self, provided_id: &str, customer: &Customer<'_>) -> bool {
         let groups = &self.population.access_groups;
         let is_seen = groups.contains(customer.access_group.as_deref().unwrap_or_default());
-        is_seen || groups.is_empty() && self.compared.findings.has_token(customer, provided_id)
+        is_seen || groups.is_empty() && self.compared.memory.has_token(customer, provided_id)
     }
 }

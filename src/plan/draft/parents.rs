@@ -15,7 +15,7 @@ impl Draft<'_> {
     /// The customers whose children are to be listed. What a ledger knows of a parent is good for a day.
     pub(super) fn parents(&mut self) -> Vec<String> {
         let is_due = |row: RowNumber, parent: &str| {
-            let listed_at = self.compared.findings.children_listed_at(parent).filter(|at| *at <= self.compared.now);
+            let listed_at = self.compared.memory.children_listed_at(parent).filter(|at| *at <= self.compared.now);
             self.remembered_parent(row).is_none() || listed_at.is_none_or(|at| is_daily_due(at, self.compared.now))
         };
         let parent = |row| Some((row, self.compared.index.listed_parent(row)?));
@@ -34,14 +34,14 @@ impl Draft<'_> {
 
     /// What is to be remembered as soon as a parent's children were listed: a run that is stopped goes on from there.
     pub(super) fn entries_below(&self, parent: &str) -> Vec<Entry> {
-        if !self.compared.findings.keeps_rows() {
+        if !self.compared.memory.keeps_rows() {
             return Vec::new();
         }
-        let asked = Remembered { children_listed_at: Some(self.compared.now), ..self.compared.findings.known(parent) };
+        let asked = Remembered { children_listed_at: Some(self.compared.now), ..self.compared.memory.known(parent) };
         let mut entries = vec![Entry::new(parent, Token::Kept, asked)];
         for row in self.below.get(parent).into_iter().flatten() {
             if let Some((provided_id, parent)) = self.news_of_parent(*row) {
-                let placed = Remembered { parent: Some(parent), ..self.compared.findings.known(&provided_id) };
+                let placed = Remembered { parent: Some(parent), ..self.compared.memory.known(&provided_id) };
                 entries.push(Entry::new(&provided_id, Token::Kept, placed));
             }
         }
@@ -69,7 +69,7 @@ impl Draft<'_> {
     /// The parent that a ledger knows, if that is still somebody: an id that nobody has any more may have been the wanted
     /// parent's own, for a rename takes the children along.
     fn remembered_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
-        let remembered = self.compared.findings.parent(&self.compared.index.listed_id(row))?;
+        let remembered = self.compared.memory.parent(&self.compared.index.listed_id(row))?;
         let is_wanted = Some(remembered) == self.compared.index.listed_parent(row).as_deref();
         let is_somebody = remembered.is_empty()
             || self.compared.index.has(remembered)
@@ -98,7 +98,7 @@ impl Draft<'_> {
 
     /// The parents of customers as they are known from now on, where that is another than is remembered.
     pub(super) fn news_of_parents(&self) -> BTreeMap<String, String> {
-        let rows = self.seen_with_parent().filter(|_| self.compared.findings.keeps_rows());
+        let rows = self.seen_with_parent().filter(|_| self.compared.memory.keeps_rows());
         rows.filter_map(|row| self.news_of_parent(row)).collect()
     }
 
@@ -107,7 +107,7 @@ impl Draft<'_> {
         let is_renamed = self.compared.index.parent(row).is_some_and(|parent| self.compared.index.is_renamed(parent));
         let is_news = self.compared.index.is_listed(row)
             && !is_renamed
-            && self.compared.findings.parent(&provided_id) != Some(&*parent);
+            && self.compared.memory.parent(&provided_id) != Some(&*parent);
         is_news.then(|| (provided_id.into_owned(), parent.into_owned()))
     }
 
@@ -120,7 +120,7 @@ impl Draft<'_> {
         let updates: HashMap<_, _> = updates.filter(|_| !differences.is_empty()).collect();
         for (row, difference) in differences {
             let provided_id = self.compared.index.provided_id(row);
-            if self.compared.findings.came_back(&provided_id, &difference) {
+            if self.compared.memory.came_back(&provided_id, &difference) {
                 moved_again.insert(row);
             }
             match (self.compared.known(row, &difference), updates.get(&row)) {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use explo_sync::{
     database::Server,
     ledger::{Ledger, Pair, Sql, Table, Writer},
-    plan::{Entry, Failure, FieldFindings, Findings, Remembered, Shown, Token, token_hash},
+    plan::{Entry, Failure, FieldFindings, Memory, Remembered, Shown, Token, token_hash},
     source::Identity,
 };
 use rstest::rstest;
@@ -40,8 +40,8 @@ fn entry(provided_id: &str, token: Token, remembered: Remembered) -> Entry {
     Entry { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: true }
 }
 
-fn findings<const N: usize>(known: [(&str, Remembered); N]) -> Findings {
-    Findings::with_tokens(
+fn memory<const N: usize>(known: [(&str, Remembered); N]) -> Memory {
+    Memory::with_tokens(
         known.map(|(id, remembered)| (id.to_owned(), remembered)).into_iter().collect::<HashMap<_, _>>(),
     )
 }
@@ -55,7 +55,7 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     let database = Database::new(kind).await;
     let (ours, theirs) = (ledger(&database, "default"), ledger(&database, "staging"));
     let (ours, theirs) = (ours.of(pair()), theirs.of(pair()));
-    assert_eq!(ours.load().await.unwrap(), findings([]), "there is no table yet");
+    assert_eq!(ours.load().await.unwrap(), memory([]), "there is no table yet");
     let (writer, other) = (ours.writer().await.unwrap(), theirs.writer().await.unwrap());
     let hidden = Remembered { seen: Some(Shown::Hidden(7)), failure: None, ..full("2") };
     let first = [
@@ -66,7 +66,7 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     writer.record(&first).await.unwrap();
     other.record(&[entry("a", Token::shown("theirs"), full("theirs"))]).await.unwrap();
     let loaded = ours.load().await.unwrap();
-    assert_eq!(loaded, findings([("a", full("1")), ("b", hidden.clone()), ("c", Remembered::default())]));
+    assert_eq!(loaded, memory([("a", full("1")), ("b", hidden.clone()), ("c", Remembered::default())]));
     let parent = loaded.parent("a").zip(loaded.children_listed_at("a"));
     assert_eq!(parent, Some(("the parent \u{e9}'\"", 1_763_736_314)));
     assert_eq!((loaded.parent("c"), loaded.children_listed_at("c"), loaded.parent("x")), (None, None, None));
@@ -75,9 +75,9 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     let settled = Remembered { failure: None, fields: FieldFindings::default(), ..full("1") };
     let second = [entry("a", Token::Kept, settled.clone()), entry("b", Token::Gone, Remembered::default())];
     writer.record(&second).await.unwrap();
-    let expected = findings([("a", settled), ("b", Remembered::default()), ("c", Remembered::default())]);
+    let expected = memory([("a", settled), ("b", Remembered::default()), ("c", Remembered::default())]);
     assert_eq!(ours.load().await.unwrap(), expected);
-    assert_eq!(theirs.load().await.unwrap(), findings([("a", full("theirs"))]), "another instance has its own");
+    assert_eq!(theirs.load().await.unwrap(), memory([("a", full("theirs"))]), "another instance has its own");
 }
 
 #[rstest]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use explo_sync::{
     applier::Outcome,
-    ledger::Memory,
+    ledger::InMemory,
     model::{Field, Tenant},
     report::Report,
     sandbox::Api,
@@ -31,12 +31,12 @@ const FEW: usize = 12;
 
 #[test]
 fn two_runs_bring_what_explo_allows_and_the_next_is_quiet() {
-    each_seed(0..CASES, async |seed| converges::<Memory>(&World::of(seed, true), true).await);
+    each_seed(0..CASES, async |seed| converges::<InMemory>(&World::of(seed, true), true).await);
 }
 
 #[test]
 fn so_do_runs_that_are_fresh_processes() {
-    each_seed(CASES..2 * CASES, async |seed| converges::<Memory>(&World::of(seed, true), false).await);
+    each_seed(CASES..2 * CASES, async |seed| converges::<InMemory>(&World::of(seed, true), false).await);
 }
 
 #[test]

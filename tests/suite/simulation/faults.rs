@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use explo_sync::{
-    ledger::Memory,
+    ledger::InMemory,
     plan::Guard,
     sandbox::{Endpoint, Existing, Fault, FaultKind, Order},
 };
@@ -25,7 +25,7 @@ use super::{
 
 #[test]
 fn no_schedule_of_faults_leaves_anything_wrong_behind() {
-    each_seed(1_000_000..1_007_000, async |seed| survives::<Memory>(&World::of(seed, false), false).await);
+    each_seed(1_000_000..1_007_000, async |seed| survives::<InMemory>(&World::of(seed, false), false).await);
 }
 
 #[test]

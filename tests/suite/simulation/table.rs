@@ -8,9 +8,9 @@ use std::{
 };
 
 use explo_sync::{
-    ledger::{Error, Ledger, Memory, Refused, Writer},
+    ledger::{Error, InMemory, Ledger, Refused, Writer},
     model::Tenant,
-    plan::{Entry, Findings, Token},
+    plan::{Entry, Memory, Token},
     sandbox::{Api, FaultKind, Order, StoredCustomer},
 };
 use secrecy::ExposeSecret;
@@ -36,7 +36,7 @@ pub trait Kept: Ledger {
 
 /// What it holds.
 pub struct Table {
-    findings: RefCell<Findings>,
+    memory: RefCell<Memory>,
     /// By id, as an application finds them.
     tokens: RefCell<Tokens>,
     api: Rc<RefCell<Api>>,
@@ -49,7 +49,7 @@ type Tokens = BTreeMap<String, Option<String>>;
 
 pub struct TableWriter<'a>(&'a Table);
 
-impl Kept for Memory {
+impl Kept for InMemory {
     fn of(_: &World) -> Self {
         Self::default()
     }
@@ -58,7 +58,7 @@ impl Kept for Memory {
 impl Kept for Table {
     fn of(world: &World) -> Self {
         Self {
-            findings: Findings::with_tokens(HashMap::new()).into(),
+            memory: Memory::with_tokens(HashMap::new()).into(),
             tokens: RefCell::default(),
             api: Rc::clone(&world.api),
             tenants: Rc::clone(&world.tenants),
@@ -158,8 +158,8 @@ fn owner<'a>(api: &'a Api, token: &str) -> Option<&'a StoredCustomer> {
 impl Ledger for Table {
     type Writer<'a> = TableWriter<'a>;
 
-    async fn load(&self) -> Result<Findings, Error> {
-        Ok(self.findings.borrow().clone())
+    async fn load(&self) -> Result<Memory, Error> {
+        Ok(self.memory.borrow().clone())
     }
 
     async fn writer(&self) -> Result<TableWriter<'_>, Error> {
@@ -179,7 +179,7 @@ impl Writer for TableWriter<'_> {
                 Token::Shown(shown) => *token = Some(shown.expose_secret().to_owned()),
                 Token::Gone => *token = None,
             }
-            self.0.findings.borrow_mut().take(entry.clone());
+            self.0.memory.borrow_mut().take(entry.clone());
         }
         self.0.check_batch(&before, &tokens);
         Ok(Refused::new())

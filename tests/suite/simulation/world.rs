@@ -126,7 +126,7 @@ impl World {
     /// One run, by a process of its own but for the ledger: of what it had to remember when it died, that stays which was
     /// recorded by then.
     pub async fn run(&self, course: &Course, ledger: &impl Ledger) -> Ended {
-        let findings = ledger.load().await.unwrap();
+        let memory = ledger.load().await.unwrap();
         let (entries, recorded) = unbounded_channel();
         let stop = Stop::default();
         let client = self.client(course.seed, &stop);
@@ -138,7 +138,7 @@ impl World {
                 rules: Rules { emails: self.scenario.emails, tags: self.scenario.tags, ..Rules::default() },
                 guard: course.guard,
                 allowances: &Allowances::default(),
-                findings: &findings,
+                memory: &memory,
                 retry_failed: course.retry_failed,
                 now: course.now,
                 side_by_side: self.scenario.side_by_side,

@@ -20,7 +20,7 @@ const NEVER_LISTED: &str = "it exists already, and no run has seen it in the lis
 
 /// What is remembered of each customer, by its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
+pub struct Memory {
     known: HashMap<String, Remembered>,
     /// Since when a rule does not hold any more for a field, in seconds since 1970.
     settled: BTreeMap<(Field, Rule), u64>,
@@ -28,15 +28,15 @@ pub struct Findings {
     keeps_rows: bool,
 }
 
-impl Findings {
-    /// Findings of a ledger that has a row for every customer.
+impl Memory {
+    /// Memory of a ledger that has a row for every customer.
     #[must_use]
     pub fn with_tokens(known: HashMap<String, Remembered>) -> Self {
-        let mut findings = Self { keeps_rows: true, ..Self::default() };
+        let mut memory = Self { keeps_rows: true, ..Self::default() };
         for known in known.values() {
-            findings.settle(known);
+            memory.settle(known);
         }
-        Self { known, ..findings }
+        Self { known, ..memory }
     }
 
     fn settle(&mut self, known: &Remembered) {
