@@ -276,7 +276,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// What is to be remembered before anything is written.
     fn remember(&self, plan: &Plan, is_held: bool, record: &dyn Fn(Entry)) {
-        let entries = plan.entries(self.memory, is_held);
+        let entries = plan.beside(self.memory).entries(is_held);
         let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
         if forgotten > 0 {
             tracing::info!(forgotten, "tokens are forgotten that no customer has under their ids any more");

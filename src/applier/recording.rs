@@ -29,7 +29,7 @@ pub(super) struct Answers(Mutex<HashMap<String, Acknowledged>>);
 impl Recording<'_> {
     /// Has remembered that a run passed by a change whose tenant failed; tells why.
     pub(super) fn passed(&self, plan: &Plan, change: &Change, failure: &Failure) -> Outcome {
-        (self.record)(plan.waited(self.memory, change));
+        (self.record)(plan.beside(self.memory).waited(change));
         let times = if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) };
         let reason = format!("failed {times}, and is left alone for a while (--retry-failed): {}", failure.error);
         Outcome::Waiting(reason)
@@ -37,12 +37,12 @@ impl Recording<'_> {
 
     /// Has what became of a change remembered.
     pub(super) fn ended(&self, plan: &Plan, change: &Change, outcome: &Outcome, answer: Option<&Acknowledged>) {
-        let acknowledged = |unsettled| plan.acknowledged(self.memory, change, answer, unsettled);
+        let acknowledged = |unsettled| plan.beside(self.memory).acknowledged(change, answer, unsettled);
         match outcome {
             Outcome::Applied => (self.record)(acknowledged(&[])),
             Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled)),
             Outcome::Failed { reason, fault: Fault::Tenant } => {
-                (self.record)(plan.failed(self.memory, change, answer, reason));
+                (self.record)(plan.beside(self.memory).failed(change, answer, reason));
             }
             Outcome::Failed { fault: Fault::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
         }

@@ -39,7 +39,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         // What an answer shows besides is compared with what is wanted; but a token can't be, and without rows none is kept.
         let is_new = matches!(change, Change::Create(_));
         let is_checked = is_new || memory.keeps_rows();
-        let own = self.plan.own_token(memory, change);
+        let own = self.plan.beside(memory).own_token(change);
         if is_checked && !self.tokens.accept(&tenant.provided_id, token, own) {
             return false;
         }

@@ -46,13 +46,13 @@ impl Plan {
         // What a change needs comes before it.
         for (number, change) in self.changes.iter().enumerate() {
             let made = (!matches!(change, Change::Update(_))).then(|| change.row());
-            let failure = self.failure(memory, change, now).filter(|_| !retry_failed);
+            let failure = self.beside(memory).failure(change, now).filter(|_| !retry_failed);
             due.waiting.extend(failure.map(|failure| (number, failure.clone())));
             if failure.is_some() || self.waits_for(change).any(|row| not_there.contains(&row)) {
                 is_due[number] = false;
                 not_there.extend(made);
             }
-            if self.has_failed(memory, change) || self.waits_for(change).any(|row| late_rows.contains(&row)) {
+            if self.beside(memory).has_failed(change) || self.waits_for(change).any(|row| late_rows.contains(&row)) {
                 is_late[number] = true;
                 late_rows.extend(made);
             }

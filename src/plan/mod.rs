@@ -59,6 +59,7 @@ pub use memory::Memory;
 pub use news::News;
 pub use population::{Extent, Population, Tags};
 pub use question::{Answer, Found, Inquiry, Question};
+pub use remember::Remembering;
 pub use remembered::{
     FieldFindings, Finding, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
 };

@@ -10,34 +10,52 @@ use super::{
 };
 use crate::model::Field;
 
+/// A plan beside what earlier runs remembered.
+#[derive(Debug, Clone, Copy)]
+pub struct Remembering<'r> {
+    plan: &'r Plan,
+    memory: &'r Memory,
+}
+
 impl Plan {
     /// The guard holds the plan: it may be the listing that is wrong, and no token goes but those that are another's.
     pub fn hold(&mut self) {
         self.news.gone.clear();
     }
 
+    /// The plan beside what earlier runs remembered: what there is to remember now.
+    #[must_use]
+    pub fn beside<'r>(&'r self, memory: &'r Memory) -> Remembering<'r> {
+        Remembering { plan: self, memory }
+    }
+}
+
+impl<'r> Remembering<'r> {
     /// What is to be remembered before anything is written: what the listing showed and, unless the guard holds, what was
     /// found out about earlier writes.
     #[must_use]
-    pub fn entries(&self, memory: &Memory, is_held: bool) -> Vec<Entry> {
-        let listed = self.news.listed.iter().map(|listed| &listed.provided_id);
-        let mut shown: BTreeSet<_> =
-            listed.chain(&self.news.gone).chain(&self.news.moved).map(|id| Cow::Borrowed(id.as_str())).collect();
+    pub fn entries(&self, is_held: bool) -> Vec<Entry> {
+        let listed = self.plan.news.listed.iter().map(|listed| &listed.provided_id);
+        let mut shown: BTreeSet<_> = listed
+            .chain(&self.plan.news.gone)
+            .chain(&self.plan.news.moved)
+            .map(|id| Cow::Borrowed(id.as_str()))
+            .collect();
         let remembered = |provided_id: &str| {
-            if is_held { self.as_listed(memory, provided_id) } else { self.known(memory, provided_id) }
+            if is_held { self.as_listed(provided_id) } else { self.known(provided_id) }
         };
         let mut entries: Vec<_> =
             shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
-        let placed = self.news.parents.keys().chain(self.news.children_listed_at.keys());
-        let looked_for = self.news.lacking.keys().chain(self.news.asked_at.keys());
+        let placed = self.plan.news.parents.keys().chain(self.plan.news.children_listed_at.keys());
+        let looked_for = self.plan.news.lacking.keys().chain(self.plan.news.asked_at.keys());
         let met = placed.chain(looked_for).map(|id| Cow::Borrowed(id.as_str()));
         // What is renamed has no row of its own yet.
-        let unsettled = self.unsettled.iter().filter(|(row, _)| !self.index.is_renamed(*row));
-        let unsettled = unsettled.map(|(row, _)| self.index.provided_id(*row));
-        let found_out = memory.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
+        let unsettled = self.plan.unsettled.iter().filter(|(row, _)| !self.plan.index.is_renamed(*row));
+        let unsettled = unsettled.map(|(row, _)| self.plan.index.provided_id(*row));
+        let found_out = self.memory.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
         for provided_id in met.chain(found_out).filter(|provided_id| shown.insert(provided_id.clone())) {
             let remembered = remembered(&provided_id);
-            if memory.is_news(&provided_id, &remembered) {
+            if self.memory.is_news(&provided_id, &remembered) {
                 entries.push(Entry::new(&provided_id, Token::Kept, remembered));
             }
         }
@@ -45,14 +63,14 @@ impl Plan {
     }
 
     /// The same where single customers were looked at: nothing follows from the absence of others.
-    pub fn entries_of_looks(&self, memory: &Memory) -> impl Iterator<Item = Entry> {
-        let listed = self.news.listed.iter().map(|listed| &*listed.provided_id);
-        listed.map(|provided_id| self.entry(provided_id, self.known(memory, provided_id)))
+    pub fn entries_of_looks(&self) -> impl Iterator<Item = Entry> {
+        let listed = self.plan.news.listed.iter().map(|listed| &*listed.provided_id);
+        listed.map(|provided_id| self.entry(provided_id, self.known(provided_id)))
     }
 
     /// With the token that was shown, or none where none was.
     fn entry(&self, provided_id: &str, remembered: Remembered) -> Entry {
-        let listed = self.news.listed(provided_id);
+        let listed = self.plan.news.listed(provided_id);
         let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
         let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
         Entry { is_synced, ..Entry::new(provided_id, token, remembered) }
@@ -60,35 +78,29 @@ impl Plan {
 
     /// A change was acknowledged, and all but the unsettled fields settled.
     #[must_use]
-    pub fn acknowledged(
-        &self,
-        memory: &Memory,
-        change: &Change,
-        answer: Option<&Acknowledged>,
-        unsettled: &[Unsettled],
-    ) -> Entry {
-        let (provided_id, row) = (self.provided_id(change), change.row());
-        let mut remembered = self.inherited(memory, row);
-        let differences = self.differences(change);
-        remembered.fields.learn(&differences, unsettled, self.now);
+    pub fn acknowledged(&self, change: &Change, answer: Option<&Acknowledged>, unsettled: &[Unsettled]) -> Entry {
+        let (provided_id, row) = (self.plan.provided_id(change), change.row());
+        let mut remembered = self.inherited(row);
+        let differences = self.plan.differences(change);
+        remembered.fields.learn(&differences, unsettled, self.plan.now);
         remembered.failure = None;
-        for (field, rule) in self.checks.get(&row).into_iter().flatten() {
+        for (field, rule) in self.plan.checks.get(&row).into_iter().flatten() {
             let left = unsettled.iter().find(|one| one.difference.field == *field);
             let before = differences.iter().find(|difference| difference.field == *field);
             let is_predicted =
-                before.and_then(|before| memory.of(&provided_id, before)).is_some_and(|of| of.is_predicted);
+                before.and_then(|before| self.memory.of(&provided_id, before)).is_some_and(|of| of.is_predicted);
             // It was predicted to show the same as before.
             if left.is_none_or(|left| {
                 is_predicted && before.is_some_and(|before| before.current != left.difference.current)
             }) {
-                remembered.fields.settled.insert(*field, (*rule, self.now));
+                remembered.fields.settled.insert(*field, (*rule, self.plan.now));
             }
         }
         if answer.is_some() {
             remembered.customer_gone_since = None;
         }
-        let tenant = self.index.tenant(row);
-        if memory.keeps_rows()
+        let tenant = self.plan.index.tenant(row);
+        if self.memory.keeps_rows()
             && change.places()
             && !unsettled.iter().any(|one| one.difference.field == Field::ParentProvidedId)
         {
@@ -97,14 +109,16 @@ impl Plan {
         let wanted = lasting_fingerprint(&tenant);
         remembered.seen = match (answer, remembered.seen) {
             // An update does not make it listed.
-            (Some(_), Some(Shown::Hidden(_))) if matches!(change, Change::Update(_)) => Some(Shown::Hidden(self.now)),
+            (Some(_), Some(Shown::Hidden(_))) if matches!(change, Change::Update(_)) => {
+                Some(Shown::Hidden(self.plan.now))
+            }
             // That a listing is too large counts: an answer has less in it.
             (Some(_), seen @ Some(Shown::Listed(TOO_LARGE))) | (None, seen @ Some(Shown::Listed(_))) => seen,
             (Some(answer), _) => Some(answer.seen),
             (None, Some(Shown::Hidden(_)) | None) => Some(Shown::Listed(wanted)),
         };
         let former = match change {
-            Change::Rename(_) => Some(self.previous_provided_id(row).into_owned()),
+            Change::Rename(_) => Some(self.plan.previous_provided_id(row).into_owned()),
             Change::Create(_) | Change::Update(_) => None,
         };
         if former.is_none() {
@@ -116,23 +130,23 @@ impl Plan {
 
     /// A change failed, by the fault of its tenant.
     #[must_use]
-    pub fn failed(&self, memory: &Memory, change: &Change, answer: Option<&Acknowledged>, error: &str) -> Entry {
+    pub fn failed(&self, change: &Change, answer: Option<&Acknowledged>, error: &str) -> Entry {
         let row = change.row();
         let (provided_id, mut remembered, wanted) = match change {
             // Until it has the new id, its row is that of the old one.
             Change::Rename(_) => {
-                let former = self.index.listed_id(row);
-                let known = self.known(memory, &former);
+                let former = self.plan.index.listed_id(row);
+                let known = self.known(&former);
                 (former, known, self.wanted(row))
             }
             Change::Create(_) | Change::Update(_) => {
-                (self.provided_id(change), self.inherited(memory, row), lasting_fingerprint(&self.index.tenant(row)))
+                (self.plan.provided_id(change), self.inherited(row), lasting_fingerprint(&self.plan.index.tenant(row)))
             }
         };
         let wanted = Some(wanted);
         // Another row is another try: it begins anew.
         let before = remembered.failure.as_ref().filter(|_| remembered.wanted == wanted);
-        remembered.failure = Some(Failure::after(before, error, self.now));
+        remembered.failure = Some(Failure::after(before, error, self.plan.now));
         remembered.wanted = wanted;
         remembered.seen = answer.map(|answer| answer.seen).or(remembered.seen);
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
@@ -142,29 +156,29 @@ impl Plan {
     /// The hash of the token that the customer of a change is known to have: listed or, where no listing was to show it,
     /// remembered.
     #[must_use]
-    pub fn own_token(&self, memory: &Memory, change: &Change) -> Option<u64> {
-        let listed = self.renamed_tokens.get(&change.row()).copied();
-        listed.or_else(|| self.as_listed(memory, &self.listed_id(change)).token)
+    pub fn own_token(&self, change: &Change) -> Option<u64> {
+        let listed = self.plan.renamed_tokens.get(&change.row()).copied();
+        listed.or_else(|| self.as_listed(&self.plan.listed_id(change)).token)
     }
 
     /// Whether the last write of a change's customer failed, whatever the row has been since.
-    pub(super) fn has_failed(&self, memory: &Memory, change: &Change) -> bool {
-        memory.has_failed(&self.listed_id(change))
+    pub(super) fn has_failed(&self, change: &Change) -> bool {
+        self.memory.has_failed(&self.plan.listed_id(change))
     }
 
     /// The failure for which a change is not to be tried yet: its row is the same, and too few runs have passed.
-    pub(super) fn failure<'f>(&self, memory: &'f Memory, change: &Change, now: u64) -> Option<&'f Failure> {
-        if !self.has_failed(memory, change) {
+    pub(super) fn failure(&self, change: &Change, now: u64) -> Option<&'r Failure> {
+        if !self.has_failed(change) {
             return None;
         }
-        memory.waiting(&self.listed_id(change), self.wanted(change.row()), now)
+        self.memory.waiting(&self.plan.listed_id(change), self.wanted(change.row()), now)
     }
 
     /// A run passed, in which a tenant that failed was not tried.
     #[must_use]
-    pub fn waited(&self, memory: &Memory, change: &Change) -> Entry {
-        let provided_id = self.listed_id(change);
-        let mut remembered = self.known(memory, &provided_id);
+    pub fn waited(&self, change: &Change) -> Entry {
+        let provided_id = self.plan.listed_id(change);
+        let mut remembered = self.known(&provided_id);
         if let Some(failure) = &mut remembered.failure {
             failure.pass();
         }
@@ -173,54 +187,56 @@ impl Plan {
 
     /// What a row wants: of a customer that is to be renamed the new id, too.
     fn wanted(&self, row: RowNumber) -> u64 {
-        let tenant = self.index.tenant(row);
-        let new_id = if self.index.is_renamed(row) { xxh3_64(tenant.provided_id.as_bytes()) } else { 0 };
+        let tenant = self.plan.index.tenant(row);
+        let new_id = if self.plan.index.is_renamed(row) { xxh3_64(tenant.provided_id.as_bytes()) } else { 0 };
         lasting_fingerprint(&tenant) ^ new_id
     }
 
     /// What is remembered of the customer that a row has by now, also after a rename.
-    fn inherited(&self, memory: &Memory, row: RowNumber) -> Remembered {
-        let mut remembered = self.known(memory, &self.index.provided_id(row));
-        if self.index.is_renamed(row) {
+    fn inherited(&self, row: RowNumber) -> Remembered {
+        let mut remembered = self.known(&self.plan.index.provided_id(row));
+        if self.plan.index.is_renamed(row) {
             let Remembered { token, parent, children_listed_at, wanted, seen, .. } =
-                self.known(memory, &self.index.listed_id(row));
+                self.known(&self.plan.index.listed_id(row));
             remembered = Remembered { token, parent, children_listed_at, wanted, seen, ..remembered };
         }
         remembered
     }
 
     /// What was known before this run, and what the plan found out. What was acknowledged before has had its look.
-    fn known(&self, memory: &Memory, provided_id: &str) -> Remembered {
-        let mut remembered = self.as_listed(memory, provided_id);
+    fn known(&self, provided_id: &str) -> Remembered {
+        let mut remembered = self.as_listed(provided_id);
         remembered.fields.acknowledged.clear();
-        match self.index.of_id_or_previous(provided_id) {
+        match self.plan.index.of_id_or_previous(provided_id) {
             None => remembered.forget_tenant(),
             // It is asked for again: what it holds after that is not what it was made to hold.
-            Some(row) if remembered.is_settled_hidden() && self.hidden.binary_search(&row).is_err() => {
+            Some(row) if remembered.is_settled_hidden() && self.plan.hidden.binary_search(&row).is_err() => {
                 remembered.wanted = None;
             }
             Some(_) => {}
         }
-        let begin = self.unsettled.partition_point(|(row, _)| *self.index.provided_id(*row) < *provided_id);
-        let ours = self.unsettled[begin..].iter().take_while(|(row, _)| self.index.provided_id(*row) == provided_id);
-        ours.for_each(|(_, unsettled)| remembered.fields.find(unsettled, self.now));
+        let begin = self.plan.unsettled.partition_point(|(row, _)| *self.plan.index.provided_id(*row) < *provided_id);
+        let ours =
+            self.plan.unsettled[begin..].iter().take_while(|(row, _)| self.plan.index.provided_id(*row) == provided_id);
+        ours.for_each(|(_, unsettled)| remembered.fields.find(unsettled, self.plan.now));
         remembered
     }
 
     /// What was known before this run, as far as the listing agrees.
-    fn as_listed(&self, memory: &Memory, provided_id: &str) -> Remembered {
-        if self.news.gone.contains(provided_id) || self.news.moved.contains(provided_id) {
+    fn as_listed(&self, provided_id: &str) -> Remembered {
+        if self.plan.news.gone.contains(provided_id) || self.plan.news.moved.contains(provided_id) {
             return Remembered::default();
         }
-        let mut remembered = memory.known(provided_id);
-        remembered.customer_gone_since = self.news.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
-        if let Some(asked_at) = self.news.asked_at.get(provided_id) {
+        let mut remembered = self.memory.known(provided_id);
+        remembered.customer_gone_since =
+            self.plan.news.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
+        if let Some(asked_at) = self.plan.news.asked_at.get(provided_id) {
             remembered.seen = Some(Shown::Hidden(*asked_at));
         }
-        remembered.parent = self.news.parents.get(provided_id).cloned().or(remembered.parent);
+        remembered.parent = self.plan.news.parents.get(provided_id).cloned().or(remembered.parent);
         remembered.children_listed_at =
-            self.news.children_listed_at.get(provided_id).copied().or(remembered.children_listed_at);
-        if let Some(listed) = self.news.listed(provided_id) {
+            self.plan.news.children_listed_at.get(provided_id).copied().or(remembered.children_listed_at);
+        if let Some(listed) = self.plan.news.listed(provided_id) {
             remembered.seen = Some(Shown::Listed(listed.seen));
             remembered.customer_gone_since = None;
             remembered.token = listed.token.hash(remembered.token);

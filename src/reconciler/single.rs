@@ -44,7 +44,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let applied = match writers {
             None => None,
             Some(writers) => {
-                plan.entries_of_looks(self.memory).for_each(writers.record);
+                plan.beside(self.memory).entries_of_looks().for_each(writers.record);
                 Some(self.apply(&plan, &due, &Tokens::default(), &writers, progress).await)
             }
         };
