@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::Receiver;
 
-use crate::{explo::Stop, schedule::Schedule};
+use crate::{schedule::Schedule, stop::Stop};
 
 /// How often the loop looks at the clock, and shows that it is alive.
 pub const BEAT: Duration = Duration::from_secs(5);

@@ -25,7 +25,7 @@
 //! |---|---|
 //! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`resources`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
-//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; below them [`database`], [`http`] and [`files`] |
+//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; below them [`database`], [`http`], [`files`] and [`stop`] |
 //! | 2 plan | [`plan`]: pure |
 //! | 1 model | [`model`] |
 
@@ -54,6 +54,7 @@ pub mod sandbox;
 pub mod schedule;
 pub mod source;
 pub mod stderr;
+pub mod stop;
 pub mod systemd;
 pub mod telemetry;
 pub mod watch;

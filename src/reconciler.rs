@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::{
     applier::{Applied, Applier, Recording},
-    explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Stop, Tokens, Writer},
+    explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Tokens, Writer},
     http::backoff,
     ledger,
     lock::Permit,
@@ -25,6 +25,7 @@ use crate::{
     },
     progress::Progress,
     source::{self, Source},
+    stop::Stop,
 };
 
 /// What a run needs, writer aside.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    explo::{FirstPage, Shown, Stop},
+    explo::{FirstPage, Shown},
     ledger::{self, Found, Ledger, Pair, State},
     lock::{Attempt, Lock},
     model::{Gap, Invalid, shown},
@@ -24,6 +24,7 @@ use crate::{
     reconciler,
     report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
+    stop::Stop,
 };
 
 /// Reasons that are told, and ids of each.

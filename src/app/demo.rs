@@ -10,10 +10,10 @@ use super::{
 use crate::{
     config::{Config, Log},
     demo::Demo,
-    explo::Stop,
     ledger::InMemory,
     lock::Permit,
     report::Exit,
+    stop::Stop,
 };
 
 /// Shows the three steps, and what to type next; fails if anything is left to do at the end.

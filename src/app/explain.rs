@@ -5,8 +5,8 @@ use std::io;
 use super::{Context, instance::Instance, terminal::Terminal};
 use crate::{
     cli::ExplainArgs,
-    explo::Stop,
     report::{self, Exit},
+    stop::Stop,
 };
 
 /// Looks at both sides of one id, and changes nothing.

@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     cli::ExportArgs,
-    explo::{Reader, Shown, Stop},
+    explo::{Reader, Shown},
     model,
     progress::Progress,
     reconciler,
     report::{self, Exit},
+    stop::Stop,
 };
 
 /// Writes while it lists: the lines are all customers only if the exit code is 0. A customer whose record can't be read whole

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::{now, pair};
 use crate::{
     config::{self, Config},
-    explo::{self, Client, Pacer, Stop},
+    explo::{self, Client, Pacer},
     ledger::{self, InMemory, Ledger},
     lock::Permit,
     metrics::Metrics,
@@ -23,6 +23,7 @@ use crate::{
     reconciler::{self, Reconciler, Run, Writers},
     report::Report,
     source::{AnySource, Source},
+    stop::Stop,
 };
 
 /// How long a ledger has, at least, for what is left to record when a stopped run is over.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::pair;
 use crate::{
     config::Config,
-    explo::Stop,
     lock::{self, Attempt, Timing},
     source::{self, AnySource},
+    stop::Stop,
     watch::Watch,
 };
 

@@ -32,10 +32,10 @@ use crate::{
     cli::{Cli, Command, Global},
     config::{self, Config, Environment, Layers},
     database,
-    explo::Stop,
     files::Reading,
     report::Exit,
     stderr,
+    stop::Stop,
     watch::Watch,
 };
 

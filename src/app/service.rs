@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Timing, Work},
-    explo::{Pacer, Stop},
+    explo::Pacer,
     files::Reading,
     ledger::InMemory,
     lock::{Attempt, Lock, Permit},
@@ -28,6 +28,7 @@ use crate::{
     plan::{Held, token_hash},
     report::{self, Exit, Report},
     source::{self, Source},
+    stop::Stop,
     systemd,
 };
 

@@ -7,7 +7,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{explo::Stop, stderr, watch::Watch};
+use crate::{stderr, stop::Stop, watch::Watch};
 
 /// How long a command that has nothing to write may take to end by itself.
 const LEAVE: Duration = Duration::from_millis(1200);

@@ -19,9 +19,10 @@ use super::{
     wire::{self, ListingVersion},
 };
 use crate::http::{
-    Answer, Attempts, Call, Caller, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Stop, Transport, Unusable,
+    Answer, Attempts, Call, Caller, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Transport, Unusable,
     excerpt, share,
 };
+use crate::stop::Stop;
 
 /// The keys that say where it is.
 const KEYS: Keys = Keys { url: "explo.base_url", ca_file: "explo.ca_file" };

@@ -21,7 +21,7 @@ pub mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::http::{
-    Answer, Attempts, Fault, Incoming, Outgoing, Pacer, PageProgress, Stop, Transport, Unusable, retry_after,
+    Answer, Attempts, Fault, Incoming, Outgoing, Pacer, PageProgress, Transport, Unusable, retry_after,
 };
 use crate::model::{Customer, Record, Tenant};
 

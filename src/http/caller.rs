@@ -20,9 +20,9 @@ use super::{
     failure::{Failure, Fault, Unusable},
     pacer::Pacer,
     retry,
-    stop::Stop,
     transport::{Incoming, LARGEST_ANSWER, Outgoing, Transport},
 };
+use crate::stop::Stop;
 
 /// A call that is answered 429 for so long is given up.
 const THROTTLED_TOO_LONG: Duration = Duration::from_mins(10);

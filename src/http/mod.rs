@@ -12,7 +12,6 @@ mod pacer;
 mod passes;
 mod proxy;
 mod retry;
-mod stop;
 mod transport;
 
 pub use caller::{Answer, Attempts, Call, Caller, Patience};
@@ -23,7 +22,6 @@ pub use pacer::Pacer;
 pub use passes::{Incomplete, PageError, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
 pub use proxy::Proxy;
 pub use retry::{backoff, retry_after};
-pub use stop::Stop;
 pub use transport::{Header, Https, Incoming, Keys, LARGEST_ANSWER, Outgoing, Transport, share};
 
 /// Told how many pages are listed, of how many.

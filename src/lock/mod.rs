@@ -33,8 +33,8 @@ use crate::{
         causes::{self, Keys},
         words,
     },
-    explo::Stop,
     source::{self, Connection, Source, Sql},
+    stop::Stop,
 };
 
 /// After so long without a sign of life from the holder, the server takes the lock from it.

@@ -3,7 +3,8 @@
 use std::{env, fs::File, net::Ipv4Addr, path::Path, process::Stdio, time::Duration};
 
 use axum::Router;
-use explo_sync::explo::{Client, ListingRules, ListingVersion, Pacer, Settings, Stop};
+use explo_sync::explo::{Client, ListingRules, ListingVersion, Pacer, Settings};
+use explo_sync::stop::Stop;
 use tokio::{net::TcpListener, process::Command};
 
 /// How many calls are in flight.

@@ -5,8 +5,8 @@ use std::{cell::Cell, time::Duration};
 use chrono::{DateTime, TimeDelta, Utc};
 use explo_sync::{
     daemon::{self, Next, Surroundings, Timing, Work},
-    explo::Stop,
     schedule::Schedule,
+    stop::Stop,
 };
 use tokio::{
     sync::mpsc::{Sender, channel},

@@ -10,7 +10,7 @@ use std::{
 use files::Files;
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 30] = [
+const LAYERS: [(&str, u8); 31] = [
     ("main", 6),
     ("app", 5),
     ("cli", 5),
@@ -36,6 +36,7 @@ const LAYERS: [(&str, u8); 30] = [
     ("database", 3),
     ("http", 3),
     ("files", 3),
+    ("stop", 3),
     ("lock", 3),
     ("plan", 2),
     ("model", 1),

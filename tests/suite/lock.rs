@@ -9,9 +9,9 @@ use std::{
 };
 
 use explo_sync::{
-    explo::Stop,
     lock::{Attempt, Lock, Timing, acquire, name},
     source::{Error, Sql, SqlSettings},
+    stop::Stop,
 };
 use rstest::rstest;
 use tokio::{

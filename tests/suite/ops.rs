@@ -15,7 +15,7 @@ use std::{
 };
 
 use explo_sync::{
-    explo::{Client, ListingRules, ListingVersion, Observed, Pacer, Settings, Stop},
+    explo::{Client, ListingRules, ListingVersion, Observed, Pacer, Settings},
     lock::Permit,
     metrics::Metrics,
     ops::{self, Status},
@@ -25,6 +25,7 @@ use explo_sync::{
     report::{Exit, Report, exit_without_plan},
     sandbox::Sandbox,
     source::{Source, Sql},
+    stop::Stop,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -3,8 +3,9 @@
 use std::{sync::Mutex, time::Duration};
 
 use explo_sync::explo::{
-    Client, Endpoint, Fault, Incoming, ListingRules, ListingVersion, Outgoing, Pacer, Reader, Settings, Stop, Transport,
+    Client, Endpoint, Fault, Incoming, ListingRules, ListingVersion, Outgoing, Pacer, Reader, Settings, Transport,
 };
+use explo_sync::stop::Stop;
 use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use rstest::rstest;

@@ -5,9 +5,10 @@ use std::{cell::Cell, future, time::Duration};
 use explo_sync::{
     explo::{
         Attempts, Client, Error, Fault, Incoming, ListingRules, ListingVersion, Outgoing, Pacer, Reader, Settings,
-        Stop, Transport, Writer,
+        Transport, Writer,
     },
     model::Tenant,
+    stop::Stop,
 };
 use reqwest::StatusCode;
 use rstest::rstest;

@@ -17,7 +17,7 @@ use std::{
 
 use explo_sync::{
     applier::Outcome,
-    explo::{self, Client, ListingRules, ListingVersion, Pacer, Settings, Stop},
+    explo::{self, Client, ListingRules, ListingVersion, Pacer, Settings},
     lock::{self, Attempt, Lock, Permit, Timing},
     ops::{self, Status},
     plan::{Allowances, Guard, Memory, Rules},
@@ -25,6 +25,7 @@ use explo_sync::{
     reconciler::{Reconciler, Run, Writers},
     sandbox::Sandbox,
     source::Sql,
+    stop::Stop,
     watch::Watch,
 };
 use rstest::rstest;

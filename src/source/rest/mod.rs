@@ -18,7 +18,8 @@ use std::sync::Arc;
 use reqwest::Url;
 
 use super::{Error, Identity, Source};
-use crate::http::{Caller, Failure, Header, Https, Keys, Pacer, Patience, Proxy, Stop};
+use crate::http::{Caller, Failure, Header, Https, Keys, Pacer, Patience, Proxy};
+use crate::stop::Stop;
 
 pub use mapping::Mapping;
 pub use paging::{Paging, PagingKind};

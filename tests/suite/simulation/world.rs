@@ -11,7 +11,7 @@ use std::{
 };
 
 use explo_sync::{
-    explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Stop, Transport},
+    explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Transport},
     ledger::{Ledger, record_all},
     lock::Permit,
     model::{Row, TakeRows, Tenant},
@@ -20,6 +20,7 @@ use explo_sync::{
     report::Report,
     sandbox::{self, Api, Delivery, Endpoint, FaultKind, Request},
     source::{self, Columns, Source},
+    stop::Stop,
 };
 use futures_util::future::join;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
