@@ -197,7 +197,7 @@ impl<'a> Service<'a> {
         })
     }
 
-    /// Said once: two runs at once cost calls, not correctness.
+    /// Said once: simultaneous runs are safe, and make extra calls.
     fn go_without(&mut self, reason: &str) {
         if !self.lockless {
             tracing::warn!("going on without a lock: {reason}");

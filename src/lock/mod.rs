@@ -2,7 +2,7 @@
 //!
 //! Promises: only one process holds the lock while its connection lives; the lock is free again as soon as the holder
 //! lets go, dies, or is silent for a minute; and nothing is written to the database. Where the database can't hold
-//! one, it says why: two runs at once cost calls, not correctness.
+//! one, it says why: simultaneous runs are safe, and make extra calls.
 //!
 //! Which Explo is told by its address and the team's token, so that daemons of one source for two teams, or for two Explos,
 //! work side by side. While a token is rotated, a run with the old one and a run with the new one overlap: that, too, costs

@@ -75,7 +75,7 @@ fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, sty
     }
     let waits = failure.iter().map(|failure| {
         let (error, runs) = (printable(&failure.error), failure.runs_to_wait);
-        format!("Not yet: it failed before, and {runs} more runs pass it by, but for --retry-failed. {error}")
+        format!("Not yet: it failed before, and {runs} more runs skip it, unless --retry-failed is given. {error}")
     });
     let to = |change: &Change| format!("To {}: {}.", change.kind(), calls(plan, change));
     let tag = |tag: &String| {

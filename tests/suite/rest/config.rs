@@ -72,7 +72,7 @@ async fn check_counts_the_records_and_what_each_pointer_finds() {
         "ok    records   120 on 3 pages",
         "provided_id = /externalId in 120, provided_id = /id in 120",
         "parent_provided_id = /owner/id in 100",
-        "warn  lock      runs go on without one",
+        "warn  lock      no lock: simultaneous runs are safe",
     ] {
         assert!(output.stdout.contains(line), "{line} in {}", output.stdout);
     }
