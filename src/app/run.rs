@@ -22,7 +22,7 @@ use crate::{
 
 /// Descriptors that a run takes beside one for each call to Explo: connections to source, lock and ledger with their files, and
 /// what is open while names are looked up and files are read.
-const OF_A_RUN: usize = 24;
+const OF_A_RUN: usize = 32;
 
 /// Connections to the ops server at the least: probes come side by side.
 const PROBES: usize = 4;

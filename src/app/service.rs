@@ -260,11 +260,11 @@ impl<'a> Service<'a> {
     }
 
     fn stand_by(&mut self, reason: &'static str) -> Next {
-        if self.standby != Some(reason) {
+        // The line means that it can be seen.
+        self.status.standby(reason);
+        if self.standby.replace(reason) != Some(reason) {
             tracing::info!("standing by: {reason}");
         }
-        self.standby = Some(reason);
-        self.status.standby(reason);
         systemd::status(&format!("Standing by: {reason}"));
         Next::AtSchedule
     }
