@@ -180,7 +180,11 @@ async fn lock_of(
         }
         Ok(Attempt::Busy | Attempt::Stopped) => writeln!(out, "ok    lock      a run holds it now")?,
         Ok(Attempt::Unavailable(reason)) => {
-            writeln!(out, "warn  lock      no lock: simultaneous runs are safe, but make extra calls: {}", safe(&reason))?;
+            writeln!(
+                out,
+                "warn  lock      no lock: simultaneous runs are safe, but make extra calls: {}",
+                safe(&reason)
+            )?;
         }
         Err(error) => {
             writeln!(out, "fail  lock      {}", safe(&error.to_string()))?;
