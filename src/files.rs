@@ -73,6 +73,16 @@ pub fn are_same(one: &Path, other: &Path) -> bool {
     }
 }
 
+/// Whether a name is that of a file which belongs to a SQLite database: a journal, or a lock of ours.
+#[must_use]
+pub fn is_companion(path: &Path, database: &Path) -> bool {
+    let names = [path, database].map(|path| path.file_name().unwrap_or_default().as_encoded_bytes());
+    let rest = names[0].strip_prefix(names[1]).filter(|rest| !names[1].is_empty() && !rest.is_empty());
+    let is_one =
+        rest.is_some_and(|rest| [&b"-journal"[..], b"-wal", b"-shm"].contains(&rest) || rest.starts_with(b"@"));
+    is_one && are_same(directory(path), directory(database))
+}
+
 /// Refuses what can't be replaced later, by what stands there or by its directory; it changes nothing.
 pub fn can_replace(path: &Path) -> io::Result<()> {
     expect_regular(path)?;

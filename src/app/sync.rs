@@ -120,9 +120,14 @@ fn write_nothing_over(context: &Context, args: &SyncArgs, instance: &Instance) -
         ("source.url", config.source.file()),
         ("ledger.url", config.ledger.as_ref().and_then(ledger::Sql::file)),
     ];
+    let named = config.files.iter().map(|(key, path)| (key.as_str(), Some(path.clone())));
+    let kept: Vec<_> = kept.into_iter().chain(named).collect();
     for (flag, output) in outputs.iter().filter_map(|(flag, path)| Some((*flag, (*path)?))) {
         let is_it = |(name, path): &&(&str, Option<PathBuf>)| {
-            *name != flag && path.as_deref().is_some_and(|path| files::are_same(output, path))
+            *name != flag
+                && path
+                    .as_deref()
+                    .is_some_and(|path| files::are_same(output, path) || files::is_companion(output, path))
         };
         if let Some((name, _)) = kept.iter().find(is_it) {
             return Err(format!("{flag} {}: this is the file of {name}: name another one", output.display()));

@@ -41,6 +41,8 @@ pub(super) struct Draft {
     directory: PathBuf,
     /// How often files are read.
     reading: Reading,
+    /// Read by now, each with its key.
+    files: Vec<(String, PathBuf)>,
     /// In the order of the lines.
     mistakes: BTreeSet<(Option<Origin>, String)>,
 }
@@ -55,8 +57,14 @@ impl Draft {
             environment: layers.environment().clone(),
             directory: layers.directory().to_owned(),
             reading: layers.reading(),
+            files: Vec::new(),
             mistakes: mistakes.into_iter().map(|(origin, what)| (Some(origin), what)).collect(),
         })
+    }
+
+    /// The files that keys name.
+    pub(super) fn files(&self) -> Vec<(String, PathBuf)> {
+        self.files.clone()
     }
 
     pub(super) fn mistakes(self) -> Vec<String> {
@@ -310,7 +318,10 @@ impl Draft {
             return Some(None);
         }
         match files::read_text(path, self.reading) {
-            Ok(text) if !text.trim().is_empty() => return Some(Some(text)),
+            Ok(text) if !text.trim().is_empty() => {
+                self.files.push((key.to_owned(), path.to_owned()));
+                return Some(Some(text));
+            }
             Ok(_) => self.mistake(key, &format!("names {name}, which is empty")),
             Err(error) => self.mistake(key, &format!("names {name}, which can't be read: {error}")),
         }

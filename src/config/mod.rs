@@ -62,6 +62,8 @@ pub struct Config {
     pub ops_listen: Option<SocketAddr>,
     /// What is logged.
     pub log: Log,
+    /// The files that keys name, each with its key: what they hold was read.
+    pub files: Vec<(String, PathBuf)>,
 }
 
 /// What is logged, and how.
@@ -146,6 +148,7 @@ impl Config {
             max_run: max_run?,
             ops_listen: ops_listen?,
             log: log?,
+            files: draft.files(),
         })
     }
 }

@@ -268,6 +268,9 @@ impl<T: Transport> Caller<T> {
                     not_before: retry::retry_after(&headers).map(|asked| Instant::now() + asked),
                 })
             }
+            status if status.is_redirection() => {
+                refused(format!("{}; redirects are not followed{}", excerpt(), self.transport.way()))
+            }
             status if !status.is_success() => refused(excerpt()),
             _ => match read(&body) {
                 Ok(answer) => Attempt::Answer(answer),

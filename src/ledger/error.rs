@@ -79,7 +79,7 @@ pub enum Error {
         cause: String,
     },
     /// It takes all but some rows, each of which was told.
-    #[error("the ledger refuses or drops {rows} row(s), which the log names: the next run tries them again")]
+    #[error("the ledger refuses or drops {rows} row(s), which the log names")]
     Refused {
         /// The number of these rows.
         rows: usize,

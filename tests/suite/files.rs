@@ -97,8 +97,10 @@ async fn nothing_is_written_over_what_the_run_reads_or_writes_elsewhere() {
     fs::create_dir(directory.path().join("below")).unwrap();
     fs::write(directory.path().join("plan"), "{}").unwrap();
     fs::write(directory.path().join("explo-sync.toml"), "").unwrap();
+    fs::write(directory.path().join("query.sql"), "select id as provided_id, name from tenants").unwrap();
     let ledger_url = format!("sqlite:{}", ledger.display());
     let program = program.within(directory.path()).with("EXPLO_SYNC__LEDGER__URL", &ledger_url);
+    let program = program.with("EXPLO_SYNC__SOURCE__QUERY", "").with("EXPLO_SYNC__SOURCE__QUERY_FILE", "query.sql");
     let source = source.to_str().unwrap();
     for (arguments, told) in [
         (
@@ -110,6 +112,9 @@ async fn nothing_is_written_over_what_the_run_reads_or_writes_elsewhere() {
         (&["--dry-run", "--out", source], "this is the file of source.url"),
         (&["--dry-run", "--out", "link.db"], "--out link.db: this is the file of source.url"),
         (&["--metrics-file", "ledger.db"], "--metrics-file ledger.db: this is the file of ledger.url"),
+        (&["--metrics-file", "ledger.db-journal"], "--metrics-file ledger.db-journal: this is the file of ledger.url"),
+        (&["--metrics-file", "ledger.db@prod.lock"], "this is the file of ledger.url"),
+        (&["--dry-run", "--out", "query.sql"], "--out query.sql: this is the file of source.query_file"),
     ] {
         let before = fs::read(source).unwrap();
         let output = program.run(&[&["sync"], arguments].concat()).await;
