@@ -60,7 +60,7 @@ pub fn plain(text: &str) -> String {
     text.strip_suffix(['\n', '\r']).unwrap_or(&text).to_owned()
 }
 
-/// Whether two names lead to one file, be it that there is none yet.
+/// Whether two names lead to one file, or would if there were one.
 #[must_use]
 pub fn are_same(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();

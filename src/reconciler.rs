@@ -8,7 +8,6 @@ mod single;
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::time::sleep;
 
@@ -29,7 +28,7 @@ use crate::{
 };
 
 /// What a run needs, writer aside.
-#[expect(missing_debug_implementations, reason = "a closure has none")]
+#[derive(Debug)]
 pub struct Reconciler<'a, S, R> {
     /// The tenants.
     pub source: &'a S,
@@ -116,7 +115,7 @@ pub enum Error {
     },
 }
 
-/// So often the tenants are read, where the database asks to try again.
+/// How often the tenants are read at the most, where the database asks to try again.
 const READS: u32 = 6;
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
@@ -146,17 +145,25 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Every row.
     async fn read(&self) -> Result<Index, Error> {
-        let (index, ()) = self.fill(async |index| self.source.read(&mut |rows| index.insert(rows)).await).await?;
+        let read = async || {
+            let mut index = self.index();
+            self.source.read(&mut |rows| index.insert(rows)).await?;
+            Ok(index)
+        };
+        let index = self.read_again(read).await?;
         tracing::debug!(tenants = index.rows(), "read the tenants");
         Ok(index)
     }
 
-    /// An index with what is read into it, from the beginning where the database asks to try again.
-    async fn fill<T>(&self, read: impl AsyncFn(&mut Index) -> Result<T, source::Error>) -> Result<(Index, T), Error> {
+    fn index(&self) -> Index {
+        Index::new(Fingerprints::new(self.seed))
+    }
+
+    /// What is read; from the beginning where the database asks to try again.
+    async fn read_again<T>(&self, mut read: impl AsyncFnMut() -> Result<T, source::Error>) -> Result<T, Error> {
         let mut attempt = 1;
         loop {
-            let mut index = Index::new(Fingerprints::new(self.seed));
-            match self.unless_stopped(read(&mut index)).await {
+            match self.unless_stopped(read()).await {
                 Err(Error::Source(error)) if error.is_transient() && attempt < READS => {
                     tracing::warn!(attempt, "reading the tenants again: {error}");
                     let random = SmallRng::seed_from_u64(self.seed ^ u64::from(attempt)).random();
@@ -167,7 +174,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                     .await?;
                     attempt += 1;
                 }
-                read => return Ok((index, read?)),
+                read => return read,
             }
         }
     }

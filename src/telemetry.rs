@@ -81,7 +81,8 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> FormatEvent<S, JsonFields> for Flat
             );
         }
         fields.retain(|name, _| event.metadata().fields().field(name).is_none());
-        writer.write_str(line.trim_end().trim_end_matches('}'))?;
+        let line = line.trim_end();
+        writer.write_str(line.strip_suffix('}').unwrap_or(line))?;
         for (name, value) in fields {
             write!(writer, ",{}:{value}", Value::String(name))?;
         }

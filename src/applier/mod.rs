@@ -28,7 +28,7 @@ use crate::{
 };
 
 use outage::Outage;
-pub use outcome::{Applied, Fault, Outcome};
+pub use outcome::{Applied, Blame, Outcome};
 use postponed::{Postponed, Unmade};
 use recording::Answers;
 pub(crate) use recording::Recording;
@@ -243,18 +243,18 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
 
     /// What a call that failed for good makes of a change.
     fn failed(&self, change: &Change, error: Error) -> Outcome {
-        let fault = match &error {
+        let blame = match &error {
             Error::Rejected { .. }
             | Error::Forbidden { .. }
             | Error::Unsent { .. }
             | Error::GaveUp { .. }
-            | Error::Unclear { .. } => Fault::Tenant,
+            | Error::Unclear { .. } => Blame::Tenant,
             Error::Stopped { .. } => {
                 let _ = self.end.set(error);
                 return self.told(change, Outcome::Deferred);
             }
             Error::Unauthorized { .. } | Error::Outage { .. } | Error::Incomplete(_) | Error::Cut { .. } => {
-                Fault::Nobody
+                Blame::Nobody
             }
         };
         let reason = error.to_string();
@@ -268,7 +268,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         if ends {
             let _ = self.end.set(error);
         }
-        self.told(change, Outcome::Failed { reason, fault })
+        self.told(change, Outcome::Failed { reason, blame })
     }
 }
 

@@ -11,8 +11,8 @@ pub enum Outcome {
     Failed {
         /// Why.
         reason: String,
-        /// Whose fault it is.
-        fault: Fault,
+        /// Who is to blame.
+        blame: Blame,
     },
     /// Acknowledged, but the answer shows something else in these fields; or spared, because it would.
     Unsettled(Vec<Unsettled>),
@@ -22,18 +22,18 @@ pub enum Outcome {
     Waiting(String),
 }
 
-/// Whose fault a failure is.
+/// Who is to blame for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
-    /// The tenant's: it waits longer after each failure.
+pub enum Blame {
+    /// The tenant, which waits longer after each failure.
     Tenant,
-    /// Nobody's whom the next run should try later.
+    /// Nobody whom the next run should try later.
     Nobody,
 }
 
 impl Outcome {
-    pub(super) fn failed(reason: impl Into<String>, fault: Fault) -> Self {
-        Self::Failed { reason: reason.into(), fault }
+    pub(super) fn failed(reason: impl Into<String>, blame: Blame) -> Self {
+        Self::Failed { reason: reason.into(), blame }
     }
 
     /// The name in reports and metrics.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::outcome::Fault;
+use super::outcome::Blame;
 use crate::{
     explo::{Attempts, Error},
     plan::RowNumber,
@@ -24,8 +24,8 @@ pub(super) type Unmade = BTreeMap<String, Refusal>;
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// Whose fault that is, of Explo's refusal that of the changes which carry it.
-    pub(super) fault: Fault,
+    /// Who is to blame: where Explo refuses it, the tenants that carry it.
+    pub(super) blame: Blame,
     /// To be made at it behind all others.
     pub(super) left: Option<Attempts>,
 }

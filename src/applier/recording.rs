@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use super::outcome::{Fault, Outcome};
+use super::outcome::{Blame, Outcome};
 use crate::{
     model::Tenant,
     plan::{Acknowledged, Change, Entry, Failure, Memory, Plan, Shown, Token},
@@ -41,10 +41,10 @@ impl Recording<'_> {
         match outcome {
             Outcome::Applied => (self.record)(acknowledged(&[])),
             Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled)),
-            Outcome::Failed { reason, fault: Fault::Tenant } => {
+            Outcome::Failed { reason, blame: Blame::Tenant } => {
                 (self.record)(plan.beside(self.memory).failed(change, answer, reason));
             }
-            Outcome::Failed { fault: Fault::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
+            Outcome::Failed { blame: Blame::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Applier, Fault, Outcome,
+    Applier, Blame, Outcome,
     postponed::{Refusal, Unmade},
 };
 use crate::{
@@ -37,9 +37,9 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
                 Ok(()) => drop(self.unmade_tags().remove(&tag)),
                 Err(error) if error.ends_run() => drop(self.end.set(error)),
                 Err(error) => {
-                    let fault = if let Error::Rejected { .. } = error { Fault::Tenant } else { Fault::Nobody };
+                    let blame = if let Error::Rejected { .. } = error { Blame::Tenant } else { Blame::Nobody };
                     let left = if attempts == Attempts::FIRST { self.left(&error) } else { None };
-                    self.unmade_tags().insert(tag, Refusal { reason: error.to_string(), fault, left });
+                    self.unmade_tags().insert(tag, Refusal { reason: error.to_string(), blame, left });
                 }
             }
         };
@@ -53,8 +53,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
 
     /// The failure of a change that carries a tag which could not be made.
     pub(super) fn unmade_tag(&self, change: &Change) -> Option<Outcome> {
-        let failed = |Refusal { reason, fault, .. }: &Refusal| {
-            Some(Outcome::failed(format!("one of its group_tags could not be created: {reason}"), *fault))
+        let failed = |Refusal { reason, blame, .. }: &Refusal| {
+            Some(Outcome::failed(format!("one of its group_tags could not be created: {reason}"), *blame))
         };
         self.find_unmade(change, failed)
     }

@@ -1,6 +1,6 @@
 //! The writes of one change, and what their answers show.
 
-use super::{Applier, Fault, Outcome, settling::parent};
+use super::{Applier, Blame, Outcome, settling::parent};
 use crate::{
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
     model::{Customer, Field, Record, Tenant},
@@ -57,7 +57,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let old = self.plan.previous_provided_id(row);
         let record = self.written(self.writer.rename(&old, &tenant.provided_id, attempts)).await?;
         let is_believed = self.is_believed(change, tenant, record.token(), seen(tenant, &record));
-        Ok(if is_believed { Outcome::Applied } else { Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant) })
+        Ok(if is_believed { Outcome::Applied } else { Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant) })
     }
 
     pub(super) async fn create(
@@ -75,7 +75,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         self.made_in().insert(customer.access_group.as_deref().unwrap_or_default().to_owned());
         let listed = Shown::Listed(lasting_fingerprint_of(customer, tenant));
         if !self.is_believed(change, tenant, &customer.token, listed) {
-            return Ok(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant));
+            return Ok(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant));
         }
         let differences = self.settling.differences(tenant, customer).await.into_iter();
         Ok(settled(differences.map(Unsettled::new).collect()))
@@ -85,7 +85,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     async fn adopt(&self, change: &Change, tenant: &Tenant<'_>, found: &Created) -> Result<Outcome, Error> {
         let customer = &found.customer;
         if let Some(reason) = self.stranger(tenant, found) {
-            return Ok(Outcome::failed(reason, Fault::Tenant));
+            return Ok(Outcome::failed(reason, Blame::Tenant));
         }
         let is_hidden = !found.may_be_ours;
         let seen = if is_hidden {
@@ -94,7 +94,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             Shown::Listed(lasting_fingerprint_of(customer, tenant))
         };
         if !self.is_believed(change, tenant, &customer.token, seen) {
-            return Ok(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant));
+            return Ok(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant));
         }
         if is_hidden {
             self.existing.lock().unwrap_or_else(PoisonError::into_inner).push(tenant.provided_id.clone().into_owned());
@@ -107,10 +107,10 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return Ok(Outcome::Applied);
         }
         if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(&fields) {
-            return Ok(Outcome::failed(NO_ROOM, Fault::Nobody));
+            return Ok(Outcome::failed(NO_ROOM, Blame::Nobody));
         }
         let unsettled = self.write(change, tenant, &fields, Some(customer), Attempts::ALL).await?;
-        Ok(unsettled.map_or(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant), settled))
+        Ok(unsettled.map_or(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant), settled))
     }
 
     /// Why a customer that existed is not ours: only its data visibility group tells or, where the listing shows nobody, its
@@ -159,7 +159,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         }
         match self.write(change, tenant, &fields, current.as_ref(), attempts).await? {
             Some(written) => unsettled.extend(written),
-            None => return Ok(Outcome::failed(ANOTHERS_TOKEN, Fault::Tenant)),
+            None => return Ok(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant)),
         }
         if fields.contains(&Field::ParentProvidedId) && self.plan.moved_again.contains(row) {
             unsettled.extend(self.settling.look_after(tenant, differences).await);

@@ -1,93 +1,14 @@
 //! A database's URL, in the forms that PostgreSQL, MySQL and their hosts document, in the one form that the drivers take.
 //!
-//! A parameter that is not known, or that could not be honoured, is a mistake that names it: what a URL asks for is never
-//! ignored.
+//! What a URL asks for is never ignored: its parameters are honoured, or are mistakes.
 
 use percent_encoding::percent_decode_str;
-use strsim::damerau_levenshtein;
 use url::{Host, ParseError, Url};
 
-use crate::model::shown;
-
-/// The kinds of databases there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// PostgreSQL.
-    Postgres,
-    /// MySQL or MariaDB.
-    MySql,
-    /// A SQLite file.
-    Sqlite,
-}
-
-const POSTGRES: [&str; 11] = [
-    "host",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "sslmode",
-    "sslrootcert",
-    "sslcert",
-    "sslkey",
-    "options",
-    "application_name",
-];
-
-const MYSQL: [&str; 6] = ["socket", "collation", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"];
-
-/// Other spellings of these, where `_` and `-` and the case make no difference.
-const SPELLINGS: [(&str, &str, &str); 7] = [
-    ("sslmode", "sslmode", "ssl-mode"),
-    ("sslca", "sslrootcert", "ssl-ca"),
-    ("sslrootcert", "sslrootcert", "ssl-ca"),
-    ("sslcert", "sslcert", "ssl-cert"),
-    ("sslkey", "sslkey", "ssl-key"),
-    ("applicationname", "application_name", "application_name"),
-    ("unixsocket", "host", "socket"),
-];
-
-/// What TLS a URL may ask for, by the names of both kinds: the drivers' names, then others.
-const MODES: [(&str, &str, &[&str]); 5] = [
-    ("disable", "disabled", &[]),
-    ("prefer", "preferred", &["allow"]),
-    ("require", "required", &[]),
-    ("verify-ca", "verify_ca", &[]),
-    ("verify-full", "verify_identity", &[]),
-];
-
-/// Parameters that ask with these values for no more than is done anyway.
-const DONE_ANYWAY: [(&str, &[&str]); 5] = [
-    ("channel_binding", &["disable", "prefer"]),
-    ("gssencmode", &["disable", "prefer"]),
-    ("target_session_attrs", &["any"]),
-    ("client_encoding", &["utf8", "UTF8", "auto"]),
-    // Every character arrives, whatever the set.
-    ("charset", &["utf8mb4", "utf8mb3", "utf8", "UTF-8", "latin1", "ascii"]),
-];
-
-/// Why not, and what instead, of parameters that are often met.
-const INSTEAD: [(&str, &str); 15] = [
-    ("charset", "leave it out: texts arrive as utf8mb4"),
-    ("schema", "write the schema before the names of tables, or options=-csearch_path%3D…"),
-    ("hostaddr", "write the address as the host"),
-    ("connect_timeout", "source.timeout bounds connecting too"),
-    ("connection_limit", "a run takes up to three connections, and one more for a ledger"),
-    ("pool_timeout", "there is no pool"),
-    ("pgbouncer", "nothing is to be told of a pooler"),
-    ("channel_binding", "this driver has none; TLS is verified instead"),
-    ("target_session_attrs", "name the host that may be read"),
-    ("service", "service files are not read"),
-    ("passfile", "use source.password_file"),
-    ("ssl", "write sslmode=require or sslmode=disable"),
-    ("usessl", "write ssl-mode=REQUIRED or ssl-mode=DISABLED"),
-    ("tls", "write ssl-mode=REQUIRED or ssl-mode=DISABLED"),
-    ("mode", "tenants are only read, and a ledger's file is made where it is missing"),
-];
-
-const NO_PORT: &str = "has a port that is no number up to 65535";
-
-const SEVERAL: &str = "names several hosts: name one, or an address that leads to whichever is the primary";
+use super::{
+    kind::Kind,
+    parameters::{self, NO_PORT, SEVERAL},
+};
 
 /// Parses a database's URL into what the drivers take; the mistake says no more of it than its parameters' names.
 pub(super) fn parse(text: &str) -> Result<Url, String> {
@@ -96,44 +17,17 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
         return Err("is not a URL that begins with postgres:, mysql:, mariadb: or sqlite:".to_owned());
     };
-    let Some(kind) = kind(scheme) else {
+    let Some(kind) = Kind::of(scheme) else {
         return Err(format!("begins with '{scheme}:', not with postgres:, mysql:, mariadb: or sqlite:"));
     };
     if kind == Kind::Sqlite {
-        let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
-        if url.fragment().is_some() {
-            return Err("has a # in its path: write %23 for it".to_owned());
-        }
-        return match url.query_pairs().next() {
-            None => Ok(url),
-            Some((name, _)) => Err(unknown(kind, &name)),
-        };
+        return file(text);
     }
     let Some(rest) = rest.strip_prefix("//") else {
         return Err(format!("has no // behind '{scheme}:'"));
     };
     let (user, host, tail) = split(rest)?;
-    let mut implied = Vec::new();
-    let place = match (host, user) {
-        // A URL with a user has a host; without one the driver looks for a socket.
-        (Where::Nothing, Some(user)) if kind == Kind::Postgres => {
-            let (user, password) = user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password)));
-            implied.push(("user", decoded(user)));
-            implied.extend(password.map(|password| ("password", decoded(password))));
-            String::new()
-        }
-        (Where::Nothing, None) => String::new(),
-        (Where::Nothing, Some(user)) => format!("{user}@localhost"),
-        (Where::Host(host), user) => user.map_or(host.to_owned(), |user| format!("{user}@{host}")),
-        (Where::Socket(path), user) => {
-            // A server's port is a part of its socket's name.
-            let port = path.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-            let (path, port) = port.map_or((&*path, None), |(path, port)| (path, Some(port)));
-            implied.push((if kind == Kind::MySql { "socket" } else { "host" }, path.to_owned()));
-            implied.extend(port.map(|port| ("port", port.to_owned())));
-            user.map_or("localhost".to_owned(), |user| format!("{user}@localhost"))
-        }
-    };
+    let (place, implied) = placed(kind, user, host);
     // Where an @ comes later, what looks like a port is the beginning of a password.
     let is_port = |port: &str| !tail.contains('@') && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
     let mut url = Url::parse(&format!("{scheme}://{place}{tail}")).map_err(|error| match place.rsplit_once(':') {
@@ -157,22 +51,51 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
         url.query_pairs_mut().append_pair(name, value);
     }
     for (name, value) in given {
-        set(&mut url, kind, &name, &value)?;
+        parameters::set(&mut url, kind, &name, &value)?;
     }
     Ok(url)
 }
 
-fn decoded(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
+/// Of SQLite.
+fn file(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
+    if url.fragment().is_some() {
+        return Err("has a # in its path: write %23 for it".to_owned());
+    }
+    match url.query_pairs().next() {
+        None => Ok(url),
+        Some((name, _)) => Err(parameters::unknown(Kind::Sqlite, &name)),
+    }
 }
 
-pub(super) fn kind(scheme: &str) -> Option<Kind> {
-    match scheme {
-        "postgres" | "postgresql" => Some(Kind::Postgres),
-        "mysql" | "mariadb" => Some(Kind::MySql),
-        "sqlite" => Some(Kind::Sqlite),
-        _ => None,
-    }
+/// What stands before the path for a driver, and the parameters that say the rest.
+fn placed(kind: Kind, user: Option<&str>, host: Where<'_>) -> (String, Vec<(&'static str, String)>) {
+    let mut implied = Vec::new();
+    let place = match (host, user) {
+        // A URL with a user has a host; without one the driver looks for a socket.
+        (Where::Nothing, Some(user)) if kind == Kind::Postgres => {
+            let (user, password) = user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password)));
+            implied.push(("user", decoded(user)));
+            implied.extend(password.map(|password| ("password", decoded(password))));
+            String::new()
+        }
+        (Where::Nothing, None) => String::new(),
+        (Where::Nothing, Some(user)) => format!("{user}@localhost"),
+        (Where::Host(host), user) => user.map_or(host.to_owned(), |user| format!("{user}@{host}")),
+        (Where::Socket(path), user) => {
+            // A server's port is a part of its socket's name.
+            let port = path.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+            let (path, port) = port.map_or((&*path, None), |(path, port)| (path, Some(port)));
+            implied.push((if kind == Kind::MySql { "socket" } else { "host" }, path.to_owned()));
+            implied.extend(port.map(|port| ("port", port.to_owned())));
+            user.map_or("localhost".to_owned(), |user| format!("{user}@localhost"))
+        }
+    };
+    (place, implied)
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// The host, as the drivers take it: an IPv6 address without its brackets.
@@ -246,73 +169,10 @@ fn split(rest: &str) -> Result<(Option<&str>, Where<'_>, &str), String> {
     Ok((user, host, tail))
 }
 
-/// Sets what a parameter asks for.
-fn set(url: &mut Url, kind: Kind, name: &str, value: &str) -> Result<(), String> {
-    if DONE_ANYWAY.iter().any(|(known, values)| *known == name && values.contains(&value)) {
-        return Ok(());
-    }
-    let bare = name.replace(['-', '_'], "").to_lowercase();
-    let spelled = SPELLINGS.iter().find(|(spelling, ..)| *spelling == bare);
-    let spelled = spelled.map(|(_, postgres, mysql)| if kind == Kind::MySql { mysql } else { postgres });
-    let known: &[&str] = if kind == Kind::MySql { &MYSQL } else { &POSTGRES };
-    let name = spelled.copied().unwrap_or(name);
-    let is_option = kind == Kind::Postgres && name.starts_with("options[") && name.ends_with(']');
-    let is_socket = name == "host" && value.starts_with('/');
-    if !(is_option || is_socket || known.contains(&name)) {
-        return Err(unknown(kind, name));
-    }
-    let value = match name {
-        "host" if value.contains(',') => return Err(SEVERAL.to_owned()),
-        "port" if value.parse::<u16>().is_err() => return Err(NO_PORT.to_owned()),
-        "sslmode" | "ssl-mode" => mode(kind, name, value)?,
-        "collation" if !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || value.is_empty() => {
-            return Err(format!("has collation={}: no collation is called so", shown(value)));
-        }
-        _ => value,
-    };
-    let name = match (name, kind) {
-        // By this name both drivers know it.
-        ("ssl-mode", _) => "sslmode",
-        ("host", Kind::MySql) => "socket",
-        (name, _) => name,
-    };
-    url.query_pairs_mut().append_pair(name, value);
-    Ok(())
-}
-
-fn mode<'v>(kind: Kind, name: &str, value: &'v str) -> Result<&'v str, String> {
-    let mode = value.to_lowercase().replace('_', "-");
-    let is_it = |known: &&(&'static str, &str, &[&str])| {
-        known.0 == mode || known.1.replace('_', "-") == mode || known.2.contains(&&*mode)
-    };
-    let known = MODES.iter().find(is_it).map(|(postgres, mysql, _)| if kind == Kind::MySql { mysql } else { postgres });
-    known
-        .copied()
-        .ok_or_else(|| format!("has {name}={}: write disable, prefer, require, verify-ca or verify-full", shown(value)))
-}
-
-fn unknown(kind: Kind, name: &str) -> String {
-    let (of, known): (_, &[&str]) = match kind {
-        Kind::Postgres => ("PostgreSQL", &POSTGRES),
-        Kind::MySql => ("MySQL", &MYSQL),
-        Kind::Sqlite => ("SQLite", &[]),
-    };
-    let lower = name.to_lowercase();
-    let instead = INSTEAD.iter().find(|(met, _)| *met == lower).map(|(_, instead)| (*instead).to_owned());
-    let near = || {
-        known.iter().find(|known| damerau_levenshtein(known, &lower) <= 2).map(|near| format!("did you mean {near}?"))
-    };
-    let way_out = instead.or_else(near).unwrap_or_else(|| match known {
-        [] => "leave it out".to_owned(),
-        known => format!("leave it out, or use one of {}", known.join(", ")),
-    });
-    format!("has a parameter {} that is not supported for {of}: {way_out}", shown(name))
-}
-
 /// The file that a `sqlite:` URL names, relative (`sqlite:tenants.db`, `sqlite://tenants.db`) or absolute (`sqlite:///var/…`).
 pub(super) fn path(url: &Url) -> String {
     let encoded = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
-    percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned()
+    decoded(&encoded)
 }
 
 /// Whether a connection to this host stays on this machine, so that there is nobody to verify.

@@ -1,6 +1,7 @@
-//! Why a database is not there, or refuses: in [its words](super::words), with the way out. The way out goes by the cause; only where that is
-//! not known, by the place. Each row is a test with its cause staged. What TLS and the system say is told as of
-//! [any connection](crate::http::causes).
+//! Why a database is not there, or refuses: in [its words](super::words), with the way out.
+//!
+//! The way out goes by the cause; only where that is not known, by the place. Each row is a test with its cause staged. What
+//! TLS and the system say is told as [for any connection](crate::http::causes).
 
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
@@ -12,8 +13,8 @@ use crate::http::causes::{self, WayOut};
 pub enum QueryFault {
     /// What it says.
     Query,
-    /// What others do at the same time: the database asks to try again.
-    Others,
+    /// What others did at the same time: the database asks to try again.
+    TryAgain,
     /// Anything else.
     Other,
 }
@@ -183,7 +184,7 @@ pub(crate) fn fault(error: &sqlx::Error) -> QueryFault {
     let Some(error) = error.as_database_error() else { return QueryFault::Other };
     let (code, is_sqlite) = (error.code().unwrap_or_default(), error.try_downcast_ref::<SqliteError>().is_some());
     match by_code(error) {
-        Some(TRY_AGAIN | STANDBY) if !is_sqlite => QueryFault::Others,
+        Some(TRY_AGAIN | STANDBY) if !is_sqlite => QueryFault::TryAgain,
         Some(READ_ONLY) => QueryFault::Query,
         None if is_sqlite && code == "1" || !is_sqlite && code.starts_with("42") => QueryFault::Query,
         Some(_) | None => QueryFault::Other,

@@ -5,7 +5,9 @@
 
 mod address;
 pub(crate) mod causes;
+mod kind;
 pub mod mysql;
+mod parameters;
 pub mod postgres;
 mod server;
 mod session;
@@ -14,8 +16,8 @@ mod timezone;
 mod transact;
 pub(crate) mod words;
 
-pub use address::Kind;
 pub use causes::QueryFault;
+pub use kind::Kind;
 pub use server::Server;
 pub use session::{Session, all_cancelled};
 pub use timezone::Timezone;

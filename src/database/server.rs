@@ -5,11 +5,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-use super::{
-    address::{self, Kind},
-    causes::NO_FILE,
-    timezone::Timezone,
-};
+use super::{address, causes::NO_FILE, kind::Kind, timezone::Timezone};
 use crate::files;
 
 /// How long a statement may take where nothing else is said.
@@ -44,7 +40,7 @@ impl Server {
         Self { timezone, ..self }
     }
 
-    /// The same where a statement of MySQL or MariaDB may take so long, whoever still waits for it.
+    /// The same where a statement of MySQL or MariaDB may take so long, also when nobody waits for it any more.
     #[must_use]
     pub fn no_longer_than(self, longest: Duration) -> Self {
         Self { longest, ..self }
@@ -53,7 +49,7 @@ impl Server {
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        address::kind(self.url.scheme()).unwrap_or(Kind::Postgres)
+        Kind::of(self.url.scheme()).unwrap_or(Kind::Postgres)
     }
 
     /// The longest silence.
@@ -65,6 +61,12 @@ impl Server {
     /// How long the server itself may let a statement wait for a lock: whoever waits for it has given up by then.
     pub(super) fn lock_timeout(&self) -> Duration {
         self.timeout + Duration::from_secs(5)
+    }
+
+    /// How long SQLite waits for a lock: it tells so before the wait itself is given up.
+    #[must_use]
+    pub fn busy_timeout(&self) -> Duration {
+        self.timeout.mul_f32(0.75)
     }
 
     /// The role that connects, where the URL names one.

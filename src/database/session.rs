@@ -20,7 +20,7 @@ use std::{
 use sqlx::{Connection, Executor, raw_sql};
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
-use super::{address::Kind, mysql, postgres, server::Server, transact::Transact};
+use super::{kind::Kind, mysql, postgres, server::Server, transact::Transact};
 
 /// How long a cancel request may take.
 const LONGEST: Duration = Duration::from_secs(5);

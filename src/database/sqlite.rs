@@ -20,8 +20,7 @@ pub async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
         .filename(server.database_file()?)
         .read_only(true)
         .create_if_missing(false)
-        // Who waits for a lock tells so before the wait itself is given up.
-        .busy_timeout(server.timeout.mul_f32(0.75))
+        .busy_timeout(server.busy_timeout())
         .disable_statement_logging()
         .row_buffer_size(ROWS_AHEAD)
         .connect()

@@ -1,5 +1,5 @@
 //! What a driver or database says of a failure, on one line, for messages that end up in logs. A row holds names, addresses and
-//! tokens, so of them no word is told that may be a value of it.
+//! tokens, so a word that may be a value of a row is not told.
 //!
 //! | who speaks | is told |
 //! |---|---|

@@ -18,11 +18,13 @@ use super::{
     refusal::{Nobody, Refusal},
     wire::{self, ListingVersion},
 };
-use crate::http::{
-    Answer, Attempts, Call, Caller, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Transport, Unusable,
-    excerpt, share,
+use crate::{
+    http::{
+        Answer, Attempts, Call, Caller, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Transport,
+        Unusable, excerpt, share,
+    },
+    stop::Stop,
 };
-use crate::stop::Stop;
 
 /// The keys that say where it is.
 const KEYS: Keys = Keys { url: "explo.base_url", ca_file: "explo.ca_file" };
@@ -173,15 +175,15 @@ impl<T: Transport> Client<T> {
         (answered, counted.heard.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Waits before the next attempt at a call of which so many failed, and which may have been applied: to that time at
-    /// least.
+    /// See [`Caller::back_off`].
     pub(super) async fn back_off(
         &self,
         endpoint: Endpoint,
         failed: u32,
         not_before: Option<Instant>,
+        why: Option<&Fault>,
     ) -> Result<(), Error> {
-        let waited = self.caller.back_off(failed, not_before).await;
+        let waited = self.caller.back_off(endpoint.name(), failed, not_before, why).await;
         waited.map_err(|failure| Error::of(endpoint, failure))
     }
 }

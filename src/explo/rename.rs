@@ -34,7 +34,7 @@ pub(super) async fn rename(
 ) -> Result<Record<'static>, Error> {
     let (mut failed, last) = (attempts.before, attempts.last(client.settings.max_attempts));
     if failed > 0 {
-        client.back_off(ENDPOINT, failed, attempts.not_before).await?;
+        client.back_off(ENDPOINT, failed, attempts.not_before, None).await?;
     }
     loop {
         let fault = match (call(client, old, new, attempts.gives_way).await, failed) {
@@ -49,10 +49,7 @@ pub(super) async fn rename(
         match renamed(client, old, new).await? {
             Some(customer) => return Ok(customer),
             None if failed >= last => return Err(Error::GaveUp { endpoint: ENDPOINT, attempts: failed, fault }),
-            None => {
-                tracing::warn!(endpoint = ENDPOINT.name(), attempt = failed, "retrying, because {fault}");
-                client.back_off(ENDPOINT, failed, fault.not_before()).await?;
-            }
+            None => client.back_off(ENDPOINT, failed, fault.not_before(), Some(&fault)).await?,
         }
     }
 }

@@ -38,8 +38,8 @@ pub(super) async fn ping(client: &Client<impl Transport>) -> Result<(), Error> {
     }
 }
 
-/// Makes a tag. One that exists is refused, be it somebody's or made by an attempt whose answer was lost, which may have been
-/// the last one: a look tells.
+/// Makes a tag. One that exists is refused, whether somebody else made it or an attempt whose answer was lost, which may have
+/// been the last one: a look tells.
 pub(super) async fn create(client: &Client<impl Transport>, name: &str, attempts: Attempts) -> Result<(), Error> {
     let endpoint = Endpoint::CreateGroupTag;
     let body = serde_json::to_string(&TagBody { name }).unwrap_or_default();

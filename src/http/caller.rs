@@ -159,7 +159,8 @@ impl<T: Transport> Caller<T> {
         let (mut failed, last) = (attempts.before, attempts.last(self.patience.max_attempts));
         let (mut throttled_since, mut throttled) = (None, 0);
         if failed > 0 {
-            self.back_off(failed, attempts.not_before).await.map_err(|_| self.cut(call))?;
+            let waited = self.back_off(call.name(), failed, attempts.not_before, None).await;
+            waited.map_err(|_| self.cut(call))?;
         }
         loop {
             let fault = match self.attempt(call, &mut read).await {
@@ -193,18 +194,29 @@ impl<T: Transport> Caller<T> {
             if is_final || failed >= last {
                 return Err(Failure::GaveUp { attempts: failed, fault });
             }
-            tracing::warn!(endpoint = call.name(), attempt = failed, "retrying, because {fault}");
-            self.back_off(failed, fault.not_before()).await.map_err(|_| self.cut(call))?;
+            let waited = self.back_off(call.name(), failed, fault.not_before(), Some(&fault)).await;
+            waited.map_err(|_| self.cut(call))?;
         }
     }
 
     /// Waits before the next attempt at a call of which so many failed, and which may have been applied: to that time at
-    /// least.
-    pub async fn back_off(&self, failed: u32, not_before: Option<Instant>) -> Result<(), Failure> {
+    /// least. Tells why, where the last one failed just now.
+    pub async fn back_off(
+        &self,
+        name: &'static str,
+        failed: u32,
+        not_before: Option<Instant>,
+        why: Option<&Fault>,
+    ) -> Result<(), Failure> {
         let random = self.random.lock().unwrap_or_else(PoisonError::into_inner).random();
-        let backed_off = Instant::now() + retry::backoff(failed, random);
+        let asked = not_before.map_or(Duration::ZERO, |asked| asked.saturating_duration_since(Instant::now()));
+        let wait = retry::backoff(failed, random).max(asked);
+        if let Some(fault) = why {
+            let wait_ms = wait.as_millis();
+            tracing::warn!(endpoint = name, attempt = failed, wait_ms, "retrying, because {fault}");
+        }
         tokio::select! {
-            () = tokio::time::sleep_until(not_before.map_or(backed_off, |asked| asked.max(backed_off))) => Ok(()),
+            () = tokio::time::sleep(wait) => Ok(()),
             () = self.stop.requested() => Err(Failure::Cut),
         }
     }

@@ -1,26 +1,17 @@
-//! Why a connection can't be had, or broke, whoever is called, an API or a database: the way out of what TLS and the system say
-//! of it. Each row is a test with its cause staged.
+//! Why there is no connection to an API or a database, or why it broke: the way out of what TLS and the system say of it.
+//! Each row is a test with its cause staged.
 
 use std::fmt::Debug;
-
-/// Of this process and this machine, wherever they were calling.
-const FILES: [(&str, WayOut); 1] =
-    [("Too many open files", "no more files and connections may be open: raise the limit (ulimit -n, LimitNOFILE=)")];
-
-/// How the library calls it where a proxy refuses to lead to the server.
-const REFUSED: &str = "TunnelUnsuccessful";
-
-/// Of a proxy, which is asked to lead to the server.
-const PROXIES: [(&str, WayOut); 1] = [(
-    REFUSED,
-    "the proxy refuses to lead to {url}: its log says why; have it allow that host, or exempt the host in NO_PROXY",
-)];
 
 /// What is done about it, with `{url}` and `{ca_file}` for the keys.
 pub(crate) type WayOut = &'static str;
 
-/// Of TLS, by what stands in the debugging words of an error; the first that does counts.
-const CERTIFICATES: [(&str, WayOut); 6] = [
+/// What stands in the debugging words of an error, and the way out; the first row that fits counts.
+type Rows = [(&'static str, WayOut)];
+
+/// With a proxy on the way or without: what this process lacks, and TLS.
+const EITHER: &Rows = &[
+    ("Too many open files", "no more files and connections may be open: raise the limit (ulimit -n, LimitNOFILE=)"),
     ("UnknownIssuer", "name the certificate of the authority that signed the server's in {ca_file}"),
     ("CaUsedAsEndEntity", "the server shows the certificate of an authority (CA:TRUE): give it one of its own there"),
     ("Expired", "the server's certificate has expired: renew it there"),
@@ -29,11 +20,8 @@ const CERTIFICATES: [(&str, WayOut); 6] = [
     ("InvalidContentType", "what listens there speaks no TLS: check {url}"),
 ];
 
-/// Where nothing else is known of a connection that was there.
-pub(crate) const BROKEN: WayOut = "the connection broke: see the log of the server, or of what is in between";
-
-/// Of the system and of HTTP, likewise.
-const CONNECTIONS: [(&str, WayOut); 10] = [
+/// Without a proxy: the system and HTTP.
+const DIRECT: &Rows = &[
     ("lookup address", "no such host is known: check {url}"),
     ("kind: ConnectionRefused", "nothing listens there: check {url}, and that the server runs"),
     ("Unreachable", "no way leads to that host: check {url}, and the network"),
@@ -46,10 +34,26 @@ const CONNECTIONS: [(&str, WayOut); 10] = [
     ("Parse(", "what listens there speaks no HTTP: check {url}, and whether it begins with https"),
 ];
 
-/// The way out of what an error says of a connection.
+/// With a proxy: the connection tells of it, and not of the server.
+const BEHIND_PROXY: &Rows = &[(
+    REFUSED,
+    "the proxy refuses to lead to {url}: its log says why; have it allow that host, or exempt the host in NO_PROXY",
+)];
+
+/// What the library calls a proxy's refusal to lead to the server.
+const REFUSED: &str = "TunnelUnsuccessful";
+
+/// Where nothing else is known of a connection that was there.
+pub(crate) const BROKEN: WayOut = "the connection broke: see the log of the server, or of what is in between";
+
+/// The way out of what an error says of a connection without a proxy.
 pub(crate) fn way_out(error: &dyn Debug) -> Option<WayOut> {
-    let words = format!("{error:?}");
-    find(&FILES, &words).or_else(|| find(&CERTIFICATES, &words)).or_else(|| find(&CONNECTIONS, &words))
+    find(EITHER, DIRECT, error)
+}
+
+/// The same with a proxy on the way.
+pub(crate) fn way_out_behind_proxy(error: &dyn Debug) -> Option<WayOut> {
+    find(EITHER, BEHIND_PROXY, error)
 }
 
 /// Whether a proxy refused to lead to the server.
@@ -57,12 +61,7 @@ pub(crate) fn is_proxys_refusal(error: &dyn Debug) -> bool {
     format!("{error:?}").contains(REFUSED)
 }
 
-/// The same where a proxy is on the way, of which the connection tells more than of the server.
-pub(crate) fn way_out_behind_proxy(error: &dyn Debug) -> Option<WayOut> {
+fn find(first: &Rows, then: &Rows, error: &dyn Debug) -> Option<WayOut> {
     let words = format!("{error:?}");
-    find(&FILES, &words).or_else(|| find(&CERTIFICATES, &words)).or_else(|| find(&PROXIES, &words))
-}
-
-fn find(rows: &[(&str, WayOut)], words: &str) -> Option<WayOut> {
-    rows.iter().find(|(known, _)| words.contains(known)).map(|(_, way_out)| *way_out)
+    first.iter().chain(then).find(|(known, _)| words.contains(known)).map(|(_, way_out)| *way_out)
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a call, whoever is called.
+//! What can go wrong with a call to any API.
 
 use tokio::time::Instant;
 

@@ -6,8 +6,8 @@
 //! names no next one.
 //!
 //! A total that is too high does not make anybody ask for ever: behind a page that is empty, or that shows just what another
-//! page of the pass did, no further one is asked for. Of those under way at that time all are awaited, and the next pass goes
-//! beyond that page only if it is neither then.
+//! page of the pass did, no further one is asked for. Pages that are under way by then are awaited, and the next pass goes
+//! beyond that page only if it shows something new by then.
 
 use std::{
     cell::Cell,

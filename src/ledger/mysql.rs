@@ -95,7 +95,7 @@ impl Dialect for MySqlDialect {
             Err(error) => Err(error),
             Ok(()) => {
                 connection.clear_cached_statements().await?;
-                // Whether the server takes any write is judged only when one is carried out, be it one of no row, or of no table.
+                // Only a write that is carried out shows whether the server takes any; one of no row, or of no table, will do.
                 let of_no_row = format!("UPDATE {} SET token = token WHERE 1 = 0", table.quoted(Self::QUOTE));
                 match raw_sql(AssertSqlSafe(of_no_row)).execute(connection).await {
                     Err(error) if takes_no_writes(&error) => Ok(Some(READ_ONLY.to_owned())),

@@ -47,7 +47,7 @@ impl Dialect for SqliteDialect {
             .filename(file)
             .read_only(access == Access::Read)
             .create_if_missing(access == Access::Create)
-            .busy_timeout(server.timeout().mul_f32(0.75))
+            .busy_timeout(server.busy_timeout())
             .disable_statement_logging();
         options.connect().await.map(Some)
     }

@@ -14,11 +14,11 @@ pub struct News {
     pub(super) listed: Vec<Listed>,
     /// Whose remembered token the listing lacks, and since when listings do.
     pub(super) lacking: BTreeMap<String, u64>,
-    /// Those of them that are lacking for so long that they are forgotten.
+    /// Those of them whose token has been lacking for so long that it is forgotten.
     pub(super) gone: BTreeSet<String>,
     /// Whose remembered token another customer has by now: forgotten at once.
     pub(super) moved: BTreeSet<String>,
-    /// The parents, where they are another than is remembered; nothing for one that is not the wanted one.
+    /// The parents, where they differ from what is remembered; empty for one that is not the wanted one.
     pub(super) parents: BTreeMap<String, String>,
     /// Whose children were listed, and when.
     pub(super) children_listed_at: BTreeMap<String, u64>,

@@ -80,7 +80,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
         let mut draft = census.close();
         if let Some(children) = children {
-            drop(draft.answer(children));
+            // Nothing is written, so nothing is remembered.
+            let _ = draft.answer(children);
         }
         let mut plan = draft.finish();
         self.answer(&mut plan, None).await?;
@@ -103,7 +104,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let previous: BTreeSet<_> = previous.collect();
         if !previous.is_empty() {
             let mut insert = |rows: &[Row<'_>]| rows.iter().for_each(|row| tenants.insert_aside(row, &previous));
-            self.unless_stopped(self.source.read_some(&previous, &mut insert)).await?;
+            self.read_again(async || self.source.read_some(&previous, &mut insert).await).await?;
             looks.extend(self.look(&previous, refusals).await?);
         }
         let mut census = self.census(tenants, Extent::Some);
@@ -131,13 +132,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// The rows that are asked for, by their ids.
     async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
         let is_asked_for = |row: &&Row<'_>| id_of(row).is_some_and(|id| provided_ids.contains(id));
-        let read = async |index: &mut Index| {
+        let read = async || {
+            let mut index = self.index();
             let mut insert = |rows: &[Row<'_>]| {
                 rows.iter().filter(is_asked_for).for_each(|row| index.insert(slice::from_ref(row)));
             };
-            self.source.read_some(provided_ids, &mut insert).await
+            let strays = self.source.read_some(provided_ids, &mut insert).await?;
+            Ok((index, strays))
         };
-        let (mut index, strays) = self.fill(read).await?;
+        let (mut index, strays) = self.read_again(read).await?;
         for provided_id in provided_ids {
             if index.tenant_of(provided_id).is_none() {
                 let reason = if strays.contains(provided_id) { STRAY } else { NO_ROW };

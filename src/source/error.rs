@@ -1,7 +1,9 @@
 //! What can go wrong with a source, by what the user can do about it.
 
-use crate::database::QueryFault;
-use crate::http::{Failure, Incomplete, PageError};
+use crate::{
+    database::QueryFault,
+    http::{Failure, Incomplete, PageError},
+};
 
 /// What is done while no connection is there yet.
 pub(super) const CONNECTING: &str = "connecting";
@@ -207,6 +209,6 @@ impl Error {
     /// Whether the same may go well a moment later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Query { fault: QueryFault::Others, .. })
+        matches!(self, Self::Query { fault: QueryFault::TryAgain, .. })
     }
 }

@@ -4,13 +4,12 @@ use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use explo_sync::sandbox::Sandbox;
 use rstest::rstest;
 
-use crate::support::{Database, Program, sandbox};
+use crate::support::{Database, Program, make_fifo, sandbox};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
 
@@ -32,7 +31,7 @@ fn link_to(target: &str) -> impl Fn(&Path) -> PathBuf {
 }
 
 fn fifo(directory: &Path) -> PathBuf {
-    assert!(Command::new("mkfifo").arg(directory.join("file")).status().unwrap().success());
+    make_fifo(&directory.join("file"));
     directory.join("file")
 }
 

@@ -1,17 +1,13 @@
-//! The picture of the layers is true: imports go down only, and no file imports in a circle.
+//! The picture of the layers is true: imports go down only, no file imports in a circle, and none is long.
 
 mod files;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use files::Files;
+use files::{Files, texts};
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 31] = [
-    ("main", 6),
+const LAYERS: [(&str, u8); 30] = [
     ("app", 5),
     ("cli", 5),
     ("config", 5),
@@ -48,67 +44,17 @@ const LAYERS: [(&str, u8); 31] = [
 const IMPURE: [&str; 10] =
     ["async ", ".await", "tokio", "sqlx", "reqwest", "std::fs", "std::io", "std::net", "::now(", "rand::"];
 
-/// Every file with its top module and its text, comments and tests left out.
-fn sources() -> Vec<(String, String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut folders = vec![root.clone()];
-    let mut sources = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-                let module = name.split(['/', '.']).next().unwrap().to_owned();
-                let text = std::fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]").next().unwrap();
-                let code: Vec<_> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-                sources.push((name, module, code.join("\n")));
-            }
-        }
-    }
-    sources
-}
-
-/// The top modules that a text names after `crate::`, in braces or not.
-fn imports(code: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (at, _) in code.match_indices("crate::") {
-        let rest = &code[at + "crate::".len()..];
-        let mut depth = 0;
-        let group = rest.strip_prefix('{').map(|inside| {
-            let end = inside.find(|c| {
-                depth += i32::from(c == '{') - i32::from(c == '}');
-                depth < 0
-            });
-            &inside[..end.unwrap_or(inside.len())]
-        });
-        let word =
-            |text: &str| text.trim().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap().to_owned();
-        match group {
-            None => drop(found.insert(word(rest))),
-            Some(group) => {
-                let mut depth = 0;
-                let parts = group.split(|c| {
-                    depth += i32::from(c == '{') - i32::from(c == '}');
-                    c == ',' && depth == 0
-                });
-                found.extend(parts.map(word).filter(|word| !word.is_empty()));
-            }
-        }
-    }
-    found
-}
-
 #[test]
 fn imports_go_down_only() {
     let layers = BTreeMap::from(LAYERS);
-    for (file, module, code) in sources() {
-        let layer =
-            layers.get(&*module).unwrap_or_else(|| panic!("{file}: give the module {module} a layer in LAYERS"));
-        for import in imports(&code) {
-            let Some(imported) = layers.get(&*import) else { continue };
+    let layer_of = |file: &str| {
+        let module = file.split("::").next().filter(|module| !module.is_empty()).unwrap_or("lib");
+        *layers.get(module).unwrap_or_else(|| panic!("{file}: give the module {module} a layer in LAYERS"))
+    };
+    for (file, imports) in Files::read().imports() {
+        let layer = layer_of(&file);
+        for import in imports {
+            let imported = layer_of(&import);
             assert!(imported <= layer, "{file} (layer {layer}) imports {import} (layer {imported})");
         }
     }
@@ -139,11 +85,21 @@ fn no_files_import_each_other_in_a_circle() {
 
 #[test]
 fn comparing_does_no_io() {
-    for (file, module, code) in sources() {
-        if module == "plan" || module == "model" {
-            for word in IMPURE {
-                assert!(!code.contains(word), "{file} has {word:?}");
-            }
+    for (file, text) in texts("src/plan").into_iter().chain(texts("src/model")) {
+        // Neither tests nor comments.
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let code: Vec<_> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join("\n");
+        for word in IMPURE {
+            assert!(!code.contains(word), "{} has {word:?}", file.display());
         }
+    }
+}
+
+#[test]
+fn no_file_is_long() {
+    for (file, text) in texts("src") {
+        let lines = text.lines().count();
+        assert!(lines <= 400, "{} has {lines} lines: it may be two things", file.display());
     }
 }

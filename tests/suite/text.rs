@@ -4,8 +4,6 @@ use std::{
     ffi::OsStr,
     fs,
     os::unix::{ffi::OsStrExt, fs::symlink},
-    path::Path,
-    process::Command,
     time::Duration,
 };
 
@@ -15,7 +13,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::service::Daemon;
-use crate::support::{Answer, Database, Kind, Program, before, sandbox, sandbox_knowing, signal};
+use crate::support::{Answer, Database, Kind, Program, before, make_fifo, sandbox, sandbox_knowing, signal};
 
 const QUERY: &str = "select 'a' as provided_id, 'Ann' as name";
 const TOKEN: &str = "test-team-token-0123456789";
@@ -35,9 +33,8 @@ fn edited(text: &str) -> String {
 async fn what_an_editor_adds_is_no_part_of_a_file(#[case] kind: Kind, #[case] mode: &str) {
     let (database, sandbox, directory) =
         (Database::new(kind).await, sandbox_knowing(TOKEN).await, TempDir::new().unwrap());
-    let mut url: Url = database.url.parse().unwrap();
-    let password = url.password().unwrap().to_owned();
-    url.set_password(None).unwrap();
+    let password = database.url.parse::<Url>().unwrap().password().unwrap().to_owned();
+    let url = database.bare_url();
     let config = format!(
         "[source]\nurl = '{url}?{mode}'\npassword_file = 'password'\nca_file = 'ca.pem'\nquery_file = 'query.sql'\n\
          [explo]\nbase_url = '{}'\ntoken_file = 'token'\n[ledger]\nurl = '{url}?{mode}'\npassword_file = 'password'\n\
@@ -205,11 +202,6 @@ async fn colours_are_taken_out_of_log_lines_as_well() {
     assert!(plain.contains("run begins") && !plain.contains("\u{1b}[3") && !plain.contains("\u{1b}[0m"), "{plain:?}");
     let dumb = program.with("TERM", "dumb").on_terminal("-v sync --dry-run").await;
     assert!(dumb.contains("run begins") && !dumb.contains('\u{1b}'), "{dumb:?}");
-}
-
-fn make_fifo(path: &Path) {
-    let _ = fs::remove_file(path);
-    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 #[tokio::test]

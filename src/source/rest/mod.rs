@@ -18,8 +18,10 @@ use std::sync::Arc;
 use reqwest::Url;
 
 use super::{Error, Identity, Source};
-use crate::http::{Caller, Failure, Header, Https, Keys, Pacer, Patience, Proxy};
-use crate::stop::Stop;
+use crate::{
+    http::{Caller, Failure, Header, Https, Keys, Pacer, Patience, Proxy},
+    stop::Stop,
+};
 
 pub use mapping::Mapping;
 pub use paging::{Paging, PagingKind};
@@ -74,7 +76,7 @@ pub struct Survey {
     pub records: usize,
     /// Pages read.
     pub pages: usize,
-    /// Column, pointer, and the records in which it finds something, be it null.
+    /// Column, pointer, and the records in which it finds something, null included.
     pub pointers: Vec<(String, String, usize)>,
 }
 

@@ -3,13 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::PathBuf,
 };
 
 use syn::{
     Attribute, Item, ItemMod, ItemUse, UseTree, Visibility,
     visit::{self, Visit},
 };
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A path of names: of a module, or of something in it.
 type Name = Vec<String>;
@@ -30,31 +32,40 @@ struct Uses {
     public: Vec<(String, Name)>,
 }
 
-impl Files {
-    pub fn read() -> Self {
-        let mut files = Self::default();
-        files.read_folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[]);
-        files
-    }
-
-    fn read_folder(&mut self, folder: &Path, module: &[String]) {
+/// Every source file below a folder of this project, with its text.
+pub fn texts(folder: &str) -> Vec<(PathBuf, String)> {
+    let (mut folders, mut texts) = (vec![PathBuf::from(ROOT).join(folder)], Vec::new());
+    while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            let is_own = ["mod", "lib", "main"].contains(&&*name);
-            let own = if is_own { module.to_vec() } else { [module, std::slice::from_ref(&name)].concat() };
             if path.is_dir() {
-                self.read_folder(&path, &own);
-            } else if path.extension().is_some_and(|extension| extension == "rs") && name != "main" {
-                self.read_file(&path, &own);
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                texts.push((path.strip_prefix(ROOT).unwrap().to_owned(), text));
             }
         }
     }
+    texts
+}
 
-    fn read_file(&mut self, path: &Path, module: &[String]) {
+impl Files {
+    pub fn read() -> Self {
+        let mut files = Self::default();
+        for (path, text) in texts("src") {
+            let path = path.strip_prefix("src").unwrap().with_extension("");
+            let mut module: Name = path.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+            module.pop_if(|last| ["mod", "lib"].contains(&&**last));
+            if module != ["main"] {
+                files.read_file(&module, &text);
+            }
+        }
+        files
+    }
+
+    fn read_file(&mut self, module: &[String], text: &str) {
         let mut uses = Uses::default();
-        let text = fs::read_to_string(path).unwrap();
-        uses.visit_file(&syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+        uses.visit_file(&syn::parse_file(text).unwrap_or_else(|error| panic!("{module:?}: {error}")));
         let absolute = |name: Name| match &*name[0] {
             "crate" => name[1..].to_vec(),
             "super" => {

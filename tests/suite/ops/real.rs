@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     service::Daemon,
-    support::{Answer, Database, Kind, Program, before, customer, sandbox},
+    support::{Answer, Database, Kind, Program, before, customer, make_fifo, sandbox},
 };
 
 const RUN_ENDED: &str = r#""message":"run ended""#;
@@ -183,11 +183,9 @@ async fn a_daemon_waits_for_no_pipe_of_passwords(#[case] variable: &str, #[case]
     let (database, sandbox) = (Database::new(Kind::Postgres).await, sandbox([]).await);
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join(".pgpass");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut url: reqwest::Url = database.url.parse().unwrap();
-    url.set_password(None).unwrap();
+    make_fifo(&pipe);
     let program = daemon(&database, &sandbox.url())
-        .with("DATABASE_URL", url.as_str())
+        .with("DATABASE_URL", &database.bare_url())
         .with(variable, &path.replace("DIRECTORY", directory.path().to_str().unwrap()));
     let mut daemon = Daemon::start(&program, &[]);
     let address = address(&mut daemon).await;

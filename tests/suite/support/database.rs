@@ -69,6 +69,13 @@ impl Database {
         database
     }
 
+    /// Its URL without the password.
+    pub fn bare_url(&self) -> String {
+        let mut url: Url = self.url.parse().unwrap();
+        url.set_password(None).unwrap();
+        url.into()
+    }
+
     /// The file of a SQLite database.
     pub fn file(&self) -> PathBuf {
         self.url.trim_start_matches("sqlite://").into()

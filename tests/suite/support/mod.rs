@@ -16,6 +16,8 @@ pub use pooler::Pooler;
 pub use program::{Output, Program, fills_stdout, freeze, signal};
 pub use server::Server;
 
+use std::{path::Path, process::Command};
+
 use explo_sync::sandbox::{Api, Call, Sandbox, Store, StoredCustomer};
 
 /// A sandbox with these customers, on a free port.
@@ -33,6 +35,12 @@ pub async fn sandbox_knowing(token: &str) -> Sandbox {
 /// One that behaves, and fails, as this API does.
 pub async fn sandbox_of(api: Api) -> Sandbox {
     Sandbox::start(([127, 0, 0, 1], 0).into(), api).await.unwrap()
+}
+
+/// A pipe with a name, in place of what was there.
+pub fn make_fifo(path: &Path) {
+    let _ = std::fs::remove_file(path);
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 /// A customer as a listing shows it.

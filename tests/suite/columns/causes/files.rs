@@ -6,7 +6,6 @@ use std::{
         fs::{FileExt, PermissionsExt},
         net::UnixListener,
     },
-    process::Command,
     time::Duration,
 };
 
@@ -16,7 +15,7 @@ use rstest::rstest;
 use tokio::time::timeout;
 
 use super::{SELECT, refusal};
-use crate::support::{Database, Kind, Program, sandbox, settings};
+use crate::support::{Database, Kind, Program, make_fifo, sandbox, settings};
 
 #[tokio::test]
 async fn a_file_that_another_program_keeps_locked_is_told() {
@@ -42,7 +41,7 @@ async fn what_is_no_file_at_all_is_told(
 ) {
     let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
     let directory = tempfile::tempdir().unwrap();
-    assert!(Command::new("mkfifo").arg(directory.path().join("fifo")).status().unwrap().success());
+    make_fifo(&directory.path().join("fifo"));
     let path = path.replace("DIRECTORY", directory.path().to_str().unwrap());
     let program = Program::between(&database, &sandbox, SELECT).with(variable, &format!("sqlite:{path}"));
     for arguments in [["check", "-v"], ["sync", "--quiet"]] {

@@ -1,13 +1,13 @@
 //! Whose password is asked for, and where it is looked for.
 
-use std::{process::Command, time::Duration};
+use std::time::Duration;
 
 use rstest::rstest;
 use tokio::time::timeout;
 use url::Url;
 
 use super::{ONE, refusal};
-use crate::support::{Database, Kind, Program, sandbox, settings};
+use crate::support::{Database, Kind, Program, make_fifo, sandbox, settings};
 
 #[rstest]
 #[case::named("PGPASSFILE", ".pgpass")]
@@ -17,11 +17,9 @@ async fn a_file_of_passwords_that_is_a_pipe_is_refused(#[case] variable: &str, #
     let (database, sandbox) = (Database::new(Kind::Postgres).await, sandbox([]).await);
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join(".pgpass");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let mut url: Url = database.url.parse().unwrap();
-    url.set_password(None).unwrap();
+    make_fifo(&pipe);
     let program = Program::between(&database, &sandbox, ONE)
-        .with("DATABASE_URL", url.as_str())
+        .with("DATABASE_URL", &database.bare_url())
         .with(variable, &directory.path().join(file));
     let output = timeout(Duration::from_mins(1), program.run(&["sync", "--dry-run"])).await.unwrap();
     let told = format!("{}, which is a FIFO", pipe.display());
@@ -35,10 +33,8 @@ async fn a_file_of_passwords_that_is_a_pipe_is_refused(#[case] variable: &str, #
 #[tokio::test]
 async fn no_file_of_passwords_is_none() {
     let (database, sandbox) = (Database::new(Kind::Postgres).await, sandbox([]).await);
-    let mut url: Url = database.url.parse().unwrap();
-    url.set_password(None).unwrap();
     let program = Program::between(&database, &sandbox, ONE)
-        .with("DATABASE_URL", url.as_str())
+        .with("DATABASE_URL", &database.bare_url())
         .with("PGPASSFILE", "/dev/null")
         .with("HOME", "/");
     let output = program.run(&["sync", "--dry-run"]).await;
@@ -47,8 +43,7 @@ async fn no_file_of_passwords_is_none() {
 
 #[tokio::test]
 async fn a_url_that_names_no_user_is_told() {
-    let mut url: Url = Database::new(Kind::Postgres).await.url.parse().unwrap();
-    url.set_password(None).unwrap();
+    let mut url: Url = Database::new(Kind::Postgres).await.bare_url().parse().unwrap();
     url.set_username("").unwrap();
     let told = refusal(settings(url.as_str(), ONE)).await;
     assert!(told.contains("source.url names no user, so that of PGUSER or of the system was taken"), "{told}");
