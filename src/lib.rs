@@ -8,7 +8,7 @@
 //!    [`config::Config`] of the embedded defaults, the file and the environment, or tells every mistake at once.
 //! 2. `sync` and each turn of the [`daemon`] take the [`lock`] and call [`reconciler::Reconciler::run`], which reads as a list of
 //!    sentences.
-//! 3. A [`source::Source`] gives every row as a [`model::Tenant`] or as [`model::Invalid`]; [`plan::Index`] keeps them.
+//! 3. A [`source::Source`] gives every row as a [`model::Tenant`] or as [`model::Invalid`]; [`tenants::Index`] keeps them.
 //! 4. An [`explo::Reader`] lists every [`model::Customer`], page by page; [`plan::Census`] compares each with its tenant and
 //!    forgets it. Below it, [`http::Caller`] makes each call as often as it takes, [`http::Pacer`] lets it pass, and a
 //!    [`http::Transport`] carries it.
@@ -26,13 +26,14 @@
 //! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`resources`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
 //! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
 //! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; below them [`database`], [`http`], [`files`] and [`stop`] |
-//! | 2 plan | [`plan`]: pure |
+//! | 2 plan | [`plan`]; below it [`memory`], [`tenants`] and [`compare`]: pure |
 //! | 1 model | [`model`] |
 
 pub mod app;
 pub mod applier;
 pub mod bars;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod daemon;
 pub mod database;
@@ -42,6 +43,7 @@ pub mod files;
 pub mod http;
 pub mod ledger;
 pub mod lock;
+pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod ops;
@@ -57,6 +59,7 @@ pub mod stderr;
 pub mod stop;
 pub mod systemd;
 pub mod telemetry;
+pub mod tenants;
 pub mod watch;
 
 /// Makes one cryptography provider the default of the process; to be called before the first connection.

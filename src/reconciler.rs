@@ -13,18 +13,18 @@ use tokio::time::sleep;
 
 use crate::{
     applier::{Applied, Applier, Recording},
+    compare::{Fingerprints, Rules},
     explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Tokens, Writer},
     http::backoff,
     ledger,
     lock::Permit,
+    memory::{Entry, Memory, Token},
     model::told_id,
-    plan::{
-        Allowances, Answer, Census, Due, Entry, Extent, Fingerprints, Found, Guard, Held, Index, Inquiry, Memory, Plan,
-        Question, Rules, Token,
-    },
+    plan::{Allowances, Answer, Census, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question},
     progress::Progress,
     source::{self, Source},
     stop::Stop,
+    tenants::Index,
 };
 
 /// What a run needs, writer aside.

@@ -15,16 +15,19 @@ use super::{
     terminal::{Words, safe},
 };
 use crate::{
+    compare::{Fingerprints, TagRule},
     config::Config,
     explo::{FirstPage, Shown},
     ledger::{self, Found, Ledger, Pair, State},
     lock::{Attempt, Lock},
+    memory::Memory,
     model::{Gap, Invalid, shown},
-    plan::{Census, Extent, Fingerprints, Index, Memory, Open, TagRule},
+    plan::{Census, Extent, Open},
     reconciler,
     report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
     stop::Stop,
+    tenants::Index,
 };
 
 /// Reasons that are told, and ids of each.

@@ -13,12 +13,14 @@ use tracing::Instrument;
 
 use super::{now, pair};
 use crate::{
+    compare::Fingerprints,
     config::{self, Config},
     explo::{self, Client, Pacer},
     ledger::{self, InMemory, Ledger},
     lock::Permit,
+    memory::Memory,
     metrics::Metrics,
-    plan::{Allowances, Explanation, Fingerprints, Memory, Plan, SavedPlan},
+    plan::{Allowances, Explanation, Plan, SavedPlan},
     progress::Progress,
     reconciler::{self, Reconciler, Run, Writers},
     report::Report,

@@ -23,8 +23,9 @@ use futures_util::{StreamExt, stream};
 use crate::{
     explo::{self, Attempts, Endpoint, Error, Reader, Writer},
     model::told_id,
-    plan::{Change, Due, Plan, RowNumber, Spare},
+    plan::{Change, Due, Plan, Spare},
     progress::Progress,
+    tenants::RowNumber,
 };
 
 use outage::Outage;

@@ -1,6 +1,6 @@
 //! What became of a change, and of a plan.
 
-use crate::{explo::Error, plan::Unsettled};
+use crate::{compare::Unsettled, explo::Error};
 
 /// What became of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]

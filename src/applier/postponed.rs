@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::outcome::Blame;
 use crate::{
     explo::{Attempts, Error},
-    plan::RowNumber,
+    tenants::RowNumber,
 };
 
 /// Changes that are put behind all others, by their numbers.

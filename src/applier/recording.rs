@@ -7,8 +7,9 @@ use std::{
 
 use super::outcome::{Blame, Outcome};
 use crate::{
+    memory::{Acknowledged, Entry, Failure, Memory, Shown, Token},
     model::Tenant,
-    plan::{Acknowledged, Change, Entry, Failure, Memory, Plan, Shown, Token},
+    plan::{Change, Plan},
 };
 
 /// What earlier runs found out, and where this one's entries go.

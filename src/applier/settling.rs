@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::{
+    compare::{Difference, KeyStyle, Known, Rules, Strikes, Unsettled, compare},
     explo::{Children, Error, Reader},
     model::{Customer, Field, Tenant},
-    plan::{Difference, KeyStyle, Known, Rules, Strikes, Unsettled, compare},
 };
 
 /// What the answers of one run showed.

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::plan::{Memory, token_hash};
+use crate::memory::{Memory, token_hash};
 
 /// The tokens that customers are known to have.
 pub(super) struct Tokens<'a> {

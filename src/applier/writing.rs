@@ -2,12 +2,12 @@
 
 use super::{Applier, Blame, Outcome, settling::parent};
 use crate::{
+    compare::{Difference, KeyStyle, Unsettled, compare, measure, needs_current, wanted},
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
+    memory::{Shown, TOO_LARGE, lasting_fingerprint_of, token_hash},
     model::{Customer, Field, Record, Tenant},
-    plan::{
-        Change, Difference, KeyStyle, RowNumber, Shown, TOO_LARGE, Unsettled, Update, compare, lasting_fingerprint_of,
-        measure, needs_current, token_hash, wanted,
-    },
+    plan::{Change, Update},
+    tenants::RowNumber,
 };
 use std::{
     collections::BTreeSet,

@@ -17,11 +17,12 @@ use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
+    compare::{EmailRule, Rules, TagRule},
     daemon::Timing,
     database::Server,
     explo::{self, ListingRules, ListingVersion},
     ledger::{self, Table},
-    plan::{EmailRule, Guard, Rules, TagRule},
+    plan::Guard,
     schedule::{Schedule, ScheduleError},
     source::AnySource,
 };

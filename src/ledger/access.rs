@@ -17,7 +17,7 @@ use crate::{
         causes::{self, Keys},
         words,
     },
-    plan::{Entry, Memory},
+    memory::{Entry, Memory},
 };
 
 /// Rows of a statement.

@@ -3,7 +3,7 @@
 //! What was hashed in another form says nothing of what is hashed now, so such a text is not known, and is written anew with
 //! the next run. The digits of a fingerprint are of base 36: tables of earlier versions in MySQL have room for 16 characters.
 
-/// To be raised whenever [`lasting_fingerprint`](crate::plan::lasting_fingerprint), or what findings are hashes of, changes,
+/// To be raised whenever [`lasting_fingerprint`](crate::memory::lasting_fingerprint), or what findings are hashes of, changes,
 /// and whenever findings of earlier versions are not to be believed.
 const VERSION: &str = "1";
 
@@ -42,8 +42,8 @@ pub(super) fn read(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::{
+        memory::lasting_fingerprint,
         model::{Object, Tenant},
-        plan::lasting_fingerprint,
     };
 
     #[test]

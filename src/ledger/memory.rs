@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Ledger, Refused, Writer};
-use crate::plan::{Entry, Memory};
+use crate::memory::{Entry, Memory};
 
 /// What is known while the process lives.
 #[derive(Debug, Default)]

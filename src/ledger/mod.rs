@@ -25,7 +25,7 @@ mod whose;
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Entry, Memory};
+use crate::memory::{Entry, Memory};
 
 pub use access::{Found, Paired, SqlWriter};
 pub use error::Error;

@@ -10,7 +10,7 @@ use super::{
     session::Session,
     whose::Claim,
 };
-use crate::plan::{Entry, Token};
+use crate::memory::{Entry, Token};
 
 impl<D: Dialect> Session<'_, D>
 where

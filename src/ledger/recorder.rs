@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{Error, Refused, Writer};
-use crate::{model::shown, plan::Entry};
+use crate::{memory::Entry, model::shown};
 
 /// Entries of a batch.
 const ENOUGH: usize = 200;

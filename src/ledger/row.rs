@@ -10,7 +10,7 @@ use super::{
     dialect::{COUNTS, Dialect, KEY},
     form,
 };
-use crate::plan::{Entry, Failure, FieldFindings, Remembered, Shown, Token, token_hash};
+use crate::memory::{Entry, Failure, FieldFindings, Remembered, Shown, Token, token_hash};
 
 /// The columns of what is remembered, in the order of reading; behind the id.
 const REMEMBERED: [&str; 11] = [

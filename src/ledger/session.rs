@@ -21,7 +21,7 @@ use crate::{
         self,
         causes::{self, Keys},
     },
-    plan::Remembered,
+    memory::Remembered,
 };
 
 /// What there is of the table.

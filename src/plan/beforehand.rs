@@ -8,8 +8,12 @@
 //! | it has no name | it is invalid unless its customer exists |
 //! | it has tags, and missing ones are not made | it is invalid unless Explo has them all |
 
-use super::{Index, RowNumber, TagRule, hierarchy::Hierarchy};
-use crate::model::Field;
+use super::hierarchy::Hierarchy;
+use crate::{
+    compare::TagRule,
+    model::Field,
+    tenants::{Index, RowNumber},
+};
 
 /// Ids that are told of each question.
 const NAMED: usize = 3;

@@ -10,15 +10,19 @@ use std::{
 };
 
 use super::{
-    Draft, Extent, Index, Listed, Memory, News, Population, Probe, RowNumber, Rules, Tags, Token, compare,
+    Draft, Extent, News, Population, Tags,
     compared::Compared,
     doubt::{Doubtful, Faults, Seen},
     draft::Stage,
     hierarchy::{Hierarchy, Placed},
-    lasting_fingerprint, lasting_fingerprint_of,
     rename::{self, Former, Verdict},
 };
-use crate::model::{Customer, Tenant};
+use crate::{
+    compare::{Rules, compare},
+    memory::{Listed, Memory, Token, lasting_fingerprint, lasting_fingerprint_of},
+    model::{Customer, Tenant},
+    tenants::{Index, Probe, RowNumber},
+};
 use tokens::Tokens;
 
 const FORMER_UNKNOWN: &str = "the customer with its previous id is none that the ledger knows, so it may be another tenant's: a \

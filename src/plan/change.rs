@@ -5,8 +5,12 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{Difference, Index, News, Population, RowNumber, Rule, Rules, Tags, Unsettled, compare, needs_current};
-use crate::model::{Customer, Field, Invalid, json};
+use super::{News, Population, Tags};
+use crate::{
+    compare::{Difference, Rule, Rules, Unsettled, compare, needs_current},
+    model::{Customer, Field, Invalid, json},
+    tenants::{Index, RowNumber},
+};
 
 /// One change of one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]

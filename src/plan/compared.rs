@@ -1,8 +1,13 @@
 //! Both sides as far as they are compared: what the census and the draft have in common.
 
 use super::{
-    Difference, Extent, Index, Memory, RowNumber, Rules, Unsettled, Update,
+    Extent, Update,
     doubt::{Faults, Seen},
+};
+use crate::{
+    compare::{Difference, Rules, Unsettled},
+    memory::Memory,
+    tenants::{Index, RowNumber},
 };
 
 const NAMELESS: &str = "name is NULL or not in the query, and a new customer needs one";

@@ -6,10 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Difference, KeyStyle, Known, Memory, RowNumber, Rule, Rules, Unsettled, compare, compare::difference, likely_rule,
+use crate::{
+    compare::{Difference, KeyStyle, Known, Rule, Rules, Unsettled, compare, difference, likely_rule},
+    memory::Memory,
+    model::{Customer, Field, Object, Tenant},
+    tenants::RowNumber,
 };
-use crate::model::{Customer, Field, Object, Tenant};
 
 /// Customers looked at for each doubt.
 const LOOKS: usize = 3;

@@ -15,11 +15,15 @@ mod parents;
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    Answer, Change, Difference, Entry, Extent, Found, Inquiry, KeyStyle, News, Plan, Population, Question, RowNumber,
-    Tags, compare,
+    Answer, Change, Extent, Found, Inquiry, News, Plan, Population, Question, Tags,
     compared::Compared,
     doubt::{Doubt, Doubtful},
     hierarchy::{Hierarchy, Placed},
+};
+use crate::{
+    compare::{Difference, KeyStyle, compare},
+    memory::Entry,
+    tenants::RowNumber,
 };
 
 /// A plan in the making.

@@ -10,7 +10,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Change, Failure, Memory, Plan, tags::by_row};
+use super::{Change, Plan, tags::by_row};
+use crate::memory::{Failure, Memory};
 
 /// The changes of a plan that are due, by their numbers.
 #[derive(Debug, Default)]

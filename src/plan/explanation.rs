@@ -1,7 +1,10 @@
 //! Both sides of one id, and what follows.
 
-use super::{Failure, Plan};
-use crate::model::{Customer, Gap, Tenant};
+use super::Plan;
+use crate::{
+    memory::Failure,
+    model::{Customer, Gap, Tenant},
+};
 
 /// Why nothing can be told of a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,8 +11,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Index, RowNumber};
-use crate::model::shown;
+use crate::{
+    model::shown,
+    tenants::{Index, RowNumber},
+};
 
 const NO_LEVEL: &str =
     "parent_provided_id needs hierarchy_level_name beside it, for Explo puts a customer without a level at the root";

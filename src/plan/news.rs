@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::Listed;
+use crate::memory::Listed;
 
 /// By the ids of customers.
 #[derive(Debug, Default)]

@@ -6,7 +6,8 @@ use std::{
     ops::Range,
 };
 
-use super::{Change, Plan, RowNumber, Update};
+use super::{Change, Plan, Update};
+use crate::tenants::RowNumber;
 
 impl Plan {
     /// The tenants that a change needs to be renamed or made, if they are to be: its own, and its parent.

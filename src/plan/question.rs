@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Entry;
-use crate::model::Customer;
+use crate::{memory::Entry, model::Customer};
 
 /// What is to be asked, each with one call.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,11 +4,13 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{
-    Acknowledged, Change, Entry, Failure, Memory, Plan, Remembered, RowNumber, Shown, TOO_LARGE, Token, Unsettled,
-    lasting_fingerprint,
+use super::{Change, Plan};
+use crate::{
+    compare::Unsettled,
+    memory::{Acknowledged, Entry, Failure, Memory, Remembered, Shown, TOO_LARGE, Token, lasting_fingerprint},
+    model::Field,
+    tenants::RowNumber,
 };
-use crate::model::Field;
 
 /// A plan beside what earlier runs remembered.
 #[derive(Debug, Clone, Copy)]

@@ -15,8 +15,12 @@
 //! row of b is gone or c is made; of a swap nothing is done where both customers are listed, and both tenants are invalid
 //! where neither is: ids go round in no order of calls that a crash could not tear.
 
-use super::{Index, RowNumber, doubt::Seen, token_hash};
-use crate::model::Customer;
+use super::doubt::Seen;
+use crate::{
+    memory::token_hash,
+    model::Customer,
+    tenants::{Index, RowNumber},
+};
 
 const TAKEN: &str = "previous_provided_id is the provided_id of another row, which has the customer";
 

@@ -5,8 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Change, Difference, Fingerprints, Index, News, Plan, Population, RowNumber, Rules, Tags, Update};
-use crate::model::{Object, Tenant, json};
+use super::{Change, News, Plan, Population, Tags, Update};
+use crate::{
+    compare::{Difference, Fingerprints, Rules},
+    model::{Object, Tenant, json},
+    tenants::{Index, RowNumber},
+};
 
 /// The version of the shape.
 const VERSION: u8 = 1;

@@ -10,8 +10,13 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use super::{Answer, Change, Entry, Inquiry, Plan, Question, RowNumber, TagRule};
-use crate::model::{Field, Invalid, json, shown};
+use super::{Answer, Change, Inquiry, Plan, Question};
+use crate::{
+    compare::TagRule,
+    memory::Entry,
+    model::{Field, Invalid, json, shown},
+    tenants::RowNumber,
+};
 
 const WAY_OUT: &str = "create it there, or set fields.create_missing_tags = true";
 

@@ -6,9 +6,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Reconciler, Run, Writers};
 use crate::{
+    compare::{Difference, compare, managed_differences},
     explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Gap, Partial},
-    plan::{Answer, Change, Difference, Placed, Plan, Question, Update, compare, managed_differences},
+    plan::{Answer, Change, Placed, Plan, Question, Update},
     progress::Progress,
     source::Source,
 };

@@ -8,9 +8,10 @@ use super::{Error, Reconciler, Run, Writers};
 use crate::{
     explo::{Listing, Look, Reader, Tokens, Writer},
     model::{Row, id_of},
-    plan::{Answer, Census, Explanation, Extent, Index, Inquiry, Question, Unseen},
+    plan::{Answer, Census, Explanation, Extent, Inquiry, Question, Unseen},
     progress::Progress,
     source::Source,
+    tenants::Index,
 };
 
 const NO_ROW: &str = "the source has no row with this provided_id";

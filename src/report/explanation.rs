@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::Style;
 use crate::{
+    compare::{Known, Rule, Unsettled, sides},
     model::{Customer, Field, Gap, Tenant, json, printable, shown},
-    plan::{Change, Explanation, Known, Plan, Rule, Unseen, Unsettled, sides},
+    plan::{Change, Explanation, Plan, Unseen},
 };
 
 /// Writes it; without values the fields are named and marked, and that is all.

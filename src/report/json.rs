@@ -12,9 +12,10 @@ use serde_json::value::RawValue;
 use super::{Counts, Exit, Outcomes, Report};
 use crate::{
     applier::Outcome,
+    compare,
     explo::Endpoint,
     model::{json, told_id},
-    plan::{self, Change, Held},
+    plan::{Change, Held},
 };
 
 /// The version of the shape.
@@ -157,7 +158,7 @@ impl<'a> Document<'a> {
 }
 
 fn unsettled(report: &Report) -> Vec<Unsettled<'_>> {
-    let named = |(provided_id, unsettled): (_, &plan::Unsettled)| Unsettled {
+    let named = |(provided_id, unsettled): (_, &compare::Unsettled)| Unsettled {
         provided_id,
         field: unsettled.difference.field.name(),
         rule: unsettled.rule.to_string(),

@@ -12,9 +12,10 @@ use std::collections::BTreeMap;
 
 use crate::{
     applier::Outcome,
+    compare::Unsettled,
     explo::{self, Endpoint},
     ledger,
-    plan::{Change, Class, Unsettled},
+    plan::{Change, Class},
     reconciler::{self, Run},
 };
 

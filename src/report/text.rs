@@ -11,8 +11,9 @@ use anstyle::{AnsiColor, Style as Paint};
 use super::{Outcomes, Report};
 use crate::{
     applier::Outcome,
+    compare::{Difference, Unsettled},
     model::{Field, Gap, json, printable, shown},
-    plan::{Change, Class, Difference, Held, Unsettled},
+    plan::{Change, Class, Held},
 };
 
 /// Lines of one kind that are shown unless all are asked for.

@@ -11,11 +11,7 @@ mod world;
 
 use std::io;
 
-use explo_sync::{
-    model::Row,
-    plan::{Index, Plan},
-    report::Report,
-};
+use explo_sync::{model::Row, plan::Plan, report::Report, tenants::Index};
 use gungraun::{Callgrind, prelude::*};
 
 /// What is only read outlives the part, so that nobody counts how it is dropped.

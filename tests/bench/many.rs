@@ -4,12 +4,12 @@
 use std::borrow::Cow;
 
 use explo_sync::{
+    compare::{EmailRule, Fingerprints, KeyStyle, Layouts, Rules, compare, predict, wanted},
+    memory::Memory,
     model::{Customer, Field, Object, Tenant, json},
-    plan::{
-        Answer, Census, EmailRule, Extent, Fingerprints, Index, Inquiry, KeyStyle, Layouts, Memory, Plan, Rules,
-        compare, predict, wanted,
-    },
+    plan::{Answer, Census, Extent, Inquiry, Plan},
     source::{Cell, Columns, row},
+    tenants::Index,
 };
 
 /// A way to compare many of something: its name, and what it takes for so many; the result says how many were found to differ.

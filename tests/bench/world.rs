@@ -3,11 +3,14 @@
 use std::{collections::BTreeMap, hint::black_box, io};
 
 use explo_sync::{
+    compare::{Fingerprints, Layouts, Rules},
     explo::{Listing, ListingVersion, Page, Shown},
+    memory::Memory,
     model::{Object, Row, Tenant},
-    plan::{Census, Extent, Fingerprints, Index, Layouts, Memory, Plan, Rules},
+    plan::{Census, Extent, Plan},
     reconciler::Run,
     report::{Exit, Report, Style, write_json, write_text},
+    tenants::Index,
 };
 
 const PER_PAGE: usize = 1000;

@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 
 use explo_sync::{
+    compare::{Fingerprints, Rules},
+    memory::Memory,
     model::{Customer, Object, Tenant},
-    plan::{Allowances, Census, Class, Extent, Fingerprints, Guard, Index, Memory, Plan, Rules},
+    plan::{Allowances, Census, Class, Extent, Guard, Plan},
     sandbox::StoredCustomer,
+    tenants::Index,
 };
 use rstest::rstest;
 use serde_json::{Value, json};

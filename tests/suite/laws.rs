@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use explo_sync::{
+    compare::{EmailRule, Fingerprints, KeyStyle, Layouts, Rules, compare, needs_current, wanted},
+    memory::Memory,
     model::{Customer, Field, Invalid, Object, Row, Tenant, json},
-    plan::{
-        Allowances, Census, Change, EmailRule, Extent, Fingerprints, Guard, Index, Inquiry, KeyStyle, Layouts, Memory,
-        Plan, Rules, compare, needs_current, wanted,
-    },
+    plan::{Allowances, Census, Change, Extent, Guard, Inquiry, Plan},
+    tenants::Index,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 

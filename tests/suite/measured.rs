@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use explo_sync::{
+    compare::measure,
     explo::{ListingVersion, Page, Shown, wire::Body},
     model::{Object, Tenant, json},
-    plan::measure,
     sandbox::{Api, Request, Sandbox, Store},
 };
 use proptest::prelude::*;

@@ -15,11 +15,13 @@ use std::{
 };
 
 use explo_sync::{
+    compare::Rules,
     explo::{Client, ListingRules, ListingVersion, Observed, Pacer, Settings},
     lock::Permit,
+    memory::Memory,
     metrics::Metrics,
     ops::{self, Status},
-    plan::{Allowances, Guard, Memory, Rules},
+    plan::{Allowances, Guard},
     progress::Progress,
     reconciler::{self, Reconciler, Writers},
     report::{Exit, Report, exit_without_plan},

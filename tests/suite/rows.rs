@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use explo_sync::{
+    compare::Fingerprints,
     model::{Object, Row, Tenant, json},
-    plan::{Fingerprints, Index},
+    tenants::Index,
 };
 use proptest::{
     collection::vec,

@@ -17,10 +17,12 @@ use std::{
 
 use explo_sync::{
     applier::Outcome,
+    compare::Rules,
     explo::{self, Client, ListingRules, ListingVersion, Pacer, Settings},
     lock::{self, Attempt, Lock, Permit, Timing},
+    memory::Memory,
     ops::{self, Status},
-    plan::{Allowances, Guard, Memory, Rules},
+    plan::{Allowances, Guard},
     progress::Progress,
     reconciler::{Reconciler, Run, Writers},
     sandbox::Sandbox,

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Census, unreadable::PREVIOUS_UNREADABLE};
-use crate::plan::{
-    Extent, RowNumber,
-    rename::{self, Former, Verdict},
+use crate::{
+    plan::{
+        Extent,
+        rename::{self, Former, Verdict},
+    },
+    tenants::RowNumber,
 };
 
 const DOUBLED: &str = "Explo lists more than one customer with this provided_id: delete the wrong one there";

@@ -15,8 +15,9 @@ use std::{
 };
 
 use crate::{
+    memory::{Memory, token_hash},
     model::Customer,
-    plan::{Memory, News, token_hash},
+    plan::News,
 };
 
 /// Seconds between two listings that make sure.

@@ -11,14 +11,16 @@ use std::borrow::Cow;
 
 use super::Census;
 use crate::{
+    compare::managed_differences,
+    memory::{Listed, TOO_LARGE, Token},
     model::{Customer, Gap, Partial},
     plan::{
-        Extent, Listed, Probe, RowNumber, TOO_LARGE, Token,
+        Extent,
         compared::Compared,
         doubt::{Faults, Seen},
-        managed_differences,
         rename::Former,
     },
+    tenants::{Probe, RowNumber},
 };
 
 pub(super) const UNREADABLE: &str = "its customer's record in Explo can't be read";

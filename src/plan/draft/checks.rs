@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    compare::{Difference, Rule},
+    memory::is_daily_due,
     model::Field,
-    plan::{Difference, Extent, RowNumber, Rule, Update, compared::Compared, failure::is_daily_due},
+    plan::{Extent, Update, compared::Compared},
+    tenants::RowNumber,
 };
 
 /// Of one field and rule: when one was sent last, and the one whose turn it is.

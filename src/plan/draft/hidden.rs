@@ -9,10 +9,7 @@
 //! | nothing that tells | it is left alone for another day |
 
 use super::Draft;
-use crate::{
-    model::Customer,
-    plan::{Found, RowNumber, compare, failure::is_daily_due},
-};
+use crate::{compare::compare, memory::is_daily_due, model::Customer, plan::Found, tenants::RowNumber};
 
 /// So many are asked for in a run, or one in a hundred if that is more.
 const ASKED: usize = 10;

@@ -7,8 +7,11 @@ use std::{
 
 use super::Draft;
 use crate::{
+    compare::Difference,
+    memory::{Entry, Remembered, Token, is_daily_due},
     model::{Field, json},
-    plan::{Difference, Entry, Remembered, RowNumber, Token, Update, failure::is_daily_due},
+    plan::Update,
+    tenants::RowNumber,
 };
 
 impl Draft<'_> {

@@ -3,10 +3,11 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use explo_sync::{
+    compare::{Fingerprints, Rules, wanted},
     explo::wire::Body,
     model::{Field, Object, Row, Tenant, json},
-    plan::{Fingerprints, Index, Rules, wanted},
     source::{Cell, Columns, row},
+    tenants::Index,
 };
 
 pub fn target(data: &[u8]) {

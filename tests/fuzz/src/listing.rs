@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use explo_sync::{
+    compare::{Fingerprints, Rules, compare},
     explo::{ListingVersion, Page, Shown, Unusable, wire::read_answer},
     model::{Customer, Gap, LARGEST_RECORD, Object, Partial, Record, Tenant, json},
-    plan::{Fingerprints, Index, Probe, Rules, compare},
+    tenants::{Index, Probe},
 };
 
 pub fn target(data: &[u8]) {

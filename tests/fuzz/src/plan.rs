@@ -1,9 +1,10 @@
 //! A plan file: `sync --plan` takes it from whoever wrote it.
 
 use explo_sync::{
+    compare::{Fingerprints, wanted},
     explo::wire::Body,
     model::{Customer, Field, json},
-    plan::{Change, Fingerprints, Plan, SavedPlan, wanted},
+    plan::{Change, Plan, SavedPlan},
 };
 
 pub fn target(data: &[u8]) {

@@ -1,8 +1,9 @@
 //! Invalid rows beside good ones, up to the index.
 
 use explo_sync::{
+    compare::Fingerprints,
     model::{Customer, Row},
-    plan::{Fingerprints, Index, Probe},
+    tenants::{Index, Probe},
 };
 use rstest::rstest;
 

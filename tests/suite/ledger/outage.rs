@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use explo_sync::{
     ledger::{Error, Refused, Writer, record_all},
-    plan::{Entry, Remembered, Token},
+    memory::{Entry, Remembered, Token},
     sandbox::Sandbox,
 };
 use rstest::rstest;

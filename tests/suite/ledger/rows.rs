@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use explo_sync::{
     database::Server,
     ledger::{Ledger, Pair, Sql, Table, Writer},
-    plan::{Entry, Failure, FieldFindings, Memory, Remembered, Shown, Token, token_hash},
+    memory::{Entry, Failure, FieldFindings, Memory, Remembered, Shown, Token, token_hash},
     source::Identity,
 };
 use rstest::rstest;

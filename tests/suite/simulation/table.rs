@@ -9,8 +9,8 @@ use std::{
 
 use explo_sync::{
     ledger::{Error, InMemory, Ledger, Refused, Writer},
+    memory::{Entry, Memory, Token},
     model::Tenant,
-    plan::{Entry, Memory, Token},
     sandbox::{Api, FaultKind, Order, StoredCustomer},
 };
 use secrecy::ExposeSecret;

@@ -11,11 +11,12 @@ use std::{
 };
 
 use explo_sync::{
+    compare::Rules,
     explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Transport},
     ledger::{Ledger, record_all},
     lock::Permit,
     model::{Row, TakeRows, Tenant},
-    plan::{Allowances, Rules},
+    plan::Allowances,
     reconciler::{Reconciler, Run, Writers},
     report::Report,
     sandbox::{self, Api, Delivery, Endpoint, FaultKind, Request},

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use explo_sync::{
+    compare::{EmailRule, TagRule},
     model::{Field, Object, Tenant},
-    plan::{EmailRule, TagRule},
     sandbox::{Api, Reply, Request, StoredCustomer, TagCalls},
 };
 use serde::Serialize;

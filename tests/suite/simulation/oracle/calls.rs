@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use explo_sync::{explo::ListingVersion, model::Field, plan::TagRule};
+use explo_sync::{compare::TagRule, explo::ListingVersion, model::Field};
 
 use super::fields::managed;
 use crate::simulation::{wire::Call, world::World};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use explo_sync::{
+    compare::TagRule,
     model::Tenant,
-    plan::TagRule,
     sandbox::{Api, Odd, StoredCustomer, TagCalls},
 };
 

@@ -9,8 +9,8 @@ mod others;
 mod said;
 
 use explo_sync::{
+    compare::EmailRule,
     model::{Field, Object, Tenant},
-    plan::EmailRule,
     sandbox::{Api, Behaviour, Hidden, LevelShown, ParentFilter, PropertyKeys, Shown, StoredCustomer, UnknownId},
 };
 

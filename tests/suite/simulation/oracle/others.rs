@@ -3,8 +3,8 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use explo_sync::{
+    compare::EmailRule,
     model::{Field, Object, Tenant},
-    plan::EmailRule,
     sandbox::{Api, Ids, STRANGER, StoredCustomer},
 };
 use serde_json::{Map, Value, json};

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use explo_sync::{
     applier::Outcome,
+    compare::TagRule,
     explo::Endpoint,
     model::Field,
-    plan::{Change, TagRule},
+    plan::Change,
     report::Report,
     sandbox::{Api, TagCalls},
 };

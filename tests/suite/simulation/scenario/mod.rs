@@ -5,9 +5,9 @@ mod habits;
 mod tenants;
 
 use explo_sync::{
+    compare::{EmailRule, TagRule},
     explo::ListingVersion,
     model::Tenant,
-    plan::{EmailRule, TagRule},
     sandbox::{
         Api, Behaviour, Existing, Fault, FaultKind, GroupShown, Markup, Odd, Order, PastEnd, Second, Store, Total,
         TotalOf, V2,

@@ -1,7 +1,7 @@
 //! What a customer is to the tenants.
 
 use super::{Index, State, number};
-use crate::{model::Customer, plan::RowNumber};
+use crate::{model::Customer, tenants::RowNumber};
 
 /// What a customer is to the tenants.
 #[derive(Debug, PartialEq, Eq)]

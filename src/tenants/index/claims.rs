@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::plan::RowNumber;
+use crate::tenants::RowNumber;
 
 /// The previous ids of tenants.
 #[derive(Debug, Default)]

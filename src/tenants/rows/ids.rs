@@ -21,13 +21,13 @@ const UUID: u8 = 2;
 const KIND: u8 = 2;
 
 /// The ids of one row.
-pub(in crate::plan) struct Ids<'r> {
+pub(crate) struct Ids<'r> {
     /// The row's own.
-    pub(in crate::plan) provided_id: Cow<'r, str>,
+    pub(crate) provided_id: Cow<'r, str>,
     /// The one that it had before.
-    pub(in crate::plan) previous: Option<Cow<'r, str>>,
+    pub(crate) previous: Option<Cow<'r, str>>,
     /// Its parent's.
-    pub(in crate::plan) parent: Option<Cow<'r, str>>,
+    pub(crate) parent: Option<Cow<'r, str>>,
 }
 
 /// The ids of the rows of a block.

@@ -1,7 +1,7 @@
 //! That a write failed by its tenant's own fault. It is tried again at the next run, then after 2, 4, 8 … runs.
 
 /// Nothing that is remembered makes anybody wait longer than this: what is due once a day is due in each daily run.
-pub(super) const A_DAY: u64 = 23 * 3600;
+pub(crate) const A_DAY: u64 = 23 * 3600;
 
 /// Runs that a tenant waits for at the most.
 const MOST_RUNS: u32 = 1 << 16;
@@ -33,22 +33,22 @@ impl Failure {
     }
 
     /// One run has passed.
-    pub(super) fn pass(&mut self) {
+    pub(crate) fn pass(&mut self) {
         self.runs_to_wait = self.runs_to_wait.saturating_sub(1);
     }
 
     /// Whether it is time for another try.
-    pub(super) fn is_over(&self, now: u64) -> bool {
+    pub(crate) fn is_over(&self, now: u64) -> bool {
         self.runs_to_wait == 0 || is_due(self.next_try, now)
     }
 }
 
 /// Whether a remembered time has come. One that is further away than anybody waits was written by a clock that was ahead.
-pub(super) fn is_due(at: u64, now: u64) -> bool {
+pub(crate) fn is_due(at: u64, now: u64) -> bool {
     at <= now || at - now > A_DAY
 }
 
 /// Whether what was done then is to be done again, once a day.
-pub(super) fn is_daily_due(done_at: u64, now: u64) -> bool {
+pub(crate) fn is_daily_due(done_at: u64, now: u64) -> bool {
     is_due(done_at.saturating_add(A_DAY), now)
 }

@@ -14,11 +14,11 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
 };
 
-use super::{
-    Fingerprints, Layouts, measure,
-    rows::{Ids, RowNumber, Rows},
+use super::rows::{Ids, RowNumber, Rows};
+use crate::{
+    compare::{Fingerprints, Layouts, measure},
+    model::{Field, Invalid, Managed, Row, Slots, Tenant},
 };
-use crate::model::{Field, Invalid, Managed, Row, Slots, Tenant};
 use claims::Claims;
 use mark::{Mark, State};
 pub use probe::Probe;
@@ -171,7 +171,7 @@ impl Index {
     }
 
     /// What a row manages.
-    pub(super) fn managed(&self, row: RowNumber) -> &Managed {
+    pub(crate) fn managed(&self, row: RowNumber) -> &Managed {
         &self.shapes[self.marks[row.0 as usize].shape() as usize]
     }
 
@@ -189,7 +189,7 @@ impl Index {
     }
 
     /// Sorts what is about rows, by a number and then by the id; what is about one row stays in its order.
-    pub(super) fn sort<T>(&self, parts: &mut Vec<T>, of: impl Fn(&T) -> (u32, RowNumber)) {
+    pub(crate) fn sort<T>(&self, parts: &mut Vec<T>, of: impl Fn(&T) -> (u32, RowNumber)) {
         // Ids are printed to be compared, so most are told apart by a beginning that is kept.
         let keyed = (0_u32..).zip(parts.drain(..)).map(|(place, part)| {
             let (number, row) = of(&part);
@@ -218,47 +218,47 @@ impl Index {
     }
 
     /// No customer was seen for this tenant, and it is valid.
-    pub(super) fn is_unlisted(&self, row: RowNumber) -> bool {
+    pub(crate) fn is_unlisted(&self, row: RowNumber) -> bool {
         self.is(row, State::Unlisted)
     }
 
     /// A customer was seen under the tenant's own id.
-    pub(super) fn is_listed(&self, row: RowNumber) -> bool {
+    pub(crate) fn is_listed(&self, row: RowNumber) -> bool {
         self.is(row, State::Listed)
     }
 
     /// The tenant's customer is to get another id.
-    pub(super) fn is_renamed(&self, row: RowNumber) -> bool {
+    pub(crate) fn is_renamed(&self, row: RowNumber) -> bool {
         self.is(row, State::Renamed)
     }
 
     /// The tenant is valid, and its customer was seen, under its own id or the previous one.
-    pub(super) fn is_seen(&self, row: RowNumber) -> bool {
+    pub(crate) fn is_seen(&self, row: RowNumber) -> bool {
         self.is_listed(row) || self.is_renamed(row)
     }
 
     /// How many tenants a customer was seen for, under their own id.
-    pub(super) fn listed(&self) -> usize {
+    pub(crate) fn listed(&self) -> usize {
         self.marks.iter().filter(|mark| mark.is(State::Listed)).count()
     }
 
     /// The tenant's customer exists, though no listing shows it.
-    pub(super) fn hide(&mut self, row: RowNumber) {
+    pub(crate) fn hide(&mut self, row: RowNumber) {
         self.mark(row, State::Hidden);
     }
 
     /// There is no such customer after all.
-    pub(super) fn unhide(&mut self, row: RowNumber) {
+    pub(crate) fn unhide(&mut self, row: RowNumber) {
         self.mark(row, State::Unlisted);
     }
 
     /// The tenant can't be planned.
-    pub(super) fn is_invalid(&self, row: RowNumber) -> bool {
+    pub(crate) fn is_invalid(&self, row: RowNumber) -> bool {
         self.is(row, State::Invalid)
     }
 
     /// The tenant's customer was seen.
-    pub(super) fn list(&mut self, row: RowNumber) {
+    pub(crate) fn list(&mut self, row: RowNumber) {
         self.mark(row, State::Listed);
     }
 
@@ -291,28 +291,28 @@ impl Index {
     }
 
     /// The row has a name.
-    pub(super) fn has_name(&self, row: RowNumber) -> bool {
+    pub(crate) fn has_name(&self, row: RowNumber) -> bool {
         self.managed(row).name
     }
 
     /// The fields in which a customer of the tenant would be another than one with nothing in it, the parent aside.
-    pub(super) fn filled(&self, row: RowNumber) -> impl Iterator<Item = Field> {
+    pub(crate) fn filled(&self, row: RowNumber) -> impl Iterator<Item = Field> {
         self.marks[row.0 as usize].filled()
     }
 
     /// The id under which the tenant's customer is listed, if it is.
-    pub(super) fn listed_id(&self, row: RowNumber) -> Cow<'_, str> {
+    pub(crate) fn listed_id(&self, row: RowNumber) -> Cow<'_, str> {
         let previous = self.previous_provided_id(row).filter(|_| self.is_renamed(row));
         previous.unwrap_or_else(|| self.provided_id(row))
     }
 
     /// The row with this id.
-    pub(super) fn row(&self, provided_id: &str) -> Option<RowNumber> {
+    pub(crate) fn row(&self, provided_id: &str) -> Option<RowNumber> {
         self.find(self.fingerprints.of_id(provided_id), provided_id)
     }
 
     /// Whether each tag of each row is one of these; it may be so where it does not say so.
-    pub(super) fn has_no_tag_beside(&self, known: &HashSet<String>) -> bool {
+    pub(crate) fn has_no_tag_beside(&self, known: &HashSet<String>) -> bool {
         self.tags.as_ref().is_some_and(|tags| tags.is_subset(known))
     }
 

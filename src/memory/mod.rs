@@ -3,14 +3,24 @@
 //!
 //! A finding holds until either side changes.
 
+mod entry;
+mod failure;
+mod remembered;
+mod written;
+
 use std::collections::{BTreeMap, HashMap};
 
-use super::{
-    Difference, Entry, Failure, Remembered, Rule, Shown, TOO_LARGE, lasting_fingerprint,
-    remembered::{Finding, Sides},
-    token_hash,
+use crate::{
+    compare::{Difference, Rule},
+    model::{Customer, Field, Tenant},
 };
-use crate::model::{Customer, Field, Tenant};
+pub use entry::{Acknowledged, Entry, Listed, Token};
+pub use failure::Failure;
+pub(crate) use failure::is_daily_due;
+use remembered::Sides;
+pub use remembered::{
+    FieldFindings, Finding, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+};
 
 const ANOTHER_TOKEN: &str =
     "get_customer shows another token than the ledger has, so it may be another customer: a run of all tenants tells";
@@ -106,7 +116,7 @@ impl Memory {
     }
 
     /// Whether the customer exists, and no listing showed it.
-    pub(super) fn is_hidden(&self, provided_id: &str) -> bool {
+    pub(crate) fn is_hidden(&self, provided_id: &str) -> bool {
         self.known.get(provided_id).is_some_and(Remembered::is_hidden)
     }
 
@@ -120,42 +130,42 @@ impl Memory {
     }
 
     /// Whether its last write failed, whatever the row has been since.
-    pub(super) fn has_failed(&self, provided_id: &str) -> bool {
+    pub(crate) fn has_failed(&self, provided_id: &str) -> bool {
         self.known.get(provided_id).is_some_and(|known| known.failure.is_some())
     }
 
     /// The failure for which a customer is not to be written yet: the same is wanted, and too few runs have passed.
-    pub(super) fn waiting(&self, provided_id: &str, wanted: u64, now: u64) -> Option<&Failure> {
+    pub(crate) fn waiting(&self, provided_id: &str, wanted: u64, now: u64) -> Option<&Failure> {
         let known = self.known.get(provided_id)?;
         let failure = known.failure.as_ref().filter(|failure| !failure.is_over(now))?;
         (known.wanted == Some(wanted)).then_some(failure)
     }
 
     /// The customers whose token is known from a listing: it is nobody's once a listing does not show them any more.
-    pub(super) fn listed_tokens(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn listed_tokens(&self) -> impl Iterator<Item = &str> {
         let listed = self.known.iter().filter(|(_, known)| known.token.is_some() && !known.is_hidden());
         listed.map(|(provided_id, _)| provided_id.as_str())
     }
 
     /// The customers that no listing shows, and whose token is known.
-    pub(super) fn hidden_tokens(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn hidden_tokens(&self) -> impl Iterator<Item = &str> {
         let hidden = self.known.iter().filter(|(_, known)| known.token.is_some() && known.is_hidden());
         hidden.map(|(provided_id, _)| provided_id.as_str())
     }
 
     /// Since when listings lack a customer, in seconds since 1970.
-    pub(super) fn customer_gone_since(&self, provided_id: &str) -> Option<u64> {
+    pub(crate) fn customer_gone_since(&self, provided_id: &str) -> Option<u64> {
         self.known.get(provided_id)?.customer_gone_since
     }
 
     /// Whether a listed customer has the token that is known; so it has where the listing shows none.
-    pub(super) fn has_token(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
+    pub(crate) fn has_token(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
         customer.token.is_empty() || self.token(provided_id) == Some(token_hash(&customer.token))
     }
 
     /// Why a customer that one look shows may be another's than the tenant's with its id. One that no listing showed is not,
     /// if it holds just what is wanted and was not refused before.
-    pub(super) fn doubts(
+    pub(crate) fn doubts(
         &self,
         customer: &Customer<'_>,
         provided_id: &str,
@@ -172,7 +182,7 @@ impl Memory {
     }
 
     /// Whether what a listing shows of a customer is not remembered yet.
-    pub(super) fn lacks(&self, customer: &Customer<'_>, provided_id: &str, is_equal: bool) -> bool {
+    pub(crate) fn lacks(&self, customer: &Customer<'_>, provided_id: &str, is_equal: bool) -> bool {
         let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
         let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
         let is_back = known.customer_gone_since.is_some();
@@ -181,14 +191,14 @@ impl Memory {
     }
 
     /// The same where the record is too large to be read.
-    pub(super) fn lacks_too_large(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
+    pub(crate) fn lacks_too_large(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
         let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
         let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
         lacks_token || known.customer_gone_since.is_some() || known.seen != Some(Shown::Listed(TOO_LARGE))
     }
 
     /// Whether just what the tenant wants was sent to a customer whose record is too large to be read.
-    pub(super) fn is_sent_too_large<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> bool {
+    pub(crate) fn is_sent_too_large<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> bool {
         let is_too_large =
             |known: &&Remembered| known.seen == Some(Shown::Listed(TOO_LARGE)) && known.failure.is_none();
         let known = self.known.get(provided_id).filter(is_too_large);
@@ -196,12 +206,12 @@ impl Memory {
     }
 
     /// What is remembered of a customer until now.
-    pub(super) fn known(&self, provided_id: &str) -> Remembered {
+    pub(crate) fn known(&self, provided_id: &str) -> Remembered {
         self.known.get(provided_id).cloned().unwrap_or_default()
     }
 
     /// Those of which something may have to be forgotten.
-    pub(super) fn open(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn open(&self) -> impl Iterator<Item = &str> {
         let is_acknowledged = |known: &Remembered| !self.keeps_rows && !known.fields.acknowledged.is_empty();
         let open = self.known.iter().filter(move |(_, known)| known.is_open() || is_acknowledged(known));
         open.map(|(provided_id, _)| provided_id.as_str())
@@ -209,7 +219,7 @@ impl Memory {
 
     /// Whether this is another than what is remembered. A row is not written for the sake of an acknowledgement alone, which
     /// costs a look where the very same difference comes back later.
-    pub(super) fn is_news(&self, provided_id: &str, remembered: &Remembered) -> bool {
+    pub(crate) fn is_news(&self, provided_id: &str, remembered: &Remembered) -> bool {
         let mut before = self.known(provided_id);
         if self.keeps_rows {
             before.fields.acknowledged.clone_from(&remembered.fields.acknowledged);

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Difference, Failure, Fingerprints, Known, Layouts, Rule, Unsettled};
-use crate::model::{Customer, Field, Tenant};
+use super::Failure;
+use crate::{
+    compare::{Difference, Fingerprints, Known, Layouts, Rule, Unsettled},
+    model::{Customer, Field, Tenant},
+};
 
 /// What is remembered of one customer. Fingerprints are [`lasting_fingerprint`]s.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,18 +45,18 @@ pub enum Shown {
 /// What was found out about the fields of a customer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldFindings {
-    pub(super) unsettled: BTreeMap<Field, Finding>,
+    pub(crate) unsettled: BTreeMap<Field, Finding>,
     /// Of its last write: a difference that is there again was not written for good, or came back.
-    pub(super) acknowledged: BTreeMap<Field, Sides>,
+    pub(crate) acknowledged: BTreeMap<Field, Sides>,
     /// What did not settle before and does by now, and since when: what was found out by the same rule before, of anybody,
     /// does not hold any more.
-    pub(super) settled: BTreeMap<Field, (Rule, u64)>,
+    pub(crate) settled: BTreeMap<Field, (Rule, u64)>,
 }
 
 /// That a difference does not settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finding {
-    pub(super) sides: Sides,
+    pub(crate) sides: Sides,
     /// Why, probably.
     pub rule: Rule,
     /// It was never sent: others were, and showed the rule.
@@ -64,24 +67,24 @@ pub struct Finding {
 
 /// Hashes of what is wanted and what Explo had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sides {
-    pub(super) wanted: u64,
-    pub(super) current: u64,
+pub(crate) struct Sides {
+    pub(crate) wanted: u64,
+    pub(crate) current: u64,
 }
 
 impl Remembered {
     /// Whether a run that does not meet it may have to change it all the same.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.is_hidden() || self.failure.is_some() || !self.fields.unsettled.is_empty()
     }
 
     /// Whether its customer exists, and no listing shows it.
-    pub(super) fn is_hidden(&self) -> bool {
+    pub(crate) fn is_hidden(&self) -> bool {
         matches!(self.seen, Some(Shown::Hidden(_)))
     }
 
     /// Whether it is worth remembering where tokens are not.
-    pub(super) fn is_remarkable(&self) -> bool {
+    pub(crate) fn is_remarkable(&self) -> bool {
         let is_known_hidden = self.is_hidden() && self.wanted.is_some();
         let is_settled = self.failure.is_none() && self.fields == FieldFindings::default();
         let is_sent_too_large = self.seen == Some(Shown::Listed(TOO_LARGE)) && self.wanted.is_some();
@@ -93,12 +96,12 @@ impl Remembered {
     }
 
     /// Whether its customer is hidden, and nothing is wrong with it.
-    pub(super) fn is_settled_hidden(&self) -> bool {
+    pub(crate) fn is_settled_hidden(&self) -> bool {
         self.is_hidden() && self.failure.is_none()
     }
 
     /// Its tenant is gone: what was found out about it does not matter any more.
-    pub(super) fn forget_tenant(&mut self) {
+    pub(crate) fn forget_tenant(&mut self) {
         self.fields = FieldFindings::default();
         self.failure = None;
         if self.is_hidden() {
@@ -109,7 +112,7 @@ impl Remembered {
 
 impl FieldFindings {
     /// These differences were written at this time, and all but the unsettled ones settled.
-    pub(super) fn learn(&mut self, written: &[Difference], unsettled: &[Unsettled], at: u64) {
+    pub(crate) fn learn(&mut self, written: &[Difference], unsettled: &[Unsettled], at: u64) {
         for difference in written {
             self.unsettled.remove(&difference.field);
             self.acknowledged.insert(difference.field, Sides::of(difference));
@@ -120,7 +123,7 @@ impl FieldFindings {
     }
 
     /// A difference does not settle; what only presumably does not is neither looked at nor written: the next run may look.
-    pub(super) fn find(&mut self, Unsettled { difference, rule, known }: &Unsettled, at: u64) {
+    pub(crate) fn find(&mut self, Unsettled { difference, rule, known }: &Unsettled, at: u64) {
         let (field, sides) = (difference.field, Sides::of(difference));
         let found = |is_predicted| Finding { sides, rule: *rule, is_predicted, at: Some(at) };
         match known {
@@ -142,14 +145,14 @@ impl Finding {
 
     /// Whether it holds for this difference. One without a time may have been a guess: it holds only where the rule predicts
     /// just that.
-    pub(super) fn holds(&self, difference: &Difference) -> bool {
+    pub(crate) fn holds(&self, difference: &Difference) -> bool {
         let is_predicted = || self.rule.predicts(std::slice::from_ref(difference), difference);
         self.sides == Sides::of(difference) && (self.at.is_some() || self.rule != Rule::Inherited && is_predicted())
     }
 }
 
 impl Sides {
-    pub(super) fn of(difference: &Difference) -> Self {
+    pub(crate) fn of(difference: &Difference) -> Self {
         Self { wanted: xxh3_64(difference.wanted.as_bytes()), current: xxh3_64(difference.current.as_bytes()) }
     }
 }

@@ -6,7 +6,7 @@ use super::{Index, RowNumber, State};
 
 impl Index {
     /// The id of the tenant's parent, as the row has it.
-    pub(in crate::plan) fn parent_provided_id(&self, row: RowNumber) -> Option<Cow<'_, str>> {
+    pub(crate) fn parent_provided_id(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         self.ids(row).parent
     }
 
@@ -17,13 +17,13 @@ impl Index {
     }
 
     /// The id that the tenant's parent is to have.
-    pub(in crate::plan) fn wanted_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
+    pub(crate) fn wanted_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         let parent = self.parent(row).map(|parent| self.provided_id(parent));
         parent.or_else(|| self.parent_provided_id(row))
     }
 
     /// The id that the tenant's parent had before it was renamed.
-    pub(in crate::plan) fn former_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
+    pub(crate) fn former_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         self.previous_provided_id(self.parent(row)?)
     }
 
@@ -35,12 +35,12 @@ impl Index {
     }
 
     /// The tenants that have a parent, in the order of reading.
-    pub(in crate::plan) fn with_parent(&self) -> impl Iterator<Item = RowNumber> {
+    pub(crate) fn with_parent(&self) -> impl Iterator<Item = RowNumber> {
         self.numbers().filter(|row| self.managed(*row).parent_provided_id)
     }
 
     /// The row says on which level the tenant is.
-    pub(in crate::plan) fn has_level(&self, row: RowNumber) -> bool {
+    pub(crate) fn has_level(&self, row: RowNumber) -> bool {
         self.managed(row).hierarchy_level_name
     }
 }

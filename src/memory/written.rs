@@ -7,10 +7,10 @@
 use std::fmt;
 
 use super::{
-    FieldFindings, Rule,
+    FieldFindings,
     remembered::{Finding, Sides},
 };
-use crate::model::Field;
+use crate::{compare::Rule, model::Field};
 
 const PREDICTED: &str = "predicted-";
 

@@ -16,12 +16,12 @@ impl Index {
     }
 
     /// The tenants that have a previous id, in no order.
-    pub(in crate::plan) fn with_previous_id(&self) -> impl Iterator<Item = RowNumber> {
+    pub(crate) fn with_previous_id(&self) -> impl Iterator<Item = RowNumber> {
         self.claims.by_hash.keys().map(|(_, row)| *row)
     }
 
     /// The tenants that have this previous id.
-    pub(in crate::plan) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
+    pub(crate) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
         let claims = self.claims.by_hash.range(all_of(self.fingerprints.of_id(previous)));
         let is_it = move |row: RowNumber, kept: Option<&str>| match kept {
             Some(kept) => kept == previous,
@@ -31,7 +31,7 @@ impl Index {
     }
 
     /// Whether another tenant has this previous id, and no customer was seen for it.
-    pub(in crate::plan) fn has_rival(&self, row: RowNumber, previous: &str) -> bool {
+    pub(crate) fn has_rival(&self, row: RowNumber, previous: &str) -> bool {
         let mut last = self.claims.rivals.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, rivals) = match last.take() {
             Some(known) if known.0 == previous => last.insert(known),
@@ -44,7 +44,7 @@ impl Index {
     }
 
     /// From now on the tenant's customer is to get another id.
-    pub(in crate::plan) fn rename(&mut self, row: RowNumber) {
+    pub(crate) fn rename(&mut self, row: RowNumber) {
         if let Some(previous) = self.previous_provided_id(row) {
             let hash = self.fingerprints.of_id(&previous);
             self.claims.renamed.insert((hash, row));
@@ -53,7 +53,7 @@ impl Index {
     }
 
     /// The tenant that has this id, or is to lose it.
-    pub(in crate::plan) fn of_id_or_previous(&self, provided_id: &str) -> Option<RowNumber> {
+    pub(crate) fn of_id_or_previous(&self, provided_id: &str) -> Option<RowNumber> {
         self.row(provided_id).or_else(|| self.renamed_from(provided_id))
     }
 

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::compare::set_form;
+use super::fields::set_form;
 use crate::model::json;
 
 /// Every letter as a small one.

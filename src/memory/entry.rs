@@ -60,7 +60,7 @@ impl Token {
     }
 
     /// The hash of the token that a row has from now on.
-    pub(super) fn hash(&self, before: Option<u64>) -> Option<u64> {
+    pub(crate) fn hash(&self, before: Option<u64>) -> Option<u64> {
         match self {
             Self::Kept => before,
             Self::Shown(token) => Some(token_hash(token.expose_secret())),
@@ -71,7 +71,7 @@ impl Token {
 
 impl Entry {
     /// What is remembered from now on.
-    pub(super) fn new(provided_id: &str, token: Token, mut remembered: Remembered) -> Self {
+    pub(crate) fn new(provided_id: &str, token: Token, mut remembered: Remembered) -> Self {
         remembered.token = token.hash(remembered.token);
         Self { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: false }
     }
