@@ -2,7 +2,7 @@
 
 use super::{Applier, Blame, Outcome, settling::parent};
 use crate::{
-    compare::{Difference, KeyStyle, Unsettled, compare, measure, needs_current, wanted},
+    compare::{Difference, KeyStyle, Unsettled, compare, measure, needs_current, to_send},
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
     memory::{Shown, TOO_LARGE, lasting_fingerprint_of, token_hash},
     model::{Customer, Field, Record, Tenant},
@@ -66,7 +66,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         tenant: &Tenant<'_>,
         attempts: Attempts,
     ) -> Result<Outcome, Error> {
-        let sent = wanted(tenant, &Field::ALL, None, self.plan.rules);
+        let sent = to_send(tenant, &Field::ALL, None, self.plan.rules);
         let created = self.written(self.writer.create(&sent, attempts)).await?;
         if !created.is_new {
             return self.adopt(change, tenant, &created).await;
@@ -179,7 +179,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         if fields.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let sent = wanted(tenant, fields, current, self.plan.rules);
+        let sent = to_send(tenant, fields, current, self.plan.rules);
         // What is carried was not measured with the row.
         measure(&sent, current).map_err(|reason| Error::Unsent { endpoint: Endpoint::UpdateCustomer, reason })?;
         let answer = self.written(self.writer.update(&sent, attempts)).await?;

@@ -4,14 +4,20 @@
 
 mod fields;
 mod fingerprint;
+mod form;
 mod measure;
+mod number;
 pub mod predict;
 mod rules;
+mod sending;
 mod settling;
+mod style;
 
 pub(crate) use fields::difference;
-pub use fields::{Difference, compare, managed_differences, needs_current, sides, wanted};
+pub use fields::{Difference, compare, managed_differences, sides};
 pub use fingerprint::{Fingerprints, Layouts};
+pub use form::{as_text, canonical};
 pub use measure::measure;
 pub use rules::{EmailRule, KeyStyle, Rules, TagRule};
+pub use sending::{needs_current, to_send};
 pub use settling::{Known, Rule, Strikes, Unsettled, likely_rule};

@@ -9,7 +9,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::fields::set_form;
+use super::form::{Form, Text};
 use crate::model::json;
 
 /// Every letter as a small one.
@@ -68,7 +68,7 @@ fn mapped_within(value: &str, leaf: &dyn Fn(&str) -> String) -> String {
 fn set(elements: impl Iterator<Item = String>) -> String {
     let quoted: BTreeSet<_> = elements.collect();
     let texts: Vec<Cow<'_, str>> = quoted.iter().map(|quoted| json::string(quoted)).collect();
-    set_form(texts.iter().map(|text| &**text))
+    Text.set(texts.iter().map(|text| &**text))
 }
 
 #[cfg(test)]
@@ -76,6 +76,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
+    use crate::compare::canonical;
 
     #[test]
     fn every_string_of_a_value_is_reached_and_no_key() {
@@ -137,10 +138,10 @@ mod tests {
             select(vec!["1.0", "0.1000000000000000055", "1e400", "-3", "null", "true"]).prop_map(str::to_owned),
             vec(text(), 0..4).prop_map(|list| json::array(list.iter().map(|text| json::quote(text)))),
         ];
-        let members = vec((text(), leaf), 0..4).prop_map(|members| json::canonical(&json::object(members.into_iter())));
+        let members = vec((text(), leaf), 0..4).prop_map(|members| canonical(&json::object(members.into_iter())));
         prop_oneof![
             text().prop_map(|text| json::quote(&text)),
-            vec(text(), 0..5).prop_map(|list| set_form(list.iter().map(String::as_str))),
+            vec(text(), 0..5).prop_map(|list| Text.set(list.iter().map(String::as_str))),
             members,
         ]
     }
@@ -153,9 +154,9 @@ mod tests {
             for (at, habit) in habits.iter().enumerate() {
                 let once = habit(&new);
                 prop_assert_eq!(&habit(&once), &once, "{}", at);
-                prop_assert_eq!(json::canonical(&once), once.clone(), "{}", at);
+                prop_assert_eq!(canonical(&once), once.clone(), "{}", at);
             }
-            prop_assert_eq!(json::canonical(&lower_case(&new)), lower_case(&new));
+            prop_assert_eq!(canonical(&lower_case(&new)), lower_case(&new));
             prop_assert_eq!(union(&new, &new), new);
         }
     }

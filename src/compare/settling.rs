@@ -19,7 +19,7 @@ use std::{
     ops::Bound,
 };
 
-use super::{Difference, predict};
+use super::{Difference, predict, style::is_alike};
 use crate::model::{Field, json};
 
 /// So many updates that show the same rule for a field make a prediction of it.
@@ -145,7 +145,7 @@ impl Strikes {
             (Rule::Trimmed, predict::trimmed(wanted)),
         ];
         for (rule, predicted) in predictions {
-            let is_restyled = rule == Rule::Recased && *field == Field::Properties && json::is_alike(shown, wanted);
+            let is_restyled = rule == Rule::Recased && *field == Field::Properties && is_alike(shown, wanted);
             if predicted != *wanted && predicted != shown && !is_restyled {
                 self.refuted.insert((*field, rule));
             }
@@ -181,8 +181,7 @@ impl Rule {
             Self::Inherited => beside(difference)
                 .is_some_and(|inherited| others.iter().all(|other| beside(other).as_ref() == Some(&inherited))),
             Self::Recased => {
-                predict::lower_case(wanted) == *current
-                    || *field == Field::Properties && json::is_alike(current, wanted)
+                predict::lower_case(wanted) == *current || *field == Field::Properties && is_alike(current, wanted)
             }
             Self::Trimmed => predict::trimmed(wanted) == *current,
             Self::Cut => cut_at(others).is_some_and(|end| predict::cut_to(wanted, end) == *current),
@@ -209,7 +208,7 @@ pub fn likely_rule(difference: &Difference) -> Rule {
     let (shown, sent) = (parts(current, str::to_owned), parts(wanted, str::to_owned));
     let in_current = |form: fn(&str) -> String| parts(wanted, form).is_subset(&parts(current, form));
     match field {
-        Field::Properties if json::is_alike(current, wanted) => Rule::Recased,
+        Field::Properties if is_alike(current, wanted) => Rule::Recased,
         _ if predict::lower_case(current) == predict::lower_case(wanted) => Rule::Recased,
         Field::GroupTags if shown.is_superset(&sent) => Rule::Inherited,
         Field::Emails | Field::Properties | Field::Mapping if shown.is_superset(&sent) => Rule::Added,

@@ -17,7 +17,7 @@ impl<K> Default for Layout<K> {
     }
 }
 
-impl<K: Copy> Layout<K> {
+impl<K: Clone> Layout<K> {
     /// Inside an object, after so many members: goes past the next key and says what it means; `None` once it is left.
     #[inline]
     pub fn key(
@@ -27,7 +27,7 @@ impl<K: Copy> Layout<K> {
         meaning: impl FnOnce(&str) -> K,
     ) -> Result<Option<K>, JsonError> {
         match self.0.get(place) {
-            Some((before, key)) if scan.follow(before) => Ok(Some(*key)),
+            Some((before, key)) if scan.follow(before) => Ok(Some(key.clone())),
             Some(_) | None => self.learn(scan, place, meaning),
         }
     }
@@ -45,9 +45,9 @@ impl<K: Copy> Layout<K> {
         match self.0.get_mut(place) {
             Some(known) => {
                 before.clone_into(&mut known.0);
-                known.1 = key;
+                known.1 = key.clone();
             }
-            None if place < MOST => self.0.push((before.to_owned(), key)),
+            None if place < MOST => self.0.push((before.to_owned(), key.clone())),
             None => {}
         }
         Ok(Some(key))

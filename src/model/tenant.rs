@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::Keys;
+use super::{Field, Keys};
 
 /// What the source wants one customer to be, borrowed from its row. `None` is a field that this row leaves alone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,6 +119,23 @@ impl Tenant<'_> {
             && managed.is_demo_group == self.is_demo_group.is_some()
             && managed.hierarchy_level_name == self.hierarchy_level_name.is_some()
             && managed.parent_provided_id == self.parent_provided_id.is_some()
+    }
+}
+
+impl Managed {
+    /// Whether a field is managed, at least in part.
+    #[must_use]
+    pub fn has(&self, field: Field) -> bool {
+        match field {
+            Field::Name => self.name,
+            Field::Emails => self.emails,
+            Field::GroupTags => self.group_tags,
+            Field::Properties => self.properties != Scope::None,
+            Field::Mapping => self.mapping != Scope::None,
+            Field::IsDemoGroup => self.is_demo_group,
+            Field::HierarchyLevelName => self.hierarchy_level_name,
+            Field::ParentProvidedId => self.parent_provided_id,
+        }
     }
 }
 

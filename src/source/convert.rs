@@ -17,7 +17,10 @@ use super::{
     cell::{Cell, array_elements},
     columns::{Column, Columns},
 };
-use crate::model::{Field, Invalid, Object, Row, Scan, Tenant, json, shown};
+use crate::{
+    compare::as_text,
+    model::{Field, Invalid, Object, Row, Scan, Tenant, json, shown},
+};
 
 /// So many elements are compared with each other.
 const FEW: usize = 8;
@@ -199,7 +202,7 @@ fn mapping(object: Cow<'_, str>) -> Result<Object<'_>, String> {
         return Ok(Object::Whole(object));
     }
     let members = json::members(&object).map(|(key, value)| match value.as_bytes().first() {
-        Some(b'"' | b'-' | b'0'..=b'9') => Ok((key, json::quote(&json::as_text(value)))),
+        Some(b'"' | b'-' | b'0'..=b'9') => Ok((key, json::quote(&as_text(value)))),
         _ => Err(format!("has a value for '{}' that is neither a string nor a number", shown(&key))),
     });
     Ok(Object::Whole(json::object(members.collect::<Result<Vec<_>, _>>()?.into_iter()).into()))

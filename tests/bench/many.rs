@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use explo_sync::{
-    compare::{EmailRule, Fingerprints, KeyStyle, Layouts, Rules, compare, predict, wanted},
+    compare::{EmailRule, Fingerprints, KeyStyle, Layouts, Rules, compare, predict, to_send},
     memory::Memory,
     model::{Customer, Field, Object, Tenant, json},
     plan::{Answer, Census, Extent, Inquiry, Plan},
@@ -82,7 +82,7 @@ fn carrying_keys(n: usize) -> Box<dyn Fn() -> usize> {
     let tenant = tenant(Tenant { properties: Some(keys(n, "k")), ..Tenant::default() });
     let customer = Customer { properties: members(n, "other").into(), ..Customer::default() };
     Box::new(move || {
-        let sent = wanted(&tenant, &[Field::Properties], Some(&customer), Rules::default());
+        let sent = to_send(&tenant, &[Field::Properties], Some(&customer), Rules::default());
         match sent.properties {
             Some(Object::Whole(properties)) => json::members(&properties).count(),
             _ => 0,
@@ -101,7 +101,7 @@ fn emails(n: usize, emails: EmailRule) -> Box<dyn Fn() -> usize> {
     let customer = Customer { emails: list(n, "old"), ..Customer::default() };
     let rules = Rules { emails, ..Rules::default() };
     Box::new(move || {
-        let sent = wanted(&tenant, &[Field::Emails], Some(&customer), rules);
+        let sent = to_send(&tenant, &[Field::Emails], Some(&customer), rules);
         differing(&tenant, &customer, rules) + sent.emails.map_or(0, |emails| emails.len())
     })
 }
@@ -133,11 +133,12 @@ fn tags(n: usize) -> Box<dyn Fn() -> usize> {
 
 fn predicted(n: usize) -> Box<dyn Fn() -> usize> {
     let quoted = |prefix: &str| json::array(list(n, prefix).iter().map(|email| json::quote(email)));
-    let (old, new) = (json::canonical(&members(n, "old")), json::canonical(&members(n, "new")));
+    let (old, new) =
+        (explo_sync::compare::canonical(&members(n, "old")), explo_sync::compare::canonical(&members(n, "new")));
     let (old_list, new_list) = (quoted("Old"), quoted("New"));
     Box::new(move || {
         let habits = [predict::lower_case(&new_list), predict::union(&old_list, &new_list), predict::union(&old, &new)];
-        habits.iter().map(|habit| json::elements(habit).count()).sum()
+        habits.iter().map(|habit| json::elements(habit).count() + 2 * json::members(habit).count()).sum()
     })
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use explo_sync::{
-    compare::{EmailRule, Fingerprints, KeyStyle, Layouts, Rules, compare, needs_current, wanted},
+    compare::{EmailRule, Fingerprints, KeyStyle, Layouts, Rules, compare, needs_current, to_send},
     memory::Memory,
     model::{Customer, Field, Invalid, Object, Row, Tenant, json},
     plan::{Allowances, Census, Change, Extent, Guard, Inquiry, Plan},
@@ -248,7 +248,7 @@ proptest! {
         let rules = Rules { emails: if add { EmailRule::Add } else { EmailRule::Replace }, ..Rules::default() };
         let fields: Vec<Field> = compare(&tenant, &customer, rules).iter().map(|difference| difference.field).collect();
         let current = needs_current(&tenant.managed(), &fields, rules).then_some(&customer);
-        let sent = wanted(&tenant, &fields, current, rules);
+        let sent = to_send(&tenant, &fields, current, rules);
         let after = written(customer.clone(), &sent);
         prop_assert_eq!(compare(&tenant, &after, rules), vec![]);
         for email in customer.emails.iter().filter(|_| add) {
@@ -257,7 +257,7 @@ proptest! {
         if let Some(Object::Keys(keys)) = &tenant.properties {
             let others = |held: &str| -> Vec<String> {
                 let others = json::members(held).filter(|(key, _)| !keys.iter().any(|(managed, _)| managed == key));
-                let mut others: Vec<_> = others.map(|(key, value)| format!("{key}={}", json::canonical(value))).collect();
+                let mut others: Vec<_> = others.map(|(key, value)| format!("{key}={}", explo_sync::compare::canonical(value))).collect();
                 others.sort();
                 others
             };
@@ -311,13 +311,13 @@ proptest! {
                         provided_id: Some(tenant.provided_id.clone()),
                         ..Customer::default()
                     };
-                    customers.push(written(new, &wanted(&tenant, &Field::ALL, None, rules)));
+                    customers.push(written(new, &to_send(&tenant, &Field::ALL, None, rules)));
                 }
                 Change::Update(update) => {
                     let id = Some(&*tenant.provided_id);
                     let held = customers.iter_mut().find(|customer| customer.provided_id.as_deref() == id).unwrap();
                     let current = held.clone();
-                    *held = written(held.clone(), &wanted(&tenant, &update.fields(), Some(&current), rules));
+                    *held = written(held.clone(), &to_send(&tenant, &update.fields(), Some(&current), rules));
                 }
             }
         }

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashSet};
 
 use explo_sync::{
-    compare::{Fingerprints, Rules, wanted},
+    compare::{Fingerprints, Rules, to_send},
     explo::wire::Body,
     model::{Field, Object, Row, Tenant, json},
     source::{Cell, Columns, row},
@@ -48,7 +48,7 @@ fn assert_sound(row: &Row) {
     assert_object(tenant.properties.as_ref(), |_| true);
     assert_object(tenant.mapping.as_ref(), |value| value.starts_with('"'));
     assert_eq!(&kept(tenant), tenant, "a row is the same after it was put away");
-    let sent = wanted(tenant, &Field::ALL, None, Rules::default());
+    let sent = to_send(tenant, &Field::ALL, None, Rules::default());
     let body = serde_json::to_string(&Body::from(&sent)).unwrap();
     assert_eq!(json::members(json::checked(&body).unwrap()).count(), 1 + managed(tenant), "{body}");
 }

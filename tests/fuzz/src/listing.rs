@@ -54,8 +54,8 @@ fn assert_small(partial: &Partial<'_>) {
 /// Its objects have a normal form, and it is what a tenant wants that wants just this.
 fn assert_sound(customer: &Customer<'_>) {
     for object in [&customer.properties, &customer.mapping] {
-        let normal = json::canonical(object);
-        assert_eq!(json::canonical(json::checked(&normal).unwrap()), normal);
+        let normal = explo_sync::compare::canonical(object);
+        assert_eq!(explo_sync::compare::canonical(json::checked(&normal).unwrap()), normal);
     }
     let Some(tenant) = tenant(customer) else { return };
     assert_eq!(compare(&tenant, customer, Rules::default()), []);

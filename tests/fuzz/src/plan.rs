@@ -1,7 +1,7 @@
 //! A plan file: `sync --plan` takes it from whoever wrote it.
 
 use explo_sync::{
-    compare::{Fingerprints, wanted},
+    compare::{Fingerprints, to_send},
     explo::wire::Body,
     model::{Customer, Field, json},
     plan::{Change, Plan, SavedPlan},
@@ -25,7 +25,7 @@ fn assert_can_be_sent(plan: &Plan, change: &Change) {
         Change::Update(update) => update.fields(),
     };
     let (tenant, current) = (plan.index.tenant(change.row()), Customer::default());
-    let tenant = wanted(&tenant, &fields, Some(&current), plan.rules);
+    let tenant = to_send(&tenant, &fields, Some(&current), plan.rules);
     let body = serde_json::to_string(&Body::from(&tenant)).unwrap();
     let sent: Vec<_> = json::members(json::checked(&body).unwrap()).map(|(name, _)| name).collect();
     for (field, is_wanted) in [(Field::Properties, tenant.properties), (Field::Mapping, tenant.mapping)] {

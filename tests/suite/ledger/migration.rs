@@ -90,7 +90,7 @@ async fn the_table_of_the_last_version_gets_all_columns_and_keeps_its_rows(#[cas
     assert_eq!(kept(&database, "default").await, before);
     assert_eq!(kept(&database, "other").await.len(), 1);
     let healed = "select provided_id from explo_customers where instance = 'default' and provided_id <> '' \
-                  and wanted like '1:%' and seen = wanted and failures = 0";
+                  and wanted like '2:%' and seen = wanted and failures = 0";
     assert_eq!(database.rows(healed).await.len(), 4, "what had no version is written anew");
     for column in NEW {
         let set = format!("select provided_id from explo_customers where {column} is not null");
@@ -142,7 +142,7 @@ async fn findings_and_fingerprints_of_another_version_are_not_believed_and_are_w
     assert_eq!(program.sync(&[]).await.0, 0);
     let texts = "select wanted, seen from explo_customers where provided_id <> '' order by provided_id";
     let right = database.rows(texts).await;
-    for (column, text) in [("wanted", "2:3w5e11264sgsf"), ("seen", "2:3w5e11264sgsf"), ("wanted", "ffffffffffffffff")] {
+    for (column, text) in [("wanted", "1:3w5e11264sgsf"), ("seen", "1:3w5e11264sgsf"), ("wanted", "ffffffffffffffff")] {
         let set = format!("update explo_customers set {column} = '{text}' where provided_id = 't-001'");
         database.execute(&set).await;
         assert_eq!(program.sync(&[]).await.0, 0);
