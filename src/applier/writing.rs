@@ -144,7 +144,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         tenant: &Tenant<'_>,
         attempts: Attempts,
     ) -> Result<Outcome, Error> {
-        let checks = self.plan.checks.get(row);
+        let checks = self.plan.expected.checks.get(row);
         let is_check = |difference: &Difference| {
             checks.is_some_and(|checks| checks.iter().any(|(field, _)| *field == difference.field))
         };
@@ -161,7 +161,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             Some(written) => unsettled.extend(written),
             None => return Ok(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant)),
         }
-        if fields.contains(&Field::ParentProvidedId) && self.plan.moved_again.contains(row) {
+        if fields.contains(&Field::ParentProvidedId) && self.plan.expected.moved_again.contains(row) {
             unsettled.extend(self.settling.look_after(tenant, differences).await);
         }
         Ok(settled(unsettled))

@@ -43,20 +43,10 @@ pub struct Plan {
     pub population: Population,
     /// The tenants that can't be planned, sorted by id.
     pub invalid: Vec<Invalid>,
-    /// Customers that hold what is wanted.
-    pub unchanged: usize,
-    /// Differences that are known not to settle, by id: not written.
-    pub unsettled: Vec<(RowNumber, Unsettled)>,
-    /// Customers that have no other differences than those.
-    pub unsettled_customers: usize,
-    /// Tenants whose customer exists though no listing shows it: counted as unchanged.
-    pub hidden: Vec<RowNumber>,
-    /// What is sent although it did not settle before, to see whether it does by now.
-    pub checks: BTreeMap<RowNumber, BTreeSet<(Field, Rule)>>,
-    /// Tenants whose customer an earlier run moved, and that is not there: looked after once it is moved again.
-    pub moved_again: BTreeSet<RowNumber>,
-    /// The hashes of the listed tokens of customers that get another id.
-    pub renamed_tokens: BTreeMap<RowNumber, u64>,
+    /// The tenants for which nothing is to be done.
+    pub quiet: Quiet,
+    /// What is asked of the answers to some changes.
+    pub expected: Expected,
     /// What is to be remembered of the listing.
     pub news: News,
     /// What is known of the tags that changes carry.
@@ -65,6 +55,30 @@ pub struct Plan {
     pub rules: Rules,
     /// When the run began, in seconds since 1970.
     pub now: u64,
+}
+
+/// Tenants whose customers are left as they are.
+#[derive(Debug, Default)]
+pub struct Quiet {
+    /// How many customers hold what is wanted, hidden ones included.
+    pub unchanged: usize,
+    /// Tenants whose customer exists though no listing shows it.
+    pub hidden: Vec<RowNumber>,
+    /// Differences that are known not to settle, by id: not written.
+    pub unsettled: Vec<(RowNumber, Unsettled)>,
+    /// How many customers have no other differences than those.
+    pub unsettled_customers: usize,
+}
+
+/// What the answers to some changes must show, beside the wanted values.
+#[derive(Debug, Default)]
+pub struct Expected {
+    /// Fields that are sent although they did not settle before: whether they do by now.
+    pub checks: BTreeMap<RowNumber, BTreeSet<(Field, Rule)>>,
+    /// Tenants whose customer an earlier run moved in vain: whether it is there, once it is moved again.
+    pub moved_again: BTreeSet<RowNumber>,
+    /// The hashes of the listed tokens of customers that get another id: they stay the same.
+    pub renamed_tokens: BTreeMap<RowNumber, u64>,
 }
 
 impl Change {

@@ -15,7 +15,7 @@ mod parents;
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    Answer, Change, Extent, Found, Inquiry, News, Plan, Population, Question, Tags,
+    Answer, Change, Expected, Extent, Found, Inquiry, News, Plan, Population, Question, Quiet, Tags,
     compared::Compared,
     doubt::{Doubt, Doubtful},
     hierarchy::{Hierarchy, Placed},
@@ -140,13 +140,8 @@ impl Draft<'_> {
             changes: changes.chain(updates.into_iter().map(Change::Update)).collect(),
             invalid: index.invalid(),
             population,
-            unchanged,
-            unsettled,
-            unsettled_customers,
-            hidden,
-            checks,
-            moved_again,
-            renamed_tokens: renamed,
+            quiet: Quiet { unchanged, hidden, unsettled, unsettled_customers },
+            expected: Expected { checks, moved_again, renamed_tokens: renamed },
             news,
             tags,
             rules: rules.with(keys),

@@ -29,7 +29,7 @@ mod tags;
 
 pub use beforehand::Open;
 pub use census::Census;
-pub use change::{Change, Plan, Update};
+pub use change::{Change, Expected, Plan, Quiet, Update};
 pub use draft::Draft;
 pub use due::Due;
 pub use explanation::{Explanation, Unseen};

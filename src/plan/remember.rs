@@ -52,7 +52,7 @@ impl<'r> Remembering<'r> {
         let looked_for = self.plan.news.lacking.keys().chain(self.plan.news.asked_at.keys());
         let met = placed.chain(looked_for).map(|id| Cow::Borrowed(id.as_str()));
         // What is renamed has no row of its own yet.
-        let unsettled = self.plan.unsettled.iter().filter(|(row, _)| !self.plan.index.is_renamed(*row));
+        let unsettled = self.plan.quiet.unsettled.iter().filter(|(row, _)| !self.plan.index.is_renamed(*row));
         let unsettled = unsettled.map(|(row, _)| self.plan.index.provided_id(*row));
         let found_out = self.memory.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
         for provided_id in met.chain(found_out).filter(|provided_id| shown.insert(provided_id.clone())) {
@@ -86,7 +86,7 @@ impl<'r> Remembering<'r> {
         let differences = self.plan.differences(change);
         remembered.fields.learn(&differences, unsettled, self.plan.now);
         remembered.failure = None;
-        for (field, rule) in self.plan.checks.get(&row).into_iter().flatten() {
+        for (field, rule) in self.plan.expected.checks.get(&row).into_iter().flatten() {
             let left = unsettled.iter().find(|one| one.difference.field == *field);
             let before = differences.iter().find(|difference| difference.field == *field);
             let is_predicted =
@@ -159,7 +159,7 @@ impl<'r> Remembering<'r> {
     /// remembered.
     #[must_use]
     pub fn own_token(&self, change: &Change) -> Option<u64> {
-        let listed = self.plan.renamed_tokens.get(&change.row()).copied();
+        let listed = self.plan.expected.renamed_tokens.get(&change.row()).copied();
         listed.or_else(|| self.as_listed(&self.plan.listed_id(change)).token)
     }
 
@@ -212,14 +212,16 @@ impl<'r> Remembering<'r> {
         match self.plan.index.of_id_or_previous(provided_id) {
             None => remembered.forget_tenant(),
             // It is asked for again: what it holds after that is not what it was made to hold.
-            Some(row) if remembered.is_settled_hidden() && self.plan.hidden.binary_search(&row).is_err() => {
+            Some(row) if remembered.is_settled_hidden() && self.plan.quiet.hidden.binary_search(&row).is_err() => {
                 remembered.wanted = None;
             }
             Some(_) => {}
         }
-        let begin = self.plan.unsettled.partition_point(|(row, _)| *self.plan.index.provided_id(*row) < *provided_id);
-        let ours =
-            self.plan.unsettled[begin..].iter().take_while(|(row, _)| self.plan.index.provided_id(*row) == provided_id);
+        let begin =
+            self.plan.quiet.unsettled.partition_point(|(row, _)| *self.plan.index.provided_id(*row) < *provided_id);
+        let ours = self.plan.quiet.unsettled[begin..]
+            .iter()
+            .take_while(|(row, _)| self.plan.index.provided_id(*row) == provided_id);
         ours.for_each(|(_, unsettled)| remembered.fields.find(unsettled, self.plan.now));
         remembered
     }

@@ -1,11 +1,11 @@
 //! A plan as data that outlives its run: what one instance was going to change, with every value, to be looked at and then
 //! carried out. It holds values, but no token.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Change, News, Plan, Population, Tags, Update};
+use super::{Change, Expected, News, Plan, Population, Quiet, Tags, Update};
 use crate::{
     compare::{Difference, Fingerprints, Rules},
     model::{Object, Tenant, json},
@@ -110,13 +110,8 @@ impl SavedPlan {
                 ..Population::default()
             },
             invalid: Vec::new(),
-            unchanged: 0,
-            unsettled: Vec::new(),
-            unsettled_customers: 0,
-            hidden: Vec::new(),
-            checks: BTreeMap::new(),
-            moved_again: BTreeSet::new(),
-            renamed_tokens: BTreeMap::new(),
+            quiet: Quiet::default(),
+            expected: Expected::default(),
             news: News::default(),
             tags: Tags::to_make(self.tags),
         })

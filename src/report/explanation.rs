@@ -70,8 +70,8 @@ fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, sty
     if let Some(invalid) = plan.invalid.first() {
         return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));
     }
-    let spared = plan.unsettled.iter().map(|(_, unsettled)| not_sent(unsettled));
-    if plan.changes.is_empty() && plan.unsettled.is_empty() {
+    let spared = plan.quiet.unsettled.iter().map(|(_, unsettled)| not_sent(unsettled));
+    if plan.changes.is_empty() && plan.quiet.unsettled.is_empty() {
         return if tenant.is_some() { "Unchanged: nothing is sent." } else { "Nothing to do." }.to_owned();
     }
     let waits = failure.iter().map(|failure| {

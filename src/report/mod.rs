@@ -123,10 +123,10 @@ impl Report {
             create: Class::Create.count(plan),
             update: Class::Update.count(plan),
             rename: Class::Rename.count(plan),
-            unchanged: plan.unchanged,
+            unchanged: plan.quiet.unchanged,
             orphan: plan.population.orphans.len(),
             invalid: plan.index.count_of_invalid(),
-            unsettled: plan.unsettled_customers,
+            unsettled: plan.quiet.unsettled_customers,
         }
     }
 
@@ -134,7 +134,7 @@ impl Report {
     #[must_use]
     pub fn unsettled(&self) -> Vec<(Cow<'_, str>, &Unsettled)> {
         let plan = &self.run.plan;
-        let known = plan.unsettled.iter().map(|(row, unsettled)| (plan.index.provided_id(*row), unsettled));
+        let known = plan.quiet.unsettled.iter().map(|(row, unsettled)| (plan.index.provided_id(*row), unsettled));
         let mut all: Vec<_> = known.collect();
         for (number, change) in plan.changes.iter().enumerate() {
             if let Some(Outcome::Unsettled(unsettled)) = self.outcome(number) {
@@ -167,7 +167,7 @@ impl Report {
         let Run { plan, due, asked, .. } = &self.run;
         let asked = |endpoint: Endpoint| asked.get(&endpoint).copied().unwrap_or(0);
         let updates = || due.changes(plan).filter_map(Change::as_update);
-        let moved_again = updates().filter(|update| plan.moved_again.contains(&update.row)).count();
+        let moved_again = updates().filter(|update| plan.expected.moved_again.contains(&update.row)).count();
         let carrying = updates().filter(|update| plan.carries(update)).count();
         let creates = due.changes(plan).filter(|change| Self::is_create(change)).count();
         BTreeMap::from([

@@ -184,7 +184,7 @@ fn write_list<T>(
 fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.run.plan;
     let orphans = if plan.population.orphans.is_empty() { "" } else { " (left alone)" };
-    let unsettled = match plan.unsettled_customers {
+    let unsettled = match plan.quiet.unsettled_customers {
         0 => String::new(),
         customers => format!(" {} known not to settle,", grouped(customers)),
     };
@@ -197,7 +197,7 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "{BOLD}{renames}{} to create, {} to update{BOLD:#}, {} unchanged,{unsettled} {} orphaned{orphans}, {} invalid.",
         grouped(plan.creates()),
         grouped(Class::Update.count(plan)),
-        grouped(plan.unchanged),
+        grouped(plan.quiet.unchanged),
         grouped(plan.population.orphans.len()),
         grouped(plan.index.count_of_invalid()),
     )

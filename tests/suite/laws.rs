@@ -213,7 +213,7 @@ fn batches<'a, T>(mut rest: &'a [T], sizes: &'a [usize]) -> impl Iterator<Item =
 fn told(plan: &Plan) -> String {
     let changes: Vec<_> =
         plan.changes.iter().map(|change| (change.kind(), plan.provided_id(change), plan.differences(change))).collect();
-    let numbers = (plan.unchanged, plan.population.customers, plan.population.with_tenant);
+    let numbers = (plan.quiet.unchanged, plan.population.customers, plan.population.with_tenant);
     format!("{changes:?} {:?} {:?} {numbers:?}", plan.population.orphans, plan.invalid)
 }
 
