@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use crate::{
     applier::{Applied, Applier, Recording},
     compare::{Fingerprints, Rules},
-    explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Tokens, Writer},
+    explo::{self, Children, Endpoint, ListedTokens, Listing, Look, Reader, Shown, Writer},
     http::backoff,
     ledger,
     lock::Permit,
@@ -110,7 +110,7 @@ pub enum Error {
     Strangers {
         /// Listed.
         customers: usize,
-        /// Tokens in the ledger.
+        /// ListedTokens in the ledger.
         remembered: usize,
     },
 }
@@ -187,7 +187,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     /// Every customer, compared with the tenants.
-    async fn list(&self, tenants: Index, progress: &dyn Progress) -> Result<(Census<'_>, Listing, Tokens), Error> {
+    async fn list(
+        &self,
+        tenants: Index,
+        progress: &dyn Progress,
+    ) -> Result<(Census<'_>, Listing, ListedTokens), Error> {
         let mut census = self.census(tenants, Extent::All);
         let mut partials = 0;
         let mut observe = |shown: Shown<'_, '_>| match shown {
@@ -300,7 +304,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         &self,
         plan: &Plan,
         due: &Due,
-        tokens: &Tokens,
+        tokens: &ListedTokens,
         writers: &Writers<'_, W>,
         progress: &dyn Progress,
     ) -> Applied {

@@ -34,7 +34,7 @@ use postponed::{Postponed, Unmade};
 use recording::Answers;
 pub(crate) use recording::Recording;
 use settling::Settling;
-use tokens::Tokens;
+use tokens::KnownTokens;
 
 /// So many tenants answered 403 end the run, if no write has succeeded: the token may not write.
 const FORBIDDEN: usize = 3;
@@ -50,7 +50,7 @@ pub(crate) struct Applier<'a, R, W> {
     /// The data visibility groups of customers that this run made.
     made_in: Mutex<BTreeSet<String>>,
     settling: Settling<'a, R>,
-    tokens: Tokens<'a>,
+    tokens: KnownTokens<'a>,
     answers: Answers,
     recording: Recording<'a>,
     outage: Outage,
@@ -80,7 +80,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             existing: Mutex::default(),
             made_in: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
-            tokens: Tokens::new(recording.memory, is_listed),
+            tokens: KnownTokens::new(recording.memory, is_listed),
             answers: Answers::default(),
             recording,
             outage: Outage::default(),
@@ -199,7 +199,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(Outcome::Deferred);
         }
         if let Some(unmade) = self.unmade_tag(change) {
-            return Ok(self.told(change, unmade));
+            return Ok(self.conclude(change, unmade));
         }
         let tenant = self.plan.index.tenant(change.row());
         let outcome = match change {
@@ -207,11 +207,11 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             Change::Create(_) => self.create(change, &tenant, attempts).await,
             Change::Update(update) => self.update(change, update, &tenant, attempts).await,
         }?;
-        Ok(self.told(change, outcome))
+        Ok(self.conclude(change, outcome))
     }
 
     /// Has an outcome remembered, and logged where it is a failure.
-    fn told(&self, change: &Change, outcome: Outcome) -> Outcome {
+    fn conclude(&self, change: &Change, outcome: Outcome) -> Outcome {
         let tenant_id = self.plan.provided_id(change);
         let answer = self.answers.take(&tenant_id);
         self.recording.ended(self.plan, change, &outcome, answer.as_ref());
@@ -252,7 +252,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             | Error::Unclear { .. } => Blame::Tenant,
             Error::Stopped { .. } => {
                 let _ = self.end.set(error);
-                return self.told(change, Outcome::Deferred);
+                return self.conclude(change, Outcome::Deferred);
             }
             Error::Unauthorized { .. } | Error::Outage { .. } | Error::Incomplete(_) | Error::Cut { .. } => {
                 Blame::Nobody
@@ -269,7 +269,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         if ends {
             let _ = self.end.set(error);
         }
-        self.told(change, Outcome::Failed { reason, blame })
+        self.conclude(change, Outcome::Failed { reason, blame })
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use super::outcome::{Blame, Outcome};
 use crate::{
-    memory::{Acknowledged, Entry, Failure, Memory, Shown, Token},
+    memory::{Acknowledged, Entry, Failure, Memory, Seen, Token},
     model::Tenant,
     plan::{Change, Plan},
 };
@@ -52,9 +52,9 @@ impl Recording<'_> {
 
 impl Answers {
     /// Takes what the answer to a write showed of a customer; a hidden one stays hidden.
-    pub(super) fn show(&self, tenant: &Tenant<'_>, token: &str, seen: Shown) {
+    pub(super) fn show(&self, tenant: &Tenant<'_>, token: &str, seen: Seen) {
         let known = self.lock().get(&*tenant.provided_id).map(|known| known.seen);
-        let seen = known.filter(|known| matches!(known, Shown::Hidden(_))).unwrap_or(seen);
+        let seen = known.filter(|known| matches!(known, Seen::Hidden(_))).unwrap_or(seen);
         let answer = Acknowledged { token: Token::shown(token), seen };
         self.lock().insert(tenant.provided_id.clone().into_owned(), answer);
     }

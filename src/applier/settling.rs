@@ -81,10 +81,10 @@ impl<'a, R: Reader> Settling<'a, R> {
 
     async fn key_style(&self, tenant: &Tenant<'_>, shown: &[Difference]) -> KeyStyle {
         let look = async || {
-            let held = self.reader.customer(&tenant.provided_id).await?.needed()?;
-            let held = compare(tenant, &held, self.rules.with(KeyStyle::AsListed));
-            let is_held = properties(&held) == properties(shown);
-            Ok::<_, Error>(if is_held { KeyStyle::AsListed } else { KeyStyle::AsWanted })
+            let current = self.reader.customer(&tenant.provided_id).await?.needed()?;
+            let current = compare(tenant, &current, self.rules.with(KeyStyle::AsListed));
+            let is_current = properties(&current) == properties(shown);
+            Ok::<_, Error>(if is_current { KeyStyle::AsListed } else { KeyStyle::AsWanted })
         };
         match self.rules.keys {
             KeyStyle::AsWanted => KeyStyle::AsWanted,

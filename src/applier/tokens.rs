@@ -9,7 +9,7 @@ use std::{
 use crate::memory::{Memory, token_hash};
 
 /// The tokens that customers are known to have.
-pub(super) struct Tokens<'a> {
+pub(super) struct KnownTokens<'a> {
     memory: &'a Memory,
     is_listed: &'a dyn Fn(&str) -> bool,
     /// Of all that are remembered, sorted; made when they are needed first.
@@ -18,7 +18,7 @@ pub(super) struct Tokens<'a> {
     answered: Mutex<HashMap<u64, String>>,
 }
 
-impl<'a> Tokens<'a> {
+impl<'a> KnownTokens<'a> {
     pub(super) fn new(memory: &'a Memory, is_listed: &'a dyn Fn(&str) -> bool) -> Self {
         Self { memory, is_listed, remembered: OnceCell::new(), answered: Mutex::default() }
     }

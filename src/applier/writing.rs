@@ -4,7 +4,7 @@ use super::{Applier, Blame, Outcome, settling::parent};
 use crate::{
     compare::{Difference, KeyStyle, Unsettled, compare, measure, needs_current, to_send},
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
-    memory::{Shown, TOO_LARGE, lasting_fingerprint_of, token_hash},
+    memory::{Seen, TOO_LARGE, lasting_fingerprint_of, token_hash},
     model::{Customer, Field, Record, Tenant},
     plan::{Change, Update},
     tenants::RowNumber,
@@ -34,7 +34,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     }
 
     /// Keeps what an answer shows of the customer of a change; not where it shows another's token.
-    fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Shown) -> bool {
+    fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Seen) -> bool {
         let memory = self.recording.memory;
         // What an answer shows besides is compared with what is wanted; but a token can't be, and without rows none is kept.
         let is_new = matches!(change, Change::Create(_));
@@ -73,7 +73,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         }
         let customer = &created.customer;
         self.made_in().insert(customer.access_group.as_deref().unwrap_or_default().to_owned());
-        let listed = Shown::Listed(lasting_fingerprint_of(customer, tenant));
+        let listed = Seen::Listed(lasting_fingerprint_of(customer, tenant));
         if !self.is_believed(change, tenant, &customer.token, listed) {
             return Ok(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant));
         }
@@ -89,9 +89,9 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         }
         let is_hidden = !found.may_be_ours;
         let seen = if is_hidden {
-            Shown::Hidden(self.recording.now)
+            Seen::Hidden(self.recording.now)
         } else {
-            Shown::Listed(lasting_fingerprint_of(customer, tenant))
+            Seen::Listed(lasting_fingerprint_of(customer, tenant))
         };
         if !self.is_believed(change, tenant, &customer.token, seen) {
             return Ok(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant));
@@ -106,7 +106,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         if fields.is_empty() {
             return Ok(Outcome::Applied);
         }
-        if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).take(&fields) {
+        if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).spend(&fields) {
             return Ok(Outcome::failed(NO_ROOM, Blame::Nobody));
         }
         let unsettled = self.write(change, tenant, &fields, Some(customer), Attempts::ALL).await?;
@@ -197,8 +197,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     }
 }
 
-fn seen(tenant: &Tenant<'_>, record: &Record<'_>) -> Shown {
-    Shown::Listed(match record {
+fn seen(tenant: &Tenant<'_>, record: &Record<'_>) -> Seen {
+    Seen::Listed(match record {
         Record::Whole(customer) => lasting_fingerprint_of(customer, tenant),
         Record::Partial(_) => TOO_LARGE,
     })

@@ -79,12 +79,12 @@ fn lengths(
     text: impl Fn(&str) -> usize,
     object: impl Fn(&str) -> usize,
 ) -> [(&'static str, usize); 7] {
-    let one = |sent: Option<&str>, held: Option<&str>| sent.or(held).map_or(0, &text);
-    let list = |sent: &Option<Vec<Cow<'_, str>>>, held: Option<&Vec<Cow<'_, str>>>| {
-        sent.as_ref().or(held).into_iter().flatten().map(|element| text(element) + 1).sum()
+    let one = |sent: Option<&str>, current: Option<&str>| sent.or(current).map_or(0, &text);
+    let list = |sent: &Option<Vec<Cow<'_, str>>>, current: Option<&Vec<Cow<'_, str>>>| {
+        sent.as_ref().or(current).into_iter().flatten().map(|element| text(element) + 1).sum()
     };
-    let members = |sent: &Option<Object<'_>>, held: Option<&str>| match sent {
-        None => held.map_or(0, &object),
+    let members = |sent: &Option<Object<'_>>, current: Option<&str>| match sent {
+        None => current.map_or(0, &object),
         Some(Object::Whole(sent)) => object(sent),
         // As the members of an object.
         Some(Object::Keys(keys)) => {

@@ -33,8 +33,8 @@ pub fn to_send<'t>(
     let sent = |field| fields.contains(&field);
     let text = |text: &'t Option<Cow<'_, str>>| text.as_deref().map(Cow::Borrowed);
     let list = |list: &'t [Cow<'_, str>]| list.iter().map(|element| Cow::Borrowed(&**element));
-    let carry = |object: &'t Option<Object<'_>>, held: fn(&Customer<'_>) -> String| {
-        object.as_ref().map(|object| Object::Whole(carried(object, current.map(held).as_deref().unwrap_or("{}"))))
+    let carry = |object: &'t Option<Object<'_>>, of: fn(&Customer<'_>) -> String| {
+        object.as_ref().map(|object| Object::Whole(carried(object, current.map(of).as_deref().unwrap_or("{}"))))
     };
     let emails = tenant.emails.as_deref().map(|emails| {
         let others = current.filter(|_| rules.emails == EmailRule::Add).map_or(&[][..], |current| &current.emails);
@@ -50,10 +50,10 @@ pub fn to_send<'t>(
         name: text(&tenant.name).filter(|_| sent(Field::Name)),
         emails: emails.filter(|_| sent(Field::Emails)),
         group_tags: tenant.group_tags.as_deref().map(|tags| list(tags).collect()).filter(|_| sent(Field::GroupTags)),
-        properties: carry(&tenant.properties, |held| held.properties.clone().into_owned())
+        properties: carry(&tenant.properties, |current| current.properties.clone().into_owned())
             .filter(|_| sent(Field::Properties)),
-        mapping: carry(&tenant.mapping, |held| {
-            json::object(json::members(&held.mapping).map(|(key, value)| (key, as_sent(value))))
+        mapping: carry(&tenant.mapping, |current| {
+            json::object(json::members(&current.mapping).map(|(key, value)| (key, as_sent(value))))
         })
         .filter(|_| sent(Field::Mapping)),
         is_demo_group: tenant.is_demo_group.filter(|_| sent(Field::IsDemoGroup)),
@@ -67,13 +67,13 @@ fn as_sent(value: &str) -> String {
     if is_number { json::quote(&as_text(value)) } else { value.to_owned() }
 }
 
-/// The wanted object where `held` is the current one: unmanaged members stay as they are.
-fn carried<'t>(object: &'t Object<'_>, held: &str) -> Cow<'t, str> {
+/// The wanted object where `current` is the current one: unmanaged members stay as they are.
+fn carried<'t>(object: &'t Object<'_>, current: &str) -> Cow<'t, str> {
     match object {
         Object::Whole(object) => Cow::Borrowed(object),
         Object::Keys(keys) => {
             let managed: HashSet<&str> = keys.iter().map(|(key, _)| &**key).collect();
-            let others = json::members(held).filter(|(key, _)| !managed.contains(&**key));
+            let others = json::members(current).filter(|(key, _)| !managed.contains(&**key));
             let others = others.map(|(key, value)| (key, value.to_owned()));
             let ours = keys.iter().filter_map(|(key, value)| Some((key.clone(), value.as_deref()?.to_owned())));
             Cow::Owned(json::object(others.chain(ours)))

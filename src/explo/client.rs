@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     http::{
-        Answer, Attempts, Call, Caller, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Transport,
+        Attempts, Call, Caller, Ending, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Transport,
         Unusable, excerpt, share,
     },
     stop::Stop,
@@ -239,8 +239,8 @@ impl<T> Call for Counted<'_, T> {
         self.client.observed.passed(waited, rate);
     }
 
-    fn ended(&self, answer: Answer, took: Duration) {
-        self.client.observed.ended(self.request.endpoint, answer, took);
+    fn ended(&self, ending: Ending, took: Duration) {
+        self.client.observed.ended(self.request.endpoint, ending, took);
     }
 
     fn throttled(&self) {

@@ -10,7 +10,7 @@ use super::{
     answer::{about, read_answer},
     client::{Client, Request},
     endpoint::Endpoint,
-    listing::{self, Listing, Tokens},
+    listing::{self, ListedTokens, Listing},
     look, rename, tags,
     wire::{self, ListingVersion},
 };
@@ -136,7 +136,7 @@ impl<T: Transport> Reader for Client<T> {
         &self,
         observe: &mut dyn FnMut(Shown<'_, '_>),
         progress: PageProgress<'_>,
-    ) -> Result<(Listing, Tokens), Error> {
+    ) -> Result<(Listing, ListedTokens), Error> {
         listing::list(self, &self.settings.listing, observe, progress).await
     }
 

@@ -16,7 +16,10 @@ use super::{
     wire::ListingVersion,
 };
 use crate::{
-    http::{Distinct, Incomplete, LARGEST_ANSWER, Pages, PassRules, Passes, Position, Seen, Transport, Walk, read_all},
+    http::{
+        Distinct, Incomplete, LARGEST_ANSWER, PageSummary, Pages, PassRules, Passes, Position, Transport, Walk,
+        read_all,
+    },
     model::{Customer, Gap, Partial},
 };
 
@@ -31,7 +34,7 @@ pub struct Listing {
 
 /// The tokens of all that were listed, by hashes.
 #[derive(Debug, Default)]
-pub struct Tokens(Distinct);
+pub struct ListedTokens(Distinct);
 
 /// The customers below one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +64,7 @@ pub(super) async fn list(
     rules: &ListingRules,
     observe: &mut dyn FnMut(Shown<'_, '_>),
     progress: PageProgress<'_>,
-) -> Result<(Listing, Tokens), Error> {
+) -> Result<(Listing, ListedTokens), Error> {
     let customers = Customers::new(client, None, observe);
     if rules.version == ListingVersion::V1 {
         customers.number(1, LARGEST_ANSWER).await?;
@@ -82,7 +85,7 @@ pub(super) async fn children(
     rules: &ListingRules,
     parent: &str,
 ) -> Result<Children, Error> {
-    let (mut provided_ids, mut unreadable, mut seen) = (Vec::new(), 0, Vec::<Seen>::new());
+    let (mut provided_ids, mut unreadable, mut seen) = (Vec::new(), 0, Vec::<PageSummary>::new());
     let id = |child: &Customer<'_>| child.provided_id.as_deref().map(str::to_owned);
     let mut observe = |shown: Shown<'_, '_>| match shown {
         Shown::Customers(children) => provided_ids.extend(children.iter().filter_map(id)),
@@ -118,7 +121,7 @@ impl<T: Transport> Client<T> {
     /// The first page alone. One that does not say what a listing needs fails as the listing would.
     pub async fn first_page(&self, observe: &mut dyn FnMut(Shown<'_, '_>)) -> Result<FirstPage, Error> {
         let rules = self.settings.listing;
-        let Seen { records, total, .. } = Customers::new(self, None, observe).number(1, LARGEST_ANSWER).await?;
+        let PageSummary { records, total, .. } = Customers::new(self, None, observe).number(1, LARGEST_ANSWER).await?;
         if rules.trust_total && total.is_none() && rules.version == ListingVersion::V2 {
             return Err(Incomplete::Untold { distinct: records }.into());
         }
@@ -127,7 +130,7 @@ impl<T: Transport> Client<T> {
     }
 }
 
-impl Tokens {
+impl ListedTokens {
     /// Whether a customer with this token was listed.
     #[must_use]
     pub fn has(&self, token: &str) -> bool {
@@ -140,19 +143,19 @@ impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
         Self { client, parent, union: Mutex::new(Union { tokens: Distinct::default(), observe }) }
     }
 
-    fn tokens(self) -> Tokens {
-        Tokens(self.union.into_inner().unwrap_or_else(PoisonError::into_inner).tokens)
+    fn tokens(self) -> ListedTokens {
+        ListedTokens(self.union.into_inner().unwrap_or_else(PoisonError::into_inner).tokens)
     }
 
-    async fn number(&self, number: usize, most: usize) -> Result<Seen, Error> {
+    async fn number(&self, number: usize, most: usize) -> Result<PageSummary, Error> {
         let version = self.client.settings.listing.version;
         let read = |body: &[u8]| {
             let mut union = self.union.lock().map_err(|_| Unusable::Shape)?;
             union.tokens.sum();
-            let Page { total, customers } = Page::read(body, version, &mut |shown| union.take(shown))?;
+            let Page { total, customers } = Page::read(body, version, &mut |shown| union.observe(shown))?;
             union.tokens.expect(total.unwrap_or_default());
             let all = (version == ListingVersion::V1).then_some(customers as u64);
-            Ok(Seen {
+            Ok(PageSummary {
                 records: customers,
                 total: all.or(total),
                 next: None,
@@ -167,7 +170,7 @@ impl<'c, 'o, T: Transport> Customers<'c, 'o, T> {
 impl<T: Transport> Pages for Customers<'_, '_, T> {
     type Error = Error;
 
-    async fn page(&self, position: &Position) -> Result<Seen, Error> {
+    async fn page(&self, position: &Position) -> Result<PageSummary, Error> {
         self.number(position.number, position.most).await
     }
 
@@ -177,7 +180,7 @@ impl<T: Transport> Pages for Customers<'_, '_, T> {
 }
 
 impl Union<'_> {
-    fn take(&mut self, shown: Shown<'_, '_>) {
+    fn observe(&mut self, shown: Shown<'_, '_>) {
         match shown {
             Shown::Customers(customers) => self.add(customers),
             Shown::Partial(partial, record) => {

@@ -21,14 +21,14 @@ pub mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::http::{
-    Answer, Attempts, Fault, Incoming, Outgoing, Pacer, PageProgress, Transport, Unusable, retry_after,
+    Attempts, Ending, Fault, Incoming, Outgoing, Pacer, PageProgress, Transport, Unusable, retry_after,
 };
 use crate::model::{Customer, Record, Tenant};
 
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
 pub use error::Error;
-pub use listing::{Children, FirstPage, Listing, Tokens};
+pub use listing::{Children, FirstPage, ListedTokens, Listing};
 pub use look::Look;
 pub use observed::{CallStats, Latency, Observed};
 pub use page::{Page, Shown};
@@ -46,7 +46,7 @@ pub trait Reader {
         &self,
         observe: &mut dyn FnMut(Shown<'_, '_>),
         progress: PageProgress<'_>,
-    ) -> Result<(Listing, Tokens), Error>;
+    ) -> Result<(Listing, ListedTokens), Error>;
 
     /// The customers below this one: those directly below it, perhaps all.
     async fn children(&self, parent: &str) -> Result<Children, Error>;

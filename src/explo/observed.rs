@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::endpoint::Endpoint;
-use crate::http::Answer;
+use crate::http::Ending;
 
 /// How long calls took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Latency {
 #[derive(Debug, Clone, Default)]
 pub struct CallStats {
     /// Calls that ended, every attempt counted.
-    pub calls: BTreeMap<(Endpoint, Answer), u64>,
+    pub calls: BTreeMap<(Endpoint, Ending), u64>,
     /// How long they took, without the wait for their turn.
     pub latency: BTreeMap<Endpoint, Latency>,
     /// How often a 429 made every call pause.
@@ -51,9 +51,9 @@ impl Observed {
         stats.rate = rate;
     }
 
-    pub(super) fn ended(&self, endpoint: Endpoint, answer: Answer, took: Duration) {
+    pub(super) fn ended(&self, endpoint: Endpoint, ending: Ending, took: Duration) {
         let mut stats = self.lock();
-        *stats.calls.entry((endpoint, answer)).or_insert(0) += 1;
+        *stats.calls.entry((endpoint, ending)).or_insert(0) += 1;
         stats.latency.entry(endpoint).or_default().add(took);
     }
 

@@ -59,7 +59,7 @@ pub trait Call {
     fn began(&self, _waited: Duration, _rate: f64) {}
 
     /// It ended, so long after it began.
-    fn ended(&self, _answer: Answer, _took: Duration) {}
+    fn ended(&self, _ending: Ending, _took: Duration) {}
 
     /// A 429 makes every call pause.
     fn throttled(&self) {}
@@ -67,7 +67,7 @@ pub trait Call {
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Answer {
+pub enum Ending {
     /// With this HTTP status.
     Status(u16),
     /// No connection, or it broke.
@@ -245,10 +245,10 @@ impl<T: Transport> Caller<T> {
         };
         drop(permit);
         let answer = match &answered {
-            Some(Ok(answer)) => Answer::Status(answer.status.as_u16()),
-            Some(Err(Fault::Timeout { .. })) => Answer::Timeout,
-            Some(Err(_)) => Answer::Broken,
-            None => Answer::Cut,
+            Some(Ok(answer)) => Ending::Status(answer.status.as_u16()),
+            Some(Err(Fault::Timeout { .. })) => Ending::Timeout,
+            Some(Err(_)) => Ending::Broken,
+            None => Ending::Cut,
         };
         call.ended(answer, began.elapsed());
         let Incoming { status, headers, mut body } = match answered {
@@ -302,7 +302,7 @@ impl<T: Transport> Caller<T> {
     }
 }
 
-impl fmt::Display for Answer {
+impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => write!(f, "{status}"),

@@ -14,12 +14,12 @@ mod proxy;
 mod retry;
 mod transport;
 
-pub use caller::{Answer, Attempts, Call, Caller, Patience};
+pub use caller::{Attempts, Call, Caller, Ending, Patience};
 pub use distinct::Distinct;
 pub use excerpt::excerpt;
 pub use failure::{Failure, Fault, Unusable, times};
 pub use pacer::Pacer;
-pub use passes::{Incomplete, PageError, Pages, PassRules, Passes, Position, Seen, Walk, read_all};
+pub use passes::{Incomplete, PageError, PageSummary, Pages, PassRules, Passes, Position, Walk, read_all};
 pub use proxy::Proxy;
 pub use retry::{backoff, retry_after};
 pub use transport::{Header, Https, Incoming, Keys, LARGEST_ANSWER, Outgoing, Transport, share};

@@ -35,7 +35,7 @@ pub trait Pages {
     type Error: PageError;
 
     /// Reads one page and takes its records in.
-    async fn page(&self, position: &Position) -> Result<Seen, Self::Error>;
+    async fn page(&self, position: &Position) -> Result<PageSummary, Self::Error>;
 
     /// How many distinct records were taken in so far.
     fn distinct(&self) -> usize;
@@ -56,7 +56,7 @@ pub struct Position {
 
 /// What one page was: its length, what it promised, and which page it named as the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct PageSummary {
     /// Records on it.
     pub records: usize,
     /// Records on all pages, where it says so.
@@ -161,7 +161,7 @@ async fn pass<P: Pages>(
     walk: Walk,
     end: &Cell<usize>,
     progress: PageProgress<'_>,
-) -> Result<Vec<Seen>, P::Error> {
+) -> Result<Vec<PageSummary>, P::Error> {
     let first = pages.page(&Position { number: 1, offset: 0, cursor: None, most: LARGEST_ANSWER }).await?;
     match walk {
         Walk::ByTotal { side_by_side, is_doubted } => {
@@ -181,12 +181,12 @@ async fn pass<P: Pages>(
 /// large for that, one after the other.
 async fn by_total<P: Pages>(
     pages: &P,
-    first: Seen,
+    first: PageSummary,
     promised: usize,
     side_by_side: usize,
     end: &Cell<usize>,
     progress: PageProgress<'_>,
-) -> Result<Vec<Seen>, P::Error> {
+) -> Result<Vec<PageSummary>, P::Error> {
     let length = first.records;
     let count = if length == 0 { 1 } else { promised.div_ceil(length).clamp(1, usize::MAX - 1) };
     let before = end.replace(usize::MAX).min(count);
@@ -232,7 +232,11 @@ async fn by_total<P: Pages>(
     Ok(seen)
 }
 
-async fn to_short_page<P: Pages>(pages: &P, first: Seen, progress: PageProgress<'_>) -> Result<Vec<Seen>, P::Error> {
+async fn to_short_page<P: Pages>(
+    pages: &P,
+    first: PageSummary,
+    progress: PageProgress<'_>,
+) -> Result<Vec<PageSummary>, P::Error> {
     let length = first.records;
     to_end(pages, first, length, progress).await
 }
@@ -240,10 +244,10 @@ async fn to_short_page<P: Pages>(pages: &P, first: Seen, progress: PageProgress<
 /// To the first page that has fewer records than this.
 async fn to_end<P: Pages>(
     pages: &P,
-    first: Seen,
+    first: PageSummary,
     least: usize,
     progress: PageProgress<'_>,
-) -> Result<Vec<Seen>, P::Error> {
+) -> Result<Vec<PageSummary>, P::Error> {
     let mut shown = HashSet::from([first.sum]);
     let (mut offset, mut length, mut seen) = (first.records, first.records, vec![first]);
     loop {
@@ -260,7 +264,11 @@ async fn to_end<P: Pages>(
     }
 }
 
-async fn by_cursor<P: Pages>(pages: &P, first: Seen, progress: PageProgress<'_>) -> Result<Vec<Seen>, P::Error> {
+async fn by_cursor<P: Pages>(
+    pages: &P,
+    first: PageSummary,
+    progress: PageProgress<'_>,
+) -> Result<Vec<PageSummary>, P::Error> {
     let (mut next, mut offset, mut seen) = (first.next.clone(), first.records, vec![first]);
     let mut cursors = Distinct::default();
     loop {
@@ -278,7 +286,7 @@ async fn by_cursor<P: Pages>(pages: &P, first: Seen, progress: PageProgress<'_>)
 }
 
 /// What a pass lacks to be complete.
-fn lack(seen: &[Seen], distinct: usize, passes: usize) -> Option<Incomplete> {
+fn lack(seen: &[PageSummary], distinct: usize, passes: usize) -> Option<Incomplete> {
     let Some(total) = seen.first().and_then(|first| first.total) else { return Some(Incomplete::Untold { distinct }) };
     let later = seen.iter().filter_map(|page| page.total).min().unwrap_or(total);
     if (distinct as u64) < total {

@@ -34,7 +34,7 @@ impl Ledger for InMemory {
 impl Writer for InMemoryWriter<'_> {
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
         let mut memory = self.0.lock();
-        entries.iter().cloned().for_each(|entry| memory.take(entry));
+        entries.iter().cloned().for_each(|entry| memory.remember(entry));
         Ok(Refused::new())
     }
 }

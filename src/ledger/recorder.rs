@@ -83,12 +83,12 @@ impl Open {
     /// Takes entries until a batch is due; whether there will be no more.
     async fn collect(&mut self, entries: &mut UnboundedReceiver<Entry>) -> bool {
         let Some(first) = entries.recv().await else { return true };
-        self.take(first);
+        self.add(first);
         let is_over = self.collect_until(Instant::now() + LONGEST, ENOUGH, entries).await;
         while self.entries.len() < MOST
             && let Ok(entry) = entries.try_recv()
         {
-            self.take(entry);
+            self.add(entry);
         }
         is_over
     }
@@ -97,7 +97,7 @@ impl Open {
     async fn collect_until(&mut self, due: Instant, enough: usize, entries: &mut UnboundedReceiver<Entry>) -> bool {
         while self.entries.len() < enough {
             match timeout_at(due, entries.recv()).await {
-                Ok(Some(entry)) => self.take(entry),
+                Ok(Some(entry)) => self.add(entry),
                 Ok(None) => return true,
                 Err(_) => return false,
             }
@@ -106,7 +106,7 @@ impl Open {
     }
 
     /// Of several entries of one customer the last counts.
-    fn take(&mut self, entry: Entry) {
+    fn add(&mut self, entry: Entry) {
         let mut before = |is_renamed| self.entries.remove(&(is_renamed, entry.provided_id.clone()));
         let entry = match before(false).or_else(|| before(true)) {
             Some(before) => entry.after(before),

@@ -10,7 +10,7 @@ use super::{
     dialect::{COUNTS, Dialect, KEY},
     form,
 };
-use crate::memory::{Entry, Failure, FieldFindings, Remembered, Shown, Token, token_hash};
+use crate::memory::{Entry, Failure, FieldFindings, Remembered, Seen, Token, token_hash};
 
 /// The columns of what is remembered, in the order of reading; behind the id.
 const REMEMBERED: [&str; 11] = [
@@ -75,9 +75,9 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
         Some(text) if text.starts_with(UNLISTED) => {
             // An earlier version did not keep the time.
             let asked_at = u64::from_str_radix(&text[UNLISTED.len()..], 16);
-            Some(Shown::Hidden(asked_at.unwrap_or(0)))
+            Some(Seen::Hidden(asked_at.unwrap_or(0)))
         }
-        Some(text) if wanted.is_some() || written.is_none() => form::read(text).map(Shown::Listed),
+        Some(text) if wanted.is_some() || written.is_none() => form::read(text).map(Seen::Listed),
         Some(_) | None => None,
     };
     let error = next()?.unwrap_or_default();
@@ -103,8 +103,8 @@ where
         let Entry { provided_id, token, remembered, is_synced, .. } = entry;
         let failure = remembered.failure.as_ref();
         let seen = remembered.seen.map(|seen| match seen {
-            Shown::Listed(fingerprint) => form::write(fingerprint),
-            Shown::Hidden(asked_at) => format!("{UNLISTED}{asked_at:08x}"),
+            Seen::Listed(fingerprint) => form::write(fingerprint),
+            Seen::Hidden(asked_at) => format!("{UNLISTED}{asked_at:08x}"),
         });
         row.push_bind(Some(ledger.instance.clone()));
         row.push_bind(Some(provided_id.clone()));

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Remembered, Shown, token_hash};
+use super::{Remembered, Seen, token_hash};
 
 /// What is to be remembered of one customer.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ pub struct Acknowledged {
     /// The customer's token.
     pub token: Token,
     /// What it holds, or that no listing shows it.
-    pub seen: Shown,
+    pub seen: Seen,
 }
 
 impl Token {

@@ -19,7 +19,7 @@ pub use failure::Failure;
 pub(crate) use failure::is_daily_due;
 use remembered::Sides;
 pub use remembered::{
-    FieldFindings, Finding, Remembered, Shown, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
+    FieldFindings, Finding, Remembered, Seen, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
 };
 
 const ANOTHER_TOKEN: &str =
@@ -62,8 +62,8 @@ impl Memory {
         self.keeps_rows
     }
 
-    /// Takes what is to be remembered.
-    pub fn take(&mut self, entry: Entry) {
+    /// Takes over what is to be remembered.
+    pub fn remember(&mut self, entry: Entry) {
         let Entry { provided_id, former, token, mut remembered, .. } = entry;
         self.settle(&remembered);
         let former = former.and_then(|former| self.known.remove(&former));
@@ -125,7 +125,7 @@ impl Memory {
     #[must_use]
     pub fn hidden<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> Option<u64> {
         let known = self.known.get(provided_id).filter(|known| known.is_settled_hidden())?;
-        let Some(Shown::Hidden(asked_at)) = known.seen else { return None };
+        let Some(Seen::Hidden(asked_at)) = known.seen else { return None };
         (known.wanted == Some(lasting_fingerprint(&tenant()))).then_some(asked_at)
     }
 
@@ -186,7 +186,7 @@ impl Memory {
         let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
         let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
         let is_back = known.customer_gone_since.is_some();
-        let is_seen = matches!(known.seen, Some(Shown::Listed(seen)) if seen != TOO_LARGE);
+        let is_seen = matches!(known.seen, Some(Seen::Listed(seen)) if seen != TOO_LARGE);
         lacks_token || is_back || !is_seen || is_equal && known.failure.is_some()
     }
 
@@ -194,13 +194,12 @@ impl Memory {
     pub(crate) fn lacks_too_large(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
         let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
         let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
-        lacks_token || known.customer_gone_since.is_some() || known.seen != Some(Shown::Listed(TOO_LARGE))
+        lacks_token || known.customer_gone_since.is_some() || known.seen != Some(Seen::Listed(TOO_LARGE))
     }
 
     /// Whether just what the tenant wants was sent to a customer whose record is too large to be read.
     pub(crate) fn is_sent_too_large<'t>(&self, provided_id: &str, tenant: impl FnOnce() -> Tenant<'t>) -> bool {
-        let is_too_large =
-            |known: &&Remembered| known.seen == Some(Shown::Listed(TOO_LARGE)) && known.failure.is_none();
+        let is_too_large = |known: &&Remembered| known.seen == Some(Seen::Listed(TOO_LARGE)) && known.failure.is_none();
         let known = self.known.get(provided_id).filter(is_too_large);
         known.is_some_and(|known| known.wanted == Some(lasting_fingerprint(&tenant())))
     }

@@ -25,7 +25,7 @@ pub struct Remembered {
     /// What its tenant wanted when it was written last, or when that failed.
     pub wanted: Option<u64>,
     /// What Explo showed last.
-    pub seen: Option<Shown>,
+    pub seen: Option<Seen>,
     /// What was found out about its fields.
     pub fields: FieldFindings,
     /// That its last write failed.
@@ -34,7 +34,7 @@ pub struct Remembered {
 
 /// How a customer was seen last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+pub enum Seen {
     /// In a listing, or in the answer to a write: the fingerprint of what it held.
     Listed(u64),
     /// In the answer to a create or to a look alone: it exists, and no listing shows it. With the time at which it was asked
@@ -80,14 +80,14 @@ impl Remembered {
 
     /// Whether its customer exists, and no listing shows it.
     pub(crate) fn is_hidden(&self) -> bool {
-        matches!(self.seen, Some(Shown::Hidden(_)))
+        matches!(self.seen, Some(Seen::Hidden(_)))
     }
 
     /// Whether it is worth remembering where tokens are not.
     pub(crate) fn is_remarkable(&self) -> bool {
         let is_known_hidden = self.is_hidden() && self.wanted.is_some();
         let is_settled = self.failure.is_none() && self.fields == FieldFindings::default();
-        let is_sent_too_large = self.seen == Some(Shown::Listed(TOO_LARGE)) && self.wanted.is_some();
+        let is_sent_too_large = self.seen == Some(Seen::Listed(TOO_LARGE)) && self.wanted.is_some();
         is_known_hidden
             || is_sent_too_large
             || !is_settled

@@ -45,9 +45,9 @@ impl Index {
         };
         let mut disputed: Vec<_> = self.with_previous_id().filter(is_disputed).collect();
         disputed.sort_unstable();
-        let nameless = self.unlisted().filter(|row| !self.has_name(*row));
+        let nameless = self.absent().filter(|row| !self.has_name(*row));
         let has_tags = |row: &RowNumber| self.filled(*row).any(|field| field == Field::GroupTags);
-        let tagged = self.unlisted().filter(|row| tags == TagRule::Invalid && has_tags(row));
+        let tagged = self.absent().filter(|row| tags == TagRule::Invalid && has_tags(row));
         let open = [
             self.open("have a parent_provided_id that no row has: it must be that of a listed customer", foster),
             self.open(

@@ -12,7 +12,7 @@ use std::{
 use super::{
     Draft, Extent, News, Population, Tags,
     compared::Compared,
-    doubt::{Doubtful, Faults, Seen},
+    doubt::{Doubtful, Faults, Match},
     draft::Stage,
     hierarchy::{Hierarchy, Placed},
     rename::{self, Former, Verdict},
@@ -38,7 +38,7 @@ pub struct Census<'m> {
     /// What is to be remembered of those that were seen.
     listed: Vec<Listed>,
     doubtful: Doubtful,
-    /// Seen under the previous id of tenants: what that means shows at the end of the listing.
+    /// Match under the previous id of tenants: what that means shows at the end of the listing.
     former: Vec<Former>,
     /// More than one customer was seen for these.
     doubled: BTreeSet<RowNumber>,
@@ -105,35 +105,35 @@ impl<'m> Census<'m> {
             if !self.population.access_groups.contains(group) {
                 self.population.access_groups.insert(group.to_owned());
             }
-            self.tags.see(&customer.group_tags);
+            self.tags.observe(&customer.group_tags);
             if let Some(provided_id) = customer.provided_id.as_deref() {
                 let probe = self.compared.index.probe(customer);
-                self.see(customer, provided_id, probe);
+                self.observe_one(customer, provided_id, probe);
             }
         }
     }
 
-    fn see(&mut self, customer: &Customer<'_>, provided_id: &str, probe: Probe) {
-        self.tokens.see(customer, provided_id);
+    fn observe_one(&mut self, customer: &Customer<'_>, provided_id: &str, probe: Probe) {
+        self.tokens.observe(customer, provided_id);
         match probe {
             Probe::Orphan => return self.population.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
             Probe::Equal(row) => self.remember(row, customer, provided_id, true),
             Probe::Differs(row) => {
                 self.remember(row, customer, provided_id, false);
-                let seen = self.seen(row, customer);
-                self.take(seen);
+                let seen = self.matched(row, customer);
+                self.judge(seen);
             }
-            Probe::Doubled(row) => self.see_again(row, provided_id),
+            Probe::Doubled(row) => self.observe_again(row, provided_id),
             Probe::Previous(rows) => {
-                let seen = rows.into_iter().map(|row| self.seen(row, customer)).collect();
+                let seen = rows.into_iter().map(|row| self.matched(row, customer)).collect();
                 return self.former.push(Former::new(customer, provided_id, seen, false));
             }
         }
         self.population.with_tenant += 1;
     }
 
-    fn see_again(&mut self, row: RowNumber, provided_id: &str) {
+    fn observe_again(&mut self, row: RowNumber, provided_id: &str) {
         self.tokens.find(provided_id);
         self.doubled.insert(row);
     }
@@ -190,12 +190,12 @@ impl<'m> Census<'m> {
         self.population.absent.insert(provided_id);
     }
 
-    fn seen(&self, row: RowNumber, customer: &Customer<'_>) -> Seen {
+    fn matched(&self, row: RowNumber, customer: &Customer<'_>) -> Match {
         let Compared { index, rules, memory, .. } = &self.compared;
-        Seen::new(row, &index.tenant(row), customer, *rules, memory)
+        Match::new(row, &index.tenant(row), customer, *rules, memory)
     }
 
-    fn take(&mut self, seen: Seen) {
+    fn judge(&mut self, seen: Match) {
         if seen.is_certain() {
             self.compared.conclude(seen, &Faults::new());
         } else {
@@ -216,7 +216,7 @@ impl<'m> Census<'m> {
             }
         }
         let mut hidden = Vec::new();
-        for row in compared.index.unlisted().collect::<Vec<_>>() {
+        for row in compared.index.absent().collect::<Vec<_>>() {
             // One that was looked for in vain is not hidden any more.
             if compared.extent == Extent::All && compared.hidden_since(row).is_some() {
                 compared.index.hide(row);

@@ -215,7 +215,7 @@ impl Plan {
     /// How many of them are remembered, and were not listed.
     #[must_use]
     pub fn creates_of_lacking(&self) -> usize {
-        let is_created = |id: &&String| self.index.row(id).is_some_and(|row| self.index.is_unlisted(row));
+        let is_created = |id: &&String| self.index.row(id).is_some_and(|row| self.index.is_absent(row));
         self.news.lacking.keys().filter(is_created).count()
     }
 

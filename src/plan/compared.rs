@@ -2,7 +2,7 @@
 
 use super::{
     Extent, Update,
-    doubt::{Faults, Seen},
+    doubt::{Faults, Match},
 };
 use crate::{
     compare::{Difference, Rules, Unsettled},
@@ -40,7 +40,7 @@ impl Compared<'_> {
         }
     }
 
-    pub(super) fn conclude(&mut self, seen: Seen, faults: &Faults) {
+    pub(super) fn conclude(&mut self, seen: Match, faults: &Faults) {
         let row = seen.row;
         let (differences, unsettled) = seen.decide(faults);
         self.decide(row, differences, unsettled);

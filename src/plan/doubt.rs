@@ -27,7 +27,7 @@ pub(super) enum Doubt {
 
 /// A customer that was compared with a tenant.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Match {
     /// The tenant's.
     pub(super) row: RowNumber,
     listed: Vec<Difference>,
@@ -41,12 +41,12 @@ pub(super) struct Seen {
 
 /// The customers whose differences may not all be there.
 #[derive(Debug, Default)]
-pub(super) struct Doubtful(Vec<Seen>);
+pub(super) struct Doubtful(Vec<Match>);
 
 /// In what the listing is at fault, with what it showed of customers that hold something else.
 pub(super) type Faults = BTreeMap<Doubt, Vec<Difference>>;
 
-impl Seen {
+impl Match {
     pub(super) fn new(
         row: RowNumber,
         tenant: &Tenant<'_>,
@@ -79,11 +79,11 @@ impl Seen {
     }
 
     /// Takes what the customer really holds, as far as it differs from its tenant.
-    fn look(&mut self, held: &[Difference], is_unsettled: impl Fn(&Difference) -> bool) {
+    fn look(&mut self, current: &[Difference], is_unsettled: impl Fn(&Difference) -> bool) {
         for (doubt, is_listing) in &mut self.doubts {
             *is_listing = Some(match doubt {
-                Doubt::KeyStyle => of_field(held, Field::Properties) != of_field(&self.listed, Field::Properties),
-                Doubt::CameBack(field) => of_field(held, *field).is_none_or(&is_unsettled),
+                Doubt::KeyStyle => of_field(current, Field::Properties) != of_field(&self.listed, Field::Properties),
+                Doubt::CameBack(field) => of_field(current, *field).is_none_or(&is_unsettled),
             });
         }
     }
@@ -112,7 +112,7 @@ impl Seen {
 }
 
 impl Doubtful {
-    pub(super) fn push(&mut self, seen: Seen) {
+    pub(super) fn push(&mut self, seen: Match) {
         self.0.push(seen);
     }
 
@@ -124,7 +124,7 @@ impl Doubtful {
     /// Those that a look at is due to, as long as a doubt is open.
     pub(super) fn due(&self) -> impl Iterator<Item = RowNumber> {
         let open: BTreeSet<_> = self.doubts().into_iter().filter(|doubt| self.is_open(*doubt)).collect();
-        let is_due = move |one: &&Seen| !one.is_looked_at && one.doubts.keys().any(|doubt| open.contains(doubt));
+        let is_due = move |one: &&Match| !one.is_looked_at && one.doubts.keys().any(|doubt| open.contains(doubt));
         self.0.iter().filter(is_due).map(|one| one.row)
     }
 
@@ -132,13 +132,13 @@ impl Doubtful {
     pub(super) fn look(
         &mut self,
         row: RowNumber,
-        held: Option<&[Difference]>,
+        current: Option<&[Difference]>,
         is_unsettled: impl Fn(&Difference) -> bool,
     ) {
         if let Some(one) = self.0.iter_mut().find(|one| one.row == row) {
             one.is_looked_at = true;
-            if let Some(held) = held {
-                one.look(held, is_unsettled);
+            if let Some(current) = current {
+                one.look(current, is_unsettled);
             }
         }
     }
@@ -174,8 +174,8 @@ impl Doubtful {
 }
 
 impl IntoIterator for Doubtful {
-    type Item = Seen;
-    type IntoIter = std::vec::IntoIter<Seen>;
+    type Item = Match;
+    type IntoIter = std::vec::IntoIter<Match>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()

@@ -84,7 +84,7 @@ impl Inquiry for Draft<'_> {
             Answer::Customer(provided_id, found) if self.stage == Stage::Hidden => self.found(&provided_id, &found),
             Answer::Customer(provided_id, found) => self.look(&provided_id, &found),
             Answer::Children(parent, children) => {
-                self.placed.take(&self.compared.index, &parent, children.as_deref());
+                self.placed.observe(&self.compared.index, &parent, children.as_deref());
                 return self.entries_below(&parent);
             }
             Answer::Tags(_) => {}
@@ -99,12 +99,12 @@ impl Draft<'_> {
         let Compared { index, memory, rules, .. } = &self.compared;
         let Some(row) = self.doubtful.due().find(|row| index.listed_id(*row) == provided_id) else { return };
         let tenant = index.tenant(row);
-        let held = match found {
+        let current = match found {
             Found::Customer(customer) => Some(compare(&tenant, customer, *rules)),
             Found::Nobody | Found::Nothing => None,
         };
         let is_unsettled = |difference: &Difference| memory.of(&tenant.provided_id, difference).is_some();
-        self.doubtful.look(row, held.as_deref(), is_unsettled);
+        self.doubtful.look(row, current.as_deref(), is_unsettled);
     }
 
     /// What is to change. Sorted: renames, creates, updates; parents before children, else by id.
@@ -129,7 +129,7 @@ impl Draft<'_> {
         news.settle_listed(updates.iter().map(|update| index.provided_id(update.row)));
         let mut renames: Vec<_> = renamed.keys().copied().collect();
         index.sort(&mut renames, |row| (0, *row));
-        let mut creates: Vec<_> = index.unlisted().collect();
+        let mut creates: Vec<_> = index.absent().collect();
         index.sort(&mut creates, |row| (hierarchy.depth(*row), *row));
         let mut updates = updates;
         let depth = |update: &super::Update| if update.moves() { hierarchy.depth(update.row) } else { 0 };

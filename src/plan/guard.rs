@@ -184,7 +184,7 @@ impl Guard {
 
 impl Spare {
     /// Takes one update that touches these fields, if there is room for it.
-    pub fn take(&mut self, fields: &[Field]) -> bool {
+    pub fn spend(&mut self, fields: &[Field]) -> bool {
         let mapping = usize::from(fields.contains(&Field::Mapping));
         let room = self.updates >= 1 && self.mappings >= mapping;
         if room {

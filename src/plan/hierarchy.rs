@@ -149,7 +149,7 @@ pub struct Placed {
 impl Placed {
     /// Takes the children that were listed for a parent, if that could be. A child that is wanted under a parent stays there,
     /// for a listing may show grandchildren.
-    pub fn take(&mut self, index: &Index, parent: &str, children: Option<&[String]>) {
+    pub fn observe(&mut self, index: &Index, parent: &str, children: Option<&[String]>) {
         self.asked.insert(parent.to_owned(), children.is_some());
         for child in children.into_iter().flatten().filter_map(|child| index.of_id_or_previous(child)) {
             let place = self.found.entry(child).or_insert_with(|| Some(parent.to_owned()));
@@ -165,7 +165,7 @@ impl Placed {
     }
 
     /// Whether listing the children of this parent told anything; `None` where nobody asked.
-    pub(super) fn told(&self, parent: &str) -> Option<bool> {
+    pub(super) fn lists(&self, parent: &str) -> Option<bool> {
         self.asked.get(parent).copied()
     }
 
@@ -173,7 +173,7 @@ impl Placed {
     /// where it is under it, or nobody asked.
     #[must_use]
     pub fn elsewhere(&self, index: &Index, child: RowNumber) -> Option<&str> {
-        let is_known = index.listed_parent(child).is_none_or(|parent| self.told(&parent) == Some(true));
+        let is_known = index.listed_parent(child).is_none_or(|parent| self.lists(&parent) == Some(true));
         match self.found.get(&child) {
             Some(Some(other)) if is_known => Some(other),
             None if is_known => Some(""),

@@ -61,7 +61,7 @@ impl Tags {
     }
 
     /// Takes the tags that a customer has.
-    pub(super) fn see(&mut self, tags: &[Cow<'_, str>]) {
+    pub(super) fn observe(&mut self, tags: &[Cow<'_, str>]) {
         for tag in tags {
             if !self.seen.contains(&**tag) {
                 self.seen.insert(tag.clone().into_owned());

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{Change, Plan};
 use crate::{
     compare::Unsettled,
-    memory::{Acknowledged, Entry, Failure, Memory, Remembered, Shown, TOO_LARGE, Token, lasting_fingerprint},
+    memory::{Acknowledged, Entry, Failure, Memory, Remembered, Seen, TOO_LARGE, Token, lasting_fingerprint},
     model::Field,
     tenants::RowNumber,
 };
@@ -111,13 +111,13 @@ impl<'r> Remembering<'r> {
         let wanted = lasting_fingerprint(&tenant);
         remembered.seen = match (answer, remembered.seen) {
             // An update does not make it listed.
-            (Some(_), Some(Shown::Hidden(_))) if matches!(change, Change::Update(_)) => {
-                Some(Shown::Hidden(self.plan.now))
+            (Some(_), Some(Seen::Hidden(_))) if matches!(change, Change::Update(_)) => {
+                Some(Seen::Hidden(self.plan.now))
             }
             // That a listing is too large counts: an answer has less in it.
-            (Some(_), seen @ Some(Shown::Listed(TOO_LARGE))) | (None, seen @ Some(Shown::Listed(_))) => seen,
+            (Some(_), seen @ Some(Seen::Listed(TOO_LARGE))) | (None, seen @ Some(Seen::Listed(_))) => seen,
             (Some(answer), _) => Some(answer.seen),
-            (None, Some(Shown::Hidden(_)) | None) => Some(Shown::Listed(wanted)),
+            (None, Some(Seen::Hidden(_)) | None) => Some(Seen::Listed(wanted)),
         };
         let former = match change {
             Change::Rename(_) => Some(self.plan.previous_provided_id(row).into_owned()),
@@ -235,13 +235,13 @@ impl<'r> Remembering<'r> {
         remembered.customer_gone_since =
             self.plan.news.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
         if let Some(asked_at) = self.plan.news.asked_at.get(provided_id) {
-            remembered.seen = Some(Shown::Hidden(*asked_at));
+            remembered.seen = Some(Seen::Hidden(*asked_at));
         }
         remembered.parent = self.plan.news.parents.get(provided_id).cloned().or(remembered.parent);
         remembered.children_listed_at =
             self.plan.news.children_listed_at.get(provided_id).copied().or(remembered.children_listed_at);
         if let Some(listed) = self.plan.news.listed(provided_id) {
-            remembered.seen = Some(Shown::Listed(listed.seen));
+            remembered.seen = Some(Seen::Listed(listed.seen));
             remembered.customer_gone_since = None;
             remembered.token = listed.token.hash(remembered.token);
             if listed.equal.is_some() {

@@ -15,7 +15,7 @@
 //! row of b is gone or c is made; of a swap nothing is done where both customers are listed, and both tenants are invalid
 //! where neither is: ids go round in no order of calls that a crash could not tear.
 
-use super::doubt::Seen;
+use super::doubt::Match;
 use crate::{
     memory::token_hash,
     model::Customer,
@@ -43,19 +43,19 @@ pub(super) struct Former {
     pub(super) provided_id: String,
     /// A hash.
     pub(super) token: u64,
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: Vec<Match>,
     pub(super) is_unreadable: bool,
 }
 
 impl Former {
-    pub(super) fn new(customer: &Customer<'_>, provided_id: &str, seen: Vec<Seen>, is_unreadable: bool) -> Self {
+    pub(super) fn new(customer: &Customer<'_>, provided_id: &str, seen: Vec<Match>, is_unreadable: bool) -> Self {
         Self { provided_id: provided_id.to_owned(), token: token_hash(&customer.token), seen, is_unreadable }
     }
 }
 
 /// Judges a tenant that has a previous id, after all customers were listed.
 pub(super) fn judge(index: &Index, row: RowNumber, old_is_listed: bool) -> Verdict {
-    let Some(old) = index.previous_provided_id(row).filter(|_| index.is_unlisted(row)) else { return Verdict::Ignored };
+    let Some(old) = index.previous_provided_id(row).filter(|_| index.is_absent(row)) else { return Verdict::Ignored };
     if index.row(&old).is_some() {
         return Verdict::Invalid(TAKEN);
     }

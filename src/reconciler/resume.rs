@@ -7,7 +7,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Error, Reconciler, Run, Writers};
 use crate::{
     compare::{Difference, compare, managed_differences},
-    explo::{Listing, Look, Reader, Tokens, Writer},
+    explo::{ListedTokens, Listing, Look, Reader, Writer},
     model::{Gap, Partial},
     plan::{Answer, Change, Placed, Plan, Question, Update},
     progress::Progress,
@@ -27,7 +27,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let parents: Vec<_> = parents.buffered(self.side_by_side).try_collect().await?;
         for answer in parents {
             if let Answer::Children(parent, children) = answer {
-                placed.take(&plan.index, &parent, children.as_deref());
+                placed.observe(&plan.index, &parent, children.as_deref());
             }
         }
         let is_unmoved = |change| self.is_unmoved(&plan, change, &placed);
@@ -49,7 +49,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (due, asked) = (Self { retry_failed: true, ..*self }.due(&plan), self.reader.asked());
         let applied = match writers {
             None => None,
-            Some(writers) => Some(self.apply(&plan, &due, &Tokens::default(), &writers, progress).await),
+            Some(writers) => Some(self.apply(&plan, &due, &ListedTokens::default(), &writers, progress).await),
         };
         Ok(Run { plan, due, listing: Listing::default(), asked, skipped, held: Vec::new(), applied })
     }

@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, Reconciler, Run, Writers};
 use crate::{
-    explo::{Listing, Look, Reader, Tokens, Writer},
+    explo::{ListedTokens, Listing, Look, Reader, Writer},
     model::{Row, id_of},
     plan::{Answer, Census, Explanation, Extent, Inquiry, Question, Unseen},
     progress::Progress,
@@ -46,7 +46,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => None,
             Some(writers) => {
                 plan.beside(self.memory).entries_of_looks().for_each(writers.record);
-                Some(self.apply(&plan, &due, &Tokens::default(), &writers, progress).await)
+                Some(self.apply(&plan, &due, &ListedTokens::default(), &writers, progress).await)
             }
         };
         Ok(Run { plan, due, listing: Listing::default(), asked, skipped: Vec::new(), held: Vec::new(), applied })

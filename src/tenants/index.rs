@@ -207,8 +207,8 @@ impl Index {
     }
 
     /// The tenants that no customer was probed for, in the order of reading.
-    pub fn unlisted(&self) -> impl Iterator<Item = RowNumber> {
-        self.numbers().filter(|row| self.is(*row, State::Unlisted))
+    pub fn absent(&self) -> impl Iterator<Item = RowNumber> {
+        self.numbers().filter(|row| self.is(*row, State::Absent))
     }
 
     /// Whether a row has this id.
@@ -218,8 +218,8 @@ impl Index {
     }
 
     /// No customer was seen for this tenant, and it is valid.
-    pub(crate) fn is_unlisted(&self, row: RowNumber) -> bool {
-        self.is(row, State::Unlisted)
+    pub(crate) fn is_absent(&self, row: RowNumber) -> bool {
+        self.is(row, State::Absent)
     }
 
     /// A customer was seen under the tenant's own id.
@@ -249,7 +249,7 @@ impl Index {
 
     /// There is no such customer after all.
     pub(crate) fn unhide(&mut self, row: RowNumber) {
-        self.mark(row, State::Unlisted);
+        self.mark(row, State::Absent);
     }
 
     /// The tenant can't be planned.

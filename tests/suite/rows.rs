@@ -92,7 +92,7 @@ proptest! {
             let tenant = asked.get(&tenants[..inserted]);
             prop_assert_eq!(&index.tenant_of(&tenant.provided_id).unwrap(), tenant);
         }
-        let numbers: Vec<_> = index.unlisted().collect();
+        let numbers: Vec<_> = index.absent().collect();
         prop_assert_eq!(numbers.len(), tenants.len());
         let all = (0..tenants.len()).rev();
         for place in asked.iter().map(|asked| asked.index(tenants.len())).chain(all) {

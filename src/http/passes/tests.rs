@@ -38,7 +38,7 @@ enum PastTheEnd {
 impl Pages for Numbers {
     type Error = Incomplete;
 
-    async fn page(&self, position: &Position) -> Result<Seen, Incomplete> {
+    async fn page(&self, position: &Position) -> Result<PageSummary, Incomplete> {
         self.asked.borrow_mut().push(position.clone());
         let (place, pages) = (position.number - 1, self.pages.len());
         let place = match self.past_the_end {
@@ -66,7 +66,7 @@ impl Pages for Numbers {
         if bytes > position.most {
             return Err(Incomplete::Endless { distinct: usize::MAX });
         }
-        Ok(Seen { records: numbers.len(), total: self.total, next: next.map(str::to_owned), sum, bytes })
+        Ok(PageSummary { records: numbers.len(), total: self.total, next: next.map(str::to_owned), sum, bytes })
     }
 
     fn distinct(&self) -> usize {

@@ -44,10 +44,10 @@ impl Census<'_> {
             self.population.with_tenant += 1;
             for (verdict, seen) in verdicts {
                 match verdict {
-                    Verdict::Rename if self.compared.index.is_unlisted(seen.row) => {
+                    Verdict::Rename if self.compared.index.is_absent(seen.row) => {
                         self.compared.index.rename(seen.row);
                         renamed.insert(seen.row, token);
-                        self.take(seen);
+                        self.judge(seen);
                     }
                     Verdict::Rename => self.compared.reject(seen.row, PREVIOUS_DOUBLED),
                     Verdict::Ignored => {}

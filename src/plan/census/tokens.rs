@@ -55,7 +55,7 @@ impl<'m> Tokens<'m> {
     }
 
     /// A customer was seen under this id.
-    pub(super) fn see(&mut self, customer: &Customer<'_>, provided_id: &str) {
+    pub(super) fn observe(&mut self, customer: &Customer<'_>, provided_id: &str) {
         if self.memory.has_token(customer, provided_id) {
             self.recognised += 1;
             self.stale.remove(provided_id);

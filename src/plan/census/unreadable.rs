@@ -17,7 +17,7 @@ use crate::{
     plan::{
         Extent,
         compared::Compared,
-        doubt::{Faults, Seen},
+        doubt::{Faults, Match},
         rename::Former,
     },
     tenants::{Probe, RowNumber},
@@ -42,7 +42,7 @@ impl Census<'_> {
             provided_id: Some(Cow::Borrowed(provided_id)),
             ..Customer::default()
         };
-        self.tokens.see(&shown, provided_id);
+        self.tokens.observe(&shown, provided_id);
         if is_unreadable {
             self.tokens.find(provided_id);
         }
@@ -50,23 +50,23 @@ impl Census<'_> {
         match probe {
             Probe::Orphan => return self.population.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
-            Probe::Doubled(row) => self.see_again(row, provided_id),
+            Probe::Doubled(row) => self.observe_again(row, provided_id),
             Probe::Equal(row) | Probe::Differs(row) if is_unreadable => drop(self.unread.insert(row)),
-            Probe::Equal(row) | Probe::Differs(row) => self.see_too_large(row, &shown, provided_id),
+            Probe::Equal(row) | Probe::Differs(row) => self.observe_too_large(row, &shown, provided_id),
             Probe::Previous(rows) => {
-                let seen = rows.into_iter().map(|row| self.seen_partly(row)).collect();
+                let seen = rows.into_iter().map(|row| self.matched_in_part(row)).collect();
                 return self.former.push(Former::new(&shown, provided_id, seen, is_unreadable));
             }
         }
         self.population.with_tenant += 1;
     }
 
-    fn see_too_large(&mut self, row: RowNumber, shown: &Customer<'_>, provided_id: &str) {
+    fn observe_too_large(&mut self, row: RowNumber, shown: &Customer<'_>, provided_id: &str) {
         let Compared { index, memory, extent, .. } = &self.compared;
         let is_hidden = *extent == Extent::Some && memory.is_hidden(provided_id);
         let lacks = !is_hidden && memory.lacks_too_large(shown, provided_id);
         if !memory.is_sent_too_large(provided_id, || index.tenant(row)) {
-            let seen = self.seen_partly(row);
+            let seen = self.matched_in_part(row);
             self.compared.conclude(seen, &Faults::new());
         }
         if lacks {
@@ -77,8 +77,8 @@ impl Census<'_> {
     }
 
     /// All that a tenant manages, as different.
-    fn seen_partly(&self, row: RowNumber) -> Seen {
-        Seen::certain(row, managed_differences(&self.compared.index.tenant(row), self.compared.rules))
+    fn matched_in_part(&self, row: RowNumber) -> Match {
+        Match::certain(row, managed_differences(&self.compared.index.tenant(row), self.compared.rules))
     }
 
     /// Their customers can't be told, and what was remembered stays.

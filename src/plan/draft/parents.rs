@@ -61,7 +61,7 @@ impl Draft<'_> {
         if let Some(other) = self.placed.elsewhere(&self.compared.index, row) {
             return Some(Cow::Borrowed(other));
         }
-        match self.compared.index.listed_parent(row).and_then(|parent| self.placed.told(&parent)) {
+        match self.compared.index.listed_parent(row).and_then(|parent| self.placed.lists(&parent)) {
             Some(true) => Some(wanted),
             // Nobody is blamed for that.
             Some(false) => self.remembered_parent(row).or(Some(wanted)),

@@ -10,7 +10,7 @@ use super::{
     pointer::{Pointer, characters},
 };
 use crate::{
-    http::{Attempts, Call, Distinct, Failure, Outgoing, Pages, Position, Seen, Unusable},
+    http::{Attempts, Call, Distinct, Failure, Outgoing, PageSummary, Pages, Position, Unusable},
     model::json,
     source::{Error, cell::NOT_UTF8},
 };
@@ -41,7 +41,7 @@ impl<'r, 't> Records<'r, 't> {
         Self { rest, taken: Mutex::new(Taken { distinct: Distinct::default(), take }) }
     }
 
-    fn read(&self, body: &[u8]) -> Result<Seen, Unusable> {
+    fn read(&self, body: &[u8]) -> Result<PageSummary, Unusable> {
         let settings = &self.rest.settings;
         let text = text(body);
         let page = json::checked(&text).map_err(|error| match error {
@@ -60,7 +60,7 @@ impl<'r, 't> Records<'r, 't> {
         let text = |pointer: &Pointer| characters(pointer.of(page)?);
         let total = settings.paging.total.as_ref().and_then(text).and_then(|total| total.parse().ok());
         let next = settings.paging.cursor().and_then(text).filter(|cursor| !cursor.is_empty());
-        Ok(Seen { records, total, next, sum: taken.distinct.sum(), bytes: body.len() })
+        Ok(PageSummary { records, total, next, sum: taken.distinct.sum(), bytes: body.len() })
     }
 }
 
@@ -79,14 +79,14 @@ fn text(body: &[u8]) -> Cow<'_, str> {
 impl Pages for Records<'_, '_> {
     type Error = Error;
 
-    async fn page(&self, position: &Position) -> Result<Seen, Error> {
+    async fn page(&self, position: &Position) -> Result<PageSummary, Error> {
         let settings = &self.rest.settings;
         let own = settings.parameters.iter().map(|(name, value)| (name.as_str(), value.clone()));
         let call = PageCall { query: own.chain(settings.paging.query(position)).collect(), most: position.most };
         match self.rest.caller.call(&call, Attempts::ALL, |body| self.read(body)).await {
             Ok((seen, _)) => Ok(seen),
             // Past the end.
-            Err(Failure::Status { status: 404, .. }) if position.number > 1 => Ok(Seen::default()),
+            Err(Failure::Status { status: 404, .. }) if position.number > 1 => Ok(PageSummary::default()),
             Err(failure) => Err(self.rest.failed(failure)),
         }
     }

@@ -9,8 +9,8 @@ pub(super) struct Mark(u32);
 /// What has become of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// No customer with this id was seen yet.
-    Unlisted,
+    /// No customer with this id was shown, so far.
+    Absent,
     Listed,
     /// Its customer is known, though no listing shows it.
     Hidden,
@@ -29,7 +29,7 @@ impl Mark {
     /// A row that manages the set of fields with this number, of which there are few.
     pub(super) fn new(shape: u32, tenant: &Tenant<'_>) -> Self {
         let bits = Field::ALL.into_iter().filter(|field| is_filled(tenant, *field)).map(|field| 1 << field as u32);
-        Self(shape << (STATE + FIELDS) | bits.sum::<u32>() << STATE | State::Unlisted as u32)
+        Self(shape << (STATE + FIELDS) | bits.sum::<u32>() << STATE | State::Absent as u32)
     }
 
     pub(super) fn is(self, state: State) -> bool {

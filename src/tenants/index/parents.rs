@@ -31,7 +31,7 @@ impl Index {
     #[must_use]
     pub fn listed_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         let Some(parent) = self.parent(row) else { return self.parent_provided_id(row) };
-        (!self.is(parent, State::Unlisted)).then(|| self.listed_id(parent))
+        (!self.is(parent, State::Absent)).then(|| self.listed_id(parent))
     }
 
     /// The tenants that have a parent, in the order of reading.

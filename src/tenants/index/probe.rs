@@ -27,7 +27,7 @@ impl Index {
         let id = self.fingerprints.of_id(provided_id);
         // Where the hash of the id and the fingerprint agree the id need not be looked at. Mostly it is the first that may be it.
         let likely = self.by_id.find(id, |_| true).map(number);
-        if let Some(row) = likely.filter(|row| self.is(*row, State::Unlisted) && self.holds(customer, id, *row)) {
+        if let Some(row) = likely.filter(|row| self.is(*row, State::Absent) && self.holds(customer, id, *row)) {
             self.mark(row, State::Listed);
             return Probe::Equal(row);
         }
@@ -37,7 +37,7 @@ impl Index {
         };
         match self.marks[row.0 as usize] {
             mark if mark.is(State::Listed) => return Probe::Doubled(row),
-            mark if !mark.is(State::Unlisted) => return Probe::Ignored,
+            mark if !mark.is(State::Absent) => return Probe::Ignored,
             _ => {}
         }
         self.mark(row, State::Listed);

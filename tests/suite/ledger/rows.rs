@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use explo_sync::{
     database::Server,
     ledger::{Ledger, Pair, Sql, Table, Writer},
-    memory::{Entry, Failure, FieldFindings, Memory, Remembered, Shown, Token, token_hash},
+    memory::{Entry, Failure, FieldFindings, Memory, Remembered, Seen, Token, token_hash},
     source::Identity,
 };
 use rstest::rstest;
@@ -30,7 +30,7 @@ fn full(token: &str) -> Remembered {
         children_listed_at: Some(1_763_736_314),
         customer_gone_since: Some(1_763_736_315),
         wanted: Some(u64::MAX),
-        seen: Some(Shown::Listed(7)),
+        seen: Some(Seen::Listed(7)),
         fields: FieldFindings::parse("name 1:2 cut; emails 3:4 acknowledged"),
         failure: Some(Failure { times: 3, runs_to_wait: 2, next_try: 1_763_740_000, error: "no".to_owned() }),
     }
@@ -57,7 +57,7 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     let (ours, theirs) = (ours.of(pair()), theirs.of(pair()));
     assert_eq!(ours.load().await.unwrap(), memory([]), "there is no table yet");
     let (writer, other) = (ours.writer().await.unwrap(), theirs.writer().await.unwrap());
-    let hidden = Remembered { seen: Some(Shown::Hidden(7)), failure: None, ..full("2") };
+    let hidden = Remembered { seen: Some(Seen::Hidden(7)), failure: None, ..full("2") };
     let first = [
         entry("a", Token::shown("1"), full("1")),
         entry("b", Token::shown("2"), hidden.clone()),

@@ -179,7 +179,7 @@ impl Writer for TableWriter<'_> {
                 Token::Shown(shown) => *token = Some(shown.expose_secret().to_owned()),
                 Token::Gone => *token = None,
             }
-            self.0.memory.borrow_mut().take(entry.clone());
+            self.0.memory.borrow_mut().remember(entry.clone());
         }
         self.0.check_batch(&before, &tokens);
         Ok(Refused::new())
