@@ -110,7 +110,7 @@ pub enum Error {
     Strangers {
         /// Listed.
         customers: usize,
-        /// ListedTokens in the ledger.
+        /// Tokens in the ledger.
         remembered: usize,
     },
 }

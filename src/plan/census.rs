@@ -38,7 +38,7 @@ pub struct Census<'m> {
     /// What is to be remembered of those that were seen.
     listed: Vec<Listed>,
     doubtful: Doubtful,
-    /// Match under the previous id of tenants: what that means shows at the end of the listing.
+    /// Shown under the previous id of tenants: what that means shows at the end of the listing.
     former: Vec<Former>,
     /// More than one customer was seen for these.
     doubled: BTreeSet<RowNumber>,
