@@ -242,9 +242,14 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         self.forbidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn is_stopped(&self) -> bool {
+        matches!(self.end.get(), Some(Error::Stopped { .. }))
+    }
+
     /// What a call that failed for good makes of a change.
     fn failed(&self, change: &Change, error: Error) -> Outcome {
         let blame = match &error {
+            Error::GaveUp { fault: explo::Fault::Throttled, .. } if self.is_stopped() => Blame::Limit,
             Error::Rejected { .. }
             | Error::Forbidden { .. }
             | Error::Unsent { .. }

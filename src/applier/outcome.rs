@@ -27,6 +27,8 @@ pub enum Outcome {
 pub enum Blame {
     /// The tenant, which waits longer after each failure.
     Tenant,
+    /// Explo's limit, which a stop did not let pass: the tenant comes last in the next run, and sits out none.
+    Limit,
     /// Nobody whom the next run should try later.
     Nobody,
 }

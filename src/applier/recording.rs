@@ -45,6 +45,9 @@ impl Recording<'_> {
             Outcome::Failed { reason, blame: Blame::Tenant } => {
                 (self.record)(plan.beside(self.memory).failed(change, answer, reason));
             }
+            Outcome::Failed { reason, blame: Blame::Limit } => {
+                (self.record)(plan.beside(self.memory).throttled(change, reason));
+            }
             Outcome::Failed { blame: Blame::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
         }
     }

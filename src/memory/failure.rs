@@ -32,6 +32,13 @@ impl Failure {
         Self { times, runs_to_wait: runs - 1, next_try: now.saturating_add(A_DAY), error }
     }
 
+    /// Explo's limit did not let a write through: the tenant comes last in the next run, and sits out none.
+    #[must_use]
+    pub fn by_limit(before: Option<&Self>, error: &str, now: u64) -> Self {
+        let times = before.map_or(1, |before| before.times);
+        Self { times, runs_to_wait: 0, ..Self::after(before, error, now) }
+    }
+
     /// One run has passed.
     pub(crate) fn pass(&mut self) {
         self.runs_to_wait = self.runs_to_wait.saturating_sub(1);

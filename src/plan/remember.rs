@@ -133,6 +133,22 @@ impl<'r> Remembering<'r> {
     /// A change failed, by the fault of its tenant.
     #[must_use]
     pub fn failed(&self, change: &Change, answer: Option<&Acknowledged>, error: &str) -> Entry {
+        self.after(change, answer, |before| Failure::after(before, error, self.plan.now))
+    }
+
+    /// A stop came while Explo throttled a change.
+    #[must_use]
+    pub fn throttled(&self, change: &Change, error: &str) -> Entry {
+        self.after(change, None, |before| Failure::by_limit(before, error, self.plan.now))
+    }
+
+    /// A change failed: what is remembered of the failures before and of this one.
+    fn after(
+        &self,
+        change: &Change,
+        answer: Option<&Acknowledged>,
+        failure: impl FnOnce(Option<&Failure>) -> Failure,
+    ) -> Entry {
         let row = change.row();
         let (provided_id, mut remembered, wanted) = match change {
             // Until it has the new id, its row is that of the old one.
@@ -148,7 +164,7 @@ impl<'r> Remembering<'r> {
         let wanted = Some(wanted);
         // Another row is another try: it begins anew.
         let before = remembered.failure.as_ref().filter(|_| remembered.wanted == wanted);
-        remembered.failure = Some(Failure::after(before, error, self.plan.now));
+        remembered.failure = Some(failure(before));
         remembered.wanted = wanted;
         remembered.seen = answer.map(|answer| answer.seen).or(remembered.seen);
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());

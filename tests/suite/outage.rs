@@ -73,6 +73,19 @@ async fn who_is_throttled_to_the_end_of_a_run_comes_last_in_the_next() {
 }
 
 #[tokio::test]
+async fn who_is_throttled_when_a_run_is_stopped_sits_out_no_run() {
+    let (_database, sandbox, program) = sides(2).await;
+    break_off(&sandbox, FaultKind::Throttle(Some(30)), 0..2);
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source").with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "2");
+    for _ in 0..4 {
+        assert_eq!(program.sync(&["--max-duration", "1s"]).await.0, 75);
+    }
+    sandbox.adjust(|api| api.faults.clear());
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, outcomes(&report)), (0, [2, 0, 0]), "{report}");
+}
+
+#[tokio::test]
 async fn what_fails_at_first_goes_behind_all_others() {
     let (_database, sandbox, program) = sides(5).await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(503)).of([id(0)]).times(1)));
