@@ -13,10 +13,10 @@ use tokio::time::sleep;
 
 use crate::{
     applier::{Applied, Applier, Recording},
+    database::lock::Permit,
     explo::{self, Children, Endpoint, Listing, Look, Reader, Shown, Tokens, Writer},
     http::backoff,
     ledger,
-    lock::Permit,
     model::told_id,
     plan::{
         Allowances, Answer, Census, Due, Entry, Extent, Fingerprints, Found, Guard, Held, Index, Inquiry, Memory, Plan,

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::{
     config::Config,
+    database::lock::{Attempt, Lock},
     explo::{FirstPage, Shown},
     ledger::{self, Found, Ledger, Pair, State},
-    lock::{Attempt, Lock},
     model::{Gap, Invalid, shown},
     plan::{Census, Extent, Fingerprints, Index, Memory, Open, TagRule},
     reconciler,

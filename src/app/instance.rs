@@ -14,9 +14,9 @@ use tracing::Instrument;
 use super::{now, pair};
 use crate::{
     config::{self, Config},
+    database::lock::Permit,
     explo::{self, Client, Pacer},
     ledger::{self, InMemory, Ledger},
-    lock::Permit,
     metrics::Metrics,
     plan::{Allowances, Explanation, Fingerprints, Memory, Plan, SavedPlan},
     progress::Progress,

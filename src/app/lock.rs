@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::pair;
 use crate::{
     config::Config,
-    lock::{self, Attempt, Timing},
+    database::lock::{self, Attempt, Timing},
     source::{self, AnySource},
     stop::Stop,
     watch::Watch,
@@ -36,8 +36,9 @@ async fn acquire_as(
 ) -> Result<Attempt, source::Error> {
     match &config.source {
         AnySource::Sql(sql) => {
-            let (sql, timing, stop) = (sql.clone(), Timing { wait, ..Timing::default() }, stop.clone());
-            watch.run(async move { lock::acquire(&sql, &name, timing, &stop).await }).await
+            let (server, timing, stop) = (sql.server().clone(), Timing { wait, ..Timing::default() }, stop.clone());
+            let asked = watch.run(async move { lock::acquire(&server, &name, timing, &stop).await }).await;
+            asked.map_err(|error| sql.told(&error))
         }
         AnySource::Rest(_) => Ok(Attempt::Unavailable("the source is an API, which can't hold one".to_owned())),
     }

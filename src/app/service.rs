@@ -20,10 +20,10 @@ use super::{
 use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Timing, Work},
+    database::lock::{Attempt, Lock, Permit},
     explo::Pacer,
     files::Reading,
     ledger::InMemory,
-    lock::{Attempt, Lock, Permit},
     ops::Status,
     plan::{Held, token_hash},
     report::{self, Exit, Report},

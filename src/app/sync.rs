@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     cli::SyncArgs,
+    database::lock::{Attempt, Permit},
     explo, files,
     ledger::{self, InMemory},
-    lock::{Attempt, Permit},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
     report::{self, Exit, Report},

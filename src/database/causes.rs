@@ -179,6 +179,15 @@ pub(crate) fn is_about_user(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| code == "28000" || code == "28P01")
 }
 
+/// Whether the server does not know the zone of our settings.
+pub(crate) fn lacks_timezone(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    match error.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => error.number() == 1298,
+        None => error.code().as_deref() == Some("22023") && error.message().contains("TimeZone"),
+    }
+}
+
 /// What a query failed for. SQLite waited for others before it said so.
 pub(crate) fn fault(error: &sqlx::Error) -> QueryFault {
     let Some(error) = error.as_database_error() else { return QueryFault::Other };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Adopted, Error, LONGEST_ID, Ledger, Pair, Refused, Sql, Writer,
-    dialect::{Access, Dialect, in_time, is_late},
+    dialect::Dialect,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     session::{Session, State},
@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     database::{
-        self, Kind,
+        self, Access, Kind,
         causes::{self, Keys},
-        words,
+        is_late, words,
     },
     plan::{Entry, Memory},
 };
@@ -113,12 +113,13 @@ impl Sql {
         )
     }
 
+    /// Connects; `None` where there is no file yet, and none may be made.
     async fn open<D: Dialect>(&self, access: Access) -> Result<Option<Session<'_, D>>, Error> {
-        match in_time(self.server.timeout(), D::connect(&self.server, access)).await {
-            Ok(connection) => Ok(connection.map(|connection| Session {
-                ledger: self,
-                connection: database::Session::new(connection, &self.server),
-            })),
+        if access == Access::Read && self.file().is_some_and(|file| !file.exists()) {
+            return Ok(None);
+        }
+        match database::Session::open_for(access, &self.server).await {
+            Ok(connection) => Ok(Some(Session { ledger: self, connection })),
             Err(error) if is_late(&error) => Err(self.late()),
             // There was no statement yet that could bring a value.
             Err(error) if D::is_denied(&error) => Err(self.denied(&error, words::of(&error))),

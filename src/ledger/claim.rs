@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoA
 use super::{
     Adopted, Error, Pair,
     cause::cause,
-    dialect::{Connection, Dialect, in_time, is_dropped},
+    dialect::{Connection, Dialect, is_dropped},
     row,
     session::Session,
     whose::{Claim, Whose},
@@ -93,9 +93,8 @@ where
 
     /// The first cell of the first row, as text.
     async fn cell(&mut self, sql: &str) -> sqlx::Result<Option<String>> {
-        let limit = self.ledger.server.timeout();
         let asked = raw_sql(AssertSqlSafe(sql.to_owned())).fetch_optional(&mut *self.connection);
-        match in_time(limit, asked).await? {
+        match self.ledger.server.in_time(asked).await? {
             Some(row) => row.try_get_unchecked(0),
             None => Ok(None),
         }

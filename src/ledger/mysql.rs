@@ -1,17 +1,13 @@
 //! What is particular to a ledger in MySQL or MariaDB. An id is kept as its bytes, for every collation would take two ids for
 //! one; an index takes 3,072 of them at the most.
 
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr,
-    mysql::{MySqlDatabaseError, MySqlQueryResult},
-    raw_sql,
-};
+use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mysql::MySqlQueryResult, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, code},
+    dialect::{COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, code},
 };
-use crate::database::{self, Server};
+use crate::database::{Server, mysql::number, words};
 
 pub(super) struct MySqlDialect;
 
@@ -70,12 +66,6 @@ impl Dialect for MySqlDialect {
         }
     }
 
-    async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        let mut connection = database::mysql::connect(server).await?;
-        raw_sql("SET SESSION TRANSACTION READ WRITE").execute(&mut connection).await?;
-        Ok(Some(connection))
-    }
-
     /// A statement that is prepared is judged, and not carried out; but for one that adds columns, which its grants tell.
     async fn objection(
         connection: &mut Connection<Self>,
@@ -91,7 +81,7 @@ impl Dialect for MySqlDialect {
         };
         let prepared = connection.prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map(drop);
         match prepared {
-            Err(error) if Self::is_denied(&error) => Ok(Some(database::words::of(&error))),
+            Err(error) if Self::is_denied(&error) => Ok(Some(words::of(&error))),
             Err(error) => Err(error),
             Ok(()) => {
                 connection.clear_cached_statements().await?;
@@ -172,8 +162,4 @@ fn may_alter(grant: &str) -> bool {
 
 fn takes_no_writes(error: &sqlx::Error) -> bool {
     number(error).is_some_and(|number| [1290, 1836].contains(&number))
-}
-
-fn number(error: &sqlx::Error) -> Option<u16> {
-    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }

@@ -8,9 +8,9 @@ use sqlx::{
 
 use super::{
     Table,
-    dialect::{Access, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, code, columns},
+    dialect::{Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, code, columns},
 };
-use crate::database::{self, Server};
+use crate::database::Server;
 
 pub(super) struct PostgresDialect;
 
@@ -33,10 +33,6 @@ impl Dialect for PostgresDialect {
             time if TIMES.contains(&time) => format!("CAST(CAST(extract(epoch FROM {time}) AS bigint) AS text)"),
             column => format!("CAST({column} AS text)"),
         }
-    }
-
-    async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        database::postgres::connect(server).await.map(Some)
     }
 
     async fn objection(

@@ -5,7 +5,7 @@ use sqlx::{ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Type}
 use super::{
     Error, Refused,
     cause::cause,
-    dialect::{Connection, Dialect, in_time, is_dropped},
+    dialect::{Connection, Dialect, is_dropped},
     row,
     session::Session,
     whose::Claim,
@@ -86,7 +86,7 @@ where
     async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
         let mut find = row::find::<D>(self.ledger, provided_id);
         let found = find.build().persistent(false).fetch_optional(&mut *self.connection);
-        let found = in_time(self.ledger.server.timeout(), found).await?;
+        let found = self.ledger.server.in_time(found).await?;
         if found.is_none() {
             self.run(row::rename::<D>(self.ledger, former, provided_id), 0).await?;
         }

@@ -11,7 +11,6 @@ use super::{
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, parameters},
 };
-use crate::database::{Server, sqlite};
 
 pub(super) struct SqliteDialect;
 
@@ -19,10 +18,6 @@ impl Dialect for SqliteDialect {
     type Db = Sqlite;
 
     const SNAPSHOT: &str = "";
-
-    async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
-        sqlite::connect(server).await
-    }
 
     const PLACEHOLDER: &str = "?";
 

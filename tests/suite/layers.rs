@@ -7,38 +7,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use files::{Files, texts};
 
 /// Module of the crate → its layer, as `src/lib.rs` draws it.
-const LAYERS: [(&str, u8); 30] = [
-    ("app", 5),
-    ("cli", 5),
-    ("config", 5),
-    ("telemetry", 5),
-    ("stderr", 5),
-    ("bars", 5),
-    ("daemon", 5),
-    ("metrics", 5),
-    ("ops", 5),
-    ("resources", 5),
-    ("schedule", 5),
-    ("systemd", 5),
-    ("watch", 5),
-    ("demo", 5),
-    ("reconciler", 4),
-    ("applier", 4),
-    ("report", 4),
-    ("progress", 4),
-    ("source", 3),
-    ("explo", 3),
-    ("ledger", 3),
-    ("database", 3),
-    ("http", 3),
-    ("files", 3),
-    ("stop", 3),
-    ("lock", 3),
-    ("plan", 2),
+const LAYERS: [(&str, u8); 29] = [
+    ("app", 6),
+    ("cli", 6),
+    ("config", 6),
+    ("telemetry", 6),
+    ("stderr", 6),
+    ("bars", 6),
+    ("daemon", 6),
+    ("metrics", 6),
+    ("ops", 6),
+    ("resources", 6),
+    ("schedule", 6),
+    ("systemd", 6),
+    ("watch", 6),
+    ("demo", 6),
+    ("reconciler", 5),
+    ("applier", 5),
+    ("report", 5),
+    ("progress", 5),
+    ("source", 4),
+    ("explo", 4),
+    ("ledger", 4),
+    ("http", GROUND),
+    ("database", GROUND),
+    ("stop", GROUND),
+    ("files", GROUND),
+    ("plan", PLAN),
     ("model", 1),
     ("sandbox", 1),
-    ("lib", 6),
+    ("lib", 7),
 ];
+
+/// What reaches beyond the process, and knows nothing of what is planned.
+const GROUND: u8 = 3;
+const PLAN: u8 = 2;
 
 /// What must not occur in the pure layers.
 const IMPURE: [&str; 10] =
@@ -55,7 +58,8 @@ fn imports_go_down_only() {
         let layer = layer_of(&file);
         for import in imports {
             let imported = layer_of(&import);
-            assert!(imported <= layer, "{file} (layer {layer}) imports {import} (layer {imported})");
+            let is_down = imported <= layer && (layer, imported) != (GROUND, PLAN);
+            assert!(is_down, "{file} (layer {layer}) imports {import} (layer {imported})");
         }
     }
 }

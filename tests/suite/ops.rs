@@ -15,8 +15,8 @@ use std::{
 };
 
 use explo_sync::{
+    database::lock::Permit,
     explo::{Client, ListingRules, ListingVersion, Observed, Pacer, Settings},
-    lock::Permit,
     metrics::Metrics,
     ops::{self, Status},
     plan::{Allowances, Guard, Memory, Rules},

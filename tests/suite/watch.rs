@@ -17,8 +17,8 @@ use std::{
 
 use explo_sync::{
     applier::Outcome,
+    database::lock::{self, Attempt, Lock, Permit, Timing},
     explo::{self, Client, ListingRules, ListingVersion, Pacer, Settings},
-    lock::{self, Attempt, Lock, Permit, Timing},
     ops::{self, Status},
     plan::{Allowances, Guard, Memory, Rules},
     progress::Progress,
@@ -146,7 +146,7 @@ fn client() -> reqwest::Client {
 async fn locked(watch: &Watch, url: &str) -> Lock {
     let source = Sql::new(settings(url, "select 1")).unwrap();
     let stop = Stop::default();
-    match watch.run(async move { lock::acquire(&source, "default", OFTEN, &stop).await }).await {
+    match watch.run(async move { lock::acquire(source.server(), "default", OFTEN, &stop).await }).await {
         Ok(Attempt::Acquired(lock)) => lock,
         other => panic!("{other:?}"),
     }

@@ -11,9 +11,9 @@ use std::{
 };
 
 use explo_sync::{
+    database::lock::Permit,
     explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Transport},
     ledger::{Ledger, record_all},
-    lock::Permit,
     model::{Row, TakeRows, Tenant},
     plan::{Allowances, Rules},
     reconciler::{Reconciler, Run, Writers},
