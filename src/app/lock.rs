@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::pair;
 use crate::{
     config::Config,
     database::lock::{self, Attempt, Timing},
@@ -11,23 +10,9 @@ use crate::{
     watch::Watch,
 };
 
-/// Asks for the lock of runs for so long, at least once. An API holds none.
+/// Asks for the lock of a name for so long, at least once; an API holds none. Its connection is made where it is pinged,
+/// whatever the work computes.
 pub(super) async fn acquire(
-    watch: &Watch,
-    config: &Config,
-    wait: Duration,
-    stop: &Stop,
-) -> Result<Attempt, source::Error> {
-    acquire_as(watch, config, pair::lock_name(config), wait, stop).await
-}
-
-/// Asks once for the lock of the daemons: the one that holds it works, the others stand by.
-pub(super) async fn acquire_for_daemon(watch: &Watch, config: &Config, stop: &Stop) -> Result<Attempt, source::Error> {
-    acquire_as(watch, config, format!("{}~daemon", pair::lock_name(config)), Duration::ZERO, stop).await
-}
-
-/// Its connection is made where it is pinged, whatever the work computes.
-async fn acquire_as(
     watch: &Watch,
     config: &Config,
     name: String,

@@ -15,7 +15,6 @@ impl<D: Dialect> Session<'_, D>
 where
     for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
     for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,

@@ -55,8 +55,8 @@ pub(super) trait Dialect {
         format!("held.{column}")
     }
 
-    /// What stands around seconds since 1970 to make a time of them.
-    const TIME: (&'static str, &'static str);
+    /// The time that is so many seconds after the beginning of 1970.
+    fn time(seconds: u64) -> String;
 
     const NOW: &'static str;
 
@@ -152,9 +152,4 @@ pub(super) const DROPPED: sqlx::Error = sqlx::Error::RowNotFound;
 /// Whether an error is [that](DROPPED) one; no query here demands a row.
 pub(super) fn is_dropped(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::RowNotFound)
-}
-
-/// The code of a database's error.
-pub(super) fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }

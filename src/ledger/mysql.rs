@@ -1,13 +1,15 @@
 //! What is particular to a ledger in MySQL or MariaDB. An id is kept as its bytes, for every collation would take two ids for
 //! one; an index takes 3,072 of them at the most.
 
+use std::borrow::Cow;
+
 use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mysql::MySqlQueryResult, raw_sql};
 
 use super::{
     Table,
-    dialect::{COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, code},
+    dialect::{COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES},
 };
-use crate::database::{Server, mysql::number, words};
+use crate::database::{Server, causes::code, mysql::number, words};
 
 pub(super) struct MySqlDialect;
 
@@ -54,7 +56,9 @@ impl Dialect for MySqlDialect {
         column.to_owned()
     }
 
-    const TIME: (&'static str, &'static str) = ("DATE_ADD('1970-01-01', INTERVAL ", " SECOND)");
+    fn time(seconds: u64) -> String {
+        format!("DATE_ADD('1970-01-01', INTERVAL {seconds} SECOND)")
+    }
 
     const NOW: &'static str = "UTC_TIMESTAMP()";
 
@@ -128,7 +132,7 @@ impl Dialect for MySqlDialect {
 
     /// Data, constraints, and what a trigger signals: under a number of the server's it can't be told.
     fn is_refusal(error: &sqlx::Error) -> bool {
-        let is_theirs = |code: String| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
+        let is_theirs = |code: Cow<'_, str>| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
         let is_it = |number| number == SIGNALLED || ABOUT_DATA.contains(&number);
         number(error).is_some_and(is_it) || code(error).is_some_and(is_theirs)
     }

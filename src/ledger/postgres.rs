@@ -8,9 +8,9 @@ use sqlx::{
 
 use super::{
     Table,
-    dialect::{Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, code, columns},
+    dialect::{Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, columns},
 };
-use crate::database::Server;
+use crate::database::{Server, causes::code};
 
 pub(super) struct PostgresDialect;
 
@@ -24,7 +24,9 @@ impl Dialect for PostgresDialect {
 
     const LOCKED: &'static str = " FOR SHARE";
 
-    const TIME: (&'static str, &'static str) = ("to_timestamp(", ")");
+    fn time(seconds: u64) -> String {
+        format!("to_timestamp({seconds})")
+    }
 
     const NOW: &'static str = "CURRENT_TIMESTAMP";
 

@@ -16,7 +16,6 @@ impl<D: Dialect> Session<'_, D>
 where
     for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
     for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,
@@ -45,11 +44,14 @@ where
         if D::is_refusal(error) || is_dropped(error) {
             return true;
         }
-        if error.as_database_error().is_none() || D::is_for_others(error) || self.start(D::WRITING).await.is_err() {
+        if error.as_database_error().is_none()
+            || D::is_for_others(error)
+            || self.connection.start(D::WRITING).await.is_err()
+        {
             return false;
         }
         match self.execute(&row::nothing::<D>(self.ledger)).await {
-            Ok(()) => self.end("ROLLBACK").await.is_ok(),
+            Ok(()) => self.connection.end("ROLLBACK").await.is_ok(),
             Err(error) => D::is_refusal(&self.rolled_back(error).await),
         }
     }

@@ -95,10 +95,10 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
 pub(super) fn insert<D: Dialect>(ledger: &Sql, entries: &[&Entry]) -> QueryBuilder<D::Db>
 where
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
 {
     let mut insert = QueryBuilder::new(begin::<D>(ledger));
-    let seconds = |seconds: u64| i64::try_from(seconds).ok();
+    // Numbers need no binding.
+    let time = |seconds: Option<u64>| seconds.map_or("NULL".to_owned(), |seconds| D::time(seconds));
     insert.push_values(entries.iter().copied(), |mut row, entry| {
         let Entry { provided_id, token, remembered, is_synced, .. } = entry;
         let failure = remembered.failure.as_ref();
@@ -121,14 +121,11 @@ where
         row.push_bind(remembered.wanted.map(form::write));
         row.push_bind(seen);
         row.push_bind(failure.map(|failure| failure.error.replace('\0', " ")));
-        row.push_bind(Some(failure.map_or(0, |failure| i64::from(failure.times))));
-        row.push_bind(Some(failure.map_or(0, |failure| i64::from(failure.runs_to_wait))));
-        let Remembered { children_listed_at, customer_gone_since, .. } = remembered;
-        for time in [failure.map(|failure| failure.next_try), *children_listed_at, *customer_gone_since] {
-            row.push(D::TIME.0);
-            row.push_bind_unseparated(time.and_then(seconds));
-            row.push_unseparated(D::TIME.1);
-        }
+        row.push(failure.map_or(0, |failure| failure.times));
+        row.push(failure.map_or(0, |failure| failure.runs_to_wait));
+        row.push(time(failure.map(|failure| failure.next_try)));
+        row.push(time(remembered.children_listed_at));
+        row.push(time(remembered.customer_gone_since));
         row.push(if *is_synced { D::NOW } else { "NULL" });
     });
     insert.push(end::<D>());

@@ -47,7 +47,6 @@ impl<D: Dialect> Session<'_, D>
 where
     for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
     for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,
@@ -150,7 +149,7 @@ where
             return error;
         }
         // A database that refuses the rollback has none to do: a trigger of SQLite may have ended the transaction itself.
-        self.end("ROLLBACK").await.err().filter(|error| error.as_database_error().is_none()).unwrap_or(error)
+        self.connection.end("ROLLBACK").await.err().filter(|error| error.as_database_error().is_none()).unwrap_or(error)
     }
 
     /// The statements that add what a table lacks.
@@ -234,19 +233,11 @@ where
         mode: &str,
         what: impl AsyncFnOnce(&mut Self) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        self.start(mode).await?;
+        self.connection.start(mode).await?;
         match what(self).await {
-            Ok(done) => self.end("COMMIT").await.map(|()| done),
+            Ok(done) => self.connection.end("COMMIT").await.map(|()| done),
             Err(error) => Err(self.rolled_back(error).await),
         }
-    }
-
-    pub(super) async fn start(&mut self, mode: &str) -> sqlx::Result<()> {
-        self.connection.start(mode).await
-    }
-
-    pub(super) async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
-        self.connection.end(how).await
     }
 
     /// Fails where fewer rows are written than these.

@@ -6,9 +6,9 @@ use sqlx::{AssertSqlSafe, Sqlite, error::DatabaseError, raw_sql, sqlite::SqliteQ
 
 use super::{
     Table,
-    dialect::{Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, code, columns},
+    dialect::{Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, columns},
 };
-use crate::database::Server;
+use crate::database::{Server, causes::code};
 
 pub(super) struct SqliteDialect;
 
@@ -22,7 +22,9 @@ impl Dialect for SqliteDialect {
     // Nobody else writes meanwhile.
     const LOCKED: &'static str = "";
 
-    const TIME: (&'static str, &'static str) = ("strftime('%Y-%m-%dT%H:%M:%SZ', ", ", 'unixepoch')");
+    fn time(seconds: u64) -> String {
+        format!("strftime('%Y-%m-%dT%H:%M:%SZ', {seconds}, 'unixepoch')")
+    }
 
     const NOW: &'static str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
 

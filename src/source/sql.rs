@@ -4,7 +4,7 @@ use super::{Error, Source, dialect::SqlSettings};
 use crate::database::{
     self, Kind, Server, Session, Transact,
     causes::{self, Keys},
-    is_late,
+    is_late, words,
 };
 
 /// A database as a source.
@@ -60,13 +60,16 @@ impl Sql {
 
     /// No query that the database understands: no row was read.
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
-        let cause = causes::told(error, Keys::SOURCE, &format!("check {key}"));
-        Error::Query { key, place: self.place(), cause, fault: causes::fault(error) }
+        self.refused_query(key, &words::of(error), error)
     }
 
     /// Not all of a query's rows.
     pub(super) fn broke_off(&self, key: &'static str, query: &str, error: &sqlx::Error) -> Error {
-        let cause = causes::told_among_rows(error, query, Keys::SOURCE, &format!("check {key}"));
+        self.refused_query(key, &words::among_rows(error, query), error)
+    }
+
+    fn refused_query(&self, key: &'static str, words: &str, error: &sqlx::Error) -> Error {
+        let cause = causes::told(words, error, Keys::SOURCE, &format!("check {key}"));
         Error::Query { key, place: self.place(), cause, fault: causes::fault(error) }
     }
 

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{
+    causes::code,
     error::{Error, is_late},
     kind::Kind,
     server::Server,
@@ -228,11 +229,8 @@ trait Holder: Send + 'static {
 fn is_gone(error: &sqlx::Error) -> bool {
     // SQLSTATE: connection exception, operator intervention, and MySQL's own for a session that was killed.
     let is_end = |code: &str| ["08", "57", "70"].iter().any(|class| code.starts_with(class));
-    match error {
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| is_end(&code)),
-        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-        error => is_late(error),
-    }
+    let is_broken = matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_));
+    is_broken || is_late(error) || code(error).is_some_and(|code| is_end(&code))
 }
 
 #[cfg(test)]
