@@ -1,4 +1,4 @@
-//! What a database did not do, for the part that asked: its words name that part's keys.
+//! A failure of a database, as far as this layer tells it: the part that asked makes a message of it that names its own keys.
 
 /// The driver's or the database's error, with what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -69,7 +69,7 @@ where
             Some(another) => return Ok(another.clone()),
             None => Whose { pair: pair.clone(), adopted: 0 },
         };
-        self.run(row::hand_over::<D>(self.ledger, &saying.to_string()), 1).await?;
+        self.say(&saying).await?;
         Ok(saying)
     }
 
@@ -80,9 +80,14 @@ where
         self.execute(&row::forget::<D>(self.ledger)).await?;
         let adopted = former.as_ref().map_or(0, |former| former.adopted) + 1;
         let saying = Whose { pair: pair.clone(), adopted };
-        self.run(row::hand_over::<D>(self.ledger, &saying.to_string()), 1).await?;
+        self.say(&saying).await?;
         let tokens = tokens.and_then(|tokens| tokens.parse().ok()).unwrap_or(0);
         Ok(Adopted { former: former.map(|former| former.pair), tokens })
+    }
+
+    async fn say(&mut self, saying: &Whose) -> sqlx::Result<()> {
+        let text = saying.to_string();
+        self.run(row::update::<D>(self.ledger, "unsettled", Some(&text), &[row::NOBODY]), 1).await
     }
 
     async fn said(&mut self, lock: &str) -> sqlx::Result<Option<Whose>> {

@@ -79,7 +79,7 @@ where
             }
         }
         if !gone.is_empty() {
-            self.run(row::forget_tokens::<D>(self.ledger, &gone), 0).await?;
+            self.run(row::update::<D>(self.ledger, "token", None, &gone), 0).await?;
         }
         self.run(row::insert::<D>(self.ledger, entries), entries.len()).await
     }
@@ -90,7 +90,7 @@ where
         let found = find.build().persistent(false).fetch_optional(&mut *self.connection);
         let found = self.ledger.server.in_time(found).await?;
         if found.is_none() {
-            self.run(row::rename::<D>(self.ledger, former, provided_id), 0).await?;
+            self.run(row::update::<D>(self.ledger, "provided_id", Some(provided_id), &[former]), 0).await?;
         }
         Ok(found.is_none())
     }

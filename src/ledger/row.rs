@@ -168,23 +168,19 @@ where
     of::<D>(find, ledger, &[provided_id])
 }
 
-/// The statement that gives a row another id.
-pub(super) fn rename<D: Dialect>(ledger: &Sql, former: &str, provided_id: &str) -> QueryBuilder<D::Db>
+/// The statement that puts something into a column of rows; nothing empties it.
+pub(super) fn update<D: Dialect>(
+    ledger: &Sql,
+    column: &str,
+    value: Option<&str>,
+    provided_ids: &[&str],
+) -> QueryBuilder<D::Db>
 where
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
 {
-    let mut rename = QueryBuilder::new(format!("UPDATE {} SET provided_id = ", ledger.table.quoted(D::QUOTE)));
-    rename.push_bind(Some(provided_id.to_owned()));
-    of::<D>(rename, ledger, &[former])
-}
-
-/// The statement that empties rows of their tokens.
-pub(super) fn forget_tokens<D: Dialect>(ledger: &Sql, provided_ids: &[&str]) -> QueryBuilder<D::Db>
-where
-    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-{
-    let forget = QueryBuilder::new(format!("UPDATE {} SET token = NULL", ledger.table.quoted(D::QUOTE)));
-    of::<D>(forget, ledger, provided_ids)
+    let mut update = QueryBuilder::new(format!("UPDATE {} SET {column} = ", ledger.table.quoted(D::QUOTE)));
+    update.push_bind(value.map(str::to_owned));
+    of::<D>(update, ledger, provided_ids)
 }
 
 /// The statement that reads whose ledger it is.
@@ -198,16 +194,6 @@ pub(super) fn whose<D: Dialect>(ledger: &Sql) -> String {
 pub(super) fn reserve<D: Dialect>(ledger: &Sql) -> String {
     let (into, instance, held) = (into::<D>(ledger), &ledger.instance, D::held("unsettled"));
     format!("{into} (instance, provided_id) VALUES ('{instance}', '{NOBODY}'){}unsettled = {held}", D::ON_CONFLICT)
-}
-
-/// The statement that says whose it is from now on.
-pub(super) fn hand_over<D: Dialect>(ledger: &Sql, whose: &str) -> QueryBuilder<D::Db>
-where
-    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-{
-    let mut hand_over = QueryBuilder::new(format!("UPDATE {} SET unsettled = ", ledger.table.quoted(D::QUOTE)));
-    hand_over.push_bind(Some(whose.to_owned()));
-    of::<D>(hand_over, ledger, &[NOBODY])
 }
 
 /// The statement that empties all rows of an instance.

@@ -70,15 +70,8 @@ where
         let cutting = D::cut_names(&mut self.connection, query, &names);
         let cut_names = self.sql.in_time(PREPARING, cutting, failed).await?;
         let mut mistakes: Vec<_> = cut_names.iter().map(|name| cut(name)).collect();
-        let columns = Columns::named(names, &self.sql.leave_null);
-        let columns = match columns {
-            Ok(columns) if mistakes.is_empty() => columns,
-            Ok(_) => return Err(refused(mistakes)),
-            Err(others) => {
-                mistakes.extend(others);
-                return Err(refused(mistakes));
-            }
-        };
+        let columns = Columns::named(names, &self.sql.leave_null).map_err(|others| mistakes.extend(others)).ok();
+        let Some(columns) = columns.filter(|_| mistakes.is_empty()) else { return Err(refused(mistakes)) };
         // Behind a transaction pooler the name would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements();
         self.sql.in_time(PREPARING, cleared, failed).await?;

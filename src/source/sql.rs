@@ -30,7 +30,7 @@ impl Sql {
         &self.server
     }
 
-    /// What the database of the tenants did not do, in the words of this source.
+    /// A failure of the database, in the words of this source.
     #[must_use]
     pub fn told(&self, error: &database::Error) -> Error {
         if is_late(&error.cause) { self.late(error.doing) } else { self.refused(&error.cause) }
