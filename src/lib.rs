@@ -6,7 +6,7 @@
 //!
 //! 1. `main` reads the command line ([`cli`]) and calls [`app::execute`], which has one file per command. It makes a
 //!    [`config::Config`] of the embedded defaults, the file and the environment, or tells every mistake at once.
-//! 2. `sync` and each turn of the [`daemon`] take the [`lock`] and call [`reconciler::Reconciler::run`], which reads as a list of
+//! 2. `sync` and each turn of the [`daemon`] take the [`lock`](database::lock) and call [`reconciler::Reconciler::run`], which reads as a list of
 //!    sentences.
 //! 3. A [`source::Source`] gives every row as a [`model::Tenant`] or as [`model::Invalid`]; [`tenants::Index`] keeps them.
 //! 4. An [`explo::Reader`] lists every [`model::Customer`], page by page; [`plan::Census`] compares each with its tenant and
@@ -23,10 +23,11 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`resources`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
-//! | 4 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
-//! | 3 edges | [`source`], [`explo`], [`ledger`], [`lock`]; below them [`database`], [`http`], [`files`] and [`stop`] |
-//! | 2 plan | [`plan`]; below it [`memory`], [`tenants`] and [`compare`]: pure |
+//! | 6 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`resources`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
+//! | 5 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
+//! | 4 edges | [`source`], [`explo`], [`ledger`] |
+//! | 3 ground | [`http`], [`database`] with its lock, [`stop`], [`files`]: they use nothing of layer 2 |
+//! | 2 plan | [`plan`]; below it [`memory`] and [`tenants`]; below these [`compare`]: all pure |
 //! | 1 model | [`model`] |
 
 pub mod app;
@@ -42,7 +43,6 @@ pub mod explo;
 pub mod files;
 pub mod http;
 pub mod ledger;
-pub mod lock;
 pub mod memory;
 pub mod metrics;
 pub mod model;

@@ -14,10 +14,10 @@ use tokio::time::sleep;
 use crate::{
     applier::{Applied, Applier, Recording},
     compare::{Fingerprints, Rules},
+    database::lock::Permit,
     explo::{self, Children, Endpoint, ListedTokens, Listing, Look, Reader, Shown, Writer},
     http::backoff,
     ledger,
-    lock::Permit,
     memory::{Entry, Memory, Token},
     model::told_id,
     plan::{Allowances, Answer, Census, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question},

@@ -17,9 +17,9 @@ use super::{
 use crate::{
     compare::{Fingerprints, TagRule},
     config::Config,
+    database::lock::{Attempt, Lock},
     explo::{FirstPage, Shown},
     ledger::{self, Found, Ledger, Pair, State},
-    lock::{Attempt, Lock},
     memory::Memory,
     model::{Gap, Invalid, shown},
     plan::{Census, Extent, Open},
@@ -64,13 +64,14 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
 async fn source(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Vec<Exit>> {
     let mut index = Index::new(Fingerprints::new(0));
     let understood = match &instance.config.source {
-        AnySource::Sql(sql) => query(sql, out).await?,
-        AnySource::Rest(rest) => records(rest, &mut index, out).await?,
+        AnySource::Sql(sql) => query(sql).await,
+        AnySource::Rest(rest) => records(rest, &mut index).await,
     };
-    if let Err(error) = understood {
-        return Ok(vec![unreadable(&error, out)?]);
+    match understood {
+        Ok(lines) => lines.iter().try_for_each(|line| writeln!(out, "{line}"))?,
+        Err(error) => return Ok(vec![unreadable(&error, out)?]),
     }
-    let (lock, mut found) = lock_of(context, instance, out).await?;
+    let (lock, held) = lock_of(context, instance, out).await?;
     let read = match &instance.config.source {
         AnySource::Sql(sql) => sql.read(&mut |rows| index.insert(rows)).await,
         // All records were.
@@ -79,11 +80,11 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
     if let Some(lock) = lock {
         lock.release().await;
     }
-    found.push(match read {
+    let read = match read {
         Ok(()) => rows(index, instance.config.rules.tags, out)?,
         Err(error) => unreadable(&error, out)?,
-    });
-    Ok(found)
+    };
+    Ok(vec![held, read])
 }
 
 fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
@@ -139,47 +140,40 @@ fn named(count: usize, ids: &[String]) -> String {
     format!("{}{more}", ids[..ids.len().min(NAMED)].join(", "))
 }
 
-async fn query(sql: &Sql, out: &mut impl Write) -> io::Result<Result<(), Error>> {
-    let columns = match sql.columns().await {
-        Ok(columns) => columns,
-        Err(error) => return Ok(Err(error)),
-    };
+/// What is found, line by line.
+async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
+    let columns = sql.columns().await?;
     let names: Vec<_> = columns.iter().map(|(name, _)| shown(name)).collect();
-    writeln!(out, "ok    database  {}", safe(&sql.place()))?;
-    writeln!(out, "ok    query     {}", names.join(", "))?;
+    let mut lines =
+        vec![format!("ok    database  {}", safe(&sql.place())), format!("ok    query     {}", names.join(", "))];
     if sql.has_query_one() {
-        writeln!(out, "ok    query_one the same columns, for one id")?;
+        lines.push("ok    query_one the same columns, for one id".to_owned());
     }
     if !columns.iter().any(|(name, _)| name == "name") {
-        writeln!(out, "warn  query     without a column name no customer can be created")?;
+        lines.push("warn  query     without a column name no customer can be created".to_owned());
     }
-    Ok(Ok(()))
+    Ok(lines)
 }
 
 /// Reads them all: only then is it known that a pointer finds nothing.
-async fn records(rest: &Rest, index: &mut Index, out: &mut impl Write) -> io::Result<Result<(), Error>> {
-    let Survey { records, pages, pointers } = match rest.survey(&mut |rows| index.insert(rows)).await {
-        Ok(survey) => survey,
-        Err(error) => return Ok(Err(error)),
-    };
+async fn records(rest: &Rest, index: &mut Index) -> Result<Vec<String>, Error> {
+    let Survey { records, pages, pointers } = rest.survey(&mut |rows| index.insert(rows)).await?;
     let found =
         |(column, pointer, found): &(String, String, usize)| format!("{} = {pointer} in {found}", shown(column));
     let found: Vec<_> = pointers.iter().map(found).collect();
-    writeln!(out, "ok    api       {}", safe(&rest.place()))?;
-    writeln!(out, "ok    records   {records} on {pages} pages")?;
-    writeln!(out, "ok    columns   {}", safe(&found.join(", ")))?;
-    Ok(Ok(()))
+    Ok(vec![
+        format!("ok    api       {}", safe(&rest.place())),
+        format!("ok    records   {records} on {pages} pages"),
+        format!("ok    columns   {}", safe(&found.join(", "))),
+    ])
 }
 
-async fn lock_of(
-    context: &Context,
-    instance: &Instance,
-    out: &mut impl Write,
-) -> io::Result<(Option<Lock>, Vec<Exit>)> {
-    match lock::acquire(&context.watch, &instance.config, Duration::ZERO, &context.stop).await {
+async fn lock_of(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<(Option<Lock>, Exit)> {
+    let name = pair::lock_name(&instance.config);
+    match lock::acquire(&context.watch, &instance.config, name, Duration::ZERO, &context.stop).await {
         Ok(Attempt::Acquired(lock)) => {
             writeln!(out, "ok    lock      one run at a time")?;
-            return Ok((Some(lock), Vec::new()));
+            return Ok((Some(lock), Exit::Success));
         }
         Ok(Attempt::Busy | Attempt::Stopped) => writeln!(out, "ok    lock      a run holds it now")?,
         Ok(Attempt::Unavailable(reason)) => {
@@ -191,15 +185,14 @@ async fn lock_of(
         }
         Err(error) => {
             writeln!(out, "fail  lock      {}", safe(&error.to_string()))?;
-            return Ok((None, vec![Exit::Failed]));
+            return Ok((None, Exit::Failed));
         }
     }
-    Ok((None, Vec::new()))
+    Ok((None, Exit::Success))
 }
 
 /// Whether it can be read and written, asked without writing; and what it knows.
 async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, Memory)> {
-    let mut memory = Memory::default();
     let Some(ledger) = &instance.config.ledger else {
         writeln!(
             out,
@@ -207,38 +200,31 @@ async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, 
              and each sync begins without memory: it writes again what does not settle, and asks once more for each \
              customer that no listing shows (run remembers both)"
         )?;
-        return Ok((Exit::Success, memory));
+        return Ok((Exit::Success, Memory::default()));
     };
-    let place = safe(&ledger.place());
-    match ledger.check().await {
-        Ok(Found { state, whose }) => {
-            let is_complete = state == State::Complete;
-            match state {
-                State::Missing => writeln!(out, "ok    ledger    {place}: the first run makes it")?,
-                State::Lacking(statements) => {
-                    let statements = statements.join("; ");
-                    writeln!(
-                        out,
-                        "ok    ledger    {place}: the next run adds the columns that it lacks: {statements}"
-                    )?;
-                }
-                State::Complete => writeln!(out, "ok    ledger    {place}: it has all columns")?,
-            }
-            let pair = whose_ledger(instance, ledger, whose, out).await?;
-            let Some(pair) = pair.filter(|_| is_complete) else { return Ok((Exit::Success, memory)) };
-            match ledger.of(pair).load().await {
-                Ok(known) => memory = known,
-                Err(error) => return unusable(&error, memory, out),
-            }
-            Ok((Exit::Success, memory))
+    let Found { state, whose } = match ledger.check().await {
+        Ok(found) => found,
+        Err(error) => return unusable(&error, out),
+    };
+    let told = match &state {
+        State::Missing => "the first run makes it".to_owned(),
+        State::Lacking(statements) => {
+            format!("the next run adds the columns that it lacks: {}", statements.join("; "))
         }
-        Err(error) => unusable(&error, memory, out),
+        State::Complete => "it has all columns".to_owned(),
+    };
+    writeln!(out, "ok    ledger    {}: {told}", safe(&ledger.place()))?;
+    let pair = whose_ledger(instance, ledger, whose, out).await?;
+    let Some(pair) = pair.filter(|_| state == State::Complete) else { return Ok((Exit::Success, Memory::default())) };
+    match ledger.of(pair).load().await {
+        Ok(memory) => Ok((Exit::Success, memory)),
+        Err(error) => unusable(&error, out),
     }
 }
 
-fn unusable(error: &ledger::Error, memory: Memory, out: &mut impl Write) -> io::Result<(Exit, Memory)> {
+fn unusable(error: &ledger::Error, out: &mut impl Write) -> io::Result<(Exit, Memory)> {
     writeln!(out, "fail  ledger    {}", safe(&error.to_string()))?;
-    Ok((Exit::Failed, memory))
+    Ok((Exit::Failed, Memory::default()))
 }
 
 /// Whose ledger it is, and who this is, if the source tells; if not, that was said already. The result is who may use it.

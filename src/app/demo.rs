@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     config::{Config, Log},
+    database::lock::Permit,
     demo::Demo,
     ledger::InMemory,
-    lock::Permit,
     report::Exit,
     stop::Stop,
 };

@@ -15,9 +15,9 @@ use super::{now, pair};
 use crate::{
     compare::Fingerprints,
     config::{self, Config},
+    database::lock::Permit,
     explo::{self, Client, Pacer},
     ledger::{self, InMemory, Ledger},
-    lock::Permit,
     memory::Memory,
     metrics::Metrics,
     plan::{Allowances, Explanation, Plan, SavedPlan},

@@ -1,6 +1,10 @@
 //! `ledger` and `tokens`: the table's statements, whose it is, and whom it has no token of.
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeSet,
+    fmt::Display,
+    io::{self, Write},
+};
 
 use super::{
     Context, pair,
@@ -28,26 +32,31 @@ pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
 
 /// Makes the ledger that of this source and this Explo, and says whose it was.
 pub(super) async fn adopt(context: &Context) -> io::Result<u8> {
-    let config = match context.config() {
-        Ok(config) => config,
-        Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
-    };
-    let Some(ledger) = &config.ledger else {
-        let error = "ledger.url is empty, so there is nothing to adopt: set it to \"source\" or to a URL";
-        return Ok(Terminal::fail(&error, Exit::Config));
-    };
-    let pair = match pair::of(&config).await {
-        Ok(pair) => pair,
-        Err(error) => return Ok(Terminal::fail(&error, Exit::Failed)),
-    };
-    match ledger.adopt(&pair).await {
-        Ok(adopted) => {
-            let told = adoption(&config, ledger, &adopted, &pair);
+    match adopted(context).await {
+        Ok(told) => {
             tell_if_lost(writeln!(stdout(), "{}", safe(&told)));
             Ok(0)
         }
-        Err(error) => Ok(Terminal::fail(&error, Exit::Failed)),
+        Err((error, exit)) => Ok(Terminal::fail(&error, exit)),
     }
+}
+
+async fn adopted(context: &Context) -> Result<String, (String, Exit)> {
+    let config = context.config().map_err(|error| (error.to_string(), Exit::Config))?;
+    let ledger = configured(&config, "there is nothing to adopt")?;
+    let pair = pair::of(&config).await.map_err(failed)?;
+    let adopted = ledger.adopt(&pair).await.map_err(failed)?;
+    Ok(adoption(&config, ledger, &adopted, &pair))
+}
+
+/// The ledger; where there is none, it says what that means.
+fn configured<'c>(config: &'c Config, without: &str) -> Result<&'c ledger::Sql, (String, Exit)> {
+    let error = || format!("ledger.url is empty, so {without}: set it to \"source\" or to a URL");
+    config.ledger.as_ref().ok_or_else(|| (error(), Exit::Config))
+}
+
+fn failed(error: impl Display) -> (String, Exit) {
+    (error.to_string(), Exit::Failed)
 }
 
 fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pair) -> String {
@@ -67,35 +76,27 @@ fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pai
 
 /// Prints the ids of tenants without a token, one a line.
 pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
-    let config = match context.config() {
-        Ok(config) => config,
-        Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
-    };
-    let Some(ledger) = &config.ledger else {
-        let error = "ledger.url is empty, so no tokens are kept: set it to \"source\" or to a URL";
-        return Ok(Terminal::fail(&error, Exit::Config));
-    };
-    match missing(&config, ledger).await {
+    match missing(context).await {
         Ok(ids) => {
             let mut out = io::BufWriter::new(stdout());
             let written = ids.iter().try_for_each(|id| writeln!(out, "{}", printable(id)));
             unless_gone(written.and_then(|()| out.flush()))?;
             Ok(if ids.is_empty() { 0 } else { Exit::Partial as u8 })
         }
-        Err(error) => Ok(Terminal::fail(&error, Exit::Failed)),
+        Err((error, exit)) => Ok(Terminal::fail(&error, exit)),
     }
 }
 
-async fn missing(config: &Config, ledger: &ledger::Sql) -> Result<Vec<String>, String> {
-    let pair = pair::of(config).await.map_err(|error| error.to_string())?;
-    let memory = ledger.of(pair).load().await.map_err(|error| error.to_string())?;
-    let mut ids = Vec::new();
+async fn missing(context: &Context) -> Result<BTreeSet<String>, (String, Exit)> {
+    let config = context.config().map_err(|error| (error.to_string(), Exit::Config))?;
+    let ledger = configured(&config, "no tokens are kept")?;
+    let pair = pair::of(&config).await.map_err(failed)?;
+    let memory = ledger.of(pair).load().await.map_err(failed)?;
+    let mut ids = BTreeSet::new();
     let mut take = |rows: &[Row<'_>]| {
         let missing = rows.iter().filter_map(id_of).filter(|id| memory.token(id).is_none());
         ids.extend(missing.map(str::to_owned));
     };
-    config.source.read(&mut take).await.map_err(|error| error.to_string())?;
-    ids.sort_unstable();
-    ids.dedup();
+    config.source.read(&mut take).await.map_err(failed)?;
     Ok(ids)
 }

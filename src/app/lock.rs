@@ -2,32 +2,17 @@
 
 use std::time::Duration;
 
-use super::pair;
 use crate::{
     config::Config,
-    lock::{self, Attempt, Timing},
+    database::lock::{self, Attempt, Timing},
     source::{self, AnySource},
     stop::Stop,
     watch::Watch,
 };
 
-/// Asks for the lock of runs for so long, at least once. An API holds none.
+/// Asks for the lock of a name for so long, at least once; an API holds none. Its connection is made where it is pinged,
+/// whatever the work computes.
 pub(super) async fn acquire(
-    watch: &Watch,
-    config: &Config,
-    wait: Duration,
-    stop: &Stop,
-) -> Result<Attempt, source::Error> {
-    acquire_as(watch, config, pair::lock_name(config), wait, stop).await
-}
-
-/// Asks once for the lock of the daemons: the one that holds it works, the others stand by.
-pub(super) async fn acquire_for_daemon(watch: &Watch, config: &Config, stop: &Stop) -> Result<Attempt, source::Error> {
-    acquire_as(watch, config, format!("{}~daemon", pair::lock_name(config)), Duration::ZERO, stop).await
-}
-
-/// Its connection is made where it is pinged, whatever the work computes.
-async fn acquire_as(
     watch: &Watch,
     config: &Config,
     name: String,
@@ -36,8 +21,9 @@ async fn acquire_as(
 ) -> Result<Attempt, source::Error> {
     match &config.source {
         AnySource::Sql(sql) => {
-            let (sql, timing, stop) = (sql.clone(), Timing { wait, ..Timing::default() }, stop.clone());
-            watch.run(async move { lock::acquire(&sql, &name, timing, &stop).await }).await
+            let (server, timing, stop) = (sql.server().clone(), Timing { wait, ..Timing::default() }, stop.clone());
+            let asked = watch.run(async move { lock::acquire(&server, &name, timing, &stop).await }).await;
+            asked.map_err(|error| sql.told(&error))
         }
         AnySource::Rest(_) => Ok(Attempt::Unavailable("the source is an API, which can't hold one".to_owned())),
     }

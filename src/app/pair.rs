@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use crate::{config::Config, ledger::Pair, lock, source};
+use crate::{config::Config, database::lock, ledger::Pair, source};
 
 /// The two sides; asks the source which one it is.
 pub(super) async fn of(config: &Config) -> Result<Pair, source::Error> {

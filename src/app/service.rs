@@ -6,7 +6,6 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -14,17 +13,16 @@ use tracing::Instrument;
 use super::{
     Context,
     instance::{Instance, Task},
-    kept::Kept,
+    kept::{Kept, kept},
     lock, now, pair,
 };
 use crate::{
     config::{Config, Layers},
     daemon::{self, Next, Timing, Work},
+    database::lock::{Attempt, Lock, Permit},
     explo::Pacer,
     files::Reading,
     ledger::InMemory,
-    lock::{Attempt, Lock, Permit},
-    memory::token_hash,
     ops::Status,
     plan::Held,
     report::{self, Exit, Report},
@@ -48,12 +46,11 @@ pub(super) struct Service<'a> {
     max_run: Duration,
     /// With the rate and the calls in flight that it is for.
     pacer: Kept<(u32, usize), Arc<Pacer>>,
-    /// Held from the first run to the end: of several daemons the one that has it works, the others stand by. With what it
-    /// is for: its name and the place of its source.
-    leader: Kept<(String, String), Lock>,
+    /// Held from the first run to the end: of several daemons the one that has it works, the others stand by.
+    leader: Kept<Sides, Lock>,
     /// Why the last instant was left to another run, where it was.
     standby: Option<&'static str>,
-    /// What the runs found out, where no other ledger is configured, with what it is for.
+    /// What the runs found out, where no other ledger is configured.
     memory: Kept<Sides, InMemory>,
     /// The classes for which the last plan was held.
     held: Vec<Held>,
@@ -61,16 +58,13 @@ pub(super) struct Service<'a> {
     lockless: bool,
 }
 
-/// What a memory is for: what was found out of one team's customers says nothing of another's.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What is kept from run to run is for these two sides: what was found out of one team's customers says nothing of another's.
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Sides {
-    instance: String,
+    /// The name of the lock, which tells the instance and the team at Explo.
+    lock: String,
     /// The place of the source.
     source: String,
-    /// The address of Explo.
-    base_url: String,
-    /// A hash of the team's token.
-    token: u64,
 }
 
 /// What asking for a lock means for this instant.
@@ -135,10 +129,10 @@ impl<'a> Service<'a> {
             status,
             instance: config.name.clone(),
             max_run: config.max_run,
-            pacer: Kept::default(),
-            leader: Kept::default(),
+            pacer: None,
+            leader: None,
             standby: None,
-            memory: Kept::default(),
+            memory: None,
             held: Vec::new(),
             lockless: false,
         }
@@ -146,7 +140,7 @@ impl<'a> Service<'a> {
 
     /// Makes room for another daemon.
     pub(super) async fn end(mut self) {
-        if let Some(leader) = self.leader.take() {
+        if let Some((_, leader)) = self.leader.take() {
             leader.release().await;
         }
         tracing::info!(instance = self.instance, "stopped");
@@ -173,20 +167,21 @@ impl<'a> Service<'a> {
 
     /// The lock of the daemons first, then the one of all runs, which `sync` takes as well.
     async fn turn(&mut self, config: &Config, stop: &Stop) -> Result<Turn, source::Error> {
-        let ours = (pair::lock_name(config), config.source.place());
-        let is_good = |what: &_, leader: &Lock| *what == ours && !leader.lost().is_cancelled();
-        if let Some(leader) = self.leader.take_unless(is_good) {
+        let sides = Sides::of(config);
+        let is_bad = |(kept, leader): &mut (Sides, Lock)| *kept != sides || leader.lost().is_cancelled();
+        if let Some((_, leader)) = self.leader.take_if(is_bad) {
             leader.release().await;
         }
-        if !self.leader.is_some() {
-            match lock::acquire_for_daemon(&self.context.watch, config, stop).await? {
-                Attempt::Acquired(leader) => self.leader.put(ours, leader),
+        if self.leader.is_none() {
+            let of_daemons = format!("{}~daemon", sides.lock);
+            match lock::acquire(&self.context.watch, config, of_daemons, Duration::ZERO, stop).await? {
+                Attempt::Acquired(leader) => self.leader = Some((sides.clone(), leader)),
                 Attempt::Busy => return Ok(Turn::Another("another daemon works")),
                 Attempt::Stopped => return Ok(Turn::Another("stopping")),
                 Attempt::Unavailable(reason) => self.go_without(&reason),
             }
         }
-        let asked = lock::acquire(&self.context.watch, config, Duration::ZERO, stop);
+        let asked = lock::acquire(&self.context.watch, config, sides.lock, Duration::ZERO, stop);
         Ok(match asked.await? {
             Attempt::Acquired(lock) => Turn::Ours(Permit::Locked(lock)),
             Attempt::Busy => Turn::Another("another run holds the lock"),
@@ -209,7 +204,7 @@ impl<'a> Service<'a> {
     async fn reconcile(&mut self, config: Config, stop: &Stop, permit: &Permit) -> Next {
         let (max_run, sides) = (config.max_run, Sides::of(&config));
         let (rate, most) = (config.requests_per_minute, config.max_in_flight);
-        let pacer = self.pacer.of((rate, most), || Arc::new(Pacer::new(rate, most)));
+        let pacer = kept(&mut self.pacer, (rate, most), || Arc::new(Pacer::new(rate, most)));
         let instance = match Instance::paced_by(Arc::clone(pacer), config, stop) {
             Ok(instance) => instance.observed_by(self.status.metrics()),
             Err(error) => return self.failed("", &error.to_string(), Exit::Config),
@@ -217,7 +212,7 @@ impl<'a> Service<'a> {
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
         let ending = self.context.watch.begin(ended_early(stop.clone(), max_run, permit.lost()));
-        let memory = self.memory.of(sides, InMemory::default);
+        let memory = kept(&mut self.memory, sides, InMemory::default);
         let ran = instance.run(Task::default(), Some(permit), memory, &*self.status).await;
         drop(ending);
         match ran {
@@ -273,12 +268,7 @@ impl<'a> Service<'a> {
 
 impl Sides {
     fn of(config: &Config) -> Self {
-        Self {
-            instance: config.name.clone(),
-            source: config.source.place(),
-            base_url: config.explo.base_url.to_string(),
-            token: token_hash(config.explo.token.expose_secret()),
-        }
+        Self { lock: pair::lock_name(config), source: config.source.place() }
     }
 }
 

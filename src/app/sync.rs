@@ -8,14 +8,14 @@ use std::{
 use super::{
     Context,
     instance::{Instance, Task},
-    lock, now,
+    lock, now, pair,
     terminal::{Terminal, tell},
 };
 use crate::{
     cli::SyncArgs,
+    database::lock::{Attempt, Permit},
     explo, files,
     ledger::{self, InMemory},
-    lock::{Attempt, Permit},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
     report::{self, Exit, Report},
@@ -151,7 +151,8 @@ async fn permit(context: &Context, instance: &Instance, args: &SyncArgs) -> Resu
         return Ok(None);
     }
     let (name, stop) = (&instance.config.name, &context.stop);
-    match lock::acquire(&context.watch, &instance.config, args.lock_timeout, stop).await {
+    let locked = pair::lock_name(&instance.config);
+    match lock::acquire(&context.watch, &instance.config, locked, args.lock_timeout, stop).await {
         Ok(Attempt::Acquired(lock)) => {
             let (stop, lost) = (stop.clone(), lock.lost().clone());
             context.watch.spawn(async move {

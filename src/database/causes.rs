@@ -3,6 +3,8 @@
 //! The way out goes by the cause; only where that is not known, by the place. Each row is a test with its cause staged. What
 //! TLS and the system say is told as [for any connection](crate::http::causes).
 
+use std::borrow::Cow;
+
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
 use super::words;
@@ -135,26 +137,16 @@ const DRIVERS: [(&str, WayOut); 5] = [
     ("unexpected response from SSLRequest", "what listens there speaks another language: check host and port in {url}"),
 ];
 
-/// The words of a driver or database that has not read a row, and the way out.
-pub(crate) fn told(error: &sqlx::Error, keys: Keys, otherwise: &str) -> String {
+/// The [words] of an error, and the way out; `otherwise` is one where its cause is not known.
+pub(crate) fn told(words: &str, error: &sqlx::Error, keys: Keys, otherwise: &str) -> String {
     let way_out = way_out(error, keys);
-    format!("{}; {}", words::of(error), way_out.as_deref().unwrap_or(otherwise))
-}
-
-/// The same of one that reads the rows of a query.
-pub(crate) fn told_among_rows(error: &sqlx::Error, query: &str, keys: Keys, otherwise: &str) -> String {
-    let way_out = way_out(error, keys);
-    format!("{}; {}", words::among_rows(error, query), way_out.as_deref().unwrap_or(otherwise))
+    format!("{words}; {}", way_out.as_deref().unwrap_or(otherwise))
 }
 
 /// The same for a connection that can't be had.
 pub(crate) fn unreachable(error: &sqlx::Error, keys: Keys) -> String {
-    let is_sqlite = error.as_database_error().is_some_and(|error| error.try_downcast_ref::<SqliteError>().is_some());
-    told(
-        error,
-        keys,
-        &if is_sqlite { format!("check {}", keys.url) } else { format!("check {} and its password", keys.url) },
-    )
+    let its_password = if is_sqlite(error) { "" } else { " and its password" };
+    told(&words::of(error), error, keys, &format!("check {}{its_password}", keys.url))
 }
 
 /// The way out of a failure, where its cause is known.
@@ -169,21 +161,37 @@ pub(crate) fn way_out(error: &sqlx::Error, keys: Keys) -> Option<String> {
 
 /// The way out where a server takes no writes from anybody.
 pub(crate) fn primary(error: &sqlx::Error, keys: Keys) -> Option<String> {
-    let error = error.as_database_error().filter(|error| error.try_downcast_ref::<SqliteError>().is_none())?;
-    (by_code(error) == Some(READ_ONLY)).then(|| keys.read_only.to_owned())
+    let is_it = !is_sqlite(error) && error.as_database_error().and_then(by_code) == Some(READ_ONLY);
+    is_it.then(|| keys.read_only.to_owned())
 }
 
 /// Whether a server does not admit the user.
 pub(crate) fn is_about_user(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code == "28000" || code == "28P01")
+    code(error).is_some_and(|code| code == "28000" || code == "28P01")
+}
+
+/// The code of a database's error.
+pub(crate) fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
+}
+
+fn is_sqlite(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.try_downcast_ref::<SqliteError>().is_some())
+}
+
+/// Whether the server does not know the zone of our settings.
+pub(crate) fn lacks_timezone(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    match error.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => error.number() == 1298,
+        None => error.code().as_deref() == Some("22023") && error.message().contains("TimeZone"),
+    }
 }
 
 /// What a query failed for. SQLite waited for others before it said so.
 pub(crate) fn fault(error: &sqlx::Error) -> QueryFault {
-    let Some(error) = error.as_database_error() else { return QueryFault::Other };
-    let (code, is_sqlite) = (error.code().unwrap_or_default(), error.try_downcast_ref::<SqliteError>().is_some());
-    match by_code(error) {
+    let (code, is_sqlite) = (code(error).unwrap_or_default(), is_sqlite(error));
+    match error.as_database_error().and_then(by_code) {
         Some(TRY_AGAIN | STANDBY) if !is_sqlite => QueryFault::TryAgain,
         Some(READ_ONLY) => QueryFault::Query,
         None if is_sqlite && code == "1" || !is_sqlite && code.starts_with("42") => QueryFault::Query,

@@ -12,10 +12,43 @@ use sqlx::{
 use super::{
     address::{self, is_loopback},
     server::Server,
-    transact::Transact,
+    transact::{Access, Transact},
 };
 
 impl Transact for MySqlConnection {
+    async fn open(server: &Server, _: Access) -> sqlx::Result<Self> {
+        let mut options = MySqlConnectOptions::from_url(&server.url)?
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .timezone(None)
+            // In any other character set the server puts a question mark in place of what that one lacks.
+            .charset("utf8mb4")
+            .disable_statement_logging();
+        if let Some(host) = address::host(&server.url) {
+            options = options.host(&host);
+        }
+        options = match address::tls_mode(&server.url).as_deref() {
+            Some("disabled" | "verify_ca" | "verify_identity") => options,
+            _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
+            _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),
+        };
+        if let (Some(password), None) = (&server.password, server.url.password()) {
+            options = options.password(password.expose_secret());
+        }
+        if let Some(pem) = &server.ca_file {
+            options = options.ssl_ca_from_pem(pem.clone());
+        }
+        let mut connection = options.connect().await?;
+        raw_sql(AssertSqlSafe(settings(server))).execute(&mut connection).await?;
+        // No warning is to be forgotten. MySQL lets not every role say so; what it then does not keep is found out by its count.
+        match raw_sql("SET SESSION max_error_count = 65535").execute(&mut connection).await {
+            Err(error) if number(&error) != Some(1227) => return Err(error),
+            _ => {}
+        }
+        raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE").execute(&mut connection).await?;
+        Ok(connection)
+    }
+
     /// The settings are the session's.
     async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
         let row = raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut *self).await?;
@@ -43,46 +76,13 @@ fn no_longer(variable: &str, most: impl Display) -> String {
     format!("IF(@@{variable} > 0, LEAST(@@{variable}, {most}), {most})")
 }
 
-/// Whether the server does not know the zone of our settings.
-#[must_use]
-pub fn lacks_timezone(error: &sqlx::Error) -> bool {
-    number(error) == Some(1298)
+/// The name of the database that is connected to; empty where there is none.
+pub(crate) async fn database(connection: &mut MySqlConnection) -> sqlx::Result<String> {
+    let row = raw_sql("SELECT DATABASE()").fetch_one(connection).await?;
+    Ok(row.try_get_unchecked::<Option<String>, _>(0)?.unwrap_or_default())
 }
 
-fn number(error: &sqlx::Error) -> Option<u16> {
+/// The number of a server's error.
+pub(crate) fn number(error: &sqlx::Error) -> Option<u16> {
     error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
-}
-
-/// Connects, with TLS verified unless the host is this machine.
-pub async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
-    let mut options = MySqlConnectOptions::from_url(&server.url)?
-        .pipes_as_concat(false)
-        .no_engine_substitution(false)
-        .timezone(None)
-        // In any other character set the server puts a question mark in place of what that one lacks.
-        .charset("utf8mb4")
-        .disable_statement_logging();
-    if let Some(host) = address::host(&server.url) {
-        options = options.host(&host);
-    }
-    options = match address::tls_mode(&server.url).as_deref() {
-        Some("disabled" | "verify_ca" | "verify_identity") => options,
-        _ if is_loopback(options.get_host()) || options.get_socket().is_some() => options,
-        _ => options.ssl_mode(MySqlSslMode::VerifyIdentity),
-    };
-    if let (Some(password), None) = (&server.password, server.url.password()) {
-        options = options.password(password.expose_secret());
-    }
-    if let Some(pem) = &server.ca_file {
-        options = options.ssl_ca_from_pem(pem.clone());
-    }
-    let mut connection = options.connect().await?;
-    raw_sql(AssertSqlSafe(settings(server))).execute(&mut connection).await?;
-    // No warning is to be forgotten. MySQL lets not every role say so; what it then does not keep is found out by its count.
-    match raw_sql("SET SESSION max_error_count = 65535").execute(&mut connection).await {
-        Err(error) if number(&error) != Some(1227) => return Err(error),
-        _ => {}
-    }
-    raw_sql("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").execute(&mut connection).await?;
-    Ok(connection)
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use secrecy::ExposeSecret;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, PgConnection, Row,
-    error::DatabaseError,
     postgres::{PgConnectOptions, PgSslMode},
     raw_sql,
 };
@@ -14,11 +13,42 @@ use super::{
     address::{self, is_loopback},
     causes::NO_PASSFILE,
     server::Server,
-    transact::Transact,
+    transact::{Access, Transact},
 };
 use crate::{files, model::shown};
 
 impl Transact for PgConnection {
+    async fn open(server: &Server, _: Access) -> sqlx::Result<Self> {
+        let mut url = server.url.clone();
+        match &server.password {
+            Some(password) if url.password().is_none() => {
+                url.query_pairs_mut().append_pair("password", password.expose_secret());
+            }
+            _ if address::password(&url).is_none() => refuse_pipes()?,
+            _ => {}
+        }
+        let mut options = PgConnectOptions::from_url(&url)?
+            // A pooler may refuse it here.
+            .extra_float_digits(None)
+            .disable_statement_logging();
+        if options.get_application_name().is_none() {
+            options = options.application_name("explo-sync");
+        }
+        if let Some(host) = address::host(&server.url) {
+            options = options.host(&host);
+        }
+        let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
+        options = match address::tls_mode(&server.url).as_deref() {
+            Some("disable" | "verify-ca" | "verify-full") => options,
+            _ if is_local => options,
+            _ => options.ssl_mode(PgSslMode::VerifyFull),
+        };
+        if let Some(pem) = &server.ca_file {
+            options = options.ssl_root_cert_from_pem(pem.clone());
+        }
+        options.connect().await
+    }
+
     async fn start(&mut self, server: &Server, mode: &str) -> sqlx::Result<Option<String>> {
         let begun = raw_sql(AssertSqlSafe(beginning(server, mode))).fetch_all(self).await?;
         begun.first().map(|row| row.try_get_unchecked(0)).transpose()
@@ -30,8 +60,7 @@ impl Transact for PgConnection {
 ///
 /// A database without an encoding holds any bytes: they are sent as they are, or the server would refuse all rows for one. A
 /// server on Windows can't tell that its client is gone.
-#[must_use]
-pub fn beginning(server: &Server, mode: &str) -> String {
+pub(super) fn beginning(server: &Server, mode: &str) -> String {
     let (timezone, waits) = (server.timezone.postgres(), server.lock_timeout().as_millis());
     format!(
         "BEGIN {mode};
@@ -45,14 +74,6 @@ pub fn beginning(server: &Server, mode: &str) -> String {
              CASE WHEN current_setting('server_encoding') = 'SQL_ASCII'
                   THEN set_config('client_encoding', 'SQL_ASCII', true) END"
     )
-}
-
-/// Whether the server does not know the zone of our settings.
-#[must_use]
-pub fn lacks_timezone(error: &sqlx::Error) -> bool {
-    let is_it =
-        |error: &dyn DatabaseError| error.code().as_deref() == Some("22023") && error.message().contains("TimeZone");
-    error.as_database_error().is_some_and(is_it)
 }
 
 /// Where no other password is given, the driver reads libpq's files, and would wait for the writer of a pipe, and everything
@@ -72,36 +93,4 @@ fn refuse_pipes() -> sqlx::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Connects, with TLS verified unless the host is this machine.
-pub async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
-    let mut url = server.url.clone();
-    match &server.password {
-        Some(password) if url.password().is_none() => {
-            url.query_pairs_mut().append_pair("password", password.expose_secret());
-        }
-        _ if address::password(&url).is_none() => refuse_pipes()?,
-        _ => {}
-    }
-    let mut options = PgConnectOptions::from_url(&url)?
-        // A pooler may refuse it here.
-        .extra_float_digits(None)
-        .disable_statement_logging();
-    if options.get_application_name().is_none() {
-        options = options.application_name("explo-sync");
-    }
-    if let Some(host) = address::host(&server.url) {
-        options = options.host(&host);
-    }
-    let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
-    options = match address::tls_mode(&server.url).as_deref() {
-        Some("disable" | "verify-ca" | "verify-full") => options,
-        _ if is_local => options,
-        _ => options.ssl_mode(PgSslMode::VerifyFull),
-    };
-    if let Some(pem) = &server.ca_file {
-        options = options.ssl_root_cert_from_pem(pem.clone());
-    }
-    options.connect().await
 }

@@ -3,9 +3,10 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
+use tokio::{task::coop::consume_budget, time::timeout};
 use url::Url;
 
-use super::{address, causes::NO_FILE, kind::Kind, timezone::Timezone};
+use super::{address, causes::NO_FILE, error::LATE, kind::Kind, timezone::Timezone};
 use crate::files;
 
 /// How long a statement may take where nothing else is said.
@@ -56,6 +57,13 @@ impl Server {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// Waits no longer than this for an answer. Where none has to be waited for, as with rows that are there already, others act
+    /// now and then.
+    pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
+        consume_budget().await;
+        timeout(self.timeout, answer).await.unwrap_or(Err(LATE))
     }
 
     /// How long the server itself may let a statement wait for a lock: whoever waits for it has given up by then.

@@ -17,10 +17,15 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Connection, Executor, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection, raw_sql};
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
-use super::{kind::Kind, mysql, postgres, server::Server, transact::Transact};
+use super::{
+    error::{CONNECTING, Error},
+    kind::Kind,
+    server::Server,
+    transact::{Access, Transact},
+};
 
 /// How long a cancel request may take.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -43,14 +48,21 @@ struct Cancel {
 }
 
 impl<C: Transact> Session<C> {
-    /// A connection to this server.
-    pub fn new(connection: C, server: &Server) -> Self {
-        Self { connection, cancel: Cancel { server: server.clone(), number: None } }
+    /// Connects, to read.
+    pub async fn open(server: &Server) -> Result<Self, Error> {
+        Self::open_for(Access::Read, server).await.map_err(|cause| Error { doing: CONNECTING, cause })
+    }
+
+    /// Connects for something.
+    pub async fn open_for(access: Access, server: &Server) -> sqlx::Result<Self> {
+        let connection = server.in_time(C::open(server, access)).await?;
+        Ok(Self { connection, cancel: Cancel { server: server.clone(), number: None } })
     }
 
     /// Begins a transaction with our settings.
     pub async fn start(&mut self, mode: &str) -> sqlx::Result<()> {
-        self.cancel.number = self.connection.start(&self.cancel.server, mode).await?;
+        let Cancel { server, number } = &mut self.cancel;
+        *number = server.in_time(self.connection.start(server, mode)).await?;
         Ok(())
     }
 
@@ -59,15 +71,16 @@ impl<C: Transact> Session<C> {
     where
         for<'c> &'c mut C: Executor<'c>,
     {
-        (&mut self.connection).execute(raw_sql(how)).await?;
-        self.cancel.number = None;
+        let Cancel { server, number } = &mut self.cancel;
+        server.in_time((&mut self.connection).execute(raw_sql(how))).await?;
+        *number = None;
         Ok(())
     }
 
-    /// Takes its leave: there was an answer to everything.
-    pub async fn close(mut self) -> sqlx::Result<()> {
+    /// Takes its leave: there was an answer to everything, so that the farewell fails changes nothing.
+    pub async fn close(mut self) {
         self.cancel.number = None;
-        self.connection.close().await
+        let _ = self.cancel.server.in_time(self.connection.close()).await;
     }
 }
 
@@ -108,14 +121,14 @@ fn not_cancelled(server: &Server, cause: &str) {
 async fn cancel(server: &Server, number: &str) -> sqlx::Result<()> {
     match server.kind() {
         Kind::Postgres => {
-            let mut connection = postgres::connect(server).await?;
-            let cancel = sqlx::AssertSqlSafe(format!("SELECT pg_cancel_backend({number})"));
+            let mut connection = PgConnection::open(server, Access::Read).await?;
+            let cancel = AssertSqlSafe(format!("SELECT pg_cancel_backend({number})"));
             raw_sql(cancel).execute(&mut connection).await?;
             connection.close().await
         }
         Kind::MySql => {
-            let mut connection = mysql::connect(server).await?;
-            raw_sql(sqlx::AssertSqlSafe(format!("KILL QUERY {number}"))).execute(&mut connection).await?;
+            let mut connection = MySqlConnection::open(server, Access::Read).await?;
+            raw_sql(AssertSqlSafe(format!("KILL QUERY {number}"))).execute(&mut connection).await?;
             connection.close().await
         }
         Kind::Sqlite => Ok(()),

@@ -1,28 +1,30 @@
-//! Connections to SQLite files that are only read.
+//! Connections to SQLite files.
 
 use sqlx::{AssertSqlSafe, ConnectOptions, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions};
 
-use super::{server::Server, transact::Transact};
+use super::{
+    server::Server,
+    transact::{Access, Transact},
+};
 
 /// Rows that the driver's thread reads ahead, however large they are.
 const ROWS_AHEAD: usize = 8;
 
 impl Transact for SqliteConnection {
+    async fn open(server: &Server, access: Access) -> sqlx::Result<Self> {
+        SqliteConnectOptions::new()
+            .filename(server.database_file()?)
+            .read_only(access == Access::Read)
+            .create_if_missing(access == Access::Create)
+            .busy_timeout(server.busy_timeout())
+            .disable_statement_logging()
+            .row_buffer_size(ROWS_AHEAD)
+            .connect()
+            .await
+    }
+
     /// No server goes on with what is given up.
     async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
         raw_sql(AssertSqlSafe(format!("BEGIN {mode}"))).execute(self).await.map(|_| None)
     }
-}
-
-/// Connects to a file that is there.
-pub async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
-    SqliteConnectOptions::new()
-        .filename(server.database_file()?)
-        .read_only(true)
-        .create_if_missing(false)
-        .busy_timeout(server.busy_timeout())
-        .disable_statement_logging()
-        .row_buffer_size(ROWS_AHEAD)
-        .connect()
-        .await
 }

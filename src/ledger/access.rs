@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Adopted, Error, LONGEST_ID, Ledger, Pair, Refused, Sql, Writer,
-    dialect::{Access, Dialect, in_time, is_late},
+    dialect::Dialect,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     session::{Session, State},
@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     database::{
-        self, Kind,
+        self, Access, Kind,
         causes::{self, Keys},
-        words,
+        is_late, words,
     },
     memory::{Entry, Memory},
 };
@@ -48,20 +48,20 @@ pub struct Found {
 
 /// Does the same in the database's own words.
 macro_rules! in_dialect {
-    ($ledger:expr, $access:expr, |$session:ident| $done:expr, $or:expr) => {
+    ($ledger:expr, $access:expr, |$session:ident| $done:expr) => {
         match $ledger.server.kind() {
-            Kind::Postgres => match $ledger.open::<PostgresDialect>($access).await? {
-                Some(mut $session) => $done,
-                None => $or,
-            },
-            Kind::MySql => match $ledger.open::<MySqlDialect>($access).await? {
-                Some(mut $session) => $done,
-                None => $or,
-            },
-            Kind::Sqlite => match $ledger.open::<SqliteDialect>($access).await? {
-                Some(mut $session) => $done,
-                None => $or,
-            },
+            Kind::Postgres => {
+                let mut $session = $ledger.open::<PostgresDialect>($access).await?;
+                $done
+            }
+            Kind::MySql => {
+                let mut $session = $ledger.open::<MySqlDialect>($access).await?;
+                $done
+            }
+            Kind::Sqlite => {
+                let mut $session = $ledger.open::<SqliteDialect>($access).await?;
+                $done
+            }
         }
     };
 }
@@ -75,50 +75,41 @@ impl Sql {
 
     /// What there is, and whether this role could write it: asked without writing.
     pub async fn check(&self) -> Result<Found, Error> {
-        in_dialect!(
-            self,
-            Access::Read,
-            |session| {
-                let state = session.state().await?;
-                session.require(&state).await?;
-                // In a table of an earlier version it was not said yet.
-                let whose = if state == State::Complete { session.whose().await? } else { None };
-                session.close().await;
-                let whose = whose.map(|whose| whose.pair);
-                Ok(Found { state, whose })
-            },
-            self.check_file()
-        )
+        if self.has_no_file() {
+            let found = Found { state: State::Missing, whose: None };
+            return sqlite::refusal(&self.server.file())
+                .map_or(Ok(found), |cause| Err(self.closed(cause, self.grants())));
+        }
+        in_dialect!(self, Access::Read, |session| {
+            let state = session.state().await?;
+            session.require(&state).await?;
+            // In a table of an earlier version it was not said yet.
+            let whose = if state == State::Complete { session.whose().await? } else { None };
+            session.close().await;
+            let whose = whose.map(|whose| whose.pair);
+            Ok(Found { state, whose })
+        })
     }
 
-    /// The same of a file that is not there yet.
-    fn check_file(&self) -> Result<Found, Error> {
-        let found = Found { state: State::Missing, whose: None };
-        sqlite::refusal(&self.server.file()).map_or(Ok(found), |cause| Err(self.closed(cause, self.grants())))
+    /// Whether it is to be in a file that is not there yet.
+    fn has_no_file(&self) -> bool {
+        self.file().is_some_and(|file| !file.exists())
     }
 
     /// Makes it this pair's, whoever's it was, and forgets all that it knew of customers, so that no token is found in it that
     /// may be another's. Makes what is missing.
     pub async fn adopt(&self, pair: &Pair) -> Result<Adopted, Error> {
-        in_dialect!(
-            self,
-            Access::Create,
-            |session| {
-                session.make().await?;
-                let adopted = session.adopt(pair).await?;
-                session.close().await;
-                Ok(adopted)
-            },
-            Ok(Adopted { former: None, tokens: 0 })
-        )
+        in_dialect!(self, Access::Create, |session| {
+            session.make().await?;
+            let adopted = session.adopt(pair).await?;
+            session.close().await;
+            Ok(adopted)
+        })
     }
 
-    async fn open<D: Dialect>(&self, access: Access) -> Result<Option<Session<'_, D>>, Error> {
-        match in_time(self.server.timeout(), D::connect(&self.server, access)).await {
-            Ok(connection) => Ok(connection.map(|connection| Session {
-                ledger: self,
-                connection: database::Session::new(connection, &self.server),
-            })),
+    async fn open<D: Dialect>(&self, access: Access) -> Result<Session<'_, D>, Error> {
+        match database::Session::open_for(access, &self.server).await {
+            Ok(connection) => Ok(Session { ledger: self, connection }),
             Err(error) if is_late(&error) => Err(self.late()),
             // There was no statement yet that could bring a value.
             Err(error) if D::is_denied(&error) => Err(self.denied(&error, words::of(&error))),
@@ -139,16 +130,14 @@ impl Ledger for Paired<'_> {
     /// Of another pair's nothing is known, which is said.
     async fn load(&self) -> Result<Memory, Error> {
         let Self { sql, pair } = self;
-        let (known, whose) = in_dialect!(
-            sql,
-            Access::Read,
-            |session| {
-                let loaded = session.load().await?;
-                session.close().await;
-                loaded
-            },
-            (HashMap::new(), None)
-        );
+        if sql.has_no_file() {
+            return Ok(Memory::with_tokens(HashMap::new()));
+        }
+        let (known, whose) = in_dialect!(sql, Access::Read, |session| {
+            let loaded = session.load().await?;
+            session.close().await;
+            loaded
+        });
         match whose.map(|whose| sql.refuse_another(&whose.pair, pair)) {
             Some(Err(error)) => {
                 tracing::warn!("nothing is known from the ledger, and a run that writes is refused: {error}");
@@ -160,17 +149,12 @@ impl Ledger for Paired<'_> {
 
     async fn writer(&self) -> Result<SqlWriter<'_>, Error> {
         let Self { sql, pair } = self;
-        in_dialect!(
-            sql,
-            Access::Create,
-            |session| {
-                session.make().await?;
-                let claim = session.claim(pair).await?;
-                session.close().await;
-                Ok(SqlWriter { sql, claim })
-            },
-            Err(sql.late())
-        )
+        in_dialect!(sql, Access::Create, |session| {
+            session.make().await?;
+            let claim = session.claim(pair).await?;
+            session.close().await;
+            Ok(SqlWriter { sql, claim })
+        })
     }
 }
 
@@ -183,17 +167,12 @@ impl Writer for SqlWriter<'_> {
         };
         let refused = too_long.iter().map(|entry| (entry.provided_id.clone(), why(entry.provided_id.len())));
         let mut refused: Refused = refused.collect();
-        in_dialect!(
-            self.sql,
-            Access::Write,
-            |session| {
-                for rows in keepable.chunks(ROWS) {
-                    refused.append(&mut session.record(&self.claim, rows).await?);
-                }
-                session.close().await;
-                Ok(refused)
-            },
+        in_dialect!(self.sql, Access::Write, |session| {
+            for rows in keepable.chunks(ROWS) {
+                refused.append(&mut session.record(&self.claim, rows).await?);
+            }
+            session.close().await;
             Ok(refused)
-        )
+        })
     }
 }

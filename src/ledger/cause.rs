@@ -4,7 +4,10 @@ use super::{
     Table,
     dialect::{Dialect, is_dropped},
 };
-use crate::{database::words, model::printable};
+use crate::{
+    database::{causes::code, words},
+    model::printable,
+};
 
 /// The words of the driver or the database on one line. Of a trigger's words, and of those about values, none are told.
 pub(super) fn cause<D: Dialect>(error: &sqlx::Error, table: &Table) -> String {
@@ -13,7 +16,7 @@ pub(super) fn cause<D: Dialect>(error: &sqlx::Error, table: &Table) -> String {
             .to_owned();
     }
     let Some(database) = error.as_database_error() else { return words::of(error) };
-    let code = database.code().map_or(String::new(), |code| format!(" (code {code})"));
+    let code = code(error).map_or(String::new(), |code| format!(" (code {code})"));
     if !D::may_quote(error) {
         return words::masked(database.message(), &table.to_string()) + &code;
     }

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoA
 use super::{
     Adopted, Error, Pair,
     cause::cause,
-    dialect::{Connection, Dialect, in_time, is_dropped},
+    dialect::{Connection, Dialect, is_dropped},
     row,
     session::Session,
     whose::{Claim, Whose},
@@ -15,7 +15,6 @@ impl<D: Dialect> Session<'_, D>
 where
     for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
     for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,
@@ -70,7 +69,7 @@ where
             Some(another) => return Ok(another.clone()),
             None => Whose { pair: pair.clone(), adopted: 0 },
         };
-        self.run(row::hand_over::<D>(self.ledger, &saying.to_string()), 1).await?;
+        self.say(&saying).await?;
         Ok(saying)
     }
 
@@ -81,9 +80,14 @@ where
         self.execute(&row::forget::<D>(self.ledger)).await?;
         let adopted = former.as_ref().map_or(0, |former| former.adopted) + 1;
         let saying = Whose { pair: pair.clone(), adopted };
-        self.run(row::hand_over::<D>(self.ledger, &saying.to_string()), 1).await?;
+        self.say(&saying).await?;
         let tokens = tokens.and_then(|tokens| tokens.parse().ok()).unwrap_or(0);
         Ok(Adopted { former: former.map(|former| former.pair), tokens })
+    }
+
+    async fn say(&mut self, saying: &Whose) -> sqlx::Result<()> {
+        let text = saying.to_string();
+        self.run(row::update::<D>(self.ledger, "unsettled", Some(&text), &[row::NOBODY]), 1).await
     }
 
     async fn said(&mut self, lock: &str) -> sqlx::Result<Option<Whose>> {
@@ -93,9 +97,8 @@ where
 
     /// The first cell of the first row, as text.
     async fn cell(&mut self, sql: &str) -> sqlx::Result<Option<String>> {
-        let limit = self.ledger.server.timeout();
         let asked = raw_sql(AssertSqlSafe(sql.to_owned())).fetch_optional(&mut *self.connection);
-        match in_time(limit, asked).await? {
+        match self.ledger.server.in_time(asked).await? {
             Some(row) => row.try_get_unchecked(0),
             None => Ok(None),
         }

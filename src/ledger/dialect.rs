@@ -1,20 +1,9 @@
 //! What differs between the databases that a ledger can be in.
 
-use std::time::Duration;
-
 use sqlx::{Database, database::HasStatementCache};
 
 use super::Table;
 use crate::database::{Server, Transact};
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write,
-    /// A SQLite file may be made.
-    Create,
-}
 
 pub(super) type Connection<D> = <<D as Dialect>::Db as Database>::Connection;
 
@@ -66,16 +55,13 @@ pub(super) trait Dialect {
         format!("held.{column}")
     }
 
-    /// What stands around seconds since 1970 to make a time of them.
-    const TIME: (&'static str, &'static str);
+    /// The time that is so many seconds after the beginning of 1970.
+    fn time(seconds: u64) -> String;
 
     const NOW: &'static str;
 
     /// An expression as text; a time as its seconds since 1970.
     fn text(column: &str) -> String;
-
-    /// Connects; `None` where there is no file yet, and none may be made.
-    async fn connect(server: &Server, access: Access) -> sqlx::Result<Option<Connection<Self>>>;
 
     /// Whether entries could be written, asked without writing: what the database says against it.
     async fn objection(
@@ -160,25 +146,10 @@ pub(super) fn claim<D: Dialect>(table: &Table) -> String {
     )
 }
 
-/// Waits no longer than this for the database. Where it is late, the connection is of no more use.
-pub(super) async fn in_time<T>(limit: Duration, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    tokio::time::timeout(limit, answer).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
-}
-
-/// Whether the database did not answer [in time](in_time); there is no pool that could say so.
-pub(super) fn is_late(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::PoolTimedOut)
-}
-
 /// The error of a row that the database took, and did not store.
 pub(super) const DROPPED: sqlx::Error = sqlx::Error::RowNotFound;
 
 /// Whether an error is [that](DROPPED) one; no query here demands a row.
 pub(super) fn is_dropped(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::RowNotFound)
-}
-
-/// The code of a database's error.
-pub(super) fn code(error: &sqlx::Error) -> Option<String> {
-    error.as_database_error()?.code().map(std::borrow::Cow::into_owned)
 }

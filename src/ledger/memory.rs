@@ -9,10 +9,6 @@ use crate::memory::{Entry, Memory};
 #[derive(Debug, Default)]
 pub struct InMemory(Mutex<Memory>);
 
-/// Adds to what is known.
-#[derive(Debug)]
-pub struct InMemoryWriter<'a>(&'a InMemory);
-
 impl InMemory {
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -20,20 +16,20 @@ impl InMemory {
 }
 
 impl Ledger for InMemory {
-    type Writer<'a> = InMemoryWriter<'a>;
+    type Writer<'a> = &'a Self;
 
     async fn load(&self) -> Result<Memory, Error> {
         Ok(self.lock().clone())
     }
 
-    async fn writer(&self) -> Result<InMemoryWriter<'_>, Error> {
-        Ok(InMemoryWriter(self))
+    async fn writer(&self) -> Result<&Self, Error> {
+        Ok(self)
     }
 }
 
-impl Writer for InMemoryWriter<'_> {
+impl Writer for &InMemory {
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
-        let mut memory = self.0.lock();
+        let mut memory = self.lock();
         entries.iter().cloned().for_each(|entry| memory.remember(entry));
         Ok(Refused::new())
     }

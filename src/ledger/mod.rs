@@ -29,7 +29,7 @@ use crate::memory::{Entry, Memory};
 
 pub use access::{Found, Paired, SqlWriter};
 pub use error::Error;
-pub use memory::{InMemory, InMemoryWriter};
+pub use memory::InMemory;
 pub use recorder::record_all;
 pub use session::State;
 pub use sql::{Adopted, LONGEST_ID, Sql};

@@ -1,17 +1,15 @@
 //! What is particular to a ledger in MySQL or MariaDB. An id is kept as its bytes, for every collation would take two ids for
 //! one; an index takes 3,072 of them at the most.
 
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr,
-    mysql::{MySqlDatabaseError, MySqlQueryResult},
-    raw_sql,
-};
+use std::borrow::Cow;
+
+use sqlx::{AssertSqlSafe, Connection as _, Executor, MySql, Row, SqlSafeStr, mysql::MySqlQueryResult, raw_sql};
 
 use super::{
     Table,
-    dialect::{Access, COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, code},
+    dialect::{COUNTS, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES},
 };
-use crate::database::{self, Server};
+use crate::database::{Server, causes::code, mysql::number, words};
 
 pub(super) struct MySqlDialect;
 
@@ -58,7 +56,9 @@ impl Dialect for MySqlDialect {
         column.to_owned()
     }
 
-    const TIME: (&'static str, &'static str) = ("DATE_ADD('1970-01-01', INTERVAL ", " SECOND)");
+    fn time(seconds: u64) -> String {
+        format!("DATE_ADD('1970-01-01', INTERVAL {seconds} SECOND)")
+    }
 
     const NOW: &'static str = "UTC_TIMESTAMP()";
 
@@ -68,12 +68,6 @@ impl Dialect for MySqlDialect {
             count if COUNTS.contains(&count) => format!("CAST({count} AS CHAR)"),
             column => column.to_owned(),
         }
-    }
-
-    async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        let mut connection = database::mysql::connect(server).await?;
-        raw_sql("SET SESSION TRANSACTION READ WRITE").execute(&mut connection).await?;
-        Ok(Some(connection))
     }
 
     /// A statement that is prepared is judged, and not carried out; but for one that adds columns, which its grants tell.
@@ -91,7 +85,7 @@ impl Dialect for MySqlDialect {
         };
         let prepared = connection.prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map(drop);
         match prepared {
-            Err(error) if Self::is_denied(&error) => Ok(Some(database::words::of(&error))),
+            Err(error) if Self::is_denied(&error) => Ok(Some(words::of(&error))),
             Err(error) => Err(error),
             Ok(()) => {
                 connection.clear_cached_statements().await?;
@@ -138,7 +132,7 @@ impl Dialect for MySqlDialect {
 
     /// Data, constraints, and what a trigger signals: under a number of the server's it can't be told.
     fn is_refusal(error: &sqlx::Error) -> bool {
-        let is_theirs = |code: String| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
+        let is_theirs = |code: Cow<'_, str>| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
         let is_it = |number| number == SIGNALLED || ABOUT_DATA.contains(&number);
         number(error).is_some_and(is_it) || code(error).is_some_and(is_theirs)
     }
@@ -172,8 +166,4 @@ fn may_alter(grant: &str) -> bool {
 
 fn takes_no_writes(error: &sqlx::Error) -> bool {
     number(error).is_some_and(|number| [1290, 1836].contains(&number))
-}
-
-fn number(error: &sqlx::Error) -> Option<u16> {
-    error.as_database_error()?.try_downcast_ref::<MySqlDatabaseError>().map(MySqlDatabaseError::number)
 }

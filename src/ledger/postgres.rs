@@ -8,9 +8,9 @@ use sqlx::{
 
 use super::{
     Table,
-    dialect::{Access, Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, code, columns},
+    dialect::{Columns, Connection, Dialect, NO_KEY, READ_ONLY, Statement, TIMES, claim, columns},
 };
-use crate::database::{self, Server};
+use crate::database::{Server, causes::code};
 
 pub(super) struct PostgresDialect;
 
@@ -24,7 +24,9 @@ impl Dialect for PostgresDialect {
 
     const LOCKED: &'static str = " FOR SHARE";
 
-    const TIME: (&'static str, &'static str) = ("to_timestamp(", ")");
+    fn time(seconds: u64) -> String {
+        format!("to_timestamp({seconds})")
+    }
 
     const NOW: &'static str = "CURRENT_TIMESTAMP";
 
@@ -33,10 +35,6 @@ impl Dialect for PostgresDialect {
             time if TIMES.contains(&time) => format!("CAST(CAST(extract(epoch FROM {time}) AS bigint) AS text)"),
             column => format!("CAST({column} AS text)"),
         }
-    }
-
-    async fn connect(server: &Server, _: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        database::postgres::connect(server).await.map(Some)
     }
 
     async fn objection(

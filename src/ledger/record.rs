@@ -5,7 +5,7 @@ use sqlx::{ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Type}
 use super::{
     Error, Refused,
     cause::cause,
-    dialect::{Connection, Dialect, in_time, is_dropped},
+    dialect::{Connection, Dialect, is_dropped},
     row,
     session::Session,
     whose::Claim,
@@ -16,7 +16,6 @@ impl<D: Dialect> Session<'_, D>
 where
     for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
     for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,
@@ -45,11 +44,14 @@ where
         if D::is_refusal(error) || is_dropped(error) {
             return true;
         }
-        if error.as_database_error().is_none() || D::is_for_others(error) || self.start(D::WRITING).await.is_err() {
+        if error.as_database_error().is_none()
+            || D::is_for_others(error)
+            || self.connection.start(D::WRITING).await.is_err()
+        {
             return false;
         }
         match self.execute(&row::nothing::<D>(self.ledger)).await {
-            Ok(()) => self.end("ROLLBACK").await.is_ok(),
+            Ok(()) => self.connection.end("ROLLBACK").await.is_ok(),
             Err(error) => D::is_refusal(&self.rolled_back(error).await),
         }
     }
@@ -77,7 +79,7 @@ where
             }
         }
         if !gone.is_empty() {
-            self.run(row::forget_tokens::<D>(self.ledger, &gone), 0).await?;
+            self.run(row::update::<D>(self.ledger, "token", None, &gone), 0).await?;
         }
         self.run(row::insert::<D>(self.ledger, entries), entries.len()).await
     }
@@ -86,9 +88,9 @@ where
     async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
         let mut find = row::find::<D>(self.ledger, provided_id);
         let found = find.build().persistent(false).fetch_optional(&mut *self.connection);
-        let found = in_time(self.ledger.server.timeout(), found).await?;
+        let found = self.ledger.server.in_time(found).await?;
         if found.is_none() {
-            self.run(row::rename::<D>(self.ledger, former, provided_id), 0).await?;
+            self.run(row::update::<D>(self.ledger, "provided_id", Some(provided_id), &[former]), 0).await?;
         }
         Ok(found.is_none())
     }

@@ -95,10 +95,10 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
 pub(super) fn insert<D: Dialect>(ledger: &Sql, entries: &[&Entry]) -> QueryBuilder<D::Db>
 where
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
 {
     let mut insert = QueryBuilder::new(begin::<D>(ledger));
-    let seconds = |seconds: u64| i64::try_from(seconds).ok();
+    // Numbers need no binding.
+    let time = |seconds: Option<u64>| seconds.map_or("NULL".to_owned(), |seconds| D::time(seconds));
     insert.push_values(entries.iter().copied(), |mut row, entry| {
         let Entry { provided_id, token, remembered, is_synced, .. } = entry;
         let failure = remembered.failure.as_ref();
@@ -121,14 +121,11 @@ where
         row.push_bind(remembered.wanted.map(form::write));
         row.push_bind(seen);
         row.push_bind(failure.map(|failure| failure.error.replace('\0', " ")));
-        row.push_bind(Some(failure.map_or(0, |failure| i64::from(failure.times))));
-        row.push_bind(Some(failure.map_or(0, |failure| i64::from(failure.runs_to_wait))));
-        let Remembered { children_listed_at, customer_gone_since, .. } = remembered;
-        for time in [failure.map(|failure| failure.next_try), *children_listed_at, *customer_gone_since] {
-            row.push(D::TIME.0);
-            row.push_bind_unseparated(time.and_then(seconds));
-            row.push_unseparated(D::TIME.1);
-        }
+        row.push(failure.map_or(0, |failure| failure.times));
+        row.push(failure.map_or(0, |failure| failure.runs_to_wait));
+        row.push(time(failure.map(|failure| failure.next_try)));
+        row.push(time(remembered.children_listed_at));
+        row.push(time(remembered.customer_gone_since));
         row.push(if *is_synced { D::NOW } else { "NULL" });
     });
     insert.push(end::<D>());
@@ -171,23 +168,19 @@ where
     of::<D>(find, ledger, &[provided_id])
 }
 
-/// The statement that gives a row another id.
-pub(super) fn rename<D: Dialect>(ledger: &Sql, former: &str, provided_id: &str) -> QueryBuilder<D::Db>
+/// The statement that puts something into a column of rows; nothing empties it.
+pub(super) fn update<D: Dialect>(
+    ledger: &Sql,
+    column: &str,
+    value: Option<&str>,
+    provided_ids: &[&str],
+) -> QueryBuilder<D::Db>
 where
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
 {
-    let mut rename = QueryBuilder::new(format!("UPDATE {} SET provided_id = ", ledger.table.quoted(D::QUOTE)));
-    rename.push_bind(Some(provided_id.to_owned()));
-    of::<D>(rename, ledger, &[former])
-}
-
-/// The statement that empties rows of their tokens.
-pub(super) fn forget_tokens<D: Dialect>(ledger: &Sql, provided_ids: &[&str]) -> QueryBuilder<D::Db>
-where
-    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-{
-    let forget = QueryBuilder::new(format!("UPDATE {} SET token = NULL", ledger.table.quoted(D::QUOTE)));
-    of::<D>(forget, ledger, provided_ids)
+    let mut update = QueryBuilder::new(format!("UPDATE {} SET {column} = ", ledger.table.quoted(D::QUOTE)));
+    update.push_bind(value.map(str::to_owned));
+    of::<D>(update, ledger, provided_ids)
 }
 
 /// The statement that reads whose ledger it is.
@@ -201,16 +194,6 @@ pub(super) fn whose<D: Dialect>(ledger: &Sql) -> String {
 pub(super) fn reserve<D: Dialect>(ledger: &Sql) -> String {
     let (into, instance, held) = (into::<D>(ledger), &ledger.instance, D::held("unsettled"));
     format!("{into} (instance, provided_id) VALUES ('{instance}', '{NOBODY}'){}unsettled = {held}", D::ON_CONFLICT)
-}
-
-/// The statement that says whose it is from now on.
-pub(super) fn hand_over<D: Dialect>(ledger: &Sql, whose: &str) -> QueryBuilder<D::Db>
-where
-    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-{
-    let mut hand_over = QueryBuilder::new(format!("UPDATE {} SET unsettled = ", ledger.table.quoted(D::QUOTE)));
-    hand_over.push_bind(Some(whose.to_owned()));
-    of::<D>(hand_over, ledger, &[NOBODY])
 }
 
 /// The statement that empties all rows of an instance.

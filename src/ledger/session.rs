@@ -1,6 +1,6 @@
 //! One connection to the table, in the words of one database.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
 use sqlx::{
@@ -12,7 +12,7 @@ use super::{
     Error, Sql,
     cause::cause,
     ddl,
-    dialect::{Connection, DROPPED, Dialect, READ_ONLY, Statement, in_time, is_late},
+    dialect::{Connection, DROPPED, Dialect, READ_ONLY, Statement},
     row::{self, Row as Cells},
     whose::Whose,
 };
@@ -20,6 +20,7 @@ use crate::{
     database::{
         self,
         causes::{self, Keys},
+        is_late,
     },
     memory::Remembered,
 };
@@ -46,24 +47,17 @@ impl<D: Dialect> Session<'_, D>
 where
     for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
-    for<'q> Option<i64>: Encode<'q, D::Db> + Type<D::Db>,
     for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,
 {
     pub(super) async fn close(self) {
-        // All is done; that the farewell fails changes nothing.
-        let _ = in_time(self.limit(), self.connection.close()).await;
-    }
-
-    /// The longest that a statement, or a row of its answer, may take.
-    pub(super) fn limit(&self) -> Duration {
-        self.ledger.server.timeout()
+        self.connection.close().await;
     }
 
     pub(super) async fn execute(&mut self, sql: &str) -> sqlx::Result<()> {
-        let (limit, sql) = (self.limit(), raw_sql(AssertSqlSafe(sql.to_owned())));
-        in_time(limit, (&mut *self.connection).execute(sql)).await.map(drop)
+        let done = (&mut *self.connection).execute(raw_sql(AssertSqlSafe(sql.to_owned())));
+        self.ledger.server.in_time(done).await.map(drop)
     }
 
     pub(super) fn failed(&self, error: &sqlx::Error) -> Error {
@@ -110,11 +104,11 @@ where
         let names = |statement: <D::Db as Database>::Statement| {
             statement.columns().iter().map(|column| sqlx::Column::name(column).to_owned()).collect()
         };
-        let limit = self.limit();
+        let server = &self.ledger.server;
         let preparing = (&mut *self.connection).prepare(AssertSqlSafe(sql).into_sql_str());
-        let columns = in_time(limit, preparing).await.map(names)?;
+        let columns = server.in_time(preparing).await.map(names)?;
         // Behind a transaction pooler the statement would stay on the server's connection.
-        in_time(limit, self.connection.clear_cached_statements()).await.map(|()| columns)
+        server.in_time(self.connection.clear_cached_statements()).await.map(|()| columns)
     }
 
     /// Makes the table, or the columns that an earlier version did not have.
@@ -155,7 +149,7 @@ where
             return error;
         }
         // A database that refuses the rollback has none to do: a trigger of SQLite may have ended the transaction itself.
-        self.end("ROLLBACK").await.err().filter(|error| error.as_database_error().is_none()).unwrap_or(error)
+        self.connection.end("ROLLBACK").await.err().filter(|error| error.as_database_error().is_none()).unwrap_or(error)
     }
 
     /// The statements that add what a table lacks.
@@ -181,7 +175,7 @@ where
         let Sql { server, table, .. } = self.ledger;
         let objection = async |session: &mut Self| {
             let objecting = D::objection(&mut session.connection, server, table, &statement);
-            in_time(server.timeout(), objecting).await
+            server.in_time(objecting).await
         };
         match self.within("", objection).await {
             Ok(None) => {}
@@ -191,8 +185,7 @@ where
         if *state == State::Missing {
             return Ok(());
         }
-        let misfit =
-            async |session: &mut Self| in_time(server.timeout(), D::misfit(&mut session.connection, table)).await;
+        let misfit = async |session: &mut Self| server.in_time(D::misfit(&mut session.connection, table)).await;
         match self.within("", misfit).await {
             Ok(None) => Ok(()),
             Ok(Some(cause)) => Err(Error::Misfit { table: table.to_string(), place: server.place(), cause }),
@@ -220,9 +213,9 @@ where
     }
 
     async fn rows(&mut self, sql: String) -> sqlx::Result<(HashMap<String, Remembered>, Option<Whose>)> {
-        let (mut known, mut whose, limit) = (HashMap::new(), None, self.limit());
+        let (mut known, mut whose, server) = (HashMap::new(), None, &self.ledger.server);
         let mut rows = (&mut *self.connection).fetch(raw_sql(AssertSqlSafe(sql)));
-        while let Some(cells) = in_time(limit, rows.try_next()).await? {
+        while let Some(cells) = server.in_time(rows.try_next()).await? {
             let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
             let mut next = || texts.next().unwrap_or(Ok(None));
             match row::read(&mut next)? {
@@ -240,25 +233,17 @@ where
         mode: &str,
         what: impl AsyncFnOnce(&mut Self) -> sqlx::Result<T>,
     ) -> sqlx::Result<T> {
-        self.start(mode).await?;
+        self.connection.start(mode).await?;
         match what(self).await {
-            Ok(done) => self.end("COMMIT").await.map(|()| done),
+            Ok(done) => self.connection.end("COMMIT").await.map(|()| done),
             Err(error) => Err(self.rolled_back(error).await),
         }
     }
 
-    pub(super) async fn start(&mut self, mode: &str) -> sqlx::Result<()> {
-        in_time(self.limit(), self.connection.start(mode)).await
-    }
-
-    pub(super) async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
-        in_time(self.limit(), self.connection.end(how)).await
-    }
-
     /// Fails where fewer rows are written than these.
     pub(super) async fn run(&mut self, mut statement: QueryBuilder<D::Db>, rows: usize) -> sqlx::Result<()> {
-        let limit = self.limit();
-        let done = in_time(limit, statement.build().persistent(false).execute(&mut *self.connection)).await?;
+        let done = statement.build().persistent(false).execute(&mut *self.connection);
+        let done = self.ledger.server.in_time(done).await?;
         if D::written(&done) < rows as u64 { Err(DROPPED) } else { Ok(()) }
     }
 }

@@ -68,20 +68,16 @@ impl Sql {
     /// What gives the rights that are needed.
     pub(super) fn grants(&self) -> String {
         let role = self.role();
-        match self.server.kind() {
-            Kind::Sqlite => "make the file and its directory writable for the user that runs this".to_owned(),
-            Kind::Postgres | Kind::MySql => {
-                let (quote, grantee) = match self.server.kind() {
-                    Kind::MySql => ('`', format!("'{role}'@…")),
-                    Kind::Postgres | Kind::Sqlite => ('"', format!("\"{role}\"")),
-                };
-                let table = self.table.quoted(quote);
-                format!(
-                    "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; where the table is missing, let its owner run \
-                     what `explo-sync ledger --print-sql` prints"
-                )
-            }
-        }
+        let (quote, grantee) = match self.server.kind() {
+            Kind::Postgres => ('"', format!("\"{role}\"")),
+            Kind::MySql => ('`', format!("'{role}'@…")),
+            Kind::Sqlite => return "make the file and its directory writable for the user that runs this".to_owned(),
+        };
+        let table = self.table.quoted(quote);
+        format!(
+            "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; where the table is missing, let its owner run what \
+             `explo-sync ledger --print-sql` prints"
+        )
     }
 
     pub(super) fn closed(&self, cause: String, way_out: String) -> Error {
@@ -94,12 +90,11 @@ impl Sql {
 
     /// Fails where it is another's.
     pub fn refuse_another(&self, kept: &Pair, asked: &Pair) -> Result<(), Error> {
-        if kept.is_same(asked) { Ok(()) } else { Err(self.anothers(kept, asked)) }
-    }
-
-    fn anothers(&self, kept: &Pair, asked: &Pair) -> Error {
+        if kept.is_same(asked) {
+            return Ok(());
+        }
         let [kept, asked] = [kept, asked].map(|pair| Box::new(pair.clone()));
-        Error::Another { place: self.place(), instance: self.instance.clone(), kept, asked }
+        Err(Error::Another { place: self.place(), instance: self.instance.clone(), kept, asked })
     }
 
     pub(super) fn late(&self) -> Error {

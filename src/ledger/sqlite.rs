@@ -2,18 +2,13 @@
 
 use std::{fs::OpenOptions, path::Path};
 
-use sqlx::{
-    AssertSqlSafe, ConnectOptions, Sqlite,
-    error::DatabaseError,
-    raw_sql,
-    sqlite::{SqliteConnectOptions, SqliteQueryResult},
-};
+use sqlx::{AssertSqlSafe, Sqlite, error::DatabaseError, raw_sql, sqlite::SqliteQueryResult};
 
 use super::{
     Table,
-    dialect::{Access, Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, code, columns},
+    dialect::{Columns, Connection, Dialect, NO_KEY, Statement, TIMES, claim, columns},
 };
-use crate::database::Server;
+use crate::database::{Server, causes::code};
 
 pub(super) struct SqliteDialect;
 
@@ -27,7 +22,9 @@ impl Dialect for SqliteDialect {
     // Nobody else writes meanwhile.
     const LOCKED: &'static str = "";
 
-    const TIME: (&'static str, &'static str) = ("strftime('%Y-%m-%dT%H:%M:%SZ', ", ", 'unixepoch')");
+    fn time(seconds: u64) -> String {
+        format!("strftime('%Y-%m-%dT%H:%M:%SZ', {seconds}, 'unixepoch')")
+    }
 
     const NOW: &'static str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
 
@@ -36,20 +33,6 @@ impl Dialect for SqliteDialect {
             time if TIMES.contains(&time) => format!("CAST(strftime('%s', {time}) AS text)"),
             column => format!("CAST({column} AS text)"),
         }
-    }
-
-    async fn connect(server: &Server, access: Access) -> sqlx::Result<Option<Connection<Self>>> {
-        let file = server.database_file()?;
-        if access == Access::Read && !file.exists() {
-            return Ok(None);
-        }
-        let options = SqliteConnectOptions::new()
-            .filename(file)
-            .read_only(access == Access::Read)
-            .create_if_missing(access == Access::Create)
-            .busy_timeout(server.busy_timeout())
-            .disable_statement_logging();
-        options.connect().await.map(Some)
     }
 
     async fn objection(

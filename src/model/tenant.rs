@@ -13,10 +13,10 @@ pub struct Tenant<'a> {
     pub provided_id: Cow<'a, str>,
     /// The id under which its customer may still be found; never empty.
     pub previous_provided_id: Option<Cow<'a, str>>,
-    /// See [`Field::ParentProvidedId`](super::Field::ParentProvidedId); never empty.
+    /// See [`Field::ParentProvidedId`]; never empty.
     #[serde(default)]
     pub parent_provided_id: Option<Cow<'a, str>>,
-    /// See [`Field::Name`](super::Field::Name).
+    /// See [`Field::Name`].
     pub name: Option<Cow<'a, str>>,
     /// Without repetitions; the order is that of the source.
     pub emails: Option<Vec<Cow<'a, str>>>,
@@ -26,9 +26,9 @@ pub struct Tenant<'a> {
     pub properties: Option<Object<'a>>,
     /// Values are JSON strings.
     pub mapping: Option<Object<'a>>,
-    /// See [`Field::IsDemoGroup`](super::Field::IsDemoGroup).
+    /// See [`Field::IsDemoGroup`].
     pub is_demo_group: Option<bool>,
-    /// See [`Field::HierarchyLevelName`](super::Field::HierarchyLevelName).
+    /// See [`Field::HierarchyLevelName`].
     pub hierarchy_level_name: Option<Cow<'a, str>>,
 }
 

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use sqlx::{Database, Either, Statement, TypeInfo, database::HasStatementCache};
 
 use super::cell::{Cell, Kind};
-use crate::database::{Server, Timezone, Transact};
+use crate::database::{Timezone, Transact};
 
 /// Where the tenants are and how they are asked for.
 #[derive(Debug)]
@@ -33,12 +33,11 @@ pub struct SqlSettings {
     pub leave_null: Vec<String>,
 }
 
+pub(super) type Connection<D> = <<D as Dialect>::Db as Database>::Connection;
+
 /// What differs between databases.
 pub(super) trait Dialect {
     type Db: Database<Connection: Transact> + HasStatementCache;
-
-    /// Connects, with TLS verified unless the host is this machine.
-    async fn connect(server: &Server) -> sqlx::Result<<Self::Db as Database>::Connection>;
 
     /// The mode of a transaction that is a read-only snapshot.
     const SNAPSHOT: &str;
@@ -53,7 +52,7 @@ pub(super) trait Dialect {
 
     /// Binds an id to all parameters of a prepared query; nothing where no row can have such an id.
     async fn bind(
-        connection: &mut <Self::Db as Database>::Connection,
+        connection: &mut Connection<Self>,
         statement: &<Self::Db as Database>::Statement,
         query: &str,
         provided_id: &str,
@@ -65,23 +64,19 @@ pub(super) trait Dialect {
     /// Begins to send all rows of a query as [`copied`](super::copied) ones, if the server takes it so; if not, the connection
     /// is of no use any more.
     async fn copy<'c>(
-        _: &'c mut <Self::Db as Database>::Connection,
+        _: &'c mut Connection<Self>,
         _: &str,
     ) -> sqlx::Result<Option<BoxStream<'c, sqlx::Result<Bytes>>>> {
         Ok(None)
     }
 
     /// What is left of the names in a query with these columns that are cut, so that something is called otherwise than was meant.
-    async fn cut_names(
-        _: &mut <Self::Db as Database>::Connection,
-        _query: &str,
-        _columns: &[&str],
-    ) -> sqlx::Result<Vec<String>> {
+    async fn cut_names(_: &mut Connection<Self>, _query: &str, _columns: &[&str]) -> sqlx::Result<Vec<String>> {
         Ok(Vec::new())
     }
 
     /// What the statement before lost on its way, where the server tells.
-    async fn loss(_: &mut <Self::Db as Database>::Connection) -> sqlx::Result<Option<Loss>> {
+    async fn loss(_: &mut Connection<Self>) -> sqlx::Result<Option<Loss>> {
         Ok(None)
     }
 

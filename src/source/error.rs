@@ -1,12 +1,9 @@
 //! What can go wrong with a source, by what the user can do about it.
 
 use crate::{
-    database::QueryFault,
+    database::{CONNECTING, QueryFault},
     http::{Failure, Incomplete, PageError},
 };
-
-/// What is done while no connection is there yet.
-pub(super) const CONNECTING: &str = "connecting";
 
 pub(super) const PREPARING: &str = "preparing the query";
 

@@ -4,13 +4,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sqlx::{Connection as _, Executor, MySqlConnection, PgConnection, Row, raw_sql};
+use sqlx::{Executor, MySqlConnection, PgConnection, Row, raw_sql};
 
-use super::{Error, Sql, sql::Connection};
-use crate::database::{
-    Session,
-    causes::{Keys, unreachable},
-};
+use super::{Error, Sql};
+use crate::database::{self, Kind, Session, Transact};
 
 /// What makes a source this one and no other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,29 +76,32 @@ impl fmt::Display for Identity {
     }
 }
 
+const ASKING: &str = "asking which database it is";
+
 impl Sql {
     /// Which database it is: asked on a connection of its own.
     pub async fn identity(&self) -> Result<Identity, Error> {
-        const ASKING: &str = "asking which database it is";
-        let refused = |cause| Error::Connect { place: self.server().place(), cause };
-        match self.connect().await? {
-            Connection::Postgres(connection) => {
-                let mut session = Session::new(connection, self.server());
-                let asked = self.in_time(ASKING, postgres(&mut session)).await?;
-                // There is an answer; that the farewell fails changes nothing.
-                let _ = self.in_time(ASKING, session.close()).await;
-                asked.map_err(|error| refused(unreachable(&error, Keys::SOURCE)))
-            }
-            Connection::MySql(mut connection) => {
-                let asked = self.in_time(ASKING, mysql(&mut connection)).await?;
-                let _ = self.in_time(ASKING, connection.close()).await;
-                asked.map_err(|error| refused(unreachable(&error, Keys::SOURCE)))
-            }
-            Connection::Sqlite(file) => {
-                let file = file.canonicalize().map_err(|error| refused(error.to_string()))?;
+        match self.server.kind() {
+            Kind::Postgres => self.ask(postgres).await,
+            Kind::MySql => self.ask(mysql).await,
+            Kind::Sqlite => {
+                let file = self.server.file().canonicalize().map_err(|error| self.refused(&error.into()))?;
                 Ok(Identity::Sqlite { file: file.to_string_lossy().into_owned() })
             }
         }
+    }
+
+    async fn ask<C: Transact>(
+        &self,
+        question: impl AsyncFnOnce(&mut Session<C>) -> sqlx::Result<Identity>,
+    ) -> Result<Identity, Error> {
+        let mut session = self.open().await?;
+        let asked = self.in_time(ASKING, question(&mut session), |error| self.refused(error)).await;
+        // What is late goes on, until it is cancelled.
+        if !matches!(asked, Err(Error::Timeout { .. })) {
+            session.close().await;
+        }
+        asked
     }
 }
 
@@ -119,10 +119,8 @@ async fn postgres(session: &mut Session<PgConnection>) -> sqlx::Result<Identity>
     Ok(Identity::Postgres { database, system })
 }
 
-async fn mysql(connection: &mut MySqlConnection) -> sqlx::Result<Identity> {
-    let row = connection.fetch_one(raw_sql("SELECT DATABASE()")).await?;
-    let database: Option<String> = row.try_get_unchecked(0)?;
-    Ok(Identity::MySql { database: database.unwrap_or_default() })
+async fn mysql(session: &mut Session<MySqlConnection>) -> sqlx::Result<Identity> {
+    Ok(Identity::MySql { database: database::mysql::database(session).await? })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub use dialect::SqlSettings;
 pub use error::Error;
 pub use identity::Identity;
 pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
-pub use sql::{Connection, Sql};
+pub use sql::Sql;
 
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]

@@ -12,7 +12,6 @@ use super::{
     dialect::{Bound, Dialect, Loss, is_one_of, parameters},
     identifiers, warnings,
 };
-use crate::database::{Server, mysql};
 
 pub(super) struct MySqlDialect;
 
@@ -20,10 +19,6 @@ impl Dialect for MySqlDialect {
     type Db = MySql;
 
     const SNAPSHOT: &str = "WITH CONSISTENT SNAPSHOT, READ ONLY";
-
-    async fn connect(server: &Server) -> sqlx::Result<MySqlConnection> {
-        mysql::connect(server).await
-    }
 
     const PLACEHOLDER: &str = "?";
 

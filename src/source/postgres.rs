@@ -18,7 +18,6 @@ use super::{
     dialect::{Bound, Dialect, is_one_of},
     identifiers,
 };
-use crate::database::{Server, postgres};
 
 /// Types whose binary form is their text.
 const TEXTS: [&str; 4] = ["TEXT", "VARCHAR", "CHAR", "citext"];
@@ -35,10 +34,6 @@ impl Dialect for PostgresDialect {
     type Db = Postgres;
 
     const SNAPSHOT: &str = "ISOLATION LEVEL REPEATABLE READ READ ONLY";
-
-    async fn connect(server: &Server) -> sqlx::Result<PgConnection> {
-        postgres::connect(server).await
-    }
 
     const PLACEHOLDER: &str = "$1";
 

@@ -5,8 +5,13 @@ use std::{collections::BTreeSet, mem};
 use sqlx::{Database, Executor, IntoArguments};
 
 use super::{
-    Error, Source, Sql, columns::Columns, dialect::Dialect, mysql::MySqlDialect, postgres::PostgresDialect,
-    snapshot::Snapshot, sqlite::SqliteDialect,
+    Error, Source, Sql,
+    columns::Columns,
+    dialect::{Connection, Dialect},
+    mysql::MySqlDialect,
+    postgres::PostgresDialect,
+    snapshot::Snapshot,
+    sqlite::SqliteDialect,
 };
 use crate::{database::Kind, model::TakeRows};
 
@@ -23,7 +28,7 @@ enum Task<'a> {
 impl Sql {
     async fn run<D: Dialect>(&self, task: Task<'_>) -> Result<Columns, Error>
     where
-        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+        for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
         <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     {
         let mut snapshot = Snapshot::begin(self).await?;
@@ -41,7 +46,7 @@ impl Sql {
         task: Task<'_>,
     ) -> Result<Columns, Error>
     where
-        for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+        for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
         <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     {
         let mut whole = snapshot.prepare_whole().await?;

@@ -12,7 +12,7 @@ use super::{
     cell::{Cell, Kind},
     columns::Columns,
     convert, copied,
-    dialect::{Bound, Dialect, Loss, parameters},
+    dialect::{Bound, Connection, Dialect, Loss, parameters},
     error::{PREPARING, READING},
 };
 use crate::{
@@ -29,7 +29,7 @@ const LARGEST_BATCH: usize = 1 << 20;
 /// The connection, in its transaction.
 pub(super) struct Snapshot<'s, D: Dialect> {
     sql: &'s Sql,
-    connection: Session<<D::Db as Database>::Connection>,
+    connection: Session<Connection<D>>,
 }
 
 /// A query that the database understood.
@@ -45,14 +45,13 @@ pub(super) struct Prepared<'s, D: Dialect> {
 
 impl<'s, D: Dialect> Snapshot<'s, D>
 where
-    for<'c> &'c mut <D::Db as Database>::Connection: Executor<'c, Database = D::Db>,
+    for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
 {
     /// Connects, and begins.
     pub(super) async fn begin(sql: &'s Sql) -> Result<Self, Error> {
-        let mut connection = Session::new(sql.open::<D>().await?, sql.server());
-        let begun = sql.in_time("beginning", connection.start(D::SNAPSHOT)).await?;
-        begun.map_err(|error| sql.refused(&error))?;
+        let mut connection = sql.open::<Connection<D>>().await?;
+        sql.in_time("beginning", connection.start(D::SNAPSHOT), |error| sql.refused(error)).await?;
         Ok(Self { sql, connection })
     }
 
@@ -63,26 +62,19 @@ where
         query: &'s str,
         refused: fn(Vec<String>) -> Error,
     ) -> Result<Prepared<'s, D>, Error> {
-        let failed = |error| self.sql.failed(key, &error);
+        let failed = |error: &_| self.sql.failed(key, error);
         let prepared = sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(query.to_owned()));
         let preparing = (&mut *self.connection).prepare(prepared);
-        let statement = self.sql.in_time(PREPARING, preparing).await?.map_err(failed)?;
+        let statement = self.sql.in_time(PREPARING, preparing, failed).await?;
         let names: Vec<_> = statement.columns().iter().map(sqlx::Column::name).collect();
         let cutting = D::cut_names(&mut self.connection, query, &names);
-        let cut_names = self.sql.in_time(PREPARING, cutting).await?.map_err(failed)?;
+        let cut_names = self.sql.in_time(PREPARING, cutting, failed).await?;
         let mut mistakes: Vec<_> = cut_names.iter().map(|name| cut(name)).collect();
-        let columns = Columns::named(names, &self.sql.leave_null);
-        let columns = match columns {
-            Ok(columns) if mistakes.is_empty() => columns,
-            Ok(_) => return Err(refused(mistakes)),
-            Err(others) => {
-                mistakes.extend(others);
-                return Err(refused(mistakes));
-            }
-        };
+        let columns = Columns::named(names, &self.sql.leave_null).map_err(|others| mistakes.extend(others)).ok();
+        let Some(columns) = columns.filter(|_| mistakes.is_empty()) else { return Err(refused(mistakes)) };
         // Behind a transaction pooler the name would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements();
-        self.sql.in_time(PREPARING, cleared).await?.map_err(failed)?;
+        self.sql.in_time(PREPARING, cleared, failed).await?;
         let kinds = statement.columns().iter().map(|column| D::kind(column.type_info())).collect();
         Ok(Prepared { key, query, statement, kinds, columns })
     }
@@ -110,12 +102,12 @@ where
 
     /// Reads every row in the quickest way, if the server takes the query so; if not, nothing was read, and nothing more can be.
     pub(super) async fn copy(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<bool, Error> {
-        let failed = |error| self.sql.broke_off(query.key, query.query, &error);
+        let failed = |error: &_| self.sql.broke_off(query.key, query.query, error);
         let copying = D::copy(&mut self.connection, query.query);
-        let Some(rows) = self.sql.in_time(READING, copying).await?.map_err(failed)? else { return Ok(false) };
+        let Some(rows) = self.sql.in_time(READING, copying, failed).await? else { return Ok(false) };
         let (mut rows, mut number) = (rows.fuse(), 0);
         loop {
-            let batch = self.sql.in_time(READING, batch(&mut rows, BATCH, Bytes::len)).await?.map_err(failed)?;
+            let batch = self.sql.in_time(READING, batch(&mut rows, BATCH, Bytes::len), failed).await?;
             if batch.is_empty() {
                 return Ok(true);
             }
@@ -141,8 +133,8 @@ where
         let mut strays = BTreeSet::new();
         for provided_id in provided_ids {
             let binding = D::bind(&mut self.connection, &one.statement, one.query, provided_id);
-            let bound = self.sql.in_time(READING, binding).await?;
-            let Some(bound) = bound.map_err(|error| self.sql.broke_off(one.key, one.query, &error))? else { continue };
+            let failed = |error: &_| self.sql.broke_off(one.key, one.query, error);
+            let Some(bound) = self.sql.in_time(READING, binding, failed).await? else { continue };
             let (mut is_found, mut has_others) = (false, false);
             let mut keep = |rows: &[Row<'_>]| {
                 for row in rows {
@@ -179,10 +171,10 @@ where
         let (mut number, mut is_over) = (0, false);
         // How large a row of the driver is shows when it is converted: so many as large as those before are no batch too large.
         let mut at_once = 1;
-        let failed = |error| sql.broke_off(key, query.query, &error);
+        let failed = |error: &_| sql.broke_off(key, query.query, error);
         loop {
             let results = batch(&mut rows, at_once, |_| 0);
-            let results = sql.in_time(READING, results).await?.map_err(failed)?;
+            let results = sql.in_time(READING, results, failed).await?;
             if results.is_empty() {
                 break;
             }
@@ -204,7 +196,7 @@ where
                 let row = query.convert(cells, number);
                 failure.map_or(Ok(row), Err)
             });
-            take(&rows.collect::<sqlx::Result<Vec<_>>>().map_err(failed)?);
+            take(&rows.collect::<sqlx::Result<Vec<_>>>().map_err(|error| failed(&error))?);
             number += batch.len();
             at_once = (LARGEST_BATCH / (bytes / batch.len().max(1)).max(1)).clamp(1, BATCH);
         }
@@ -214,16 +206,15 @@ where
             let cause = "the rows broke off before their end".to_owned();
             return Err(Error::Query { key, place: sql.place(), cause, fault: QueryFault::Other });
         }
-        let loss = sql.in_time(READING, D::loss(&mut self.connection)).await?.map_err(failed)?;
+        let loss = sql.in_time(READING, D::loss(&mut self.connection), failed).await?;
         match loss {
             None => Ok(()),
             Some(Loss { what, way_out }) => Err(Error::Lost { key, place: sql.place(), what, way_out }),
         }
     }
 
-    /// There was an answer to everything; that the farewell fails changes nothing.
     pub(super) async fn end(self) {
-        let _ = self.sql.in_time("closing", self.connection.close()).await;
+        self.connection.close().await;
     }
 }
 

@@ -1,21 +1,10 @@
 //! A SQL database as a source: where it is, what is asked there, and how a failure is told.
 
-use std::path::PathBuf;
-
-use sqlx::{Database, MySqlConnection, PgConnection};
-use tokio::task::coop::consume_budget;
-
-use super::{
-    Error, Source,
-    dialect::{Dialect, SqlSettings},
-    error::CONNECTING,
-    mysql::MySqlDialect,
-    postgres::PostgresDialect,
-};
+use super::{Error, Source, dialect::SqlSettings};
 use crate::database::{
-    Kind, Server,
+    self, Kind, Server, Session, Transact,
     causes::{self, Keys},
-    mysql, postgres,
+    is_late, words,
 };
 
 /// A database as a source.
@@ -25,17 +14,6 @@ pub struct Sql {
     pub(super) query: String,
     pub(super) query_one: Option<String>,
     pub(super) leave_null: Vec<String>,
-}
-
-/// A connection for something else than reading tenants.
-#[derive(Debug)]
-pub enum Connection {
-    /// To PostgreSQL.
-    Postgres(PgConnection),
-    /// To MySQL or MariaDB.
-    MySql(MySqlConnection),
-    /// The file of a SQLite database, not opened.
-    Sqlite(PathBuf),
 }
 
 impl Sql {
@@ -52,30 +30,25 @@ impl Sql {
         &self.server
     }
 
-    /// A connection beside the one that reads.
-    pub async fn connect(&self) -> Result<Connection, Error> {
-        Ok(match self.server.kind() {
-            Kind::Postgres => Connection::Postgres(self.open::<PostgresDialect>().await?),
-            Kind::MySql => Connection::MySql(self.open::<MySqlDialect>().await?),
-            Kind::Sqlite => Connection::Sqlite(self.server.file()),
-        })
+    /// A failure of the database, in the words of this source.
+    #[must_use]
+    pub fn told(&self, error: &database::Error) -> Error {
+        if is_late(&error.cause) { self.late(error.doing) } else { self.refused(&error.cause) }
     }
 
-    /// A further connection to PostgreSQL.
-    pub async fn postgres(&self) -> Result<PgConnection, Error> {
-        self.open::<PostgresDialect>().await
-    }
-
-    pub(super) async fn open<D: Dialect>(&self) -> Result<<D::Db as Database>::Connection, Error> {
-        let connected = self.in_time(CONNECTING, D::connect(&self.server)).await?;
-        connected.map_err(|error| self.refused(&error))
+    /// Connects.
+    pub(super) async fn open<C: Transact>(&self) -> Result<Session<C>, Error> {
+        Session::open(&self.server).await.map_err(|error| self.told(&error))
     }
 
     /// No connection, or none with our settings.
     pub(super) fn refused(&self, error: &sqlx::Error) -> Error {
         let place = self.place();
-        if postgres::lacks_timezone(error) || mysql::lacks_timezone(error) {
+        if causes::lacks_timezone(error) {
             return Error::Timezone { place, timezone: self.server.timezone.name().to_owned() };
+        }
+        if let (Kind::Sqlite, sqlx::Error::Io(error)) = (self.server.kind(), error) {
+            return Error::Connect { place, cause: error.to_string() };
         }
         let mut cause = causes::unreachable(error, Keys::SOURCE);
         if self.server.role().is_none() && causes::is_about_user(error) {
@@ -87,13 +60,16 @@ impl Sql {
 
     /// No query that the database understands: no row was read.
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
-        let cause = causes::told(error, Keys::SOURCE, &format!("check {key}"));
-        Error::Query { key, place: self.place(), cause, fault: causes::fault(error) }
+        self.refused_query(key, &words::of(error), error)
     }
 
     /// Not all of a query's rows.
     pub(super) fn broke_off(&self, key: &'static str, query: &str, error: &sqlx::Error) -> Error {
-        let cause = causes::told_among_rows(error, query, Keys::SOURCE, &format!("check {key}"));
+        self.refused_query(key, &words::among_rows(error, query), error)
+    }
+
+    fn refused_query(&self, key: &'static str, words: &str, error: &sqlx::Error) -> Error {
+        let cause = causes::told(words, error, Keys::SOURCE, &format!("check {key}"));
         Error::Query { key, place: self.place(), cause, fault: causes::fault(error) }
     }
 
@@ -103,12 +79,18 @@ impl Sql {
         self.query_one.is_some()
     }
 
-    /// Waits as long as the settings allow. Where it never has to, as with rows that are there already, it lets others act
-    /// now and then.
-    pub(crate) async fn in_time<T>(&self, doing: &'static str, what: impl Future<Output = T>) -> Result<T, Error> {
-        consume_budget().await;
-        let limit = self.server.timeout();
-        let late = |_| Error::Timeout { place: self.place(), seconds: limit.as_secs(), doing };
-        tokio::time::timeout(limit, what).await.map_err(late)
+    /// Waits as long as the settings allow; `told` tells of any other failure.
+    pub(super) async fn in_time<T>(
+        &self,
+        doing: &'static str,
+        what: impl Future<Output = sqlx::Result<T>>,
+        told: impl FnOnce(&sqlx::Error) -> Error,
+    ) -> Result<T, Error> {
+        let done = self.server.in_time(what).await;
+        done.map_err(|error| if is_late(&error) { self.late(doing) } else { told(&error) })
+    }
+
+    fn late(&self, doing: &'static str) -> Error {
+        Error::Timeout { place: self.place(), seconds: self.server.timeout().as_secs(), doing }
     }
 }

@@ -11,7 +11,6 @@ use super::{
     cell::{Cell, Kind},
     dialect::{Bound, Dialect, parameters},
 };
-use crate::database::{Server, sqlite};
 
 pub(super) struct SqliteDialect;
 
@@ -19,10 +18,6 @@ impl Dialect for SqliteDialect {
     type Db = Sqlite;
 
     const SNAPSHOT: &str = "";
-
-    async fn connect(server: &Server) -> sqlx::Result<SqliteConnection> {
-        sqlite::connect(server).await
-    }
 
     const PLACEHOLDER: &str = "?";
 
@@ -50,16 +45,12 @@ impl Dialect for SqliteDialect {
         }
         Ok(match value.type_info().name() {
             "INTEGER" => Cell::Number(Cow::Owned(row.try_get_unchecked::<i64, _>(position)?.to_string())),
-            "REAL" => Cell::Number(Cow::Owned(real(row.try_get_unchecked(position)?))),
+            // The shortest digits that give this number again; a whole number is told apart from an `INTEGER` as SQLite does, `1.0`.
+            "REAL" => Cell::Number(Cow::Owned(format!("{:?}", row.try_get_unchecked::<f64, _>(position)?))),
             _ => match std::str::from_utf8(row.try_get_unchecked::<&[u8], _>(position)?) {
                 Ok(text) => Cell::Text(Cow::Borrowed(text)),
                 Err(_) => Cell::Binary,
             },
         })
     }
-}
-
-/// The shortest digits that give this number again; a whole number is told apart from an `INTEGER` as SQLite does, `1.0`.
-fn real(value: f64) -> String {
-    format!("{value:?}")
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use explo_sync::{
-    lock::{Attempt, Lock, Timing, acquire, name},
+    database::lock::{Attempt, Lock, Timing, acquire, name},
     source::{Error, Sql, SqlSettings},
     stop::Stop,
 };
@@ -36,7 +36,8 @@ fn source(url: &str) -> Sql {
 }
 
 async fn attempt(url: &str, instance: &str, timing: Timing) -> Result<Attempt, Error> {
-    acquire(&source(url), instance, timing, &Stop::default()).await
+    let source = source(url);
+    acquire(source.server(), instance, timing, &Stop::default()).await.map_err(|error| source.told(&error))
 }
 
 /// The lock, which must be free within the timing.
@@ -150,7 +151,7 @@ async fn a_wait_ends_at_its_time_or_when_a_stop_is_asked_for(
 
     let (source, stop) = (source(&database.url), Stop::default());
     let forever = Timing { wait: Duration::MAX, ..ONCE };
-    let waiting = acquire(&source, "default", forever, &stop);
+    let waiting = acquire(source.server(), "default", forever, &stop);
     tokio::pin!(waiting);
     assert!(timeout(Duration::from_millis(500), &mut waiting).await.is_err(), "it waits");
     let request = stop.clone();

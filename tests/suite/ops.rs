@@ -16,8 +16,8 @@ use std::{
 
 use explo_sync::{
     compare::Rules,
+    database::lock::Permit,
     explo::{Client, ListingRules, ListingVersion, Observed, Pacer, Settings},
-    lock::Permit,
     memory::Memory,
     metrics::Metrics,
     ops::{self, Status},

@@ -18,8 +18,8 @@ use std::{
 use explo_sync::{
     applier::Outcome,
     compare::Rules,
+    database::lock::{self, Attempt, Lock, Permit, Timing},
     explo::{self, Client, ListingRules, ListingVersion, Pacer, Settings},
-    lock::{self, Attempt, Lock, Permit, Timing},
     memory::Memory,
     ops::{self, Status},
     plan::{Allowances, Guard},
@@ -148,7 +148,7 @@ fn client() -> reqwest::Client {
 async fn locked(watch: &Watch, url: &str) -> Lock {
     let source = Sql::new(settings(url, "select 1")).unwrap();
     let stop = Stop::default();
-    match watch.run(async move { lock::acquire(&source, "default", OFTEN, &stop).await }).await {
+    match watch.run(async move { lock::acquire(source.server(), "default", OFTEN, &stop).await }).await {
         Ok(Attempt::Acquired(lock)) => lock,
         other => panic!("{other:?}"),
     }

@@ -12,9 +12,9 @@ use std::{
 
 use explo_sync::{
     compare::Rules,
+    database::lock::Permit,
     explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Transport},
     ledger::{Ledger, record_all},
-    lock::Permit,
     model::{Row, TakeRows, Tenant},
     plan::Allowances,
     reconciler::{Reconciler, Run, Writers},

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Failure, Holder};
+use super::Holder;
 use crate::files;
 
 /// The lock file beside a database.
@@ -30,10 +30,9 @@ impl Beside {
 }
 
 impl Holder for Beside {
-    async fn take(&mut self) -> Result<bool, Failure> {
-        let database = self.database.canonicalize().map_err(|error| Failure::Gone(error.to_string()))?;
-        let path = lock_file(&database, &self.name);
-        let refused = |error| Failure::Unavailable(format!("{}: {error}", path.display()));
+    async fn take(&mut self) -> sqlx::Result<bool> {
+        let path = lock_file(&self.database.canonicalize()?, &self.name);
+        let refused = |error| sqlx::Error::Configuration(format!("{}: {error}", path.display()).into());
         let file = open(&path).map_err(refused)?;
         match file.try_lock() {
             Ok(()) => self.held = Some((path, file)),

@@ -20,6 +20,7 @@ mod postgres;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
     task::JoinHandle,
@@ -28,14 +29,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::{
-    database::{
-        causes::{self, Keys},
-        words,
-    },
-    source::{self, Connection, Source, Sql},
-    stop::Stop,
+use super::{
+    causes::code,
+    error::{Error, is_late},
+    kind::Kind,
+    server::Server,
+    words,
 };
+use crate::stop::Stop;
+
+const ASKING: &str = "asking for the lock";
 
 /// After so long without a sign of life from the holder, the server takes the lock from it.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -116,15 +119,12 @@ pub fn name(instance: &str, address: &str, token: &SecretString) -> String {
 }
 
 /// Asks for the lock of a name on connections of its own. It is pinged on the runtime on which it was asked for.
-pub async fn acquire(source: &Sql, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, source::Error> {
+pub async fn acquire(server: &Server, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, Error> {
     let asked = async {
-        match source.connect().await? {
-            Connection::Postgres(connection) => {
-                let connections = [connection, source.postgres().await?];
-                ask(source, postgres::Session::new(connections, source.server(), name), timing).await
-            }
-            Connection::MySql(connection) => ask(source, mysql::Session::new(connection, name), timing).await,
-            Connection::Sqlite(database) => ask(source, file::Beside::new(database, name), timing).await,
+        match server.kind() {
+            Kind::Postgres => ask(server, postgres::TwoKeys::connect(server, name).await?, timing).await,
+            Kind::MySql => ask(server, mysql::Named::connect(server, name).await?, timing).await,
+            Kind::Sqlite => ask(server, file::Beside::new(server.file(), name), timing).await,
         }
     };
     tokio::select! {
@@ -134,15 +134,14 @@ pub async fn acquire(source: &Sql, name: &str, timing: Timing, stop: &Stop) -> R
     }
 }
 
-async fn ask(source: &Sql, mut holder: impl Holder, timing: Timing) -> Result<Attempt, source::Error> {
-    const ASKING: &str = "asking for the lock";
+async fn ask(server: &Server, mut holder: impl Holder, timing: Timing) -> Result<Attempt, Error> {
     let begun = Instant::now();
     let attempt = loop {
-        match source.in_time(ASKING, holder.take()).await? {
-            Ok(true) => return Ok(Attempt::Acquired(Lock::watched(holder, source.place(), timing.ping_every))),
+        match server.in_time(holder.take()).await {
+            Ok(true) => return Ok(Attempt::Acquired(Lock::watched(holder, server.place(), timing.ping_every))),
             Ok(false) => {}
-            Err(Failure::Unavailable(reason)) => break Attempt::Unavailable(reason),
-            Err(Failure::Gone(cause)) => return Err(source::Error::Connect { place: source.place(), cause }),
+            Err(cause) if is_gone(&cause) => return Err(Error { doing: ASKING, cause }),
+            Err(refusal) => break Attempt::Unavailable(words::of(&refusal)),
         }
         let left = timing.wait.saturating_sub(begun.elapsed());
         if left.is_zero() {
@@ -151,7 +150,7 @@ async fn ask(source: &Sql, mut holder: impl Holder, timing: Timing) -> Result<At
         sleep(left.min(AGAIN)).await;
     };
     // There is an answer; that the farewell fails changes nothing.
-    let _ = source.in_time(ASKING, holder.release()).await;
+    let _ = server.in_time(holder.release().map(Ok)).await;
     Ok(attempt)
 }
 
@@ -216,8 +215,8 @@ async fn watch(
 
 /// What holds the lock at one kind of database. Dropping it gives the lock up.
 trait Holder: Send + 'static {
-    /// Tries once; false: another holds it.
-    fn take(&mut self) -> impl Future<Output = Result<bool, Failure>> + Send;
+    /// Tries once; false: another holds it. An error says that the database [is not there](is_gone), or won't hold one.
+    fn take(&mut self) -> impl Future<Output = sqlx::Result<bool>> + Send;
 
     /// Proves that the lock is still held, or tells why not.
     fn ping(&mut self) -> impl Future<Output = Result<(), String>> + Send;
@@ -226,30 +225,12 @@ trait Holder: Send + 'static {
     fn release(self) -> impl Future<Output = ()> + Send;
 }
 
-/// Why there is no telling whether the lock is free.
-#[derive(Debug)]
-enum Failure {
-    /// This database won't hold one.
-    Unavailable(String),
-    /// The database is not there, or went away.
-    Gone(String),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        // SQLSTATE: connection exception, operator intervention, and MySQL's own for a session that was killed.
-        let is_end = |code: &str| ["08", "57", "70"].iter().any(|class| code.starts_with(class));
-        let is_gone = match &error {
-            sqlx::Error::Database(error) => error.code().is_some_and(|code| is_end(&code)),
-            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => true,
-            _ => false,
-        };
-        if is_gone {
-            Self::Gone(causes::unreachable(&error, Keys::SOURCE))
-        } else {
-            Self::Unavailable(words::of(&error))
-        }
-    }
+/// Whether the database is not there, or went away.
+fn is_gone(error: &sqlx::Error) -> bool {
+    // SQLSTATE: connection exception, operator intervention, and MySQL's own for a session that was killed.
+    let is_end = |code: &str| ["08", "57", "70"].iter().any(|class| code.starts_with(class));
+    let is_broken = matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_));
+    is_broken || is_late(error) || code(error).is_some_and(|code| is_end(&code))
 }
 
 #[cfg(test)]

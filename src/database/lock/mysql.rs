@@ -4,45 +4,43 @@
 //! XXH3-128 (seed 0), in hexadecimal digits, of the database's name, a zero byte and the [lock's name](super::name). It is
 //! the same in every version and on every machine.
 
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row, raw_sql};
+use sqlx::{AssertSqlSafe, MySqlConnection, Row, raw_sql};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Failure, Holder, SILENCE};
-use crate::database;
+use super::{Holder, SILENCE};
+use crate::database::{Error, Server, Session, mysql, words};
 
 /// A connection that holds the lock.
-pub(super) struct Session {
-    connection: MySqlConnection,
+pub(super) struct Named {
+    session: Session<MySqlConnection>,
     name: String,
     held: Option<String>,
 }
 
-impl Session {
-    pub(super) fn new(connection: MySqlConnection, name: &str) -> Self {
-        Self { connection, name: name.to_owned(), held: None }
+impl Named {
+    pub(super) async fn connect(server: &Server, name: &str) -> Result<Self, Error> {
+        Ok(Self { session: Session::open(server).await?, name: name.to_owned(), held: None })
     }
 
     async fn execute(&mut self, sql: String) -> sqlx::Result<()> {
-        raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(drop)
+        raw_sql(AssertSqlSafe(sql)).execute(&mut *self.session).await.map(drop)
     }
 }
 
-impl Holder for Session {
-    async fn take(&mut self) -> Result<bool, Failure> {
+impl Holder for Named {
+    async fn take(&mut self) -> sqlx::Result<bool> {
         self.execute(format!("SET SESSION wait_timeout = {}", SILENCE.as_secs())).await?;
-        let row = raw_sql("SELECT DATABASE()").fetch_one(&mut self.connection).await?;
-        let database: Option<String> = row.try_get(0)?;
-        let name = at_server(database.as_deref().unwrap_or_default(), &self.name);
+        let name = at_server(&mysql::database(&mut self.session).await?, &self.name);
         let get_lock = format!("SELECT GET_LOCK('{name}', 0)");
-        let row = raw_sql(AssertSqlSafe(get_lock)).fetch_one(&mut self.connection).await?;
+        let row = raw_sql(AssertSqlSafe(get_lock)).fetch_one(&mut *self.session).await?;
         let answer: Option<bool> = row.try_get(0)?;
-        let is_held = answer.ok_or_else(|| Failure::Unavailable("GET_LOCK gives NULL".to_owned()))?;
+        let is_held = answer.ok_or_else(|| sqlx::Error::Configuration("GET_LOCK gives NULL".into()))?;
         self.held = is_held.then_some(name);
         Ok(is_held)
     }
 
     async fn ping(&mut self) -> Result<(), String> {
-        self.execute("SELECT 1".to_owned()).await.map_err(|error| database::words::of(&error))
+        self.execute("SELECT 1".to_owned()).await.map_err(|error| words::of(&error))
     }
 
     async fn release(mut self) {
@@ -50,7 +48,7 @@ impl Holder for Session {
             // The connection's end would do, but is not waited for.
             let _ = self.execute(format!("DO RELEASE_LOCK('{name}')")).await;
         }
-        let _ = self.connection.close().await;
+        self.session.close().await;
     }
 }
 

@@ -14,31 +14,31 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, raw_sql};
+use sqlx::{AssertSqlSafe, PgConnection, Row, raw_sql};
 use tokio::time::sleep;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Failure, Holder, SILENCE};
-use crate::database::{self, Server, postgres};
+use super::{Holder, SILENCE};
+use crate::database::{Error, Server, Session, postgres, words};
 
 /// How long to wait where another run, which asks, has the key for a moment.
 const MOMENT: Duration = Duration::from_millis(50);
 
 /// Two connections that hold the lock together.
-pub(super) struct Session {
+pub(super) struct TwoKeys {
     /// The one to be renewed next is the first.
     halves: [Half; 2],
 }
 
 /// A connection whose transaction holds a key.
 struct Half {
-    connection: PgConnection,
+    session: Session<PgConnection>,
     take: String,
 }
 
-impl Session {
+impl TwoKeys {
     /// The pings keep the silence short; the length of a transaction, which some servers limit, is ours.
-    pub(super) fn new(connections: [PgConnection; 2], server: &Server, name: &str) -> Self {
+    pub(super) async fn connect(server: &Server, name: &str) -> Result<Self, Error> {
         let begin = format!(
             "{};
              SET LOCAL idle_in_transaction_session_timeout = '{}s';
@@ -48,16 +48,16 @@ impl Session {
             SILENCE.as_secs()
         );
         let take = |seed| format!("{begin}; SELECT pg_try_advisory_xact_lock({})", key(name, seed));
-        let [one, other] = connections;
-        let halves = [Half { connection: one, take: take(0) }, Half { connection: other, take: take(1) }];
-        Self { halves }
+        let one = Half { session: Session::open(server).await?, take: take(0) };
+        let other = Half { session: Session::open(server).await?, take: take(1) };
+        Ok(Self { halves: [one, other] })
     }
 }
 
 impl Half {
     /// Begins a transaction that holds the key; false: another's does.
     async fn take(&mut self) -> sqlx::Result<bool> {
-        let rows = raw_sql(AssertSqlSafe(self.take.clone())).fetch_all(&mut self.connection).await?;
+        let rows = raw_sql(AssertSqlSafe(self.take.clone())).fetch_all(&mut *self.session).await?;
         let is_held = rows.last().map_or(Ok(false), |row| row.try_get(0))?;
         if !is_held {
             self.let_go().await?;
@@ -67,23 +67,23 @@ impl Half {
 
     /// A transaction that was aborted has given up its key, and refuses this.
     async fn keep(&mut self) -> sqlx::Result<()> {
-        raw_sql("SELECT 1").execute(&mut self.connection).await.map(drop)
+        raw_sql("SELECT 1").execute(&mut *self.session).await.map(drop)
     }
 
     async fn let_go(&mut self) -> sqlx::Result<()> {
-        raw_sql("ROLLBACK").execute(&mut self.connection).await.map(drop)
+        raw_sql("ROLLBACK").execute(&mut *self.session).await.map(drop)
     }
 
     async fn release(mut self) {
         // The connection's end would do, but is not waited for.
         let _ = self.let_go().await;
-        let _ = self.connection.close().await;
+        self.session.close().await;
     }
 }
 
-impl Holder for Session {
+impl Holder for TwoKeys {
     /// All ask for the keys in the same order.
-    async fn take(&mut self) -> Result<bool, Failure> {
+    async fn take(&mut self) -> sqlx::Result<bool> {
         let [one, other] = &mut self.halves;
         if !one.take().await? {
             return Ok(false);
@@ -106,7 +106,7 @@ impl Holder for Session {
             }
             Ok(())
         };
-        renewed.await.map_err(|error: sqlx::Error| database::words::of(&error))?;
+        renewed.await.map_err(|error: sqlx::Error| words::of(&error))?;
         self.halves.swap(0, 1);
         Ok(())
     }
