@@ -1,16 +1,13 @@
 //! One number for everything that a row manages: equal for tenant and customer exactly when [`compare`](super::compare()) finds
-//! nothing (but for `emails = "add"`, and where a key has another style, an unequal number only means that a closer look is due).
+//! nothing. If `emails = "add"` holds, a key has another style, or an element or a key occurs twice, an unequal number only means
+//! that a closer look is due.
 //!
 //! The seed is drawn anew for each process, so that nobody can choose ids that collide.
 
-use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{fields, form::Form};
 use crate::model::{Customer, Field, Managed, Scope, Tenant};
-
-/// Elements or members that need no memory of their own.
-const FEW: usize = 8;
 
 /// The keys of the objects before.
 pub type Layouts = fields::Layouts<Fingerprints>;
@@ -26,6 +23,7 @@ const TEXT: u64 = 1;
 const OBJECT: u64 = 2;
 const ARRAY: u64 = 3;
 const WORD: u64 = 4;
+const SET: u64 = 5;
 
 impl Fingerprints {
     /// Fingerprints under a seed.
@@ -72,10 +70,7 @@ impl Form for Fingerprints {
     }
 
     fn set<'e>(self, elements: impl Iterator<Item = &'e str>) -> u64 {
-        let mut hashes: SmallVec<[u64; FEW]> = elements.map(|element| self.key(element)).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        hashes.into_iter().fold(0, mix)
+        elements.fold(SET, |sum, element| sum.wrapping_add(self.text(element)))
     }
 
     fn array(self, elements: impl Iterator<Item = u64>) -> u64 {
@@ -87,11 +82,7 @@ impl Form for Fingerprints {
     }
 
     fn object(self, members: impl Iterator<Item = (u64, u64)>) -> u64 {
-        let mut members: SmallVec<[(u64, u64); FEW]> = members.collect();
-        members.reverse();
-        members.sort_by_key(|(key, _)| *key);
-        members.dedup_by_key(|(key, _)| *key);
-        members.into_iter().fold(OBJECT, |hash, (key, value)| mix(hash, mix(key, value)))
+        mix(OBJECT, members.fold(0, |sum: u64, (key, value)| sum.wrapping_add(mix(key, value))))
     }
 
     /// A key in another style than the managed one counts: a closer look is due.

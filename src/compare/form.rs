@@ -151,18 +151,17 @@ fn members<F: Form>(
     is_managed: impl Fn(&str) -> bool,
     put: Put<F>,
 ) -> F::Value {
-    let mut place = match scan.enter(b'{') {
-        Ok(true) => Some(0),
-        Ok(false) | Err(_) => None,
-    };
+    if !matches!(scan.enter(b'{'), Ok(true)) {
+        return form.object(iter::empty());
+    }
+    let mut places = 0..;
     form.object(iter::from_fn(|| {
         loop {
-            let key = keys.key(scan, place?, |key| is_managed(key).then(|| form.key(key))).ok()??;
-            place = place.map(|place| place + 1);
-            match key {
-                Some(key) => return Some((key, put(form, scan))),
-                None => drop(scan.value(json::MAX_DEPTH)),
+            let key = keys.key(scan, places.next()?, |key| is_managed(key).then(|| form.key(key))).ok()??;
+            if let Some(key) = key {
+                return Some((key, put(form, scan)));
             }
+            scan.value(json::MAX_DEPTH).ok()?;
         }
     }))
 }

@@ -76,6 +76,6 @@ mod tests {
             parent_provided_id: Some("parent".into()),
             ..Tenant::default()
         };
-        assert_eq!((VERSION, write(lasting_fingerprint(&tenant))), ("2", "2:hqqfyzxy2qjj".to_owned()));
+        assert_eq!((VERSION, write(lasting_fingerprint(&tenant))), ("2", "2:lplbbmuabzfl".to_owned()));
     }
 }
