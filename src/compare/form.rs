@@ -39,7 +39,7 @@ pub trait Form: Copy + Debug {
     /// Members in any order; the last of equal keys counts.
     fn object(self, members: impl Iterator<Item = (Self::Key, Self::Value)>) -> Self::Value;
 
-    /// Whether a key counts if `managed` is managed.
+    /// Whether a key counts if `managed` are the managed keys.
     fn counts(self, key: &str, managed: &Scope) -> bool {
         managed.covers(key)
     }

@@ -66,7 +66,7 @@ pub trait Reader {
     async fn ping(&self) -> Result<(), Error>;
 }
 
-/// Writes customers. A write can be repeated safely; each call is told which attempts to make now.
+/// Writes customers. A write can be repeated safely; each call says which attempts to make now.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Writer {
     /// The number of attempts that a write may have in all.

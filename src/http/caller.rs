@@ -2,7 +2,8 @@
 //!
 //! | answer | then |
 //! |---|---|
-//! | no connection, timeout, 5xx, 408, 421, 425, unreadable | retried up to `max_attempts`, after backoff and `Retry-After` |
+//! | no connection, timeout, 5xx, 408, 421, 425, unreadable | retried up to `max_attempts` after a backoff |
+//! | any of these with a `Retry-After` | the retry waits at least that long |
 //! | 429 | not an attempt: all calls pause; given up after ten minutes, or at the second 429 if it gives way |
 //! | any other failure | an error for the caller |
 

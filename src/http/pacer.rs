@@ -43,7 +43,7 @@ const SLOWEST: f64 = 1.0 / 32.0;
 #[derive(Debug)]
 pub struct Pacer {
     gate: Mutex<Gate>,
-    /// Held by the first of the waiting calls; the others queue behind it.
+    /// Locked by the first of the waiting calls; the others queue behind it.
     turn: tokio::sync::Mutex<()>,
     in_flight: Semaphore,
 }

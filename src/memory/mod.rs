@@ -142,7 +142,7 @@ impl Memory {
         (known.wanted == Some(wanted)).then_some(failure)
     }
 
-    /// The customers whose token is known from a listing: once a listing lacks them, the token may belong to nobody.
+    /// The customers whose token is known from a listing: once a listing lacks them, the token may be no customer's.
     pub(crate) fn listed_tokens(&self) -> impl Iterator<Item = &str> {
         let listed = self.known.iter().filter(|(_, known)| known.token.is_some() && !known.is_hidden());
         listed.map(|(provided_id, _)| provided_id.as_str())

@@ -1,8 +1,8 @@
-//! What the rows alone tell before any customer is listed, by the same rules as planning.
+//! Judges the rows alone, before any customer is listed, by the same rules as planning.
 //!
 //! | the tenant | result |
 //! |---|---|
-//! | its parents form a circle, it has a parent but no level, or one above it is invalid | invalid, whatever is listed |
+//! | its parents form a circle, it has a parent but no level, or one above it is invalid | always invalid |
 //! | its parent is not a tenant | invalid unless the parent is a customer |
 //! | its previous id is the id or the previous id of another row | may be invalid, unless its own customer is listed |
 //! | it has no name | invalid unless its customer exists |

@@ -6,7 +6,7 @@
 //! | the children of parents | no record of a customer names its parent |
 //! | customers in doubt, one by one | the listing alone may be at fault |
 //!
-//! A question that is not asked counts as one that Explo does not answer.
+//! If a question gets no answer, planning goes on as if Explo had none.
 
 mod checks;
 mod hidden;

@@ -5,7 +5,7 @@
 //! | a listed customer | its children are listed, and a child that is missing there moves |
 //! | a tenant whose customer is to be created | the child is created, or moves, after it |
 //! | to be renamed | its old id counts as the new one |
-//! | not a tenant nor a listed customer, or invalid, or below the child | the child is invalid, and so are all below it |
+//! | not a tenant nor a listed customer, or invalid, or below the child | the child is invalid, and all below it |
 //!
 //! A tenant with a parent needs a level, because Explo puts a new customer without a level at the root.
 

@@ -26,7 +26,7 @@ impl Plan {
         self.news.gone.clear();
     }
 
-    /// The plan with the memory of earlier runs: tells what to remember now.
+    /// The plan with the memory of earlier runs: gives what to remember now.
     #[must_use]
     pub fn beside<'r>(&'r self, memory: &'r Memory) -> Remembering<'r> {
         Remembering { plan: self, memory }
@@ -115,7 +115,7 @@ impl<'r> Remembering<'r> {
             (Some(_), Some(Seen::Hidden(_))) if matches!(change, Change::Update(_)) => {
                 Some(Seen::Hidden(self.plan.now))
             }
-            // "Too large" describes the listing: an answer holds less.
+            // "Too large" describes the listing: an answer contains less.
             (Some(_), seen @ Some(Seen::Listed(TOO_LARGE))) | (None, seen @ Some(Seen::Listed(_))) => seen,
             (Some(answer), _) => Some(answer.seen),
             (None, Some(Seen::Hidden(_)) | None) => Some(Seen::Listed(wanted)),

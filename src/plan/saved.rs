@@ -15,7 +15,7 @@ use crate::{
 /// The version of the format.
 const VERSION: u8 = 1;
 
-/// A plan with its values. `C` holds the changes, or makes them one by one while they are written.
+/// A plan with its values. `C` is a list of changes, or makes them one by one while they are written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan<C = Vec<SavedChange>> {
