@@ -1,7 +1,7 @@
-//! The stop signal in its two steps: no new call, and nothing more of those that only read; then, after a grace, nothing more
-//! of the writes in flight.
+//! The stop signal, in two steps: first no new call begins and calls that only read end; after a grace time, writes in
+//! flight are cut.
 //!
-//! It is asked for by a signal, by the end of the time that a run was given, or by a lock that was lost.
+//! A stop is requested by a signal, by the end of a run's time limit, or by a lost lock.
 
 use std::{
     sync::{
@@ -13,23 +13,23 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-/// Passed to everything that waits, and to everything that writes: what is written is to be told of.
+/// Passed to everything that waits or writes. After a write, its outcome must be reported before the program may end.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     begun: CancellationToken,
     over: CancellationToken,
     reason: Arc<OnceLock<&'static str>>,
-    /// Of the whole, whichever part writes.
+    /// For all parts: whether any of them writes.
     is_writing: Arc<AtomicBool>,
-    /// Of this part alone.
+    /// For this part only.
     first_write: CancellationToken,
 }
 
 impl Stop {
-    /// How long writes in flight may go on after a stop was asked for.
+    /// How long writes in flight may continue after a stop was requested.
     pub const GRACE: Duration = Duration::from_secs(20);
 
-    /// A stop of a part: it stops with the whole, and alone as well.
+    /// The stop of a part: it stops with the whole, and can be stopped alone.
     #[must_use]
     pub fn child(&self) -> Self {
         let (begun, over) = (self.begun.child_token(), self.over.child_token());
@@ -37,7 +37,8 @@ impl Stop {
         Self { begun, over, reason: Arc::default(), is_writing, first_write }
     }
 
-    /// From now on no call begins; after [`Stop::GRACE`] writes in flight are cut. Returns then. The first reason counts.
+    /// Requests a stop: from now on no call begins; after [`Stop::GRACE`] writes in flight are cut, and this returns.
+    /// The first reason counts.
     pub async fn request(&self, reason: &'static str) {
         let _ = self.reason.set(reason);
         self.begun.cancel();
@@ -45,13 +46,13 @@ impl Stop {
         self.over.cancel();
     }
 
-    /// From now on no call begins, and nothing more of those in flight.
+    /// From now on no call begins, and all calls in flight are cut.
     pub fn cut(&self) {
         self.begun.cancel();
         self.over.cancel();
     }
 
-    /// A write begins: until its outcome is told, nobody may end in the middle.
+    /// Notes that a write begins: until its outcome is reported, the program must not end.
     pub fn write_begins(&self) {
         self.is_writing.store(true, Ordering::SeqCst);
         self.first_write.cancel();
@@ -62,35 +63,35 @@ impl Stop {
         self.first_write.cancelled().await;
     }
 
-    /// Everything that was written is told.
+    /// Notes that the outcomes of all writes are reported.
     pub fn writes_are_told(&self) {
         self.is_writing.store(false, Ordering::SeqCst);
     }
 
-    /// Whether something was written whose outcome is yet to be told.
+    /// Whether there is a write whose outcome is not reported yet.
     #[must_use]
     pub fn is_writing(&self) -> bool {
         self.is_writing.load(Ordering::SeqCst)
     }
 
-    /// What asked for it, for whoever is told that a call can't begin.
+    /// What requested the stop, for a message about a call that can't begin.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason.get().copied().unwrap_or("a signal")
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.begun.is_cancelled()
     }
 
-    /// Returns when a stop is asked for.
+    /// Returns when a stop is requested.
     pub async fn requested(&self) {
         self.begun.cancelled().await;
     }
 
-    /// Returns when writes in flight are to be cut.
+    /// Returns when writes in flight must be cut.
     pub async fn over(&self) {
         self.over.cancelled().await;
     }

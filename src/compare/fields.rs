@@ -2,11 +2,13 @@
 //!
 //! | field | equal when |
 //! |---|---|
-//! | name, level | the same characters; no level is the empty one |
-//! | parent | the same id, where somebody looked: no record shows it |
+//! | name, level | the same characters; no level equals the empty one |
+//! | parent | the same id, if Explo was asked for it: no record shows it |
 //! | emails, tags | the same set; with `emails = "add"`, nothing wanted is missing |
-//! | properties | the same keys and values, numbers by value; of dotted columns their keys alone; where the listing has a style of its own for keys, whatever their style |
-//! | mapping | the same, and `213` is `"213"` |
+//! | properties | the same keys and values, numbers by value; of dotted columns, only their keys |
+//! | mapping | the same keys and values; `213` equals `"213"` |
+//!
+//! If the listing has a key style of its own, the style of property keys does not count.
 
 use std::borrow::Cow;
 
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::model::{Customer, Field, Managed, Tenant, json};
 
-/// The keys of the objects before, in a form.
+/// The keys of the objects read before, in a form.
 #[derive(Debug)]
 pub struct Layouts<F: Form> {
     properties: Keys<F>,
@@ -32,7 +34,7 @@ impl<F: Form> Default for Layouts<F> {
     }
 }
 
-/// A field in which a customer is not what its tenant wants; both sides as canonical JSON of what is managed.
+/// A field in which a customer differs from its tenant; both sides as canonical JSON of the managed part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// The field.
@@ -51,7 +53,7 @@ pub fn compare(tenant: &Tenant<'_>, customer: &Customer<'_>, rules: Rules) -> Ve
     Field::ALL.into_iter().filter_map(|field| difference(tenant, customer, field, rules)).collect()
 }
 
-/// One field, if it differs.
+/// The difference in one field, if any.
 pub(crate) fn difference(
     tenant: &Tenant<'_>,
     customer: &Customer<'_>,
@@ -63,7 +65,7 @@ pub(crate) fn difference(
     (current != wanted).then_some(Difference { field, current, wanted })
 }
 
-/// One field in its normal form: what is wanted, where the tenant has it, and what Explo has of what is managed.
+/// Both sides of one field in normal form: wanted, if the tenant manages it, and the managed part of the current value.
 #[must_use]
 pub fn sides(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: Rules) -> (Option<String>, String) {
     let managed = tenant.managed();
@@ -88,7 +90,8 @@ pub fn sides(tenant: &Tenant<'_>, customer: &Customer<'_>, field: Field, rules: 
     }
 }
 
-/// What a tenant wants of a field, in a form; `None` where it leaves the field alone. The parent aside, which no record shows.
+/// What a tenant wants of a field, in a form; `None` if it does not manage the field. Not for the parent, which no
+/// record shows.
 pub(super) fn wanted<F: Form>(form: F, tenant: &Tenant<'_>, field: Field, keys: &mut Layouts<F>) -> Option<F::Value> {
     let text = |text: &Option<Cow<'_, str>>| text.as_deref().map(|text| form.text(text));
     let set = |list: &Option<Vec<_>>| list.as_ref().map(|list| form.set(texts(list)));
@@ -104,7 +107,7 @@ pub(super) fn wanted<F: Form>(form: F, tenant: &Tenant<'_>, field: Field, keys: 
     }
 }
 
-/// What a customer holds of a field, in a form, as far as it is managed.
+/// The managed part of a customer's field, in a form.
 pub(super) fn current<F: Form>(
     form: F,
     customer: &Customer<'_>,
@@ -129,7 +132,8 @@ fn texts<'t>(list: &'t [Cow<'_, str>]) -> impl Iterator<Item = &'t str> {
     list.iter().map(|text| &**text)
 }
 
-/// All that a tenant manages, as different from what can't be read: that is `null`. The parent aside, which no record shows.
+/// Every managed field as a difference, with `null` for a current value that can't be read. Without the parent, which
+/// no record shows.
 #[must_use]
 pub fn managed_differences(tenant: &Tenant<'_>, rules: Rules) -> Vec<Difference> {
     let nobody = Customer::default();

@@ -1,24 +1,24 @@
-//! One number for everything that a row manages: equal for tenant and customer exactly when [`compare`](super::compare()) finds
-//! nothing. If `emails = "add"` holds, a key has another style, or an element or a key occurs twice, an unequal number only means
-//! that a closer look is due.
+//! One number for everything that a row manages: equal for tenant and customer exactly if [`compare`](super::compare())
+//! finds nothing. With `emails = "add"`, or if a key has another style or occurs twice, unequal numbers only mean that the two
+//! must be compared.
 //!
-//! The seed is drawn anew for each process, so that nobody can choose ids that collide.
+//! The seed is random for each process, so that ids can't be chosen to collide.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{fields, form::Form};
 use crate::model::{Customer, Field, Managed, Scope, Tenant};
 
-/// The keys of the objects before.
+/// The keys of the objects read before.
 pub type Layouts = fields::Layouts<Fingerprints>;
 
-/// Makes fingerprints that can be compared with each other and with nobody else's.
+/// Makes fingerprints; only those with the same seed can be compared.
 #[derive(Debug, Clone, Copy)]
 pub struct Fingerprints {
     seed: u64,
 }
 
-/// Kinds of values that are told apart though their characters are the same.
+/// Kinds of values that must differ even if their characters are the same.
 const TEXT: u64 = 1;
 const OBJECT: u64 = 2;
 const ARRAY: u64 = 3;
@@ -26,7 +26,7 @@ const WORD: u64 = 4;
 const SET: u64 = 5;
 
 impl Fingerprints {
-    /// Fingerprints under a seed.
+    /// Fingerprints with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed }
@@ -44,13 +44,13 @@ impl Fingerprints {
         self.combined(|field| fields::wanted(self, tenant, field, keys))
     }
 
-    /// The fingerprint of what a customer holds, as far as it is managed.
+    /// The fingerprint of the managed part of a customer.
     #[must_use]
     pub fn of_customer(self, customer: &Customer<'_>, managed: &Managed, keys: &mut Layouts) -> u64 {
         self.combined(|field| managed.has(field).then(|| fields::current(self, customer, field, managed, keys)))
     }
 
-    /// The fields' hashes folded into one; a field that is not managed leaves no trace.
+    /// Folds the hashes of the fields into one; fields that are not managed are skipped.
     fn combined(self, mut hash: impl FnMut(Field) -> Option<u64>) -> u64 {
         let fields = Field::ALL.into_iter().filter(|field| *field != Field::ParentProvidedId);
         fields.fold(self.seed, |all, field| hash(field).map_or(all, |hash| mix(all ^ (field as u64 + 1), hash)))
@@ -85,7 +85,7 @@ impl Form for Fingerprints {
         mix(OBJECT, members.fold(0, |sum: u64, (key, value)| sum.wrapping_add(mix(key, value))))
     }
 
-    /// A key in another style than the managed one counts: a closer look is due.
+    /// Counts keys that resemble a managed one in another style as well, so that these customers are compared.
     fn counts(self, key: &str, managed: &Scope) -> bool {
         managed.covers(key) || managed.resembles(key)
     }

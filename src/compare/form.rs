@@ -1,15 +1,15 @@
-//! The normal form of values: the keys of an object are sorted and of a repeated one the last counts, numbers are told by their
-//! value with all their digits, strings have the fewest escapes, and a list of addresses or tags is a set.
+//! The normal form of values: an object's keys are sorted, and the last of equal keys counts; numbers are compared by
+//! value, with all their digits; strings have the fewest escapes; a list of addresses or tags is a set.
 //!
-//! One walk puts a value into a [`Form`]: into a [`Text`], for comparing and display, or into a fingerprint. So equal
-//! fingerprints and an empty difference are one fact. JSON is given as [`json::checked`] has accepted it.
+//! One walk puts a value into a [`Form`]: into [`Text`], for comparing and display, or into a fingerprint. Therefore
+//! fingerprints are equal exactly if the difference is empty. JSON must be accepted by [`json::checked`] before.
 
 use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, iter, mem};
 
 use super::number::normal;
 use crate::model::{Layout, Object, Scan, Scope, json};
 
-/// What values are put into.
+/// A form that values are put into.
 pub trait Form: Copy + Debug {
     /// A value in this form.
     type Value;
@@ -27,7 +27,7 @@ pub trait Form: Copy + Debug {
         self.word(if flag { "true" } else { "false" })
     }
 
-    /// Strings of which neither order nor repetition counts.
+    /// Strings whose order and repetition do not count.
     fn set<'e>(self, elements: impl Iterator<Item = &'e str>) -> Self::Value;
 
     /// Values in their order.
@@ -36,10 +36,10 @@ pub trait Form: Copy + Debug {
     /// A key of these characters.
     fn key(self, name: &str) -> Self::Key;
 
-    /// Members in any order; of a repeated key the last counts.
+    /// Members in any order; the last of equal keys counts.
     fn object(self, members: impl Iterator<Item = (Self::Key, Self::Value)>) -> Self::Value;
 
-    /// Whether a key counts where these are managed.
+    /// Whether a key counts if `managed` are the managed keys.
     fn counts(self, key: &str, managed: &Scope) -> bool {
         managed.covers(key)
     }
@@ -78,13 +78,13 @@ impl Form for Text {
     }
 }
 
-/// How the values of an object's members are put into a form: as [`any`], or as [`mapped`].
+/// Puts the value of an object's member into a form: [`any`] or [`mapped`].
 pub(super) type Put<F> = fn(F, &mut Scan<'_>) -> <F as Form>::Value;
 
-/// The keys of the objects before, in a form; `None` for one that is not managed.
+/// The keys of the objects read before, in a form; `None` for a key that is not managed.
 pub(super) type Keys<F> = Layout<Option<<F as Form>::Key>>;
 
-/// The value that comes next, whatever it is.
+/// The next value, of any type.
 pub(super) fn any<F: Form>(form: F, scan: &mut Scan<'_>) -> F::Value {
     if let Some(plain) = scan.plain() {
         return form.text(plain);
@@ -103,7 +103,7 @@ pub(super) fn any<F: Form>(form: F, scan: &mut Scan<'_>) -> F::Value {
     }
 }
 
-/// A value of a mapping: a string, for `213` means `"213"`.
+/// A value of a mapping, as a string: `213` means `"213"`.
 pub(super) fn mapped<F: Form>(form: F, scan: &mut Scan<'_>) -> F::Value {
     match scan.plain() {
         Some(plain) => form.text(plain),
@@ -111,7 +111,7 @@ pub(super) fn mapped<F: Form>(form: F, scan: &mut Scan<'_>) -> F::Value {
     }
 }
 
-/// The characters of a mapping's value.
+/// A mapping's value as text.
 #[must_use]
 pub fn as_text(value: &str) -> Cow<'_, str> {
     if value.starts_with('"') { json::string(value) } else { Cow::Owned(canonical(value)) }
@@ -133,7 +133,7 @@ pub(super) fn wanted<F: Form>(form: F, object: &Object<'_>, keys: &mut Keys<F>, 
     }
 }
 
-/// What is managed of a customer's object.
+/// The managed part of a customer's object.
 pub(super) fn current<F: Form>(form: F, object: &str, scope: &Scope, keys: &mut Keys<F>, put: Put<F>) -> F::Value {
     let mut scan = Scan::new(object);
     match scope {

@@ -1,29 +1,29 @@
-//! What a tenant wants is measured before it is sent: a customer that Explo could not list so that it is read again would
-//! be lost from sight.
+//! Measures a tenant's values before they are sent: if a customer becomes too large to be read in a listing, its tenant
+//! can no longer be compared.
 //!
-//! | what | limit |
+//! | value | limit |
 //! |---|---|
-//! | the record, as long as it may be listed: properties and mapping twice, all but ASCII escaped | [`LARGEST_RECORD`] |
-//! | the levels of properties | [`MAX_DEPTH`](json::MAX_DEPTH) |
-//! | a parent's id in the address of a call | [`LONGEST_IN_ADDRESS`] |
+//! | the record as Explo may list it: properties and mapping twice, non-ASCII characters escaped | [`LARGEST_RECORD`] |
+//! | nesting of properties | [`MAX_DEPTH`](json::MAX_DEPTH) |
+//! | a parent's id in the URL of a call | [`LONGEST_IN_ADDRESS`] |
 //!
-//! The first two are the limits of reading.
+//! The first two limits are also those of reading.
 
 use std::borrow::Cow;
 
 use crate::model::{Customer, Field, LARGEST_RECORD, Object, Tenant, json, shown};
 
-/// Bytes of an id in the address of a call, escaped: no client sends an address of more than 65,534 bytes.
+/// Bytes of an escaped id in the URL of a call: no client sends a URL of more than 65,534 bytes.
 const LONGEST_IN_ADDRESS: usize = 63 << 10;
 
-/// Bytes of a record beside the values that are sent: its keys, token and group.
+/// Bytes of a record besides the values that are sent: its keys, token and group.
 const BESIDE: usize = 4096;
 
-/// Bytes that one may become at the most, doubled.
+/// At most this many bytes are listed for one byte sent: escaped, and twice.
 const MOST: usize = 2 * 6;
 
-/// Whether what a tenant wants can be read again; of an update that carries others' values, with the customer as it is now.
-/// Else why it can't be sent.
+/// Checks that what a tenant wants can be read again; the error says why it can't be sent. For an update that also
+/// sends values that the tenant does not manage, give the current customer.
 pub fn measure(tenant: &Tenant<'_>, current: Option<&Customer<'_>>) -> Result<(), String> {
     if let Some(parent) = tenant.parent_provided_id.as_deref() {
         let length = in_address(parent);
@@ -57,13 +57,13 @@ pub fn measure(tenant: &Tenant<'_>, current: Option<&Customer<'_>>) -> Result<()
     }
 }
 
-/// Bytes in the query of an address.
+/// Bytes of an id in the query of a URL.
 fn in_address(id: &str) -> usize {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"*-._ ".contains(&byte);
     id.bytes().map(|byte| if is_plain(byte) { 1 } else { 3 }).sum()
 }
 
-/// The key of a property that is nested too deep; whole properties were looked at when they were read.
+/// The key of a property that is nested too deeply; whole properties were checked when they were read.
 fn too_deep<'t>(tenant: &'t Tenant<'_>) -> Option<&'t str> {
     let Some(Object::Keys(keys)) = &tenant.properties else { return None };
     let is_deep = |json: &Option<Cow<'_, str>>| {
@@ -72,7 +72,7 @@ fn too_deep<'t>(tenant: &'t Tenant<'_>) -> Option<&'t str> {
     keys.iter().find(|(_, json)| is_deep(json)).map(|(key, _)| &**key)
 }
 
-/// The length of each value by its name: of what is sent, else of what is there.
+/// The length of each value, by name: the value to be sent, otherwise the current one.
 fn lengths(
     tenant: &Tenant<'_>,
     current: Option<&Customer<'_>>,
@@ -86,7 +86,7 @@ fn lengths(
     let members = |sent: &Option<Object<'_>>, current: Option<&str>| match sent {
         None => current.map_or(0, &object),
         Some(Object::Whole(sent)) => object(sent),
-        // As the members of an object.
+        // Each counts as a member of an object.
         Some(Object::Keys(keys)) => {
             let kept = keys.iter().filter_map(|(key, json)| Some((key, json.as_deref()?)));
             kept.map(|(key, json)| 2 * (text(key) + 2) + object(json)).sum()
@@ -106,12 +106,12 @@ fn lengths(
     ]
 }
 
-/// Bytes of a text as a string of JSON in ASCII.
+/// Bytes of a text as a JSON string in ASCII.
 fn text_length(text: &str) -> usize {
     2 + text.chars().map(|c| if matches!(c, '"' | '\\') { 2 } else { character_length(c) }).sum::<usize>()
 }
 
-/// Bytes of JSON in ASCII, without space.
+/// Bytes of JSON in ASCII, without whitespace.
 fn object_length(object: &str) -> usize {
     let (mut is_text, mut is_escaped) = (false, false);
     let length = |c: char| {
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// As a server writes it that sends nothing but ASCII.
+    /// JSON as a server writes it that sends only ASCII.
     fn in_ascii(json: &str) -> String {
         let json = serde_json::from_str::<Value>(json).unwrap().to_string();
         json.chars().fold(String::new(), |mut ascii, c| {

@@ -1,6 +1,7 @@
-//! Comparing what a tenant wants with what its customer holds.
+//! Compares what a tenant wants with what its customer has.
 //!
-//! Promises: pure, synchronous and deterministic. A value has one normal form; fingerprint, comparison and display share it.
+//! Promises: pure, synchronous and deterministic. A value has one normal form: fingerprint, comparison and display
+//! share it.
 
 mod fields;
 mod fingerprint;

@@ -1,8 +1,8 @@
-//! The normal form of numbers: two that have the same value are the same text, with all their digits.
+//! The normal form of numbers: equal values have equal text, with all their digits.
 
 use std::{borrow::Cow, fmt};
 
-/// So many digits are written out before the decimal point.
+/// At most this many digits are written before the decimal point.
 const LONGEST: usize = 40;
 
 /// The normal form of a JSON number.
@@ -16,7 +16,7 @@ pub(super) fn normal(number: &str) -> Cow<'_, str> {
 struct Decimal {
     negative: bool,
     digits: String,
-    /// Where the decimal point stands, counted from before the first digit.
+    /// The position of the decimal point, counted from before the first digit.
     point: i64,
 }
 

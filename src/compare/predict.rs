@@ -1,8 +1,8 @@
-//! What a server of some habit makes of a value: of what is wanted, and where it merges, of what is there.
+//! Predicts what a server with a certain habit stores: from the wanted value and, if it merges, the current one.
 //!
-//! Values are in the comparison form, as in a [`Difference`](super::Difference), and so are the results: they can be told to be
-//! what Explo shows. A habit reaches every string of a value, however deep, and no key. A list of addresses or tags is a set
-//! and stays one; an array within properties keeps its order.
+//! Values and results are in the form of comparison, as in a [`Difference`](super::Difference), so that a result can be
+//! compared with what Explo shows. A habit applies to every string of a value at any depth, but not to keys. A list of
+//! addresses or tags stays a set; an array within properties keeps its order.
 
 use std::{
     borrow::Cow,
@@ -12,26 +12,26 @@ use std::{
 use super::form::{Form, Text};
 use crate::model::json;
 
-/// Every letter as a small one.
+/// All letters in lower case.
 #[must_use]
 pub fn lower_case(new: &str) -> String {
     of_strings(new, &|text| text.to_lowercase())
 }
 
-/// Without space at the ends.
+/// Without whitespace at the ends.
 #[must_use]
 pub fn trimmed(new: &str) -> String {
     of_strings(new, &|text| text.trim().to_owned())
 }
 
-/// The first characters alone, so many at the most.
+/// At most the first `characters` characters.
 #[must_use]
 pub fn cut_to(new: &str, characters: usize) -> String {
     of_strings(new, &|text| text.chars().take(characters).collect())
 }
 
-/// What is there and what is wanted together: the elements of both, or the members of both, of which the wanted ones count.
-/// Where a value is neither list nor object, the wanted one.
+/// The current and the wanted value merged: the elements of both, or the members of both, where a wanted member
+/// replaces the current one. For other types, the wanted value.
 #[must_use]
 pub fn union(old: &str, new: &str) -> String {
     match (old.as_bytes().first(), new.as_bytes().first()) {
@@ -51,7 +51,7 @@ fn of_strings(value: &str, habit: &dyn Fn(&str) -> String) -> String {
     mapped(value, &of_string)
 }
 
-/// The value with another in place of each that is no list or object.
+/// The value with each leaf (anything but a list or an object) replaced.
 fn mapped(value: &str, leaf: &dyn Fn(&str) -> String) -> String {
     if value.starts_with('[') { set(json::elements(value).map(leaf)) } else { mapped_within(value, leaf) }
 }
@@ -64,7 +64,7 @@ fn mapped_within(value: &str, leaf: &dyn Fn(&str) -> String) -> String {
     }
 }
 
-/// A list of strings in the comparison form.
+/// A list of strings in the form of comparison.
 fn set(elements: impl Iterator<Item = String>) -> String {
     let quoted: BTreeSet<_> = elements.collect();
     let texts: Vec<Cow<'_, str>> = quoted.iter().map(|quoted| json::string(quoted)).collect();
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(union(r#""old""#, r#""new""#), r#""new""#);
     }
 
-    /// A value in the comparison form: a text, a set, an object.
+    /// A value in the form of comparison: a text, a set, or an object.
     fn value() -> impl Strategy<Value = String> {
         let text = || {
             let odd = vec![

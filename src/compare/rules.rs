@@ -1,13 +1,13 @@
-//! How fields are compared, beyond what the columns say.
+//! Rules of comparison beyond what the columns say.
 
 use serde::{Deserialize, Serialize};
 
-/// How fields are compared, beyond what the columns say.
+/// Rules of comparison beyond what the columns say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
-    /// For the addresses.
+    /// For e-mail addresses.
     pub emails: EmailRule,
-    /// For the keys of properties; found out in each run.
+    /// For the keys of properties; detected in each run.
     #[serde(default)]
     pub keys: KeyStyle,
     /// For tags that don't exist.
@@ -16,42 +16,42 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// The same with another view of keys.
+    /// The same rules with another key style.
     #[must_use]
     pub fn with(self, keys: KeyStyle) -> Self {
         Self { keys, ..self }
     }
 }
 
-/// What the style of a listed property key says.
+/// Whether the style of a listed property key counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyStyle {
-    /// It is the key's own: `filter_value` is not `filterValue`.
+    /// It counts: `filter_value` is not `filterValue`.
     #[default]
     AsListed,
-    /// Nothing, for the listing has one style for all: the wanted style is taken.
+    /// It does not count, because the listing has one style for all keys; the wanted style is used.
     AsWanted,
 }
 
-/// What a tag that does not exist does to the tenants that have it.
+/// What happens to tenants with a tag that does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TagRule {
     /// They are invalid.
     #[default]
     Invalid,
-    /// Nothing: it is made first.
+    /// The tag is created first.
     Create,
 }
 
-/// What an address that only Explo has is.
+/// What happens to an address that only Explo has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmailRule {
-    /// A difference: it goes.
+    /// It is a difference and is removed.
     #[default]
     Replace,
-    /// None of our business: it stays.
+    /// It is no difference and stays.
     Add,
 }

@@ -1,4 +1,4 @@
-//! What to send of a tenant, and whether others' values must be read for it.
+//! What to send of a tenant, and whether the current values must be read first.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::{Customer, Field, Managed, Object, Scope, Tenant, json};
 
-/// Whether writing these fields carries values that are others', so that the current ones must be read first.
+/// Whether writing these fields also sends values that the tenant does not manage, so that they must be read first.
 #[must_use]
 pub fn needs_current(managed: &Managed, fields: &[Field], rules: Rules) -> bool {
     let partial = |scope: &Scope| matches!(scope, Scope::Keys(_));
@@ -22,7 +22,7 @@ pub fn needs_current(managed: &Managed, fields: &[Field], rules: Rules) -> bool 
     })
 }
 
-/// What to send: the tenant with these fields alone, and with others' keys and addresses carried over from `current`.
+/// What to send: only these fields of the tenant, with the unmanaged keys and addresses of `current` added.
 #[must_use]
 pub fn to_send<'t>(
     tenant: &'t Tenant<'_>,
@@ -61,13 +61,14 @@ pub fn to_send<'t>(
     }
 }
 
-/// Another's value of a mapping: a number may be how a string is listed, and all else is sent as it came.
+/// An unmanaged value of a mapping: a number is sent as a string, because Explo may list strings as numbers; other
+/// values are sent unchanged.
 fn as_sent(value: &str) -> String {
     let is_number = value.starts_with(|c: char| c == '-' || c.is_ascii_digit());
     if is_number { json::quote(&as_text(value)) } else { value.to_owned() }
 }
 
-/// The wanted object where `current` is the current one: unmanaged members stay as they are.
+/// The wanted object with the unmanaged members of `current`.
 fn carried<'t>(object: &'t Object<'_>, current: &str) -> Cow<'t, str> {
     match object {
         Object::Whole(object) => Cow::Borrowed(object),

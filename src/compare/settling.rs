@@ -1,16 +1,17 @@
-//! Naming what a server probably did to a value that it acknowledged and then showed differently, and when not to send another.
+//! Names what a server probably did to a value that it acknowledged and then showed differently, and predicts which
+//! updates would have no effect.
 //!
-//! | rule | predicts that Explo shows of another value |
+//! | rule | prediction: if another value is sent, Explo shows |
 //! |---|---|
-//! | added | what it shows now, and the value beside it |
-//! | inherited | the value, and beside it what it showed of others below the same parent |
-//! | re-cased | the value in lower case, or its keys in the style of those that are shown |
-//! | trimmed | the value without space at the ends of its texts |
-//! | cut | the value with its texts cut where others were cut |
-//! | changed | nothing |
+//! | added | what it shows now, and the value |
+//! | inherited | the value, and what it added to other customers below the same parent |
+//! | re-cased | the value in lower case, or with its keys in the style that Explo shows |
+//! | trimmed | the value without whitespace at the ends of its texts |
+//! | cut | the value with its texts cut to the length at which others were cut |
+//! | changed | no prediction |
 //!
-//! An update is spared only where the prediction for its own value is what Explo shows already: sending it would change
-//! nothing. An answer that shows another value than the rule predicted ends that for the rest of the run.
+//! An update is not sent if the prediction for its value is what Explo shows already, because it would change nothing.
+//! If an answer shows another value than the rule predicted, the rule is not used for the rest of the run.
 
 use std::{
     cmp::max,
@@ -22,19 +23,19 @@ use std::{
 use super::{Difference, predict, style::is_alike};
 use crate::model::{Field, json};
 
-/// So many updates that show the same rule for a field make a prediction of it.
+/// This many updates that show the same rule for a field are needed for a prediction.
 const STRIKES: usize = 3;
 
 /// The likely rule behind a write that did not settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
-    /// What was there before is still there beside what was sent.
+    /// The former value is still there in addition to the one sent.
     Added,
-    /// Tags that come from a parent are there beside what was sent.
+    /// A parent's tags are there in addition to those sent.
     Inherited,
-    /// Only upper and lower case, or the style of keys, differ.
+    /// Only upper and lower case, or the style of keys, differs.
     Recased,
-    /// Space at the ends is gone.
+    /// Whitespace at the ends is missing.
     Trimmed,
     /// The end is missing.
     Cut,
@@ -42,12 +43,12 @@ pub enum Rule {
     Changed,
 }
 
-/// A field that was written and acknowledged, and yet is not what was wanted.
+/// A field that was written and acknowledged, and still differs from what was wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsettled {
     /// What Explo shows, and what is wanted.
     pub difference: Difference,
-    /// Why, probably.
+    /// The probable reason.
     pub rule: Rule,
     /// How that is known.
     pub known: Known,
@@ -56,26 +57,26 @@ pub struct Unsettled {
 /// How it is known that a difference does not settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// This run wrote it, or looked at the customer.
+    /// This run wrote it, or looked the customer up.
     Now,
     /// An earlier run wrote it.
     Before,
-    /// It came back after it was acknowledged, and is what the listing shows of others that came back: looked at in a later
-    /// run.
+    /// It came back after it was acknowledged, and the listing shows the same of others that came back; a later run
+    /// looks the customer up.
     Presumably,
-    /// It was not sent: it is predicted by what three updates of this run showed.
+    /// It was not sent: three updates of this run predict the result.
     Predicted,
-    /// The same of an earlier run.
+    /// It was not sent: updates of an earlier run predict the result.
     PredictedBefore,
 }
 
-/// What the updates of one run showed so far, by field, rule and, for what is inherited, the parent.
+/// What the updates of this run showed so far, by field, rule and, for inherited tags, parent.
 #[derive(Debug, Default)]
 pub struct Strikes {
     met: BTreeMap<(Field, Rule, Option<String>), Vec<Difference>>,
-    /// Answers showed otherwise.
+    /// Rules that an answer disproved.
     refuted: BTreeSet<(Field, Rule)>,
-    /// The longest text that an answer showed.
+    /// The longest text in any answer, in characters.
     longest: BTreeMap<Field, usize>,
 }
 
@@ -99,7 +100,7 @@ impl Unsettled {
         Self { rule: likely_rule(&difference), difference, known: Known::Now }
     }
 
-    /// Whether Explo holds addresses or tags beyond the wanted ones: they give access, so they are told in every run.
+    /// Whether Explo has addresses or tags beyond the wanted ones: these give access, so every run reports them.
     #[must_use]
     pub fn holds_more(&self) -> bool {
         match self.difference.field {
@@ -115,7 +116,7 @@ impl Unsettled {
 }
 
 impl Known {
-    /// Whether this is news of this run.
+    /// Whether this run found it out.
     #[must_use]
     pub fn is_news(self) -> bool {
         matches!(self, Self::Now | Self::Predicted)
@@ -123,7 +124,7 @@ impl Known {
 }
 
 impl Strikes {
-    /// Takes what the answer to an update of a customer below this parent showed: what differed before, and what still does.
+    /// Counts an answer to an update of a customer below this parent: the differences before, and those that remain.
     pub fn count(&mut self, parent: Option<&str>, before: &[Difference], unsettled: &[Unsettled]) {
         for difference in before {
             let left = unsettled.iter().find(|one| one.difference.field == difference.field);
@@ -154,7 +155,7 @@ impl Strikes {
         *known = max(*known, longest(shown));
     }
 
-    /// The rule by which sending this would change nothing, if enough updates showed it and none refuted it.
+    /// The rule by which sending this would change nothing, if enough updates showed it and no answer disproved it.
     #[must_use]
     pub fn rule(&self, parent: Option<&str>, difference: &Difference) -> Option<Rule> {
         let rules = self.met.range((difference.field, Rule::Added, None)..);
@@ -172,7 +173,7 @@ impl Strikes {
 }
 
 impl Rule {
-    /// Whether a server that did this to others would, sent this value, show what it shows already.
+    /// Whether a server that did this to `others` would still show the current value if the wanted one were sent.
     #[must_use]
     pub fn predicts(self, others: &[Difference], difference: &Difference) -> bool {
         let Difference { current, wanted, field } = difference;
@@ -190,12 +191,12 @@ impl Rule {
     }
 }
 
-/// Where the longest of these was cut.
+/// The length at which the longest of these was cut.
 fn cut_at(others: &[Difference]) -> Option<usize> {
     others.iter().map(|other| longest(&other.current)).max()
 }
 
-/// The elements that are shown beside the wanted ones; nothing where a wanted one is not shown.
+/// The elements shown in addition to the wanted ones; `None` if a wanted one is missing.
 fn beside(Difference { current, wanted, .. }: &Difference) -> Option<BTreeSet<String>> {
     let (current, wanted) = (parts(current, str::to_owned), parts(wanted, str::to_owned));
     wanted.is_subset(&current).then(|| current.difference(&wanted).cloned().collect())
@@ -219,8 +220,8 @@ pub fn likely_rule(difference: &Difference) -> Rule {
     }
 }
 
-/// Whether one of these is the beginning of a text; what is empty was not cut. A text's beginnings are sorted before it, the
-/// longer the nearer.
+/// Whether one of these is the beginning of a text; the empty one does not count. The beginnings of a text sort before
+/// it, the longest last.
 fn has_beginning(shown: &BTreeSet<String>, text: &str) -> bool {
     let mut end = text;
     while let Some(known) = shown.range::<str, _>((Bound::Unbounded, Bound::Included(end))).next_back() {
@@ -234,7 +235,7 @@ fn has_beginning(shown: &BTreeSet<String>, text: &str) -> bool {
     false
 }
 
-/// Whether Explo has elements or keys beyond the wanted ones: something has to go.
+/// Whether Explo has elements or keys beyond the wanted ones, which must be removed.
 fn has_more(Difference { current, wanted, .. }: &Difference) -> bool {
     let names = |canonical: &str| -> BTreeSet<String> {
         if json::is_object(canonical) {
@@ -246,7 +247,7 @@ fn has_more(Difference { current, wanted, .. }: &Difference) -> bool {
     !names(current).is_subset(&names(wanted))
 }
 
-/// A text, the elements of an array, or the members of an object: strings in a form, behind their keys.
+/// A text, the elements of an array, or the members of an object: strings in a form, with their key as prefix.
 fn parts(canonical: &str, form: impl Fn(&str) -> String) -> BTreeSet<String> {
     let leaf = |value: &str| if value.starts_with('"') { form(&json::string(value)) } else { value.to_owned() };
     match canonical.as_bytes().first() {
@@ -256,7 +257,7 @@ fn parts(canonical: &str, form: impl Fn(&str) -> String) -> BTreeSet<String> {
     }
 }
 
-/// The strings of a value, without keys.
+/// All strings of a value, except keys.
 fn texts(canonical: &str) -> Vec<String> {
     match canonical.as_bytes().first() {
         Some(b'{') => json::members(canonical).flat_map(|(_, value)| texts(value)).collect(),

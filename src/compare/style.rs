@@ -1,5 +1,5 @@
-//! Keys in another style: `filterValue`, `filter_value` and `Filter-Value` may be one key, as the wanted value or the listing
-//! writes it. Values are canonical.
+//! Keys in another style: `filterValue`, `filter_value` and `Filter-Value` may be the same key, written in the wanted
+//! style or in the listing's. Values are canonical.
 
 use std::{
     borrow::Cow,
@@ -13,13 +13,13 @@ use crate::model::{
     json::{array, elements, members, object, plain_key},
 };
 
-/// Whether two canonical values are the same but for the style of keys.
+/// Whether two canonical values are the same except for the style of keys.
 #[must_use]
 pub(super) fn is_alike(a: &str, b: &str) -> bool {
     restyled(a, b).is_some_and(|restyled| restyled == b)
 }
 
-/// Listed properties with their keys in the style of the wanted ones, where they have another.
+/// Listed properties with their keys in the wanted style; `None` if they have it already.
 pub(super) fn in_style(listed: &str, wanted: &Object<'_>) -> Option<String> {
     let style = match wanted {
         Object::Whole(object) => canonical(object),
@@ -31,7 +31,7 @@ pub(super) fn in_style(listed: &str, wanted: &Object<'_>) -> Option<String> {
     restyled(&canonical(listed), &style)
 }
 
-/// A canonical value with its keys in the style of another, as far as that one has them; `None` where they have it already.
+/// A canonical value with its keys in the style of another value, if that one has them; `None` if nothing changes.
 #[must_use]
 pub(super) fn restyled(value: &str, style: &str) -> Option<String> {
     let inner = |value: &str, style: Option<&&str>| {
@@ -46,7 +46,7 @@ pub(super) fn restyled(value: &str, style: &str) -> Option<String> {
             let keys: BTreeMap<_, _> = members(style).collect();
             let own: BTreeSet<_> = members(value).map(|(key, _)| key).collect();
             let plain = |key: &str| plain_key(key).collect::<String>();
-            // Of several that are alike the first counts; one that the value has too is another key.
+            // The first of several similar keys counts; a key that the value has as well is a different key.
             let alike = LazyCell::new(|| {
                 let others = keys.keys().rev().filter(|known| !own.contains(*known));
                 others.map(|known| (plain(known), known)).collect::<HashMap<_, _>>()

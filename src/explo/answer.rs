@@ -1,14 +1,14 @@
-//! What the answer about one customer must be.
+//! Checks the answer about one customer.
 
 use super::{Error, Unusable, endpoint::Endpoint, wire};
 use crate::model::{Gap, Partial, Record};
 
-/// The answer about one customer, kept.
+/// The answer about one customer, as an owned value, and whether it says that the customer is new.
 pub(super) fn read_answer(body: &[u8]) -> Result<(bool, Record<'static>), Unusable> {
     wire::read_answer(body).map(|(is_new, record)| (is_new, record.into_owned()))
 }
 
-/// Refuses an answer that is about another customer, or can't be read; one that is only too large is as good.
+/// Refuses an answer about another customer, or one that can't be read; accepts one that is only too large.
 pub(super) fn about(provided_id: &str, endpoint: Endpoint, record: Record<'static>) -> Result<Record<'static>, Error> {
     let is_unreadable = matches!(record, Record::Partial(Partial { gap: Gap::Unreadable, .. }));
     let excerpt = match record.provided_id() {

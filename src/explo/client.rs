@@ -1,5 +1,5 @@
-//! The one way to Explo: what its calls are, what may be told of their answers, and how they are counted. See
-//! [`Caller`] for how often one is made; a rename is only repeated after a look.
+//! The one way to Explo: defines its calls, what may be quoted from their answers, and how they are counted. [`Caller`]
+//! decides how often a call is tried; a rename is only repeated after looking up both ids.
 
 use std::{
     collections::BTreeMap,
@@ -26,44 +26,44 @@ use crate::{
     stop::Stop,
 };
 
-/// The keys that say where it is.
+/// The config keys of the server's address.
 const KEYS: Keys = Keys { url: "explo.base_url", ca_file: "explo.ca_file" };
 
 /// How customers are listed.
 #[derive(Debug, Clone, Copy)]
 pub struct ListingRules {
-    /// Which of the two endpoints is asked.
+    /// Which of the two endpoints is called.
     pub version: ListingVersion,
-    /// Customers asked for at once; the server may give fewer.
+    /// Customers per page; the server may send fewer.
     pub page_size: usize,
-    /// Pages under way at once.
+    /// Pages requested in parallel.
     pub side_by_side: usize,
-    /// Whether `total_count` is evidence.
+    /// Whether `total_count` counts as evidence.
     pub trust_total: bool,
 }
 
 /// How calls are made.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the API is; its path ends in a slash.
+    /// The API's address; its path ends in a slash.
     pub base_url: Url,
     /// The team token.
     pub token: SecretString,
-    /// For one call, from connecting to the end of the answer.
+    /// For one attempt, from connecting to the end of the answer.
     pub timeout: Duration,
-    /// Attempts at one call.
+    /// Attempts per call.
     pub max_attempts: u32,
-    /// The pause after a 429 that does not say how long.
+    /// The pause after a 429 without `Retry-After`.
     pub pause_on_429: Duration,
-    /// Further authorities to trust, PEM.
+    /// Additional certificate authorities to trust, as PEM.
     pub ca: Option<Vec<u8>>,
-    /// The proxy on the way to it.
+    /// The proxy between us and Explo.
     pub proxy: Option<Proxy>,
-    /// How the listing is made.
+    /// How customers are listed.
     pub listing: ListingRules,
 }
 
-/// Talks to Explo.
+/// Calls Explo.
 #[derive(Debug)]
 pub struct Client<T = Https> {
     caller: Caller<T>,
@@ -71,33 +71,33 @@ pub struct Client<T = Https> {
     asked: Mutex<BTreeMap<Endpoint, usize>>,
     calls: Mutex<BTreeMap<Endpoint, usize>>,
     observed: Arc<Observed>,
-    /// What a page's size is called by this server, once that is known.
+    /// The parameter names for the page size that this server accepts, once known.
     pub(super) page_size_names: OnceLock<&'static [&'static str]>,
     pub(super) nobody: Nobody,
 }
 
-/// One request, to be sent as often as it takes.
+/// One request, for all its attempts.
 pub(super) struct Request<'a> {
     pub(super) endpoint: Endpoint,
     /// Relative to the base URL.
     pub(super) path: &'a str,
     pub(super) query: &'a [(&'a str, String)],
-    /// Without a body it is a GET, as is a listing.
+    /// Without a body, and for a listing, the method is GET.
     pub(super) body: Option<String>,
-    /// Bytes that the answer may have.
+    /// The largest answer that is read, in bytes.
     pub(super) most: usize,
 }
 
-/// A request on its way.
+/// A request with its counters.
 struct Counted<'a, T> {
     client: &'a Client<T>,
     request: &'a Request<'a>,
-    /// What was answered last to a look at one customer that was refused.
+    /// The last answer that refused a look-up.
     heard: Mutex<Vec<u8>>,
 }
 
 impl Client {
-    /// A client; connects at the first call. Clients that share a pacer are paced together. `seed` is for the jitter.
+    /// A client that connects at the first call. Clients with the same pacer share its rate. `seed` is for the jitter.
     pub fn new(settings: Settings, pacer: impl Into<Arc<Pacer>>, stop: Stop, seed: u64) -> Result<Self, String> {
         let Settings { base_url, token, timeout, ca, proxy, .. } = settings.clone();
         let value = format!("Token {}", token.expose_secret()).into();
@@ -108,7 +108,7 @@ impl Client {
 }
 
 impl<T: Transport> Client<T> {
-    /// The same over another transport: where the API is and which authorities are trusted are its business.
+    /// The same over another transport, which knows the API's address and whom to trust.
     pub fn over(transport: T, settings: Settings, pacer: impl Into<Arc<Pacer>>, stop: Stop, seed: u64) -> Self {
         let Settings { timeout, max_attempts, pause_on_429, .. } = settings;
         Self {
@@ -122,30 +122,30 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Counts its calls there, from now on.
+    /// Counts its calls there from now on.
     #[must_use]
     pub fn observed_by(self, observed: Arc<Observed>) -> Self {
         Self { observed, ..self }
     }
 
-    /// The bytes that an answer may have beside others.
+    /// The largest answer, in bytes, while other answers are read in parallel.
     pub(super) fn share(&self) -> usize {
         share(self.settings.listing.side_by_side).0
     }
 
-    /// How often each endpoint was called, every attempt counted.
+    /// The number of calls per endpoint, counting every attempt.
     #[must_use]
     pub fn calls(&self) -> BTreeMap<Endpoint, usize> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The same, each call counted once, however many attempts it took.
+    /// The same, counting each call once, whatever its attempts.
     pub(super) fn asked(&self) -> BTreeMap<Endpoint, usize> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes one call as often as these attempts allow; `read` checks the answer, which comes with the number of attempts that
-    /// failed before and yet may have been applied.
+    /// Makes one call with these attempts; `read` checks the answer. Also returns how many earlier attempts failed and
+    /// may have been applied nevertheless.
     pub(super) async fn call<A>(
         &self,
         request: &Request<'_>,
@@ -156,7 +156,8 @@ impl<T: Transport> Client<T> {
         called.map_err(|failure| Error::of(request.endpoint, failure))
     }
 
-    /// Makes one call as often as it takes, with the beginning of an answer that `read` made nothing of, or that is a refusal.
+    /// Makes one call with all attempts; also returns the beginning of an answer that refuses, or from which `read` got
+    /// no result.
     pub(super) async fn call_heard<A>(
         &self,
         request: &Request<'_>,

@@ -1,4 +1,4 @@
-//! Reading and writing customers: what each call asks, and what its answer must be.
+//! Reading and writing customers: the request of each call, and the checks of its answer.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,16 +19,16 @@ use crate::{
     model::{Record, Tenant},
 };
 
-/// What a page's size may be called, in the order tried: the reference's table names it one way, its example the other, and
-/// a server may refuse what it does not know.
+/// Names of the page size parameter, in the order tried: the reference's table and its example use different names, and
+/// a server may refuse unknown parameters.
 const PAGE_SIZE_NAMES: [&[&str]; 4] = [&["page_size", "pageSize"], &["page_size"], &["pageSize"], &[]];
 
-/// The filter that lists the customers below one.
+/// The filter for the children of a customer.
 const PARENT: &str = "parent_provided_id";
 
 impl<T: Transport> Client<T> {
-    /// One page of the listing, of all customers or of those below one, given to `read`; `None` past the end. Pages count
-    /// from 1; v1 has no other. It may have so many bytes.
+    /// Gives one page of the listing, of all customers or of one customer's children, to `read`; `None` past the end.
+    /// Pages count from 1; v1 has one page only. `most` is the largest answer in bytes.
     pub(super) async fn page<P>(
         &self,
         parent: Option<&str>,
@@ -39,7 +39,7 @@ impl<T: Transport> Client<T> {
             ListingVersion::V1 => {
                 let endpoint = Endpoint::Customers;
                 let query: Vec<_> = filter(parent).into_iter().collect();
-                // Its page calls the filters a body.
+                // The reference says that v1 takes the filters in the body.
                 let body = parent.map(|parent| serde_json::json!({ PARENT: parent }).to_string());
                 let request = Request { endpoint, path: "api/customers/", query: &query, body, most };
                 self.call(&request, Attempts::ALL, read).await.map(|(page, _)| Some(page))
@@ -55,7 +55,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Finds out what a page's size is called, for the life of this client.
+    /// Finds out the name of the page size parameter, for the life of this client.
     async fn page_1<P>(
         &self,
         parent: Option<&str>,
@@ -103,8 +103,8 @@ impl<T: Transport> Client<T> {
         Ok(self.call(&request, Attempts::ALL, read).await?.0)
     }
 
-    /// Sends a tenant; the answer must be about its customer. With what it says of newness, and the attempts that failed
-    /// before and yet may have been applied.
+    /// Sends a tenant; the answer must be about its customer. Also returns whether the answer says that it is new, and
+    /// how many earlier attempts failed and may have been applied nevertheless.
     async fn post(
         &self,
         endpoint: Endpoint,
@@ -118,7 +118,7 @@ impl<T: Transport> Client<T> {
     }
 }
 
-/// The filter of a listing.
+/// The filter of a listing by parent.
 fn filter<'n>(parent: Option<&str>) -> Option<(&'n str, String)> {
     parent.map(|parent| (PARENT, parent.to_owned()))
 }

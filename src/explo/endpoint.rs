@@ -15,7 +15,7 @@ pub enum Endpoint {
     UpdateCustomer,
     /// All tags.
     GroupTags,
-    /// One more tag.
+    /// Create one tag.
     CreateGroupTag,
 }
 
@@ -33,7 +33,7 @@ impl Endpoint {
         }
     }
 
-    /// What its answer is documented to look like.
+    /// The documented shape of its answer.
     pub(super) fn documented(self) -> &'static str {
         match self {
             Self::Customers => r#"{"total_count", "results": {"customers": […]}}, of v1 {"success", "customers": […]}"#,

@@ -1,4 +1,4 @@
-//! What can go wrong with a call, by what the caller can do about it.
+//! What can go wrong with a call, grouped by what the caller can do about it.
 
 use super::endpoint::Endpoint;
 use crate::http::{Failure, Fault, Incomplete, PageError, times};
@@ -12,66 +12,66 @@ pub enum Error {
         /// The call.
         endpoint: Endpoint,
     },
-    /// The token may not do this.
+    /// The token has no permission for this call.
     #[error("Explo does not allow this token to call {endpoint} (403): {excerpt}")]
     Forbidden {
         /// The call.
         endpoint: Endpoint,
-        /// What the answer says, masked.
+        /// An excerpt of the answer, masked.
         excerpt: String,
     },
-    /// An answer that refuses this request; asking again would not help.
+    /// The answer refuses this request; repeating it would not help.
     #[error("{endpoint} answered {status}: {excerpt}")]
     Rejected {
         /// The call.
         endpoint: Endpoint,
         /// The HTTP status.
         status: u16,
-        /// What the answer says, masked, and the way out where one is known.
+        /// An excerpt of the answer, masked, with a way out if one is known.
         excerpt: String,
     },
-    /// The call was not made: its request can't be sent, or its effect could not be read.
+    /// The call was not made: its request can't be sent, or its effect could not be read afterwards.
     #[error("{endpoint} was not called: {reason}")]
     Unsent {
         /// The call.
         endpoint: Endpoint,
-        /// What stands against it.
+        /// The obstacle.
         reason: String,
     },
-    /// Whether a rename was applied can't be told.
+    /// It is unknown whether a rename was applied.
     #[error("the answer to the rename was lost, and now {found}")]
     Unclear {
-        /// What a look at both ids found.
+        /// What looking up both ids found.
         found: String,
     },
-    /// Tried as often as is allowed.
+    /// All attempts failed.
     #[error("{endpoint} failed {}because {fault}{}", times(*.attempts), way_out(*.endpoint, .fault))]
     GaveUp {
         /// The call.
         endpoint: Endpoint,
-        /// How often it was made.
+        /// The number of attempts.
         attempts: u32,
-        /// What went wrong last.
+        /// The last failure.
         fault: Fault,
     },
-    /// So many calls in a row were given up that Explo must be down.
+    /// Too many calls in a row were given up: Explo must be down.
     #[error("{calls} calls in a row were given up, so the run ends; the last: {last}")]
     Outage {
-        /// How many.
+        /// Their number.
         calls: u32,
-        /// What went wrong last.
+        /// The last failure.
         last: Box<Error>,
     },
-    /// The listing can't be shown to be complete, so nothing may be planned on it.
+    /// There is no evidence that the listing is complete, so nothing may be planned.
     #[error("the listing is not complete: {}", incomplete(.0))]
     Incomplete(Incomplete),
-    /// A stop was asked for before the call began, or while it only read.
+    /// A stop was requested before the call began, or during a call that only reads.
     #[error("stopped by {reason}: the next run carries on")]
     Stopped {
-        /// What asked for it.
+        /// What requested the stop.
         reason: &'static str,
     },
-    /// The call, which writes, was in flight when the time to stop ran out.
+    /// The grace time after a stop ended during this call, which writes.
     #[error("cut off while waiting for the answer of {endpoint}: it may have been applied")]
     Cut {
         /// The call.
@@ -107,22 +107,23 @@ fn incomplete(why: &Incomplete) -> String {
              counts customers that this token can't see, set explo.trust_total = false"
         ),
         Incomplete::Untold { distinct } => format!(
-            "{distinct} distinct customers, but total_count says nothing of how many there are. Nothing was planned. If this \
-             Explo never tells it, set explo.trust_total = false"
+            "{distinct} distinct customers, but no total_count says how many there are. Nothing was planned. If this \
+             Explo never sends one, set explo.trust_total = false"
         ),
         Incomplete::Falling { passes, total, later } => format!(
             "total_count falls from {total} to {later} while they are listed, in each of {passes} passes. Nothing was planned. \
              If it counts something else, set explo.trust_total = false"
         ),
         Incomplete::Endless { distinct } => format!(
-            "after {distinct} distinct customers a page comes again, where an empty one should end it. \
+            "after {distinct} distinct customers Explo repeats a page, where an empty one should end the listing. \
              Nothing was planned. If total_count is right, set explo.trust_total = true"
         ),
     }
 }
 
 impl Error {
-    /// What a failed call means at this endpoint. Of credentials only an answer tells that is certainly Explo's.
+    /// The meaning of a failed call at this endpoint. Only an answer that is certainly Explo's can reject the
+    /// credentials.
     pub(super) fn of(endpoint: Endpoint, failure: Failure) -> Self {
         match failure {
             Failure::Status { status: 401, is_own: true, .. } => Self::Unauthorized { endpoint },

@@ -1,14 +1,15 @@
-//! A customer as Explo shows it, read liberally where the meaning is clear. Of a record in which something else stands, or
-//! which is too large, the id and the token are read, and it is gone past; only what is no JSON spoils all around it.
+//! A customer's record in an answer, read tolerantly if the meaning is clear. If a value is unexpected, or the record
+//! is too large, only the id and the token are read, and the rest is skipped. Text that is not JSON makes the whole
+//! answer unusable.
 //!
-//! | what | accepted |
+//! | value | accepted |
 //! |---|---|
-//! | text | a string or a whole number; of a tag, a level or a group also an object with a `name` |
-//! | list | texts, `null` among them does not count; `null` is empty |
-//! | object | `null` is empty |
+//! | text | a string or a whole number; for a tag, a level or a group also an object with a `name` |
+//! | list | texts, without counting `null`; `null` is an empty list |
+//! | object | `null` is an empty object |
 //! | flag | `true`, `false`, `1`, `0`; `null` is false |
 //!
-//! Every key may come in both spellings, even at once: then the last that is not empty counts.
+//! Each key may have either spelling, or both at once: then the last value that is not empty counts.
 
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ use serde_json::value::RawValue;
 use super::Unusable;
 use crate::model::{Customer, Gap, LARGEST_RECORD, Layout, Partial, Record, Scan, json};
 
-/// The keys of the record before, and of its objects: most records have the same.
+/// The keys of the previous record and of its objects: most records have the same.
 #[derive(Default)]
 pub(super) struct Layouts {
     record: Layout<Key>,
@@ -25,7 +26,7 @@ pub(super) struct Layouts {
     mapping: Layout<()>,
 }
 
-/// What the value under a key is.
+/// The meaning of a key.
 #[derive(Clone, Copy)]
 enum Key {
     Token,
@@ -38,7 +39,8 @@ enum Key {
     IsDemoGroup,
     HierarchyLevel,
     AccessGroup,
-    /// With what is inherited; without, mostly the same text as the own ones, which need not be checked twice.
+    /// Including inherited values. If nothing is inherited, mostly the same text as the own values, which was checked
+    /// already.
     ComputedProperties,
     ComputedMapping,
     Other,
@@ -66,15 +68,15 @@ impl Key {
     }
 }
 
-/// Reads the record that comes next.
+/// Reads the next record.
 pub(super) fn record<'a>(scan: &mut Scan<'a>) -> Result<Record<'a>, json::JsonError> {
     let mut customer = Customer::default();
     let partial = next(scan, &mut Layouts::default(), &mut customer)?;
     Ok(partial.map_or(Record::Whole(customer), |(partial, _)| Record::Partial(partial)))
 }
 
-/// Reads the record that comes next, in place of what `customer` was; where it can't be read whole, tells what can be, and
-/// the record's text.
+/// Reads the next record into `customer`. If it can't be read completely, returns the part that can, and the text of
+/// the record.
 pub(super) fn next<'a>(
     scan: &mut Scan<'a>,
     layouts: &mut Layouts,
@@ -90,7 +92,7 @@ pub(super) fn next<'a>(
     }
 }
 
-/// Why a record can't be read whole.
+/// Why a record can't be read completely.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flaw(Gap);
 
@@ -113,7 +115,7 @@ fn whole<'a>(scan: &mut Scan<'a>, layouts: &mut Layouts, customer: &mut Customer
     Ok(())
 }
 
-/// Goes past a record and reads its token and id, as far as that can be done.
+/// Skips a record, and reads its token and id if possible.
 #[cold]
 fn partial<'a>(scan: &mut Scan<'a>, gap: Gap) -> Result<(Partial<'a>, &'a str), json::JsonError> {
     let start = scan.position();
@@ -139,7 +141,7 @@ fn partial<'a>(scan: &mut Scan<'a>, gap: Gap) -> Result<(Partial<'a>, &'a str), 
     Ok((partial, scan.since(start)))
 }
 
-/// Keeps the memory of the lists.
+/// Empties the customer, but keeps the memory of its lists.
 fn clear(customer: &mut Customer<'_>) {
     let mut lists = (std::mem::take(&mut customer.emails), std::mem::take(&mut customer.group_tags));
     lists.0.clear();
@@ -168,12 +170,12 @@ fn set<'a>(customer: &mut Customer<'a>, key: Key, scan: &mut Scan<'a>, layouts: 
     Ok(())
 }
 
-/// Goes past a value that may be just the same object.
+/// Skips a value that may be exactly the same object.
 fn skip_twin(scan: &mut Scan<'_>, own: &str) -> Result<(), json::JsonError> {
     if scan.follow(own) { Ok(()) } else { pass(scan) }
 }
 
-/// Goes past a value, which is seldom deep.
+/// Skips a value, which is rarely deep.
 fn pass(scan: &mut Scan<'_>) -> Result<(), json::JsonError> {
     let start = *scan;
     match scan.value(json::MAX_DEPTH) {
@@ -185,7 +187,7 @@ fn pass(scan: &mut Scan<'_>) -> Result<(), json::JsonError> {
     }
 }
 
-/// The way from a value to its characters.
+/// Turns a value into its characters.
 type Text<'a> = fn(&'a str) -> Result<Option<Cow<'a, str>>, Flaw>;
 
 #[inline]
@@ -193,14 +195,14 @@ fn next_text<'a>(scan: &mut Scan<'a>, text: Text<'a>) -> Result<Option<Cow<'a, s
     match scan.plain() {
         Some(plain) => Ok(Some(Cow::Borrowed(plain))),
         None => match scan.value(json::MAX_DEPTH)? {
-            // Before memory is taken for it.
+            // Refused before it is copied.
             value if value.len() > LARGEST_RECORD => Err(Flaw(Gap::TooLarge)),
             value => text(value),
         },
     }
 }
 
-/// Reads a list, unless it is empty.
+/// Reads a list; an empty one does not replace an earlier one.
 fn next_list<'a>(scan: &mut Scan<'a>, text: Text<'a>, list: &mut Vec<Cow<'a, str>>) -> Result<(), Flaw> {
     let (start, mut is_first) = (scan.position(), true);
     if !scan.enter(b'[')? {
@@ -222,7 +224,7 @@ fn next_list<'a>(scan: &mut Scan<'a>, text: Text<'a>, list: &mut Vec<Cow<'a, str
 
 fn next_object<'a>(scan: &mut Scan<'a>, layout: &mut Layout<()>) -> Result<Option<Cow<'a, str>>, Flaw> {
     let value = layout.value(scan, json::MAX_DEPTH)?;
-    // Nobody would notice it later.
+    // No later check would find it.
     if scan.has_escapes() && !json::has_whole_pairs(value) { Err(UNREADABLE) } else { object(value) }
 }
 
@@ -236,7 +238,7 @@ fn filled(text: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
     text.filter(|text| !text.is_empty())
 }
 
-/// A string, borrowed from the answer where it has no escapes, or a whole number; nothing for `null`.
+/// A string, borrowed from the answer if it has no escapes, or a whole number; `None` for `null`.
 pub(super) fn text(value: &str) -> Result<Option<Cow<'_, str>>, Flaw> {
     let is_whole = || value != "-0" && (value.parse::<u64>().is_ok() || value.parse::<i64>().is_ok());
     match value.as_bytes().first() {
@@ -247,7 +249,7 @@ pub(super) fn text(value: &str) -> Result<Option<Cow<'_, str>>, Flaw> {
     }
 }
 
-/// The same, or an object with a `name`.
+/// The same, or the `name` of an object.
 pub(super) fn named(value: &str) -> Result<Option<Cow<'_, str>>, Flaw> {
     if !json::is_object(value) {
         return text(value);
@@ -280,26 +282,26 @@ pub(super) fn flag(value: &str) -> Option<bool> {
     }
 }
 
-/// Where the parser's own types hold a value's text.
+/// The same for a value that serde keeps as raw text.
 pub(super) fn raw_flag(value: &RawValue) -> Option<bool> {
     flag(value.get())
 }
 
-/// What is no JSON is found out where the record is gone past.
+/// Text that is not JSON is found when the record is skipped.
 impl From<json::JsonError> for Flaw {
     fn from(_: json::JsonError) -> Self {
         UNREADABLE
     }
 }
 
-/// In the envelope.
+/// For a value outside of the records.
 impl From<Flaw> for Unusable {
     fn from(_: Flaw) -> Self {
         Self::Shape
     }
 }
 
-/// What is no JSON is found out about the whole answer.
+/// Text that is not JSON is found when the whole answer is checked.
 impl From<json::JsonError> for Unusable {
     fn from(_: json::JsonError) -> Self {
         Self::Shape

@@ -1,8 +1,8 @@
-//! Listing all customers, page by page, with evidence that they are all; see [`read_all`] for what that is. v1 gives
+//! Lists all customers page by page, with evidence that none is missing; see [`read_all`] for the evidence. v1 sends
 //! everything in one answer, which is complete if it can be read.
 //!
-//! The children of one customer end with what their first page promised, or with a short page: `total_count` may be that of
-//! all customers.
+//! The children of a customer end when their number reaches the first page's total, or with a short page, because
+//! `total_count` may be the number of all customers.
 
 use std::{
     borrow::Cow,
@@ -23,37 +23,37 @@ use crate::{
     model::{Customer, Gap, Partial},
 };
 
-/// How a listing went.
+/// How a listing was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Listing {
     /// How often all pages were read.
     pub passes: usize,
-    /// Pages read, over all passes.
+    /// Pages read in all passes.
     pub pages: usize,
 }
 
-/// The tokens of all that were listed, by hashes.
+/// The tokens of all listed customers, as hashes.
 #[derive(Debug, Default)]
 pub struct ListedTokens(Distinct);
 
-/// The customers below one.
+/// The children of one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Children {
-    /// Of those that have one.
+    /// The ids of the children that have one.
     pub provided_ids: Vec<String>,
-    /// How many have one that can't be read.
+    /// The number of children whose id can't be read.
     pub unreadable: usize,
 }
 
-/// The pages of all customers, or of those below one.
+/// The pages of all customers, or of one customer's children.
 struct Customers<'c, 'o, T> {
     client: &'c Client<T>,
     parent: Option<&'c str>,
     union: Mutex<Union<'o>>,
 }
 
-/// Shows every distinct customer once, as its page arrives; they are told apart by their tokens, else by their ids, else by all
-/// that their records say.
+/// Shows every distinct customer once, when its page arrives. Customers are distinguished by token, without a token by
+/// id, and without an id by their whole record.
 struct Union<'o> {
     tokens: Distinct,
     observe: &'o mut dyn FnMut(Shown<'_, '_>),
@@ -71,7 +71,7 @@ pub(super) async fn list(
         progress(1, 1);
         return Ok((Listing { passes: 1, pages: 1 }, customers.tokens()));
     }
-    // What total_count means is documented.
+    // Not doubted: the meaning of total_count is documented.
     let by_total = Walk::ByTotal { side_by_side: rules.side_by_side, is_doubted: false };
     let walk = if rules.trust_total { by_total } else { Walk::ToEmptyPage };
     let rules = PassRules { walk, trust_total: rules.trust_total };
@@ -79,7 +79,7 @@ pub(super) async fn list(
     Ok((Listing { passes, pages }, customers.tokens()))
 }
 
-/// The children of one customer, page after page.
+/// The children of one customer, page by page.
 pub(super) async fn children(
     client: &Client<impl Transport>,
     rules: &ListingRules,
@@ -106,19 +106,19 @@ pub(super) async fn children(
     Ok(Children { provided_ids, unreadable })
 }
 
-/// The first page alone.
+/// The first page of the listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FirstPage {
-    /// Customers on it.
+    /// Customers on this page.
     pub customers: usize,
-    /// How many it promises on all pages.
+    /// The total that the page states.
     pub total: Option<u64>,
     /// Whether it is the whole listing.
     pub is_all: bool,
 }
 
 impl<T: Transport> Client<T> {
-    /// The first page alone. One that does not say what a listing needs fails as the listing would.
+    /// Reads the first page only. If it lacks a value that a listing needs, it fails as the listing would.
     pub async fn first_page(&self, observe: &mut dyn FnMut(Shown<'_, '_>)) -> Result<FirstPage, Error> {
         let rules = self.settings.listing;
         let PageSummary { records, total, .. } = Customers::new(self, None, observe).number(1, LARGEST_ANSWER).await?;

@@ -1,8 +1,8 @@
-//! Looking at one customer: it is there, or can't be read, or the look is refused.
+//! Looks up one customer: it is found, can't be read, or the look-up is refused.
 //!
-//! A refusal alone is not absence. *Absent* is what this server answers for an id that nobody can have; it is asked for one
-//! once, when that is needed. An answer that shows another customer, or none that can be told from others, is a refusal too.
-//! A server error is neither, whatever was asked for: it stays an error.
+//! A refusal alone does not prove absence. A customer is *absent* if the refusal is like this server's answer for an id
+//! that can't exist; that answer is requested once, when it is first needed. An answer that shows another customer, or
+//! a customer without an id and a token, counts as a refusal. A server error (5xx) stays an error.
 
 use super::{
     Error, Unusable,
@@ -16,14 +16,14 @@ use crate::{
     model::{Customer, Partial, Record, Tenant},
 };
 
-/// What a look at one customer showed.
+/// The result of looking up one customer.
 #[derive(Debug, Clone)]
 pub enum Look {
     /// The customer.
     Found(Box<Customer<'static>>),
-    /// That it is there, and its record can't be read whole.
+    /// It exists, and its record can't be read completely.
     Unreadable(Partial<'static>),
-    /// A refusal, which may mean that it is absent.
+    /// A refusal; it may mean that the customer is absent.
     Refused(Refusal),
 }
 
@@ -37,7 +37,7 @@ impl Look {
         }
     }
 
-    /// The customer, or the failure of whoever needs it.
+    /// The customer; anything else is an error.
     pub fn needed(self) -> Result<Customer<'static>, Error> {
         match self {
             Self::Found(customer) => Ok(*customer),
@@ -61,14 +61,14 @@ pub(super) async fn look(client: &Client<impl Transport>, provided_id: &str) -> 
         Ok(Some(Record::Whole(customer))) => Ok(Look::Found(Box::new(customer))),
         Ok(Some(Record::Partial(partial))) => Ok(Look::Unreadable(partial)),
         Ok(None) => Ok(refused(200, "it shows no customer with this provided_id".to_owned())),
-        // A 401 or 403 of this kind may be that of a proxy, which knows nobody.
+        // A 401 or 403 without Explo's shape may come from a proxy, which proves nothing.
         Err(Error::Rejected { status, excerpt, .. }) if !matches!(status, 401 | 403) => Ok(refused(status, excerpt)),
         Err(Error::Forbidden { excerpt, .. }) => Ok(refused(403, excerpt)),
         Err(error) => Err(error),
     }
 }
 
-/// The record, if it is the one that was asked for, as far as that can be told.
+/// The record, if it belongs to the customer asked for, as far as it can be read.
 fn read(body: &[u8], provided_id: &str) -> Result<Option<Record<'static>>, Unusable> {
     let (_, record) = wire::read_answer(body)?;
     let is_it = match &record {
@@ -82,7 +82,7 @@ fn read(body: &[u8], provided_id: &str) -> Result<Option<Record<'static>>, Unusa
     Ok(is_it.then(|| record.into_owned()))
 }
 
-/// Whether a refusal means that nobody has the id.
+/// Whether a refusal means that no customer has the id.
 pub(super) async fn is_absence(client: &Client<impl Transport>, refusal: &Refusal) -> Result<bool, Error> {
     let Nobody { provided_id, refusal: of_nobody } = &client.nobody;
     let ask = async || match look(client, provided_id).await? {

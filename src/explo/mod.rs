@@ -1,7 +1,7 @@
-//! Explo's customer API: reading and writing customers through one paced, retried, checked client.
+//! Explo's customer API: reads and writes customers through one client that paces, retries and checks every call.
 //!
-//! [`Reader`] and [`Writer`] are two traits so that a dry run can be what it is: a run for which no writer was built.
-//! Facts about the API are in the vendor's reference; where it is silent or ambiguous, both readings are accepted.
+//! [`Reader`] and [`Writer`] are two traits, because a dry run is a run for which no writer is built.
+//! Facts about the API are from the vendor's reference; if it is silent or ambiguous, both readings are accepted.
 
 mod answer;
 mod client;
@@ -38,58 +38,59 @@ pub use wire::ListingVersion;
 /// Reads customers; changes nothing.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Reader {
-    /// The calls so far by endpoint, each counted once however many attempts it took.
+    /// The calls so far by endpoint; each counts once, whatever its attempts.
     fn asked(&self) -> BTreeMap<Endpoint, usize>;
 
-    /// Shows every customer once, a few at a time, and proves that they are all, or fails. With their tokens.
+    /// Shows every customer once, a few at a time, and fails unless there is evidence that none is missing. Returns
+    /// their tokens, too.
     async fn list(
         &self,
         observe: &mut dyn FnMut(Shown<'_, '_>),
         progress: PageProgress<'_>,
     ) -> Result<(Listing, ListedTokens), Error>;
 
-    /// The customers below this one: those directly below it, perhaps all.
+    /// The customers below this one: those directly below, perhaps also those further down.
     async fn children(&self, parent: &str) -> Result<Children, Error>;
 
     /// One customer by its id.
     async fn customer(&self, provided_id: &str) -> Result<Look, Error>;
 
-    /// Whether such a refusal means that nobody has the id: whether it is what this server answers for an id that nobody can
-    /// have, which is asked for once.
+    /// Whether this refusal means that no customer has the id: whether the server answers the same for an id that can't
+    /// exist, which is asked once.
     async fn is_absence(&self, refusal: &Refusal) -> Result<bool, Error>;
 
-    /// The names of all tags; `None` where Explo does not tell.
+    /// The names of all tags; `None` if Explo does not list them.
     async fn tags(&self) -> Result<Option<BTreeSet<String>>, Error>;
 
-    /// Whether Explo answers at all: one cheap call, whatever the answer says.
+    /// Whether Explo answers at all: one cheap call with any answer.
     async fn ping(&self) -> Result<(), Error>;
 }
 
-/// Writes customers. Repeating a write does no harm; which attempts at it are made now is said each time.
+/// Writes customers. A write can be repeated safely; each call says which attempts to make now.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Writer {
-    /// Attempts that a write may have in all.
+    /// The number of attempts that a write may have in all.
     fn max_attempts(&self) -> u32;
 
-    /// Makes the customer of a tenant, or finds that it exists.
+    /// Creates the customer of a tenant, or finds that it exists.
     async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error>;
 
-    /// Changes the fields that the tenant has. The answer is the customer as it is now, which may be too large
-    /// to be read whole.
+    /// Changes the fields that the tenant has. Returns the customer as it is now; it may be too large to be read
+    /// completely.
     async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error>;
 
-    /// Gives the customer with the old id the new one; it keeps its token. An answer that is lost is found out before the call
-    /// is repeated. The customer as it is now, which may be too large to be read whole.
+    /// Gives the customer with the old id the new one; it keeps its token. If an answer is lost, both ids are looked up
+    /// before the call is repeated. Returns the customer as it is now; it may be too large to be read completely.
     async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error>;
 
-    /// Makes a tag; one that is there by now is as good.
+    /// Creates a tag; succeeds if the tag exists already.
     async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error>;
 }
 
 /// The answer to a create.
 #[derive(Debug)]
 pub struct Created {
-    /// False: it existed before and may differ from what was asked.
+    /// False: it existed before and may differ from the wanted values.
     pub is_new: bool,
     /// False: no earlier attempt of ours can have created it.
     pub may_be_ours: bool,

@@ -1,5 +1,5 @@
-//! What the calls came to, in plain numbers, for whoever publishes them. They outlive a client: clients that follow one
-//! another count in the same place, so nothing ever goes back.
+//! Statistics of the calls, as plain numbers. They outlive a client: consecutive clients count in the same place, so no
+//! number ever decreases.
 
 use std::{
     collections::BTreeMap,
@@ -13,33 +13,33 @@ use crate::http::Ending;
 /// How long calls took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Latency {
-    /// Calls by the first of [`Latency::BOUNDS`] that they kept to; the last are those that kept to none.
+    /// Calls by the first of [`Latency::BOUNDS`] that is not below their duration; the last bucket is for longer calls.
     pub buckets: [u64; Latency::BOUNDS.len() + 1],
-    /// Of all calls.
+    /// The total of all calls.
     pub sum: Duration,
 }
 
-/// The numbers.
+/// The statistics.
 #[derive(Debug, Clone, Default)]
 pub struct CallStats {
-    /// Calls that ended, every attempt counted.
+    /// Calls that ended, counting every attempt.
     pub calls: BTreeMap<(Endpoint, Ending), u64>,
-    /// How long they took, without the wait for their turn.
+    /// How long they took, without waiting for their turn.
     pub latency: BTreeMap<Endpoint, Latency>,
-    /// How often a 429 made every call pause.
+    /// How often a 429 made all calls pause.
     pub throttles: u64,
-    /// How long calls waited for their turn, pauses included.
+    /// How long calls waited for their turn, including pauses.
     pub waited: Duration,
-    /// Calls a minute that the pacer let through when the last one began; 0 before the first.
+    /// Calls per minute that the pacer allowed when the last call began; 0 before the first.
     pub rate: f64,
 }
 
-/// Where clients count.
+/// Counts the calls of clients.
 #[derive(Debug, Default)]
 pub struct Observed(Mutex<CallStats>);
 
 impl Observed {
-    /// The numbers so far.
+    /// The statistics so far.
     #[must_use]
     pub fn stats(&self) -> CallStats {
         self.lock().clone()

@@ -1,7 +1,8 @@
-//! One page of the listing, read in one pass: a few customers at a time are shown as soon as they are parsed, and forgotten.
+//! One page of the listing, read in one pass: customers are shown a few at a time as soon as they are parsed, and
+//! dropped.
 //!
-//! So customers may have been shown when the rest of the page turns out to be of no use. They were whole, and a page that
-//! is read again shows them again. A record that can't be read whole is one customer's matter.
+//! Therefore customers may have been shown when the rest of the page turns out to be unusable. They were complete, and
+//! a page that is read again shows them again. A record that can't be read completely affects only its own customer.
 
 use std::borrow::Cow;
 
@@ -12,24 +13,24 @@ use super::{
 };
 use crate::model::{Customer, Partial, Scan, json};
 
-/// What a page tells beside its customers.
+/// What a page states besides its customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
-    /// How many customers there are on all pages, where the server says so.
+    /// The number of customers on all pages, if the server states it.
     pub total: Option<u64>,
-    /// How many there are on this one.
+    /// The number of customers on this page.
     pub customers: usize,
 }
 
-/// What an envelope says; a value that is `null` is not there.
+/// The values of an envelope; `null` counts as missing.
 #[derive(Debug, Default)]
 struct Told<'a> {
     succeeded: Option<bool>,
     /// By the spelling of the key: `total_count`, `totalCount`, `count`.
     totals: [Option<Cow<'a, str>>; 3],
-    /// The customers where this version has them.
+    /// The number of customers, if they are in this version's place.
     customers: Option<usize>,
-    /// Something stands where the other version has its customers.
+    /// There are customers in the other version's place.
     shows_others: bool,
 }
 
@@ -38,16 +39,16 @@ struct Told<'a> {
 pub enum Shown<'s, 'a> {
     /// Some customers.
     Customers(&'s mut [Customer<'a>]),
-    /// A customer of which the record can't be read whole, and the record.
+    /// A customer whose record can't be read completely, and the text of the record.
     Partial(Partial<'a>, &'a str),
 }
 
 type Show<'s> = &'s mut dyn FnMut(Shown<'_, '_>);
 
-/// Customers shown at once: whoever looks each of them up need not wait for one after the other.
+/// Customers shown at once, so that an observer can search for several of them at a time.
 const BATCH: usize = 32;
 
-/// What is shown at once is no longer than this, for what it unpacks to could be ten times as large.
+/// At most this many bytes of records are shown at once, because they could take ten times as much in memory.
 const LARGEST_BATCH: usize = 1 << 20;
 
 impl Page {
@@ -73,7 +74,7 @@ impl Page {
     }
 }
 
-/// How many levels stand above a customer's values.
+/// The number of levels above a customer's values.
 fn levels_above(version: ListingVersion) -> usize {
     match version {
         ListingVersion::V1 => 3,
@@ -81,7 +82,7 @@ fn levels_above(version: ListingVersion) -> usize {
     }
 }
 
-/// A key may come in two spellings at once, and in each of them once.
+/// Each spelling of a key may occur once; two spellings may occur together.
 fn envelope<'a>(scan: &mut Scan<'a>, version: ListingVersion, show: Show<'_>) -> Result<Told<'a>, Unusable> {
     if !scan.enter(b'{')? {
         return Err(Unusable::Shape);
@@ -138,7 +139,7 @@ fn results(scan: &mut Scan<'_>, levels: usize, show: Show<'_>) -> Result<Option<
     Ok(customers)
 }
 
-/// The number of customers, once they are shown; nothing for `null`.
+/// Shows the customers and returns their number; `None` for `null`.
 fn list(scan: &mut Scan<'_>, show: Show<'_>) -> Result<Option<usize>, Unusable> {
     if !scan.enter(b'[')? {
         return if scan.value(0)? == "null" { Ok(None) } else { Err(Unusable::Shape) };
@@ -168,7 +169,7 @@ impl Told<'_> {
     fn page(self, version: ListingVersion) -> Result<Page, Unusable> {
         let shows_customers = self.shows_others || self.customers.is_some_and(|customers| customers > 0);
         match (version, self.succeeded) {
-            // What shows customers is not quoted as a reason.
+            // An answer that shows customers is not quoted.
             (_, Some(false)) | (ListingVersion::V1, None) if !shows_customers => return Err(Unusable::Refusal),
             (_, Some(false)) | (ListingVersion::V1, None) => return Err(Unusable::Shape),
             (ListingVersion::V1, Some(true)) | (ListingVersion::V2, _) => {}

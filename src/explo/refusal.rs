@@ -1,7 +1,8 @@
-//! What a refusal says, and whether it says that nobody has the id: as of an id that nobody can have.
+//! What a refusal says, and whether it means that no customer has the id: whether an id that can't exist gets the same
+//! answer.
 //!
-//! Two refusals are alike if the status is the same and, once the one's id is put in place of the other's, the words are, whatever
-//! their case: digits, times, and the ids of requests aside, for those differ from answer to answer.
+//! Two refusals are alike if they have the same status and, once one id is replaced by the other, the same words in any
+//! case. Digits, times and request ids are ignored, because they differ from answer to answer.
 
 use std::{collections::BTreeSet, fmt, fmt::Write};
 
@@ -12,7 +13,7 @@ use tokio::sync::OnceCell;
 use super::{Error, endpoint::Endpoint};
 use crate::model::json;
 
-/// Letters of a word that may be a number in hexadecimal.
+/// Words of at least this many letters may be hexadecimal numbers.
 const HEX_LETTERS: usize = 6;
 
 /// Words of a date.
@@ -25,18 +26,18 @@ const OF_A_DATE: &str = "mon tue wed thu fri sat sun monday tuesday wednesday th
 pub struct Refusal {
     /// The HTTP status.
     pub status: u16,
-    /// What may be told of the answer, masked.
+    /// An excerpt of the answer, masked.
     pub excerpt: String,
     asked: String,
     /// The beginning of the answer.
     said: String,
 }
 
-/// What this server answers for an id that nobody has.
+/// What this server answers for an id that no customer has.
 #[derive(Debug)]
 pub(super) struct Nobody {
     pub(super) provided_id: String,
-    /// `None`: it shows a customer all the same.
+    /// `None`: it shows a customer nevertheless.
     pub(super) refusal: OnceCell<Option<Refusal>>,
 }
 
@@ -48,14 +49,14 @@ impl Nobody {
 }
 
 impl Refusal {
-    /// Bytes of an answer that are kept to be compared.
+    /// Bytes of an answer that are kept for comparing.
     pub(super) const KEPT: usize = 64 << 10;
 
     pub(super) fn new(status: u16, excerpt: String, asked: &str, said: &[u8]) -> Self {
         Self { status, excerpt, asked: asked.to_owned(), said: kept(&String::from_utf8_lossy(said)) }
     }
 
-    /// Whether it says of its id what `nobodys` says of an id that nobody has.
+    /// Whether it says the same of its id as `nobodys` says of an id that no customer has.
     pub(super) fn is_like(&self, nobodys: &Self) -> bool {
         if self.status != nobodys.status {
             return false;
@@ -69,7 +70,7 @@ impl Refusal {
     }
 }
 
-/// As the failure of whoever needs the customer.
+/// The error for a caller that needs the customer.
 impl From<Refusal> for Error {
     fn from(Refusal { status, excerpt, .. }: Refusal) -> Self {
         let endpoint = Endpoint::GetCustomer;
@@ -83,7 +84,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Without the answer, which may show anything.
+/// Without the answer, which may contain anything.
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { status, excerpt, .. } = self;
@@ -95,7 +96,7 @@ fn kept(said: &str) -> String {
     said[..said.floor_char_boundary(Refusal::KEPT)].to_owned()
 }
 
-/// How an answer may write an id that it was asked for, both in lower case.
+/// The forms in which an answer may quote the id that it was asked for; all in lower case.
 fn echoes(id: &str) -> BTreeSet<String> {
     let escaped = [id, id.trim()].into_iter().flat_map(|id| {
         let (quoted, html) = (json::quote(id), html(id));
@@ -106,7 +107,7 @@ fn echoes(id: &str) -> BTreeSet<String> {
     escaped.collect()
 }
 
-/// With escapes for all that is not ASCII, as in JSON.
+/// With escapes for all characters that are not ASCII, as in JSON.
 fn ascii(text: &str) -> String {
     text.chars().fold(String::new(), |mut ascii, c| {
         if c.is_ascii() {
@@ -126,7 +127,7 @@ fn html(text: &str) -> String {
         .fold(text.to_owned(), |html, (plain, escaped)| html.replace(plain, escaped))
 }
 
-/// What is said, in lower case, without what differs from one answer to the next.
+/// The words of an answer in lower case, with `#` for those that differ from answer to answer.
 fn words(said: &str) -> String {
     let is_inside = |c: char| c.is_alphanumeric() || "-_.:+/=".contains(c);
     let mut words = String::with_capacity(said.len());
@@ -148,7 +149,7 @@ fn words(said: &str) -> String {
     words
 }
 
-/// Whether a word, in lower case, may be another one in the next answer.
+/// Whether a word, in lower case, may differ in the next answer.
 fn differs(word: &str) -> bool {
     let plain = word.trim_matches(|c: char| !c.is_alphanumeric());
     let is_hex = plain.len() >= HEX_LETTERS && plain.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());

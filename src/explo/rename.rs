@@ -1,16 +1,17 @@
-//! Giving a customer another id: the one write that must not be repeated blindly, for the old id may be somebody else's by then.
+//! Gives a customer another id: the one write that must not be repeated blindly, because the old id may belong to
+//! another customer by then.
 //!
-//! Where the answer is lost, both ids are looked at:
+//! If the answer is lost, both ids are looked up:
 //!
-//! | new id | old id | then |
+//! | new id | old id | result |
 //! |---|---|---|
-//! | there | absent | it was applied |
-//! | absent | there | it was not: again after a backoff, up to `max_attempts` |
-//! | there | there | a failure: another customer has the new id by now |
+//! | exists | absent | it was applied |
+//! | absent | exists | it was not applied: a retry after a backoff, up to `max_attempts` |
+//! | exists | exists | a failure: another customer has the new id by now |
 //! | absent | absent | a failure: the customer is gone |
-//! | else | | a failure that says what was found: a refusal is not absence |
+//! | other | | a failure that names what was found: a refusal is not absence |
 //!
-//! A customer whose record is too large to be read is there.
+//! A customer whose record is too large to be read exists.
 
 use super::{
     Error, Fault, Look, Reader,
@@ -40,7 +41,7 @@ pub(super) async fn rename(
         let fault = match (call(client, old, new, attempts.gives_way).await, failed) {
             (Ok(customer), _) => return Ok(customer),
             (Err(Error::GaveUp { fault, .. }), _) if fault != Fault::Throttled => fault,
-            // A call before this one may come to effect after the look.
+            // An earlier call may take effect after the look-up.
             (Err(error @ Error::Rejected { .. }), 1..) => return renamed(client, old, new).await?.ok_or(error),
             (Err(Error::Stopped { .. }), 1..) => return Err(Error::Cut { endpoint: ENDPOINT }),
             (Err(error), _) => return Err(error),
@@ -54,7 +55,7 @@ pub(super) async fn rename(
     }
 }
 
-/// The call, once; throttled, it was not applied, and is made again.
+/// One attempt. A throttled call was not applied, so it is repeated.
 async fn call(
     client: &Client<impl Transport>,
     old: &str,
@@ -68,7 +69,7 @@ async fn call(
     about(new, ENDPOINT, record)
 }
 
-/// The customer under its new id; `None` where it still has the old one.
+/// The customer under its new id; `None` if it still has the old one.
 async fn renamed(client: &Client<impl Transport>, old: &str, new: &str) -> Result<Option<Record<'static>>, Error> {
     let (renamed, former) = (look(client, new).await?, look(client, old).await?);
     match (is_there(client, renamed, "new").await?, is_there(client, former, "old").await?) {
@@ -79,14 +80,14 @@ async fn renamed(client: &Client<impl Transport>, old: &str, new: &str) -> Resul
     }
 }
 
-/// Whoever has an id; `None` where nobody has it.
+/// The customer with an id; `None` if it is absent.
 async fn is_there(client: &Client<impl Transport>, look: Look, which: &str) -> Result<Option<Record<'static>>, Error> {
     match look {
         Look::Found(customer) => Ok(Some(Record::Whole(*customer))),
         Look::Unreadable(partial) if partial.gap == Gap::TooLarge => Ok(Some(Record::Partial(partial))),
         Look::Unreadable(_) => unclear(format!("the customer with the {which} id can't be read")),
         Look::Refused(refusal) if client.is_absence(&refusal).await.map_err(cut)? => Ok(None),
-        Look::Refused(refusal) => unclear(format!("Explo refuses to show who has the {which} id: {refusal}")),
+        Look::Refused(refusal) => unclear(format!("Explo refuses to show the customer with the {which} id: {refusal}")),
     }
 }
 
@@ -94,7 +95,7 @@ async fn look(client: &Client<impl Transport>, provided_id: &str) -> Result<Look
     client.customer(provided_id).await.map_err(cut)
 }
 
-/// A call before the one that was stopped may have come to effect.
+/// An earlier call than the stopped one may have taken effect.
 fn cut(error: Error) -> Error {
     if let Error::Stopped { .. } = error { Error::Cut { endpoint: ENDPOINT } } else { error }
 }

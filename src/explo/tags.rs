@@ -1,5 +1,5 @@
-//! Listing tags, and making one. Neither is worth a run: where Explo does not tell which tags there are, nothing is held
-//! against anyone.
+//! Lists tags, and creates them. Neither is worth failing a run: if Explo does not list its tags, all are assumed to
+//! exist.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::http::{Attempts, Transport};
 
-/// Every tag; `None` where the call is not there (404, 405, 501), not allowed, or fails for good.
+/// Every tag; `None` if the endpoint is missing (404, 405, 501), not allowed, or keeps failing.
 pub(super) async fn list(
     client: &Client<impl Transport>,
     attempts: Attempts,
@@ -22,13 +22,13 @@ pub(super) async fn list(
         Ok((tags, _)) => Ok(Some(tags)),
         Err(error) if error.ends_run() => Err(error),
         Err(error) => {
-            tracing::warn!("going on without knowing which tags there are: {error}");
+            tracing::warn!("the list of tags is not available, so all tags are assumed to exist: {error}");
             Ok(None)
         }
     }
 }
 
-/// Whether the server answers at all, whatever it says: the list is asked for, and not looked at.
+/// Whether the server answers at all: requests the list and ignores it.
 pub(super) async fn ping(client: &Client<impl Transport>) -> Result<(), Error> {
     let endpoint = Endpoint::GroupTags;
     let request = Request { endpoint, path: endpoint.path(), query: &[], body: None, most: client.share() };
@@ -38,8 +38,8 @@ pub(super) async fn ping(client: &Client<impl Transport>) -> Result<(), Error> {
     }
 }
 
-/// Makes a tag. One that exists is refused, whether somebody else made it or an attempt whose answer was lost, which may have
-/// been the last one: a look tells.
+/// Creates a tag. Explo refuses a tag that exists, whether another client or a lost attempt of ours (perhaps the last
+/// one) created it, so the list decides.
 pub(super) async fn create(client: &Client<impl Transport>, name: &str, attempts: Attempts) -> Result<(), Error> {
     let endpoint = Endpoint::CreateGroupTag;
     let body = serde_json::to_string(&TagBody { name }).unwrap_or_default();

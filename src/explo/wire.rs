@@ -1,4 +1,4 @@
-//! The shapes of requests and answers, in both spellings that the documents use.
+//! The shapes of requests and answers, in both spellings that the reference uses.
 //!
 //! | our field | sent as | listed as |
 //! |---|---|---|
@@ -6,7 +6,7 @@
 //! | hierarchy level | `hierarchy_level_name` | `hierarchy_level` |
 //! | the others | their own name | their own name |
 //!
-//! What a customer's record may look like is in `listed.rs`, a page of them in `page.rs`.
+//! A customer's record is read in `listed.rs`, a page of records in `page.rs`.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -28,7 +28,7 @@ pub enum ListingVersion {
     V2,
 }
 
-/// What an answer about one customer says.
+/// The values of an answer about one customer.
 #[derive(Default)]
 struct Told<'a> {
     success: Option<&'a str>,
@@ -37,14 +37,14 @@ struct Told<'a> {
     customer: Option<Record<'a>>,
 }
 
-/// Bytes of an answer that are put right where they are no text, and places in it.
+/// Limits of repairing an answer that is not UTF-8: its size in bytes, and the invalid places in it.
 const LARGEST_MENDED: usize = 8 << 20;
 const MOST_BROKEN: usize = 1000;
 
-/// What is wrong with bytes that are no text.
+/// The reason for bytes that are not text.
 pub(super) const NOT_UTF8: &str = "is not UTF-8";
 
-/// Levels of an answer above a customer's values.
+/// The levels of an answer above a customer's values.
 const ABOVE: usize = 2;
 
 /// Reads the answer about one customer, and whether it says that the customer is new.
@@ -98,7 +98,7 @@ struct TagList<'a> {
     camel_group_tags: Option<Vec<Option<&'a RawValue>>>,
 }
 
-/// An answer of which only the success counts.
+/// An answer of which only the success flag counts.
 #[derive(Debug, Deserialize)]
 struct Success<'a> {
     #[serde(borrow)]
@@ -116,31 +116,32 @@ pub fn read_tags(body: &[u8]) -> Result<BTreeSet<String>, Unusable> {
     names.map(|name| Ok(name?.into_owned())).collect()
 }
 
-/// Reads whether something was done.
+/// Reads whether a write succeeded.
 pub fn read_success(body: &[u8]) -> Result<(), Unusable> {
     let answer: Success<'_> = read(body, 2)?;
     if answer.success.and_then(raw_flag) == Some(true) { Ok(()) } else { Err(Unusable::Refusal) }
 }
 
-/// Reads an envelope in which so many levels stand above a customer's values.
+/// Reads an envelope with this many levels above a customer's values.
 fn read<'a, T: Deserialize<'a>>(body: &'a [u8], above: usize) -> Result<T, Unusable> {
     let text = text(body)?;
-    // Before the parser, whose memory grows with the depth of what it skips.
+    // Checked before parsing, because the parser's memory grows with the depth of what it skips.
     if !json::is_no_deeper(text, above + json::MAX_DEPTH) {
         return Err(Unusable::Shape);
     }
     serde_json::from_str(text).map_err(|error| unusable(&error))
 }
 
-/// Whether an answer has a key that those of Explo have, and those of what stands before it have not.
+/// Whether an answer has a key that Explo's answers have, and a proxy's have not.
 pub(super) fn is_own(body: &[u8]) -> bool {
     let text = text(body).ok().and_then(|text| json::checked(text).ok());
     text.filter(|text| json::is_object(text))
         .is_some_and(|text| json::members(text).any(|(key, _)| matches!(&*key, "success" | "detail")))
 }
 
-/// The text of an answer in which a few strings are not UTF-8: half a surrogate pair for what is not, so that this record alone
-/// can't be read. Two halves, for one might find its other half beside it. `None` where it would take much memory.
+/// The text of an answer in which a few strings are not UTF-8. Invalid bytes become half a surrogate pair, so that only
+/// this record can't be read; two halves, because a single one could form a pair with its neighbour. `None` if it needs
+/// much memory.
 #[cold]
 pub(super) fn mended(body: &[u8]) -> Option<String> {
     if body.len() > LARGEST_MENDED {
@@ -153,7 +154,7 @@ pub(super) fn mended(body: &[u8]) -> Option<String> {
             continue;
         }
         broken += 1;
-        // Behind a backslash it would be something else.
+        // After a backslash it would mean something else.
         if broken > MOST_BROKEN || chunk.valid().ends_with('\\') {
             return None;
         }
@@ -168,16 +169,16 @@ pub(super) fn text(body: &[u8]) -> Result<&str, Unusable> {
     if text.trim_start().is_empty() { Err(Unusable::Unreadable("is empty")) } else { Ok(text) }
 }
 
-/// Of an answer that can't be read; what is wrong with the whole of it counts more than what was found first.
+/// Why an answer can't be read; a fault of the whole answer takes precedence over the first one found.
 pub(super) fn why_unusable(text: &str, levels_above: usize) -> Unusable {
-    // Before the parser, whose memory grows with the depth of what it skips.
+    // Checked before parsing, because the parser's memory grows with the depth of what it skips.
     if !json::is_no_deeper(text, levels_above + json::MAX_DEPTH) {
         return Unusable::Shape;
     }
     serde_json::from_str::<IgnoredAny>(text).map_or_else(|error| unusable(&error), |_| Unusable::Shape)
 }
 
-/// What an error of the parser says of an answer.
+/// The meaning of a parser error.
 fn unusable(error: &serde_json::Error) -> Unusable {
     match error.classify() {
         Category::Data => Unusable::Shape,
@@ -186,7 +187,7 @@ fn unusable(error: &serde_json::Error) -> Unusable {
     }
 }
 
-/// The body of a create or update: the fields that the tenant has, and no `null`.
+/// The body of a create or update: the fields that the tenant has, without `null`.
 #[derive(Debug, Serialize)]
 pub struct Body<'a> {
     provided_id: &'a str,
@@ -227,20 +228,20 @@ impl<'a> From<&'a Tenant<'_>> for Body<'a> {
 /// The body of a rename.
 #[derive(Debug, Serialize)]
 pub struct RenameBody<'a> {
-    /// The id that the customer has.
+    /// The customer's current id.
     pub provided_id: &'a str,
-    /// The id that it gets.
+    /// Its new id.
     pub new_provided_id: &'a str,
 }
 
-/// The body that makes a tag.
+/// The body that creates a tag.
 #[derive(Debug, Serialize)]
 pub struct TagBody<'a> {
-    /// What it is called.
+    /// The tag's name.
     pub name: &'a str,
 }
 
-/// Only whole objects are sent: single keys were completed with the others' before.
+/// Only whole objects are sent: the unmanaged keys were added to single keys before.
 fn whole<'o>(object: &'o Object<'_>) -> Option<&'o RawValue> {
     match object {
         Object::Whole(text) => serde_json::from_str(text).ok(),

@@ -1,10 +1,11 @@
-//! Making one call as often as it takes.
+//! Makes one call with retries.
 //!
 //! | answer | then |
 //! |---|---|
-//! | no connection, timeout, 5xx, 408, 421, 425, unreadable | again after a backoff, and not before a `Retry-After`, up to `max_attempts` |
-//! | 429 | every call pauses; not an attempt; given up after ten minutes, or the second time where it gives way to others |
-//! | any other that is no success | a failure for whoever called |
+//! | no connection, timeout, 5xx, 408, 421, 425, unreadable | retried up to `max_attempts` after a backoff |
+//! | any of these with a `Retry-After` | the retry waits at least that long |
+//! | 429 | not an attempt: all calls pause; given up after ten minutes, or at the second 429 if it gives way |
+//! | any other failure | an error for the caller |
 
 use std::{
     fmt,
@@ -24,44 +25,44 @@ use super::{
 };
 use crate::stop::Stop;
 
-/// A call that is answered 429 for so long is given up.
+/// A call that is answered 429 for this long is given up.
 const THROTTLED_TOO_LONG: Duration = Duration::from_mins(10);
 
-/// Statuses that tell of the moment and not of the request, beside 5xx: timeout, misdirected, too early.
+/// Transient statuses besides 5xx: timeout, misdirected, too early.
 const TRANSIENT: [u16; 3] = [408, 421, 425];
 
-/// What some servers put before their JSON.
+/// Some servers put it before their JSON.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A call: what is sent, what may be told of its answer, and who is told how it went.
+/// A call: its request, what may be quoted from its answer, and notifications of its progress.
 pub trait Call {
     /// Its name in the log.
     fn name(&self) -> &'static str;
 
-    /// What is sent.
+    /// The request.
     fn outgoing(&self) -> Outgoing<'_>;
 
-    /// Whether it changes something: then it may have been applied where its answer is lost.
+    /// Whether it changes something: then it may have been applied even if its answer is lost.
     fn writes(&self) -> bool {
         false
     }
 
-    /// What may be told of an answer that is no success.
+    /// An excerpt of an unsuccessful answer that may be quoted.
     fn excerpt(&self, status: StatusCode, body: &[u8]) -> String;
 
-    /// Whether an answer has the shape that the server's have, and those of a proxy on the way have not.
+    /// Whether an answer has the shape of the server's answers, which a proxy's do not have.
     fn is_own(&self, body: &[u8]) -> bool;
 
-    /// What an answer is documented to look like.
+    /// The documented shape of an answer.
     fn documented(&self) -> &'static str;
 
-    /// It begins, having waited so long for its turn, at so many calls a minute.
+    /// It begins after waiting this long for its turn, at this many calls per minute.
     fn began(&self, _waited: Duration, _rate: f64) {}
 
-    /// It ended, so long after it began.
+    /// It ended, this long after it began.
     fn ended(&self, _ending: Ending, _took: Duration) {}
 
-    /// A 429 makes every call pause.
+    /// A 429 makes all calls pause.
     fn throttled(&self) {}
 }
 
@@ -70,11 +71,11 @@ pub trait Call {
 pub enum Ending {
     /// With this HTTP status.
     Status(u16),
-    /// No connection, or it broke.
+    /// No connection, or the connection broke.
     Broken,
-    /// Not in time.
+    /// The timeout passed.
     Timeout,
-    /// Not before the time to stop ran out.
+    /// The grace time after a stop ended.
     Cut,
 }
 
@@ -83,40 +84,40 @@ pub enum Ending {
 pub struct Patience {
     /// For one attempt, from connecting to the end of the answer.
     pub timeout: Duration,
-    /// Attempts at one call.
+    /// Attempts per call.
     pub max_attempts: u32,
-    /// The pause after a 429 that does not say how long.
+    /// The pause after a 429 without `Retry-After`.
     pub pause_on_429: Duration,
 }
 
 /// Which attempts at a call are made now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Attempts {
-    /// Made before, failed, and yet perhaps applied.
+    /// Earlier attempts that failed and may have been applied nevertheless.
     pub before: u32,
-    /// To be made now at the most; the patience is the most of all of them together.
+    /// Attempts to make now; all together are at most [`Patience::max_attempts`].
     pub most: u32,
-    /// Whether the call is given up when it is throttled twice, so that others are made meanwhile.
+    /// Whether the call is given up at its second 429, so that other calls are made first.
     pub gives_way: bool,
-    /// The first one now, as the answer to the last one before asks.
+    /// The first attempt now must wait until then, as the answer to the last attempt requested.
     pub not_before: Option<Instant>,
 }
 
 impl Attempts {
-    /// All that there may be.
+    /// All attempts.
     pub const ALL: Self = Self { before: 0, most: u32::MAX, gives_way: false, not_before: None };
-    /// The first alone, where others are to come before the second.
+    /// The first attempt only, if other calls come before the second.
     pub const FIRST: Self = Self { before: 0, most: 1, gives_way: true, not_before: None };
-    /// A single one.
+    /// A single attempt.
     pub const ONE: Self = Self { before: 0, most: 1, gives_way: false, not_before: None };
 
-    /// All after the first, which failed so.
+    /// All attempts after the first, which failed with this fault.
     #[must_use]
     pub fn after(first: &Fault) -> Self {
         Self { before: 1, not_before: first.not_before(), ..Self::ALL }
     }
 
-    /// The number of the last one.
+    /// The number of the last attempt.
     #[must_use]
     pub fn last(self, patience: u32) -> u32 {
         self.before.saturating_add(self.most).min(patience)
@@ -133,7 +134,7 @@ pub struct Caller<T> {
     random: Mutex<SmallRng>,
 }
 
-/// What became of one attempt.
+/// The result of one attempt.
 enum Attempt<A> {
     Answer(A),
     Failed(Fault),
@@ -142,14 +143,14 @@ enum Attempt<A> {
 }
 
 impl<T: Transport> Caller<T> {
-    /// Callers that share a pacer are paced together. `seed` is for the jitter.
+    /// Callers with the same pacer share its rate. `seed` is for the jitter.
     pub fn new(transport: T, patience: Patience, pacer: Arc<Pacer>, stop: Stop, seed: u64) -> Self {
         let random = Mutex::new(SmallRng::seed_from_u64(seed));
         Self { transport, patience, pacer, stop, random }
     }
 
-    /// Makes one call as often as these attempts allow; `read` checks the answer, which comes with the number of attempts that
-    /// failed before and yet may have been applied.
+    /// Makes one call with these attempts; `read` checks the answer. Also returns how many attempts failed before and
+    /// may have been applied nevertheless.
     pub async fn call<A>(
         &self,
         call: &impl Call,
@@ -165,9 +166,9 @@ impl<T: Transport> Caller<T> {
         loop {
             let fault = match self.attempt(call, &mut read).await {
                 Attempt::Answer(answer) => return Ok((answer, failed)),
-                // An attempt before this one may have been applied.
+                // An earlier attempt may have been applied.
                 Attempt::Final(Failure::Stopped { .. }) if failed > 0 => return Err(self.cut(call)),
-                // It had its turn, and others did not: the next run is to begin with them.
+                // It had its turn and other calls did not, so the next run must begin with those.
                 Attempt::Final(Failure::Stopped { .. }) if throttled > 0 && attempts.gives_way => {
                     return Err(Failure::GaveUp { attempts: 1, fault: Fault::Throttled });
                 }
@@ -189,7 +190,7 @@ impl<T: Transport> Caller<T> {
                 Attempt::Failed(fault) => fault,
             };
             failed += 1;
-            // It may be read alone, and what a write did is to be found out.
+            // A call that reads is repeated alone by its caller; a write's effect must be found out.
             let is_final = matches!(fault, Fault::TooLarge { most: ..LARGEST_ANSWER }) && !call.writes();
             if is_final || failed >= last {
                 return Err(Failure::GaveUp { attempts: failed, fault });
@@ -199,8 +200,9 @@ impl<T: Transport> Caller<T> {
         }
     }
 
-    /// Waits before the next attempt at a call of which so many failed, and which may have been applied: to that time at
-    /// least. Tells why, where the last one failed just now.
+    /// Waits before the next attempt of a call that may have been applied, of which `failed` attempts failed; not
+    /// before
+    /// `not_before`. Logs the reason if the last attempt failed just now.
     pub async fn back_off(
         &self,
         name: &'static str,
@@ -221,7 +223,7 @@ impl<T: Transport> Caller<T> {
         }
     }
 
-    /// What a stop is to a call that may have been made before.
+    /// The failure if a stop interrupts a call of which an earlier attempt may have been made.
     fn cut(&self, call: &impl Call) -> Failure {
         if call.writes() { Failure::Cut } else { Failure::Stopped { reason: self.stop.reason() } }
     }
@@ -289,13 +291,13 @@ impl<T: Transport> Caller<T> {
                 Err(Unusable::Unreadable(how)) => Attempt::Failed(Fault::Unreadable { how, way: self.transport.way() }),
                 Err(Unusable::Refusal) => refused(excerpt()),
                 Err(Unusable::Shape) => {
-                    refused(format!("JSON of another shape than is documented: {}", call.documented()))
+                    refused(format!("JSON that does not have the documented shape: {}", call.documented()))
                 }
             },
         }
     }
 
-    /// One exchange, reading the answer included, within the time for it.
+    /// One exchange including the answer, within the timeout.
     async fn send(&self, call: &impl Call) -> Result<Incoming, Fault> {
         let answered = tokio::time::timeout(self.patience.timeout, self.transport.send(&call.outgoing())).await;
         answered.unwrap_or_else(|_| Err(Fault::Timeout { way: self.transport.way() }))

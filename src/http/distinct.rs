@@ -1,4 +1,4 @@
-//! Telling what was there before.
+//! Counts distinct keys.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -9,16 +9,16 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::model::Slots;
 
-/// Records for which room is made because a server promises them.
+/// At most this many records get room in advance because a server announces them.
 const BELIEVED: u64 = 4 << 20;
 
-/// Tells what was there before, by hashes: what tells records apart may be long, or secret.
+/// Counts distinct keys by their hashes, because the keys may be long or secret.
 #[derive(Debug)]
 pub struct Distinct {
-    /// Nobody can choose keys that collide.
+    /// Random, so that keys can't be chosen to collide.
     seed: u64,
     seen: Slots,
-    /// Of the hashes of all that was told since it was asked for.
+    /// The sum of the hashes of all keys since the last call of `sum`.
     sum: u64,
 }
 
@@ -29,7 +29,7 @@ impl Default for Distinct {
 }
 
 impl Distinct {
-    /// Whether this was not there before; from now on it was.
+    /// Adds a key; returns whether it is new.
     pub fn insert(&mut self, key: &str) -> bool {
         let hash = self.hash(key);
         self.sum = self.sum.wrapping_add(hash);
@@ -40,14 +40,14 @@ impl Distinct {
         is_new
     }
 
-    /// Whether this was there.
+    /// Whether this key was added.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         let hash = self.hash(key);
         self.seen.find(hash, |known| known == hash).is_some()
     }
 
-    /// Makes room for so many, as far as that is believable.
+    /// Makes room for this many keys, if the number is plausible.
     pub fn expect(&mut self, total: u64) {
         self.seen.reserve(usize::try_from(total.min(BELIEVED)).unwrap_or(0));
     }
@@ -56,12 +56,12 @@ impl Distinct {
         xxh3_64_with_seed(key.as_bytes(), self.seed).max(1)
     }
 
-    /// What was told since this was asked for, as one number: the same keys give the same, in any order.
+    /// A checksum of the keys added since the last call: the same keys give the same number, in any order.
     pub fn sum(&mut self) -> u64 {
         mem::take(&mut self.sum)
     }
 
-    /// How many there were.
+    /// The number of distinct keys.
     #[must_use]
     pub fn count(&self) -> usize {
         self.seen.count()

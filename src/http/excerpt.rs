@@ -1,13 +1,13 @@
-//! Quoting an answer in an error: the one place that decides which of a server's words are told.
+//! Quotes an answer in an error: the one place that decides which words of a server may be quoted.
 //!
-//! Whatever an answer quotes may be a value: a name, an address, a token, of the tenant asked for or of another. So only
-//! words that are known to be of servers are told, in small letters or at the beginning of a sentence, and of numbers only
-//! how many of something may be. All else is `***`.
+//! An answer may contain values: a name, an address or a token, of this tenant or of another. Therefore only words that
+//! servers are known to use are quoted, in lower case or at the start of a sentence, and numbers only if they count
+//! something. Everything else becomes `***`.
 
-/// Characters quoted at the most.
+/// At most this many characters are quoted.
 const LONGEST: usize = 200;
 
-/// What servers say to explain a refusal. Nothing by which a customer is likely to be called in small letters.
+/// Words with which servers explain a refusal; none is likely to be a customer's name in lower case.
 const WORDS: &str = "\
     a about above access account address again all allow allowed already an and another any api are argument as at \
     authentication authorization authorized available bad be because been before below between blank body but by bytes call \
@@ -29,11 +29,11 @@ const WORDS: &str = "\
     users uses valid validation value values version was well were what when where which while will with within without \
     wrong yet you your";
 
-/// What is counted in such words.
+/// The units of numbers that may be quoted.
 const UNITS: [&str; 9] =
     ["bytes", "calls", "characters", "customers", "items", "levels", "requests", "seconds", "values"];
 
-/// The beginning of an answer on one line, as far as it may be told.
+/// The beginning of an answer on one line, with `***` for all that must not be quoted.
 #[must_use]
 pub fn excerpt(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(8 * LONGEST)]);
@@ -58,7 +58,7 @@ pub fn excerpt(body: &[u8]) -> String {
     told += &between;
     let cut: String = told.chars().take(LONGEST).collect();
     match tells {
-        false => "(an answer without a word that may be told)".to_owned(),
+        false => "(the answer has no word that may be quoted)".to_owned(),
         true if cut.len() < told.len() || body.len() > 8 * LONGEST => cut + "…",
         true => cut,
     }
@@ -68,7 +68,7 @@ fn separates(c: char) -> bool {
     c.is_whitespace() || c.is_control() || "\"'<>(){}[],;:=/?&+|\\".contains(c)
 }
 
-/// Whether a word is told, before the next one of its sentence.
+/// Whether a word may be quoted; `next` is the word after it in its sentence.
 fn may_be_told(word: &str, next: &str) -> bool {
     if word.bytes().all(|byte| byte.is_ascii_digit()) {
         return UNITS.contains(&bare(next));
@@ -76,12 +76,13 @@ fn may_be_told(word: &str, next: &str) -> bool {
     is_known(word) || (is_known(next) && word.starts_with(|c: char| c.is_ascii_uppercase()) && is_known(&small(word)))
 }
 
-/// With the first letter small.
+/// With the first letter in lower case.
 fn small(word: &str) -> String {
     word[..1].to_ascii_lowercase() + &word[1..]
 }
 
-/// Known, with or without a full stop; several in one such as `provided_id` are known one by one.
+/// Whether a word is known, with or without a full stop; the parts of a word such as `provided_id` are checked one by
+/// one.
 fn is_known(word: &str) -> bool {
     let word = bare(word);
     !word.is_empty() && word.split('_').all(|part| WORDS.split(' ').any(|known| known == part))
@@ -119,7 +120,7 @@ mod tests {
     #[case(r#""a\u0020name\nand é""#, r#""a\***""#)]
     #[case("é\u{301} is Élan is Ünknown to", "*** is *** is *** to")]
     #[case("token 7f3e9a2c-11aa-4b5c-9d1e-000000000001 expired", "token *** expired")]
-    #[case("<h1>502 Bad Gateway</h1>", "(an answer without a word that may be told)")]
+    #[case("<h1>502 Bad Gateway</h1>", "(the answer has no word that may be quoted)")]
     #[case(" \n", "(an empty answer)")]
     fn words_of_servers_are_told_and_nothing_that_they_quote(#[case] said: &str, #[case] told: &str) {
         assert_eq!(excerpt(said.as_bytes()), told);
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn an_excerpt_is_short() {
         assert_eq!(excerpt(&b"a ".repeat(10_000)).chars().count(), LONGEST + 1);
-        assert_eq!(excerpt(&b"x ".repeat(10_000)), "(an answer without a word that may be told)");
+        assert_eq!(excerpt(&b"x ".repeat(10_000)), "(the answer has no word that may be quoted)");
         assert!(WORDS.split(' ').is_sorted() && WORDS.split(' ').all(|word| !word.is_empty()));
     }
 }

@@ -2,98 +2,98 @@
 
 use tokio::time::Instant;
 
-/// A call that gave no usable answer; what that means is for the caller to say.
+/// A call without a usable answer; the caller decides what that means.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// An answer that refuses this request; asking again would not help.
+    /// The answer refuses this request; repeating it would not help.
     #[error("it answered {status}: {excerpt}")]
     Status {
         /// The HTTP status.
         status: u16,
-        /// What may be told of the answer.
+        /// An excerpt of the answer that may be quoted.
         excerpt: String,
-        /// Whether it is certainly the server's: no proxy is on the way, or the answer has the server's shape.
+        /// Whether the answer is certainly the server's: there is no proxy, or the answer has the server's shape.
         is_own: bool,
     },
-    /// The call was not made: no request can say that.
+    /// The call was not made, because its request can't be sent.
     #[error("it was not called: {reason}")]
     Unsent {
-        /// What stands against it.
+        /// The obstacle.
         reason: String,
     },
-    /// Tried as often as is allowed.
+    /// All attempts failed.
     #[error("it failed {}because {fault}", times(*.attempts))]
     GaveUp {
-        /// How often the call was made.
+        /// The number of attempts.
         attempts: u32,
-        /// What went wrong last.
+        /// The last failure.
         fault: Fault,
     },
-    /// A stop was asked for before the call began, or while it only read.
+    /// A stop was requested before the call began, or during a call that only reads.
     #[error("stopped by {reason}")]
     Stopped {
-        /// What asked for it.
+        /// What requested the stop.
         reason: &'static str,
     },
-    /// The call, which writes, was in flight when the time to stop ran out.
+    /// The grace time after a stop ended during the call, which writes.
     #[error("cut off while waiting for the answer")]
     Cut,
 }
 
-/// A failure that may pass.
+/// A failure of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// No connection, or it broke.
+    /// No connection, or the connection broke.
     #[error("{0}")]
     Connection(String),
-    /// No answer in time.
+    /// No answer within the timeout.
     #[error("it timed out{way}")]
     Timeout {
         /// See [`Transport::way`](super::Transport::way).
         way: String,
     },
-    /// The server's own failure.
+    /// The server failed.
     #[error("it answered {status}: {excerpt}{way}")]
     Server {
         /// The HTTP status.
         status: u16,
-        /// What may be told of the answer.
+        /// An excerpt of the answer that may be quoted.
         excerpt: String,
         /// See [`Transport::way`](super::Transport::way).
         way: String,
-        /// When it may be asked again, as it says itself.
+        /// The earliest time of a retry, as the server requested it.
         not_before: Option<Instant>,
     },
     /// The answer can't be read: cut, empty, HTML.
     #[error("its answer {how}{way}")]
     Unreadable {
-        /// How it is unlike any.
+        /// What is wrong with it.
         how: &'static str,
         /// See [`Transport::way`](super::Transport::way).
         way: String,
     },
-    /// The answer has more bytes than it may have: another try does not make it smaller.
+    /// The answer is larger than allowed; a retry does not make it smaller.
     #[error("its answer is larger than {} MiB", .most >> 20)]
     TooLarge {
-        /// The most.
+        /// The limit in bytes.
         most: usize,
     },
-    /// No request can say that: another try would not help.
+    /// The request can't be sent; a retry would not help.
     #[error("{0}")]
     Unsent(String),
-    /// Too many calls for too long.
+    /// Too many 429 in a row.
     #[error("it was throttled (429) again and again")]
     Throttled,
 }
 
-/// How often something failed, before the reason of the last time.
+/// How often something failed, to be followed by the last reason.
 #[must_use]
 pub fn times(attempts: u32) -> String {
     if attempts == 1 { String::new() } else { format!("{attempts} times, the last time ") }
 }
 
 impl Failure {
-    /// Whether the answer had more bytes than it may have.
+    /// Whether the answer was larger than allowed.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
         matches!(self, Self::GaveUp { fault: Fault::TooLarge { .. }, .. })
@@ -101,7 +101,7 @@ impl Failure {
 }
 
 impl Fault {
-    /// When the server may be asked again, as it says itself.
+    /// The earliest time of a retry, as the server requested it.
     #[must_use]
     pub fn not_before(&self) -> Option<Instant> {
         match self {
@@ -119,10 +119,10 @@ impl Fault {
 /// Why an answer can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unusable {
-    /// Not JSON, or cut: worth another try.
+    /// Not JSON, or cut: worth a retry.
     Unreadable(&'static str),
-    /// JSON that says no.
+    /// JSON that refuses the request.
     Refusal,
-    /// JSON that is not what was documented; it may hold anything, so it is not quoted.
+    /// JSON without the documented shape; it may contain anything, so it is not quoted.
     Shape,
 }

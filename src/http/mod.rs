@@ -1,7 +1,7 @@
-//! Calling an HTTP API: every call is paced, retried where that helps, and its answer checked; a listing is read page by
+//! Calls an HTTP API: every call is paced, retried if that helps, and its answer checked; a listing is read page by
 //! page, with evidence that it is complete.
 //!
-//! Explo and a source of records are both called in this way, and nothing here knows either.
+//! Both Explo and a source of records are called this way; nothing here depends on either.
 
 mod caller;
 pub(crate) mod causes;
@@ -24,5 +24,5 @@ pub use proxy::Proxy;
 pub use retry::{backoff, retry_after};
 pub use transport::{Header, Https, Incoming, Keys, LARGEST_ANSWER, Outgoing, Transport, share};
 
-/// Told how many pages are listed, of how many.
+/// Called with the number of pages listed, and of all pages.
 pub type PageProgress<'a> = &'a (dyn Fn(usize, usize) + Sync);

@@ -1,15 +1,15 @@
-//! The one gate that every call to a server passes: it spaces calls evenly at the configured rate, bounds how many are in
-//! flight, and pauses all of them when the server says that they are too many.
+//! The one gate that every call to a server passes: it spaces calls evenly at the configured rate, limits how many are
+//! in flight, and pauses all of them when the server answers that there are too many.
 //!
-//! | after a pause | the rate |
+//! | time after a pause | rate |
 //! |---|---|
-//! | at once | half of the rate R that was too fast |
-//! | in three seconds | in a line to a little below R |
-//! | for a minute | there |
-//! | then | in a line to the configured rate, within another minute |
+//! | at first | half of the rate R that was too fast |
+//! | within three seconds | rises linearly to slightly below R |
+//! | for one minute | stays there |
+//! | then | rises linearly to the configured rate, within one minute |
 //!
-//! So a limit that nobody told is found, kept to, and tried again now and then. Time lost is never caught up: a burst after
-//! a pause is the next throttling. It runs on tokio's clock.
+//! In this way an unknown limit is found and respected, and tested again from time to time. Lost time is never caught
+//! up, because a burst after a pause would be throttled again. It uses tokio's clock.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -18,51 +18,51 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// The timer's resolution: a shorter wait costs more than the call that it would delay.
+/// The timer's resolution: a shorter sleep would delay the call by more than its length.
 const TICK: Duration = Duration::from_millis(1);
 
-/// A call that begins later than its slot by no more than this is on time.
+/// A call that begins at most this much after its slot is on time.
 const LATE: Duration = Duration::from_millis(2);
 
-/// From half of the rate that was too fast to [`CAUTIOUS`] of it.
+/// The time from half of the rate that was too fast to [`CAUTIOUS`] of it.
 const RETURN: Duration = Duration::from_secs(3);
 
-/// This share of the rate that was too fast is thought to be bearable.
+/// The share of the rate that was too fast which the server probably accepts.
 const CAUTIOUS: f64 = 0.94;
 
 /// How long that rate is kept.
 const CAUTION: Duration = Duration::from_mins(1);
 
-/// How long the last climb would take from nothing to the configured rate.
+/// How long the last rise would take from zero to the configured rate.
 const RECOVERY: Duration = Duration::from_mins(1);
 
-/// The rate never falls below half of this share of the configured one.
+/// The rate never falls below half of this share of the configured rate.
 const SLOWEST: f64 = 1.0 / 32.0;
 
-/// Paces calls; shared by all of them.
+/// Paces calls; all calls share it.
 #[derive(Debug)]
 pub struct Pacer {
     gate: Mutex<Gate>,
-    /// Of the calls that wait, the first; the others queue behind it.
+    /// Locked by the first of the waiting calls; the others queue behind it.
     turn: tokio::sync::Mutex<()>,
     in_flight: Semaphore,
 }
 
 #[derive(Debug)]
 struct Gate {
-    /// Between two calls at the configured rate.
+    /// The time between two calls at the configured rate.
     interval: Duration,
-    /// When the next call may begin, a pause aside.
+    /// When the next call may begin, unless paused.
     next: Instant,
     paused_until: Instant,
-    /// When a pause was last asked for by a call that had begun after the one before.
+    /// When the rate was last reduced; answers to calls that began earlier don't reduce it again.
     throttled: Option<Instant>,
     /// The share of the configured rate that was too fast then.
     too_fast: f64,
 }
 
 impl Pacer {
-    /// A gate for so many calls a minute, so many at once.
+    /// A gate for this many calls per minute, and this many in flight.
     #[must_use]
     pub fn new(requests_per_minute: u32, max_in_flight: usize) -> Self {
         let now = Instant::now();
@@ -89,13 +89,13 @@ impl Pacer {
         }
     }
 
-    /// Lets no call begin for so long, and all later ones more slowly, for the answer to a call that began then. The answers
-    /// of calls that were in flight together count once: false for the later ones.
+    /// Pauses all calls and slows down the later ones, because of the answer to a call that began at `began`. Answers
+    /// to calls that were in flight together count once: returns false for the later ones.
     pub fn pause(&self, began: Instant, pause: Duration) -> bool {
         self.lock().pause(began, Instant::now(), pause)
     }
 
-    /// Calls a minute as they may begin now, a pause aside.
+    /// The current rate in calls per minute, without regard to a pause.
     #[must_use]
     pub fn rate(&self) -> f64 {
         let gate = self.lock();
@@ -113,7 +113,8 @@ impl Gate {
         self.next.max(now).max(self.paused_until)
     }
 
-    /// Begins a call whose slot has come, unless a pause has come first. One that begins late makes the later ones late.
+    /// Begins a call at its slot, unless a pause has come in the meantime. A call that begins late delays all later
+    /// ones.
     fn begin(&mut self, slot: Instant, now: Instant) -> bool {
         let may_begin = self.paused_until <= slot;
         if may_begin {

@@ -1,13 +1,13 @@
-//! Reading all pages of a listing, with evidence that they are all.
+//! Reads all pages of a listing, with evidence that none is missing.
 //!
-//! A pass is complete when no page promises fewer records than the first one did, and the distinct records reach what
-//! the first page promised. Otherwise it is repeated and the union counts; after three passes the listing fails. Where the
-//! total is not to be trusted, an empty page is the end; for some, one that is shorter than the first is, or the page that
-//! names no next one.
+//! A pass is complete if no page states a lower total than the first one, and the distinct records reach the first
+//! page's total. Otherwise it is repeated, and the union counts; after three passes the listing fails. If the total is
+//! not trusted, the end is an empty page; depending on the [`Walk`], it is a page shorter than the first, or a page
+//! that names no next one.
 //!
-//! A total that is too high does not make anybody ask for ever: behind a page that is empty, or that shows just what another
-//! page of the pass did, no further one is asked for. Pages that are under way by then are awaited, and the next pass goes
-//! beyond that page only if it shows something new by then.
+//! A total that is too high does not cause endless requests: after a page that is empty, or that equals another page of
+//! the pass, no further page is requested. Requests in flight are awaited, and the next pass continues beyond that page
+//! only if it then shows something new.
 
 use std::{
     cell::Cell,
@@ -19,53 +19,53 @@ use futures_util::{StreamExt, stream};
 
 use super::{Distinct, LARGEST_ANSWER, PageProgress, share};
 
-/// Passes before a listing that doesn't add up fails.
+/// Passes before an incomplete listing fails.
 const PASSES: usize = 3;
 
-/// Why a page can't be had, or all of them are too few.
+/// The error of a page, or of an incomplete listing.
 pub trait PageError: From<Incomplete> {
-    /// Whether a page has more bytes than it may have.
+    /// Whether the page is larger than allowed.
     fn is_too_large(&self) -> bool;
 }
 
 /// A listing that comes page by page.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Pages {
-    /// Why there are no pages.
+    /// The error of a page.
     type Error: PageError;
 
-    /// Reads one page and takes its records in.
+    /// Reads one page and adds its records.
     async fn page(&self, position: &Position) -> Result<PageSummary, Self::Error>;
 
-    /// How many distinct records were taken in so far.
+    /// The number of distinct records so far.
     fn distinct(&self) -> usize;
 }
 
-/// Where a page is.
+/// The position of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// From 1.
+    /// The page's number, from 1.
     pub number: usize,
     /// Records on the pages before it.
     pub offset: usize,
-    /// What the page before it named; nothing for the first.
+    /// The cursor that the previous page named; `None` for the first page.
     pub cursor: Option<String>,
-    /// Bytes that it may have: all that there are, but beside others.
+    /// The largest page that is read, in bytes: less if pages are read in parallel.
     pub most: usize,
 }
 
-/// What one page was: its length, what it promised, and which page it named as the next.
+/// What was read of one page: its records, the total that it states, and the next page that it names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageSummary {
     /// Records on it.
     pub records: usize,
-    /// Records on all pages, where it says so.
+    /// The number of records on all pages, if the page states it.
     pub total: Option<u64>,
     /// The next page's cursor.
     pub next: Option<String>,
-    /// Of what its records are told apart by: pages that agree in it are one page that is shown again.
+    /// A checksum of the keys of its records: pages with the same sum are the same page.
     pub sum: u64,
-    /// Of its body.
+    /// The size of its body.
     pub bytes: usize,
 }
 
@@ -74,72 +74,72 @@ pub struct PageSummary {
 pub struct PassRules {
     /// The way from page to page.
     pub walk: Walk,
-    /// Whether the total is evidence.
+    /// Whether the total counts as evidence.
     pub trust_total: bool,
 }
 
 /// The way from page to page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {
-    /// By the first page's promise.
+    /// By the first page's total.
     ByTotal {
-        /// Pages under way at once.
+        /// Pages requested in parallel.
         side_by_side: usize,
-        /// Whether a total may be that of the page alone: a first page that promises no more than it has is not taken to be
-        /// the last.
+        /// Whether the total may be that of the page alone: then a first page whose total is no more than its records
+        /// is not assumed to be the last.
         is_doubted: bool,
     },
-    /// One after the other, to one that is shorter than the first.
+    /// One after the other, until a page is shorter than the first.
     ToShortPage,
-    /// One after the other, to one that is empty.
+    /// One after the other, until a page is empty.
     ToEmptyPage,
-    /// From one to the next that it names.
+    /// From each page to the next that it names.
     ByCursor,
 }
 
-/// How reading went.
+/// How a listing was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Passes {
     /// How often all pages were read.
     pub passes: usize,
-    /// Pages read, over all passes.
+    /// Pages read in all passes.
     pub pages: usize,
 }
 
-/// Why the pages can't be shown to be all.
+/// Why there is no evidence that all records were listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incomplete {
-    /// They are fewer than the total says.
+    /// There are fewer records than the total says.
     Short {
         /// Records seen.
         distinct: usize,
-        /// Times listed.
+        /// Passes made.
         passes: usize,
-        /// What the last pass's first page promised.
+        /// The total of the last pass's first page.
         total: u64,
     },
-    /// No first page said how many there are.
+    /// The first page states no total.
     Untold {
         /// Records seen.
         distinct: usize,
     },
-    /// They are as many as the first page said, and a later one said fewer.
+    /// There are as many records as the first page's total, and a later page stated a lower one.
     Falling {
-        /// Times listed.
+        /// Passes made.
         passes: usize,
-        /// What the last pass's first page said.
+        /// The total of the last pass's first page.
         total: u64,
-        /// The least that a later one said.
+        /// The lowest total of a later page.
         later: u64,
     },
-    /// No total counts, and the last page comes again and again.
+    /// The total does not count, and the last page is repeated.
     Endless {
         /// Records seen.
         distinct: usize,
     },
 }
 
-/// Reads every page until the evidence is there.
+/// Reads all pages, up to three times, until the listing is complete.
 pub async fn read_all<P: Pages>(pages: &P, rules: PassRules, progress: PageProgress<'_>) -> Result<Passes, P::Error> {
     let (mut done, end) = (Passes::default(), Cell::new(usize::MAX));
     loop {
@@ -155,7 +155,7 @@ pub async fn read_all<P: Pages>(pages: &P, rules: PassRules, progress: PageProgr
     }
 }
 
-/// One pass. `end` is the number of the first page that was empty, or shown again, in the pass before.
+/// Makes one pass. `end` is the number of the first page that was empty or repeated in the previous pass.
 async fn pass<P: Pages>(
     pages: &P,
     walk: Walk,
@@ -177,8 +177,8 @@ async fn pass<P: Pages>(
     }
 }
 
-/// Goes by the first page's promise: the other pages side by side, as far as each shows something else. As soon as one is too
-/// large for that, one after the other.
+/// Reads as many pages as the first page's total requires, in parallel, until a page is empty or repeated. If a page is
+/// too large to be read in parallel, reads the remaining pages one after the other.
 async fn by_total<P: Pages>(
     pages: &P,
     first: PageSummary,
@@ -241,7 +241,7 @@ async fn to_short_page<P: Pages>(
     to_end(pages, first, length, progress).await
 }
 
-/// To the first page that has fewer records than this.
+/// Reads to the first page with fewer records than `least`.
 async fn to_end<P: Pages>(
     pages: &P,
     first: PageSummary,

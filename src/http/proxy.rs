@@ -1,4 +1,4 @@
-//! The proxy on the way to an address, as the usual variables name it.
+//! The proxy for an address, from the usual environment variables.
 
 use std::fmt;
 
@@ -9,14 +9,14 @@ use tokio::{
 };
 use url::{Host, Url};
 
-/// Of the variables for a scheme the first that is set counts.
+/// The variables for a scheme; the first that is set counts.
 const FOR_HTTPS: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
 const FOR_HTTP: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
 /// Addresses that are called without a proxy.
 const FOR_NONE: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// A proxy with the variable that names it. It shows as both, without its credentials.
+/// A proxy and the variable that names it. Shown as both, without credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     url: Url,
@@ -24,7 +24,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The one that these variables name for calls to an address; there is none on the way to this machine itself.
+    /// The proxy that these variables name for calls to an address; none for addresses of this machine.
     pub fn on_the_way_to<'v>(
         address: &Url,
         variable: impl Fn(&str) -> Option<&'v str>,
@@ -47,7 +47,7 @@ impl Proxy {
         &self.url
     }
 
-    /// What it answers where it is asked to lead to an address and refuses, which the library does not tell. Only of a proxy
+    /// The proxy's status if it refuses to connect to an address, which the library does not tell. Only for a proxy
     /// that is called without TLS.
     pub(super) async fn refusal(&self, address: &Url) -> Option<u16> {
         let (host, port) = (address.host_str()?, address.port_or_known_default()?);
@@ -69,7 +69,7 @@ impl Proxy {
         str::from_utf8(status).ok()?.parse().ok().filter(|status| *status >= 300)
     }
 
-    /// What to do where it asks for credentials.
+    /// What to do if it asks for credentials.
     pub(super) fn unauthorized(&self) -> String {
         let variable = self.variable;
         if self.url.username().is_empty() {
@@ -106,7 +106,7 @@ fn is_loopback(address: &Url) -> bool {
     }
 }
 
-/// By the rules of curl: names with all below them, addresses, networks, and `*` for all.
+/// By the rules of curl: names including all subdomains, addresses, networks, and `*` for all.
 fn is_exempt(address: &Url, exempt: &str) -> bool {
     let others = Matcher::builder().all("http://a.proxy").no(exempt).build();
     address.as_str().parse().is_ok_and(|address| others.intercept(&address).is_none())

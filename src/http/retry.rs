@@ -1,10 +1,10 @@
-//! How long to wait before a call is made again.
+//! How long to wait before a retry.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-/// A pause that a server asks for is not believed beyond this.
+/// The longest pause that a server may ask for.
 const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 
 /// The wait after attempt number `attempt` (from 1) failed: a random share of min(60 s, 2^(attempt-1) s).
@@ -15,7 +15,7 @@ pub fn backoff(attempt: u32, random: f64) -> Duration {
     Duration::from_secs(ceiling).mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// The pause that an answer asks for, in seconds or as a date (which is measured against the server's own clock).
+/// The pause that an answer asks for, in seconds or as a date (compared with the server's own `Date`).
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let pause = match text.parse() {

@@ -1,7 +1,7 @@
-//! What carries a request to a server and its answer back: HTTPS, or a test's stand-in on tokio's clock.
+//! Carries a request to a server and its answer back: HTTPS, or a test's stand-in on tokio's clock.
 //!
-//! A transport tries once and knows no time limit; the client paces, times and repeats. An answer of any status is
-//! an answer; only what can't be had or read is a [`Fault`].
+//! A transport makes one attempt without a time limit; the caller paces, limits and retries. An answer of any status is
+//! an answer; only a missing or unreadable one is a [`Fault`].
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{causes, failure::Fault, proxy::Proxy};
 
-/// The bytes, unpacked, that answers may have: one alone, or all that are under way together.
+/// The limit of answers in bytes, unpacked: for one alone, or for all in flight together.
 pub const LARGEST_ANSWER: usize = 64 << 20;
 
-/// Each of that many answers at once may have at least its share of them; of more calls at once each the same.
+/// The limit is divided into at most this many shares; with more calls in flight, shares don't get smaller.
 const SHARES: usize = 16;
 
-/// Bytes of an answer that are put together at once; a page has fewer.
+/// Bytes of an answer that are joined at once; most pages are smaller.
 const PIECE: usize = 1 << 20;
 
 /// One exchange with the server.
@@ -29,12 +29,12 @@ pub trait Transport {
     /// Sends a request and reads the whole answer.
     async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault>;
 
-    /// What to say beside a failure: where the server is, by which key, and who is in between.
+    /// Added to a failure: the server's address, its config key, and the proxy.
     fn way(&self) -> String {
         String::new()
     }
 
-    /// What to say beside an answer that may be that of a proxy on the way.
+    /// Added to an answer that may come from a proxy.
     fn doubt(&self) -> Option<String> {
         None
     }
@@ -45,17 +45,18 @@ pub trait Transport {
 pub struct Outgoing<'a> {
     /// GET or POST.
     pub method: Method,
-    /// Relative to the base URL, without a slash before it; empty: the base URL itself.
+    /// Relative to the base URL, without a leading slash; empty for the base URL itself.
     pub path: &'a str,
     /// Parameters, not yet escaped.
     pub query: &'a [(&'a str, String)],
     /// JSON.
     pub body: Option<&'a str>,
-    /// An answer of more bytes is not read to its end.
+    /// A larger answer, in bytes, is not read to its end.
     pub most: usize,
 }
 
-/// The bytes that an answer may have beside so many others, and how many pages may be under way with so much.
+/// The limit of one answer, in bytes, if this many are read in parallel, and how many pages may be in flight at that
+/// limit.
 #[must_use]
 pub fn share(side_by_side: usize) -> (usize, usize) {
     let shares = side_by_side.clamp(1, SHARES);
@@ -65,15 +66,15 @@ pub fn share(side_by_side: usize) -> (usize, usize) {
 /// An answer.
 #[derive(Clone, Default)]
 pub struct Incoming {
-    /// Any.
+    /// Any status.
     pub status: StatusCode,
-    /// Of these only `Retry-After` and `Date` are read.
+    /// Only `Retry-After` and `Date` are read.
     pub headers: HeaderMap,
-    /// Unpacked, to its end.
+    /// Unpacked and complete.
     pub body: Vec<u8>,
 }
 
-/// Without the body, which may show tokens.
+/// Without the body, which may contain tokens.
 impl std::fmt::Debug for Incoming {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Incoming").field("status", &self.status).finish_non_exhaustive()
@@ -85,11 +86,11 @@ impl std::fmt::Debug for Incoming {
 pub struct Header {
     /// Its name.
     pub name: HeaderName,
-    /// Its value, with the token in it.
+    /// Its value, including the token.
     pub value: SecretString,
 }
 
-/// The real one.
+/// The real transport.
 #[derive(Debug)]
 pub struct Https {
     http: reqwest::Client,
@@ -99,18 +100,18 @@ pub struct Https {
     keys: Keys,
 }
 
-/// The keys that say where the server is, and whom to trust.
+/// The config keys of the server's address and of the authorities to trust.
 #[derive(Debug, Clone, Copy)]
 pub struct Keys {
     /// The address.
     pub url: &'static str,
-    /// Further authorities.
+    /// Additional certificate authorities.
     pub ca_file: &'static str,
 }
 
 impl Https {
-    /// Connects at the first request, within the time for a call or ten seconds. `ca`: further authorities to trust, PEM.
-    /// Whatever the environment says, no proxy is on the way but this one.
+    /// Connects at the first request, within the timeout of a call or ten seconds. `ca`: additional certificate
+    /// authorities to trust, as PEM. Uses only this proxy, whatever the environment says.
     pub fn new(
         base_url: Url,
         credentials: Option<Header>,
@@ -131,7 +132,7 @@ impl Https {
         Ok(Self { http, base_url, credentials, proxy, keys })
     }
 
-    /// The innermost cause says most, and none may show the URL with its query.
+    /// The innermost cause says most; no error may show the URL with its query.
     async fn fault(&self, error: reqwest::Error) -> Fault {
         if error.is_timeout() {
             return Fault::Timeout { way: self.way() };
@@ -140,10 +141,10 @@ impl Https {
         let error = error.without_url();
         let cause = innermost(&error);
         if is_unsent {
-            return Fault::Unsent(format!("no request can be made of it, for its address may be too long ({cause})"));
+            return Fault::Unsent(format!("the request can't be built, perhaps because its URL is too long ({cause})"));
         }
         let way_out = match &self.proxy {
-            // The words of the library, which has no other sign for whoever calls.
+            // The library's words are the only sign of this case.
             Some(proxy) if cause.to_string().ends_with("proxy authorization required") => {
                 return Fault::Unsent(proxy.unauthorized());
             }
@@ -169,7 +170,8 @@ impl Https {
         format!("{} ({})", self.keys.url, self.base_url)
     }
 
-    /// What arrives is put together at the end, or in larger pieces: of many answers under way each takes its memory once.
+    /// Reads the body and joins its chunks at the end, or in larger pieces, so that each of many answers in flight
+    /// takes its memory once.
     async fn read_body(&self, response: &mut Response, most: usize) -> Result<Vec<u8>, Fault> {
         let (mut body, mut chunks, mut length) = (Vec::new(), Vec::new(), 0);
         loop {
@@ -197,8 +199,9 @@ impl Transport for Https {
         let url = self.base_url.join(request.path).map_err(|error| Fault::Connection(error.to_string()))?;
         let mut builder = self.http.request(request.method.clone(), url);
         if let Some(Header { name, value }) = &self.credentials {
-            let mut value = HeaderValue::from_str(value.expose_secret())
-                .map_err(|_| Fault::Connection("the token has characters that no header can carry".to_owned()))?;
+            let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| {
+                Fault::Connection("the token has characters that an HTTP header can't carry".to_owned())
+            })?;
             value.set_sensitive(true);
             builder = builder.header(name, value);
         }
@@ -219,12 +222,12 @@ impl Transport for Https {
 
     fn way(&self) -> String {
         let through = self.proxy.as_ref().map_or(String::new(), |proxy| format!("through {proxy} "));
-        format!("; the way leads {through}to {}", self.place())
+        format!("; the call goes {through}to {}", self.place())
     }
 
     fn doubt(&self) -> Option<String> {
         let proxy = self.proxy.as_ref()?;
-        Some(format!("; this may be the answer of {proxy}, and not that of {}", self.place()))
+        Some(format!("; this answer may come from {proxy}, and not from {}", self.place()))
     }
 }
 
@@ -236,7 +239,7 @@ fn client(
 ) -> reqwest::Result<reqwest::Client> {
     let ca = ca.map_or(Ok(Vec::new()), reqwest::Certificate::from_pem_bundle)?;
     let builder = reqwest::Client::builder();
-    // The machine's own authorities take a while to read, and are nothing to a plain connection.
+    // The system's own authorities take a while to read, and a plain connection does not need them.
     let is_plain = [Some(base_url), proxy.map(Proxy::url)].into_iter().flatten().all(|url| url.scheme() == "http");
     let builder = if is_plain { builder.tls_certs_only(ca) } else { builder.tls_certs_merge(ca) };
     let builder = match proxy {
@@ -251,7 +254,7 @@ fn client(
         .build()
 }
 
-/// The innermost cause says most.
+/// The innermost cause, which says most.
 fn innermost(error: &reqwest::Error) -> &dyn std::error::Error {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -262,7 +265,7 @@ fn innermost(error: &reqwest::Error) -> &dyn std::error::Error {
 
 fn put_together(body: &mut Vec<u8>, chunks: &mut Vec<Bytes>, most: usize) {
     let further = chunks.iter().map(Bytes::len).sum();
-    // A larger one never moves: addresses are taken for all that it may have, and memory when they are written to.
+    // Reserve the full limit for a large body, so that it never moves: memory is only used once it is written.
     if body.capacity() - body.len() < further {
         body.reserve_exact(if further > PIECE { most } else { further });
     }

@@ -1,45 +1,45 @@
-//! What is to be remembered of one customer from now on, as a ledger takes it.
+//! What to remember of one customer from now on, as a ledger stores it.
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Remembered, Seen, token_hash};
 
-/// What is to be remembered of one customer.
+/// What to remember of one customer.
 #[derive(Debug, Clone)]
 pub struct Entry {
-    /// Whose it is.
+    /// The customer's id.
     pub provided_id: String,
-    /// The id that the customer had before it was renamed: its row becomes this one.
+    /// The customer's id before a rename: that id's row becomes this one.
     pub former: Option<String>,
     /// Its token.
     pub token: Token,
-    /// All the rest.
+    /// Everything else.
     pub remembered: Remembered,
-    /// Whether Explo showed or acknowledged it just now.
+    /// Whether Explo has just shown or acknowledged the wanted values.
     pub is_synced: bool,
 }
 
-/// What becomes of the token in a row.
+/// What happens to the token in a row.
 #[derive(Debug, Clone)]
 pub enum Token {
     /// It stays.
     Kept,
-    /// The answer or the listing had this one.
+    /// The answer or the listing showed this one.
     Shown(SecretString),
-    /// No customer has it under this id any more: the next customer with this id must not get the token.
+    /// No customer has it under this id any more; the next customer with this id must not get it.
     Gone,
 }
 
-/// A listed customer of which something is to be remembered.
+/// A listed customer of which there is something to remember.
 #[derive(Debug, Clone)]
 pub struct Listed {
     /// Its id.
     pub provided_id: String,
     /// Its token.
     pub token: Token,
-    /// The fingerprint of what it holds.
+    /// The fingerprint of its current values.
     pub seen: u64,
-    /// The fingerprint of what its tenant wants, where it holds just that.
+    /// The fingerprint of what its tenant wants, if the customer equals it.
     pub equal: Option<u64>,
 }
 
@@ -48,18 +48,18 @@ pub struct Listed {
 pub struct Acknowledged {
     /// The customer's token.
     pub token: Token,
-    /// What it holds, or that no listing shows it.
+    /// Its current values, or that no listing shows it.
     pub seen: Seen,
 }
 
 impl Token {
-    /// The token as Explo showed it; an empty one is none.
+    /// The token as Explo showed it; an empty one counts as not shown.
     #[must_use]
     pub fn shown(token: &str) -> Self {
         if token.is_empty() { Self::Kept } else { Self::Shown(token.to_owned().into()) }
     }
 
-    /// The hash of the token that a row has from now on.
+    /// The hash of the token in the row from now on.
     pub(crate) fn hash(&self, before: Option<u64>) -> Option<u64> {
         match self {
             Self::Kept => before,
@@ -70,13 +70,13 @@ impl Token {
 }
 
 impl Entry {
-    /// What is remembered from now on.
+    /// An entry that replaces what was remembered.
     pub(crate) fn new(provided_id: &str, token: Token, mut remembered: Remembered) -> Self {
         remembered.token = token.hash(remembered.token);
         Self { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: false }
     }
 
-    /// What was to be remembered before, and this since.
+    /// Merges this entry with an earlier one of the same customer.
     #[must_use]
     pub fn after(mut self, before: Self) -> Self {
         self.is_synced |= before.is_synced;

@@ -1,29 +1,29 @@
-//! That a write failed by its tenant's own fault. It is tried again at the next run, then after 2, 4, 8 … runs.
+//! A write that failed because of its tenant. It is retried in the next run, then after 2, 4, 8 … runs.
 
-/// Nothing that is remembered makes anybody wait longer than this: what is due once a day is due in each daily run.
+/// The longest wait in seconds, slightly less than a day, so that a run at the same hour each day is not too early.
 pub(crate) const A_DAY: u64 = 23 * 3600;
 
-/// Runs that a tenant waits for at the most.
+/// A tenant waits for at most this many runs.
 const MOST_RUNS: u32 = 1 << 16;
 
 /// Characters of an error that are kept.
 const LONGEST_ERROR: usize = 1000;
 
-/// Failures of one tenant, in a row.
+/// Consecutive failures of one tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// How many.
+    /// Their number.
     pub times: u32,
-    /// Runs to let pass before the next try.
+    /// Runs to skip before the next try.
     pub runs_to_wait: u32,
-    /// Then it is tried whatever the runs, in seconds since 1970.
+    /// The time from which it is tried even if more runs should pass, in seconds since 1970.
     pub next_try: u64,
-    /// Why, the last time.
+    /// The last error.
     pub error: String,
 }
 
 impl Failure {
-    /// One more failure, after those before.
+    /// One more failure after the earlier ones.
     #[must_use]
     pub fn after(before: Option<&Self>, error: &str, now: u64) -> Self {
         let times = before.map_or(0, |before| before.times).saturating_add(1);
@@ -39,23 +39,24 @@ impl Failure {
         Self { times, runs_to_wait: 0, ..Self::after(before, error, now) }
     }
 
-    /// One run has passed.
+    /// Counts one run.
     pub(crate) fn pass(&mut self) {
         self.runs_to_wait = self.runs_to_wait.saturating_sub(1);
     }
 
-    /// Whether it is time for another try.
+    /// Whether the wait is over.
     pub(crate) fn is_over(&self, now: u64) -> bool {
         self.runs_to_wait == 0 || is_due(self.next_try, now)
     }
 }
 
-/// Whether a remembered time has come. One that is further away than anybody waits was written by a clock that was ahead.
+/// Whether a remembered time has come. A time further ahead than the longest wait comes from a wrong clock, and counts
+/// as due.
 pub(crate) fn is_due(at: u64, now: u64) -> bool {
     at <= now || at - now > A_DAY
 }
 
-/// Whether what was done then is to be done again, once a day.
+/// Whether something that is done once a day is due again.
 pub(crate) fn is_daily_due(done_at: u64, now: u64) -> bool {
     is_due(done_at.saturating_add(A_DAY), now)
 }

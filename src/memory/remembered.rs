@@ -1,5 +1,5 @@
-//! What is remembered of one customer. The two sides of a difference are kept as hashes of the comparison form, and nothing
-//! depends on a run's random seed.
+//! What is remembered of one customer. Both sides of a difference are stored as hashes of the form of comparison,
+//! without the random seed of a run.
 
 use std::collections::BTreeMap;
 
@@ -14,31 +14,31 @@ use crate::{
 /// What is remembered of one customer. Fingerprints are [`lasting_fingerprint`]s.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remembered {
-    /// A hash of its token.
+    /// The hash of its token.
     pub token: Option<u64>,
-    /// The parent that Explo acknowledged last.
+    /// The parent that Explo last acknowledged.
     pub parent: Option<String>,
-    /// When its children were listed last, in seconds since 1970.
+    /// When its children were last listed, in seconds since 1970.
     pub children_listed_at: Option<u64>,
-    /// Since when no complete listing shows it, in seconds since 1970.
+    /// Since when complete listings have lacked it, in seconds since 1970.
     pub customer_gone_since: Option<u64>,
-    /// What its tenant wanted when it was written last, or when that failed.
+    /// What its tenant wanted at the last write, successful or not.
     pub wanted: Option<u64>,
-    /// What Explo showed last.
+    /// What Explo last showed.
     pub seen: Option<Seen>,
     /// What was found out about its fields.
     pub fields: FieldFindings,
-    /// That its last write failed.
+    /// The failure of its last write.
     pub failure: Option<Failure>,
 }
 
-/// How a customer was seen last.
+/// How Explo last showed a customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
-    /// In a listing, or in the answer to a write: the fingerprint of what it held.
+    /// In a listing, or in the answer to a write: the fingerprint of its values.
     Listed(u64),
-    /// In the answer to a create or to a look alone: it exists, and no listing shows it. With the time at which it was asked
-    /// for last, in seconds since 1970.
+    /// Only in the answer to a create or to a look-up: it exists, and no listing shows it. With the time of the last
+    /// look-up, in seconds since 1970.
     Hidden(u64),
 }
 
@@ -46,26 +46,26 @@ pub enum Seen {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldFindings {
     pub(crate) unsettled: BTreeMap<Field, Finding>,
-    /// Of its last write: a difference that is there again was not written for good, or came back.
+    /// The differences that the last write sent: if one is listed again, it was not stored, or came back.
     pub(crate) acknowledged: BTreeMap<Field, Sides>,
-    /// What did not settle before and does by now, and since when: what was found out by the same rule before, of anybody,
-    /// does not hold any more.
+    /// Rules by which a field did not settle and now does, and since when: earlier findings by the same rule, about any
+    /// customer, are no longer valid.
     pub(crate) settled: BTreeMap<Field, (Rule, u64)>,
 }
 
-/// That a difference does not settle.
+/// A difference that does not settle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Finding {
     pub(crate) sides: Sides,
-    /// Why, probably.
+    /// The probable reason.
     pub rule: Rule,
-    /// It was never sent: others were, and showed the rule.
+    /// It was never sent; other customers' updates showed the rule.
     pub is_predicted: bool,
-    /// When it was sent, or spared, in seconds since 1970; an earlier version did not keep it.
+    /// When it was sent or predicted, in seconds since 1970; an earlier version did not store it.
     pub at: Option<u64>,
 }
 
-/// Hashes of what is wanted and what Explo had.
+/// Hashes of both sides of a difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sides {
     pub(crate) wanted: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Sides {
 }
 
 impl Remembered {
-    /// Whether a run that does not meet it may have to change it all the same.
+    /// Whether a run may have to change it even if the listing lacks the customer.
     pub(crate) fn is_open(&self) -> bool {
         self.is_hidden() || self.failure.is_some() || !self.fields.unsettled.is_empty()
     }
@@ -83,7 +83,7 @@ impl Remembered {
         matches!(self.seen, Some(Seen::Hidden(_)))
     }
 
-    /// Whether it is worth remembering where tokens are not.
+    /// Whether it is worth remembering if tokens are not.
     pub(crate) fn is_remarkable(&self) -> bool {
         let is_known_hidden = self.is_hidden() && self.wanted.is_some();
         let is_settled = self.failure.is_none() && self.fields == FieldFindings::default();
@@ -95,12 +95,12 @@ impl Remembered {
             || self.children_listed_at.is_some()
     }
 
-    /// Whether its customer is hidden, and nothing is wrong with it.
+    /// Whether its customer is hidden and its last write did not fail.
     pub(crate) fn is_settled_hidden(&self) -> bool {
         self.is_hidden() && self.failure.is_none()
     }
 
-    /// Its tenant is gone: what was found out about it does not matter any more.
+    /// Its tenant is gone: forgets what was found out about it.
     pub(crate) fn forget_tenant(&mut self) {
         self.fields = FieldFindings::default();
         self.failure = None;
@@ -111,7 +111,7 @@ impl Remembered {
 }
 
 impl FieldFindings {
-    /// These differences were written at this time, and all but the unsettled ones settled.
+    /// Notes that these differences were written at this time, and that all settled except the unsettled ones.
     pub(crate) fn learn(&mut self, written: &[Difference], unsettled: &[Unsettled], at: u64) {
         for difference in written {
             self.unsettled.remove(&difference.field);
@@ -122,7 +122,8 @@ impl FieldFindings {
         }
     }
 
-    /// A difference does not settle; what only presumably does not is neither looked at nor written: the next run may look.
+    /// Notes that a difference does not settle. One that only presumably does not settle counts as acknowledged, so
+    /// that the next run may look it up.
     pub(crate) fn find(&mut self, Unsettled { difference, rule, known }: &Unsettled, at: u64) {
         let (field, sides) = (difference.field, Sides::of(difference));
         let found = |is_predicted| Finding { sides, rule: *rule, is_predicted, at: Some(at) };
@@ -130,7 +131,7 @@ impl FieldFindings {
             Known::Presumably => drop(self.acknowledged.insert(field, sides)),
             Known::Now => drop(self.unsettled.insert(field, found(false))),
             Known::Predicted => drop(self.unsettled.insert(field, found(true))),
-            // It is there, with its time.
+            // It is stored already, with its time.
             Known::Before | Known::PredictedBefore => {}
         }
     }
@@ -143,8 +144,8 @@ impl Finding {
         if self.is_predicted { Known::PredictedBefore } else { Known::Before }
     }
 
-    /// Whether it holds for this difference. One without a time may have been a guess: it holds only where the rule predicts
-    /// just that.
+    /// Whether it is valid for this difference. A finding without a time may be a guess: it is valid only if the rule
+    /// predicts exactly what Explo shows.
     pub(crate) fn holds(&self, difference: &Difference) -> bool {
         let is_predicted = || self.rule.predicts(std::slice::from_ref(difference), difference);
         self.sides == Sides::of(difference) && (self.at.is_some() || self.rule != Rule::Inherited && is_predicted())
@@ -157,23 +158,23 @@ impl Sides {
     }
 }
 
-/// Stands for what a customer holds whose record is too large to be read.
+/// Stands for the fingerprint of a customer whose record is too large to be read.
 pub const TOO_LARGE: u64 = u64::from_be_bytes(*b"toolarge");
 
-/// A hash that tells tokens apart without holding one.
+/// A hash of a token, to compare tokens without storing them.
 #[must_use]
 pub fn token_hash(token: &str) -> u64 {
     xxh3_64(token.as_bytes())
 }
 
-/// What a tenant wants, the same in every run.
+/// A fingerprint of what a tenant wants that is the same in every run.
 #[must_use]
 pub fn lasting_fingerprint(tenant: &Tenant<'_>) -> u64 {
     let parent = tenant.parent_provided_id.as_deref().map_or(0, |parent| xxh3_64(parent.as_bytes()));
     Fingerprints::new(0).of_tenant(tenant, &mut Layouts::default()) ^ parent
 }
 
-/// What a customer holds of what its tenant manages, the same in every run.
+/// A fingerprint of a customer's values that its tenant manages; the same in every run.
 #[must_use]
 pub fn lasting_fingerprint_of(customer: &Customer<'_>, tenant: &Tenant<'_>) -> u64 {
     Fingerprints::new(0).of_customer(customer, &tenant.managed(), &mut Layouts::default())

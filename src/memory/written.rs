@@ -1,8 +1,9 @@
 //! [`FieldFindings`] as text, for a ledger: `emails 00c5…:9f31… added 1796000000; name 1b07…:4410… acknowledged`.
 //!
-//! Each part is a field, the hashes of what is wanted and of what Explo shows, and the rule with the time at which it was
-//! found (an earlier version wrote none), or that the last run's write was acknowledged. Before the rule of what was not sent
-//! stands `predicted-`, before one that does not hold any more `settled-`. What a later version adds is skipped by an earlier one: a finding that is lost costs a call.
+//! Each part has a field, the hashes of the wanted and the current value, and the rule with the time at which it was
+//! found (an earlier version wrote no time), or `acknowledged` if the last run's write was acknowledged. The prefix
+//! `predicted-` marks a rule whose difference was not sent, `settled-` a rule that is no longer valid. An earlier
+//! version skips what a later one adds: a lost finding costs one call.
 
 use std::fmt;
 

@@ -1,17 +1,17 @@
-//! A customer: what Explo holds, as a listing or an answer shows it.
+//! A customer: its current values, as a listing or an answer shows them.
 
 use std::{borrow::Cow, fmt};
 
-/// Bytes of the largest record of a customer that is read, in a listing or in an answer: what it unpacks to could be ten
-/// times as large.
+/// The largest record of a customer that is read, in bytes, from a listing or an answer. In memory it could take ten
+/// times as much.
 pub const LARGEST_RECORD: usize = 1 << 20;
 
 /// One customer of Explo, borrowed from the page that showed it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Customer<'a> {
-    /// The credential that embeds its dashboards; a secret. Empty where the answer had none.
+    /// The credential that embeds its dashboards; a secret. Empty if the answer had none.
     pub token: Cow<'a, str>,
-    /// The shared id; `None` for a customer that was made without one.
+    /// The shared id; `None` for a customer that was created without one.
     pub provided_id: Option<Cow<'a, str>>,
     /// The display name.
     pub name: Cow<'a, str>,
@@ -25,40 +25,41 @@ pub struct Customer<'a> {
     pub mapping: Cow<'a, str>,
     /// Whether it is a demo.
     pub is_demo_group: bool,
-    /// The level; empty where none is set up.
+    /// The level; empty if no levels are set up.
     pub hierarchy_level: Cow<'a, str>,
-    /// The parent's id, empty where it is not the one that was looked for; `None` where nobody looked, for no record has it.
+    /// The parent's id; empty if it is not the parent asked about; `None` if Explo was not asked, because no record has
+    /// it.
     pub parent_provided_id: Option<Cow<'a, str>>,
-    /// The data visibility group, where there is one.
+    /// The data visibility group, if any.
     pub access_group: Option<Cow<'a, str>>,
 }
 
-/// A customer of which a listing or an answer can't be read whole: its id and token, as far as they can be.
+/// A customer whose record can't be read completely: its id and token, if these can be read.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Partial<'a> {
-    /// As that of a [`Customer`].
+    /// As in [`Customer`].
     pub token: Cow<'a, str>,
-    /// As that of a [`Customer`]; `None` also where it can't be read.
+    /// As in [`Customer`]; also `None` if it can't be read.
     pub provided_id: Option<Cow<'a, str>>,
-    /// Why there is no more.
+    /// Why the rest is missing.
     pub gap: Gap,
 }
 
-/// Why a record is not read whole.
+/// Why a record is not read completely.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gap {
     /// It has more bytes than [`LARGEST_RECORD`]; its id can be read, or it has none.
     TooLarge,
-    /// Something in it is not what it should be.
+    /// A value in it has an unexpected type or form.
     Unreadable,
 }
 
-/// What is shown of one customer.
+/// The record of one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record<'a> {
-    /// All that is read.
+    /// The complete record.
     Whole(Customer<'a>),
-    /// Its id and token at the most.
+    /// At most its id and token.
     Partial(Partial<'a>),
 }
 
@@ -72,7 +73,7 @@ impl fmt::Display for Gap {
 }
 
 impl Partial<'_> {
-    /// The same, borrowed from nothing.
+    /// The same as an owned value.
     #[must_use]
     pub fn into_owned(self) -> Partial<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
@@ -81,7 +82,7 @@ impl Partial<'_> {
 }
 
 impl Record<'_> {
-    /// The same, borrowed from nothing.
+    /// The same as an owned value.
     #[must_use]
     pub fn into_owned(self) -> Record<'static> {
         match self {
@@ -90,7 +91,7 @@ impl Record<'_> {
         }
     }
 
-    /// The credential that embeds the customer's dashboards; empty where there is none to be read.
+    /// The credential that embeds the customer's dashboards; empty if none can be read.
     #[must_use]
     pub fn token(&self) -> &str {
         match self {
@@ -99,7 +100,7 @@ impl Record<'_> {
         }
     }
 
-    /// The shared id, where there is one to be read.
+    /// The shared id, if one can be read.
     #[must_use]
     pub fn provided_id(&self) -> Option<&str> {
         match self {
@@ -110,13 +111,13 @@ impl Record<'_> {
 }
 
 impl Customer<'_> {
-    /// What a tenant that has none is compared with: under no parent.
+    /// The empty customer with no parent, with which a tenant without a customer is compared.
     #[must_use]
     pub fn none() -> Self {
         Self { parent_provided_id: Some("".into()), ..Self::default() }
     }
 
-    /// The same, borrowed from nothing.
+    /// The same as an owned value.
     #[must_use]
     pub fn into_owned(self) -> Customer<'static> {
         let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());

@@ -1,12 +1,12 @@
 //! The fields of a customer that a source can manage, under the names that the query and the API use.
 
-/// One field of a customer; the order is that of every listing of fields.
+/// One field of a customer; the order is the same wherever fields are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Field {
     /// The display name.
     Name,
-    /// The addresses that may open the customer's portal; a set.
+    /// The e-mail addresses that may open the customer's portal; a set.
     Emails,
     /// The names of its tags; a set.
     GroupTags,
@@ -18,7 +18,7 @@ pub enum Field {
     IsDemoGroup,
     /// The level in Explo's hierarchy.
     HierarchyLevelName,
-    /// The `provided_id` of the customer above it; no answer shows it.
+    /// The `provided_id` of the parent customer; no answer shows it.
     ParentProvidedId,
 }
 

@@ -1,14 +1,14 @@
-//! JSON text: its parts, and how it is put together.
+//! JSON text: takes it apart and puts it together.
 //!
-//! Where nothing else is said, a function takes text that [`checked`] has accepted; it walks it in place, without building a
-//! tree.
+//! Unless a function says otherwise, it expects text that [`checked`] has accepted, and walks it in place without
+//! building a tree.
 
 use std::{borrow::Cow, collections::BTreeMap, iter, mem};
 
 pub use super::scan::{JsonError, MAX_DEPTH, unquoted};
 use super::scan::{Scan, special};
 
-/// The text without surrounding space, if it is JSON of a bearable depth.
+/// The text without surrounding whitespace, if it is JSON with at most [`MAX_DEPTH`] levels.
 pub fn checked(text: &str) -> Result<&str, JsonError> {
     let text = text.trim_matches([' ', '\n', '\r', '\t']);
     let mut scan = Scan::new(text);
@@ -18,7 +18,7 @@ pub fn checked(text: &str) -> Result<&str, JsonError> {
     if has_escapes && !has_whole_pairs(text) { Err(JsonError::Malformed) } else { Ok(text) }
 }
 
-/// Whether no escape is half a surrogate pair, in a text that is sound but for that.
+/// Whether no escape is half a surrogate pair; the text must be valid otherwise.
 #[must_use]
 pub fn has_whole_pairs(mut text: &str) -> bool {
     let unit = |escape: &str| u16::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok();
@@ -35,10 +35,10 @@ pub fn has_whole_pairs(mut text: &str) -> bool {
     true
 }
 
-/// Whether arrays and objects are nested in at most so many levels, in a text that may be no JSON.
+/// Whether arrays and objects are nested in at most this many levels; the text need not be JSON.
 #[must_use]
 pub fn is_no_deeper(text: &str, levels: usize) -> bool {
-    // Each level takes two brackets.
+    // Each level needs two brackets.
     text.len() <= 2 * levels || Scan::new(text).value(levels) != Err(JsonError::TooDeep)
 }
 
@@ -48,13 +48,13 @@ pub fn is_object(text: &str) -> bool {
     text.starts_with('{')
 }
 
-/// Whether an object or array has nothing in it.
+/// Whether an object or array is empty.
 #[must_use]
 pub fn is_empty(group: &str) -> bool {
     group.get(1..).is_none_or(|inside| inside.trim_start_matches([' ', '\n', '\r', '\t']).starts_with(['}', ']']))
 }
 
-/// The members of an object in the order of the text: key, text of the value.
+/// The members of an object in the order of the text: the key, and the text of the value.
 pub fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     let mut scan = Scan::new(object);
     let mut is_first = true;
@@ -66,7 +66,7 @@ pub fn members(object: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
     })
 }
 
-/// The elements of an array: the text of each.
+/// The elements of an array, as text.
 pub fn elements(array: &str) -> impl Iterator<Item = &str> {
     let mut scan = Scan::new(array);
     let mut is_first = true;
@@ -77,7 +77,7 @@ pub fn elements(array: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The characters of a JSON string, given with its quotes.
+/// The characters of a JSON string that is given with its quotes.
 #[must_use]
 pub fn string(quoted: &str) -> Cow<'_, str> {
     unquoted(quoted).unwrap_or_default()
@@ -94,7 +94,7 @@ pub fn quote(text: &str) -> String {
     quoted
 }
 
-/// An object of values that are JSON text, its keys sorted; of a repeated key the last counts.
+/// An object of values that are JSON text, with sorted keys; the last of equal keys counts.
 #[must_use]
 pub fn object<K: AsRef<str>>(members: impl Iterator<Item = (K, String)>) -> String {
     let sorted: BTreeMap<String, String> = members.map(|(key, value)| (quote(key.as_ref()), value)).collect();
@@ -108,7 +108,7 @@ pub fn array(elements: impl Iterator<Item = String>) -> String {
     format!("[{}]", elements.collect::<Vec<_>>().join(","))
 }
 
-/// Whether two keys are the same but for their style: `filterValue`, `filter_value`, `Filter-Value`.
+/// Whether two keys are equal except for their style: `filterValue`, `filter_value`, `Filter-Value`.
 #[must_use]
 pub fn is_same_key(a: &str, b: &str) -> bool {
     plain_key(a).eq(plain_key(b))

@@ -1,4 +1,4 @@
-//! The keys of an object that a row manages: a few are looked for one by one, many by their order.
+//! The keys of an object that a row manages. A few keys are searched one by one, many by binary search.
 
 use std::{
     collections::HashSet,
@@ -8,26 +8,26 @@ use std::{
 
 use super::json;
 
-/// So many are compared with each other.
+/// Up to this many keys are searched one by one.
 const FEW: usize = 16;
 
 /// Keys in the order of their columns; none occurs twice.
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
     names: Vec<String>,
-    /// Their numbers in the order of the names, once one was looked for among many.
+    /// The indices in the order of the names; made at the first search among many.
     sorted: OnceLock<Vec<u32>>,
-    /// The names without their style, likewise.
+    /// The names without their style; made at the first search among many.
     plain: OnceLock<HashSet<String>>,
 }
 
 impl Keys {
-    /// In this order.
+    /// The keys in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
 
-    /// Whether this is one of them.
+    /// Whether this is one of the keys.
     #[must_use]
     pub fn has(&self, key: &str) -> bool {
         if self.names.len() <= FEW {
@@ -42,7 +42,7 @@ impl Keys {
         sorted.binary_search_by(|number| name(number).cmp(key)).is_ok()
     }
 
-    /// Whether this is one of them, or one in another style.
+    /// Whether this is one of the keys, or one in another style.
     #[must_use]
     pub fn has_like(&self, key: &str) -> bool {
         if self.names.len() <= FEW {

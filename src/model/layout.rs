@@ -1,13 +1,13 @@
-//! The keys of objects that follow one another, most of them alike: then one comparison finds each key, and nothing is
-//! scanned.
+//! The keys of consecutive objects. Most of these objects have the same keys: then one comparison finds each key,
+//! without scanning.
 
 use super::{Scan, scan::JsonError};
 
-/// Keys that are remembered.
+/// At most this many keys are remembered.
 const MOST: usize = 64;
 
-/// What stood before each value of the object before, from the end of the value before that to the colon, and what the key
-/// means. Whatever begins with the same bytes has the same key.
+/// For each member of the previous object: the text from the end of the value before it to the colon, and the meaning
+/// of its key. Text that starts with the same bytes has the same key.
 #[derive(Debug)]
 pub struct Layout<K>(Vec<(String, K)>);
 
@@ -18,7 +18,8 @@ impl<K> Default for Layout<K> {
 }
 
 impl<K: Clone> Layout<K> {
-    /// Inside an object, after so many members: goes past the next key and says what it means; `None` once it is left.
+    /// Inside an object, after `place` members: passes the next key and returns its meaning; `None` at the object's
+    /// end.
     #[inline]
     pub fn key(
         &mut self,
@@ -55,8 +56,8 @@ impl<K: Clone> Layout<K> {
 }
 
 impl Layout<()> {
-    /// The text of the value here, whose arrays and objects are nested in at most so many levels; if it is an object, with
-    /// keys that may be known.
+    /// The text of the next value, whose arrays and objects are nested in at most this many levels. The keys of an
+    /// object are remembered.
     pub fn value<'a>(&mut self, scan: &mut Scan<'a>, levels: usize) -> Result<&'a str, JsonError> {
         if scan.ahead() != Some(b'{') {
             return scan.value(levels);

@@ -1,6 +1,6 @@
-//! What both sides are made of: a tenant as the source wants it, a customer as Explo holds it, and the fields they share.
+//! The values of both sides: a tenant as the source wants it, a customer as Explo has it, and the fields they share.
 //!
-//! Promises: plain values, no I/O, no clock. Everything above imports this; it imports nothing of ours.
+//! Promises: plain values, no I/O, no clock. All other layers may import it; it imports nothing of ours.
 
 mod customer;
 mod field;

@@ -1,24 +1,24 @@
-//! Walks a JSON text once: each value is checked and its end found, and nothing is built.
+//! Walks a JSON text once: checks each value and finds its end, without building anything.
 
 mod skip;
 
 use std::borrow::Cow;
 
-/// Arrays and objects nested deeper than this are refused.
+/// Arrays and objects that are nested deeper are refused.
 pub const MAX_DEPTH: usize = 64;
 
 /// Why a text can't be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// Not JSON at all.
+    /// Not JSON.
     #[error("is not valid JSON")]
     Malformed,
-    /// Nested too deep.
+    /// Nested too deeply.
     #[error("is JSON nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
 }
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Scan<'a> {
     text: &'a str,
@@ -27,25 +27,25 @@ pub struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// The beginning of a text.
+    /// The start of a text.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
         Self { text, at: 0, has_escapes: false }
     }
 
-    /// The bytes before it.
+    /// The number of bytes before the position.
     #[must_use]
     pub fn position(&self) -> usize {
         self.at
     }
 
-    /// The text that was gone past since then.
+    /// The text between `position` and here.
     #[must_use]
     pub fn since(&self, position: usize) -> &'a str {
         &self.text[position..self.at]
     }
 
-    /// Goes past this text, if it is what stands here.
+    /// Passes this text if it comes next.
     #[inline]
     pub fn follow(&mut self, text: &str) -> bool {
         let is_it = self.text.as_bytes()[self.at..].starts_with(text.as_bytes());
@@ -53,7 +53,7 @@ impl<'a> Scan<'a> {
         is_it
     }
 
-    /// Goes past the string here, if it is one without escapes, and gives its characters; else stays.
+    /// Passes a string without escapes and returns its characters; for anything else returns `None` and stays.
     #[inline]
     pub fn plain(&mut self) -> Option<&'a str> {
         self.skip_space();
@@ -69,7 +69,7 @@ impl<'a> Scan<'a> {
         Some(&self.text[start..end])
     }
 
-    /// The text of the value here, whose arrays and objects are nested in at most so many levels.
+    /// The text of the next value, whose arrays and objects are nested in at most this many levels.
     #[inline]
     pub fn value(&mut self, levels: usize) -> Result<&'a str, JsonError> {
         self.skip_space();
@@ -86,7 +86,7 @@ impl<'a> Scan<'a> {
         Ok(self.since(start))
     }
 
-    /// Goes inside the array or object here, if it is the one that this bracket opens.
+    /// Enters the next array or object, if this bracket opens it.
     pub fn enter(&mut self, bracket: u8) -> Result<bool, JsonError> {
         self.skip_space();
         let is_it = self.byte()? == bracket;
@@ -94,7 +94,7 @@ impl<'a> Scan<'a> {
         Ok(is_it)
     }
 
-    /// Inside an object: the next key; `None` once it is left.
+    /// Inside an object: the next key; `None` at the object's end, which is passed.
     pub fn key(&mut self, is_first: bool) -> Result<Option<Cow<'a, str>>, JsonError> {
         if !self.goes_on(is_first, b'}')? {
             return Ok(None);
@@ -107,7 +107,7 @@ impl<'a> Scan<'a> {
         Ok(Some(key))
     }
 
-    /// The same, with its quotes: half a surrogate pair in it does no harm.
+    /// The same, with quotes; accepts half a surrogate pair in the key.
     pub fn quoted_key(&mut self, is_first: bool) -> Result<Option<&'a str>, JsonError> {
         if !self.goes_on(is_first, b'}')? {
             return Ok(None);
@@ -119,7 +119,7 @@ impl<'a> Scan<'a> {
         Ok(Some(key))
     }
 
-    /// The characters of the string here.
+    /// The characters of the next string.
     #[cold]
     fn escaped(&mut self) -> Result<Cow<'a, str>, JsonError> {
         let start = self.at;
@@ -127,24 +127,24 @@ impl<'a> Scan<'a> {
         unquoted(self.since(start))
     }
 
-    /// Inside an array: whether an element follows; if not, it is left.
+    /// Inside an array: whether an element follows; if not, the array's end is passed.
     pub fn has_element(&mut self, is_first: bool) -> Result<bool, JsonError> {
         self.goes_on(is_first, b']')
     }
 
-    /// The byte that comes next, space aside.
+    /// The next byte that is not whitespace.
     pub fn ahead(&mut self) -> Option<u8> {
         self.skip_space();
         self.peek()
     }
 
-    /// Whether a string with an escape in it was gone past; [`plain`](Self::plain) ones have none.
+    /// Whether a string with an escape was passed.
     #[must_use]
     pub fn has_escapes(&self) -> bool {
         self.has_escapes
     }
 
-    /// Nothing follows.
+    /// Checks that nothing follows.
     pub fn end(mut self) -> Result<(), JsonError> {
         self.skip_space();
         if self.at == self.text.len() { Ok(()) } else { Err(JsonError::Malformed) }
@@ -214,7 +214,7 @@ impl<'a> Scan<'a> {
         self.skip_escaped(end)
     }
 
-    /// Goes past a string in which there is something special here.
+    /// Passes the rest of a string that has a special character at `at`.
     #[cold]
     fn skip_escaped(&mut self, mut at: usize) -> Result<(), JsonError> {
         let bytes = self.text.as_bytes();
@@ -281,7 +281,7 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The bytes of an escape, with its backslash, which stands before these.
+/// The length of an escape in bytes, including its backslash; `after` is the text after the backslash.
 #[cold]
 fn escape(after: &[u8]) -> Result<usize, JsonError> {
     match after {
@@ -291,7 +291,7 @@ fn escape(after: &[u8]) -> Result<usize, JsonError> {
     }
 }
 
-/// The characters of a JSON string, given with its quotes; refused where it has half a surrogate pair.
+/// The characters of a JSON string that is given with its quotes; an error if it has half a surrogate pair.
 pub fn unquoted(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
     let end = special(quoted.as_bytes(), 1);
     match quoted.get(1..end) {
@@ -300,13 +300,13 @@ pub fn unquoted(quoted: &str) -> Result<Cow<'_, str>, JsonError> {
     }
 }
 
-/// Where the first quote, backslash or control character stands from `at` on; at the end where there is none.
+/// The position of the first quote, backslash or control character from `at` on; the end if there is none.
 #[inline]
 pub(super) fn special(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & HIGH;
-    // Eight bytes at a time; a false mark is only ever above a true one.
+    // Eight bytes at a time. A false mark can only follow a true one, and the first mark counts.
     while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let word = u64::from_le_bytes(*eight);
         let quote = below(word ^ (ONES * u64::from(b'"')), 1);

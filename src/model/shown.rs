@@ -1,26 +1,26 @@
-//! Others' texts in a message: nothing of them moves the cursor, hides, or goes on for ever.
+//! Foreign text in a message: it can't move the cursor, hide, or be endless.
 
 use std::borrow::Cow;
 
-/// Characters of a value, an id or a name that are shown.
+/// At most this many characters of a value, an id or a name are shown.
 const WIDEST: usize = 80;
 
-/// A value, an id or a name, cut and safe to show.
+/// A value, an id or a name, shortened and safe to show.
 #[must_use]
 pub fn shown(text: &str) -> String {
     cut(printable(text), WIDEST)
 }
 
-/// Bytes of an id that is told as it is.
+/// Longer ids are shortened, in bytes.
 const LONGEST_ID: usize = 2048;
 
-/// An id for a program or a log: as it is, or its beginning and its length.
+/// An id for a program or a log: unchanged, or its beginning and its length.
 #[must_use]
 pub fn told_id(id: &str) -> Cow<'_, str> {
     if id.len() <= LONGEST_ID { Cow::Borrowed(id) } else { Cow::Owned(format!("{} ({} bytes)", shown(id), id.len())) }
 }
 
-/// No more than so many characters.
+/// At most this many characters.
 #[must_use]
 pub fn cut(mut text: String, most: usize) -> String {
     if let Some((end, _)) = text.char_indices().nth(most) {
@@ -37,8 +37,8 @@ pub fn printable(text: &str) -> String {
     text.chars().map(escaped).collect()
 }
 
-/// Controls, the ends of lines and paragraphs, and what Unicode calls ignorable by default (marks of direction, spaces
-/// without width, fillers, tags) but for the selectors of an emoji's looks.
+/// Control characters, line and paragraph ends, and characters that Unicode ignores by default (direction marks,
+/// zero-width spaces, fillers, tags), except the selectors of emoji variants.
 fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}')

@@ -1,9 +1,9 @@
-//! A table of hashes, or of what begins with one: eight bytes for each and hardly any room between them, where the tables
-//! of others double.
+//! A hash table of words whose upper half is a hash: eight bytes each and little free space, because it grows by a
+//! quarter and does not double.
 //!
-//! Places go up with the hashes, so that growing reads and writes the memory from one end to the other.
+//! The order of places is the order of hashes, so growing reads and writes memory from one end to the other.
 
-/// Words whose upper half is a hash; 0 is none.
+/// Words whose upper half is a hash; 0 marks a free place.
 #[derive(Debug, Default)]
 pub struct Slots {
     words: Vec<u64>,
@@ -11,13 +11,13 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// How many there are.
+    /// The number of words.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The first word with this upper half that is the right one.
+    /// The first word with the upper half of `word` that `is_it` accepts.
     #[inline]
     pub fn find(&self, word: u64, mut is_it: impl FnMut(u64) -> bool) -> Option<u64> {
         if self.words.is_empty() {
@@ -46,7 +46,7 @@ impl Slots {
         self.count += 1;
     }
 
-    /// Makes room for so many in all.
+    /// Makes room for this many words in all.
     pub fn reserve(&mut self, count: usize) {
         let room = count + count / 6;
         if room > self.words.len() {
@@ -70,7 +70,7 @@ impl Slots {
         words.into_iter().filter(|word| *word != 0).for_each(|word| self.put(word));
     }
 
-    /// The upper half's part of all that it may be is the place's part of the table.
+    /// The first place for a word: proportional to its upper half.
     #[inline]
     fn home(&self, word: u64) -> usize {
         (((word >> 32) * self.words.len() as u64) >> 32) as usize

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Field, Keys};
 
-/// What the source wants one customer to be, borrowed from its row. `None` is a field that this row leaves alone.
+/// What the source wants one customer to be, borrowed from its row. `None`: this row does not manage the field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant<'a> {
     /// The id that both sides share; never empty.
     pub provided_id: Cow<'a, str>,
-    /// The id under which its customer may still be found; never empty.
+    /// The id under which its customer may still exist; never empty.
     pub previous_provided_id: Option<Cow<'a, str>>,
     /// See [`Field::ParentProvidedId`]; never empty.
     #[serde(default)]
@@ -32,12 +32,12 @@ pub struct Tenant<'a> {
     pub hierarchy_level_name: Option<Cow<'a, str>>,
 }
 
-/// A managed JSON object: the whole of it, or some keys of it.
+/// A managed JSON object: all of it, or some keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Object<'a> {
-    /// The text of a JSON object; keys that it lacks are to go.
+    /// The text of a JSON object; keys that it lacks are removed.
     Whole(Cow<'a, str>),
-    /// Key → the text of its JSON value, or `None` where the key is to go; all other keys are kept.
+    /// Key → the text of its JSON value, or `None` to remove the key; all other keys are kept.
     Keys(Vec<(Cow<'a, str>, Option<Cow<'a, str>>)>),
 }
 
@@ -66,16 +66,16 @@ pub struct Managed {
 /// How much of an object is managed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Nothing.
+    /// No key.
     None,
     /// Every key.
     Whole,
-    /// These keys alone.
+    /// Only these keys.
     Keys(Keys),
 }
 
 impl Tenant<'_> {
-    /// The same, borrowed from nothing.
+    /// The same as an owned value.
     #[must_use]
     pub fn into_owned(self) -> Tenant<'static> {
         let list = |list: Vec<Cow<'_, str>>| list.into_iter().map(own).collect();
@@ -93,7 +93,7 @@ impl Tenant<'_> {
         }
     }
 
-    /// What this row manages.
+    /// The fields that this row manages.
     #[must_use]
     pub fn managed(&self) -> Managed {
         Managed {
@@ -108,7 +108,7 @@ impl Tenant<'_> {
         }
     }
 
-    /// Whether this row manages exactly `managed`; allocates nothing.
+    /// Whether this row manages exactly `managed`; does not allocate.
     #[must_use]
     pub fn manages(&self, managed: &Managed) -> bool {
         managed.name == self.name.is_some()
@@ -189,20 +189,20 @@ impl Scope {
 /// A row that can't be planned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Invalid {
-    /// Its id, where it has one.
+    /// Its id, if it has one.
     pub provided_id: Option<String>,
-    /// The id that it had before, where that is known.
+    /// Its previous id, if known.
     pub previous_provided_id: Option<String>,
     /// What is wrong: the column and the kind of value, never the value itself.
     pub reason: String,
-    /// Where it stands, if it has no id.
+    /// The row's position in the source, if it has no id.
     pub place: String,
 }
 
-/// One row as the source gives it: a tenant, or the reason why it is none.
+/// One row of the source: a tenant, or the reason why it can't be planned.
 pub type Row<'a> = Result<Tenant<'a>, Invalid>;
 
-/// The id of a row, where it has one.
+/// The id of a row, if it has one.
 #[must_use]
 pub fn id_of<'r>(row: &'r Row<'_>) -> Option<&'r str> {
     match row {
@@ -211,5 +211,5 @@ pub fn id_of<'r>(row: &'r Row<'_>) -> Option<&'r str> {
     }
 }
 
-/// Is given rows, a few at a time.
+/// Receives rows, a few at a time.
 pub type TakeRows<'t> = &'t mut dyn FnMut(&[Row<'_>]);

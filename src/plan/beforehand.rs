@@ -1,12 +1,12 @@
-//! What can be said of the tenants before any customer is listed, by the rules that hold afterwards as well.
+//! Judges the rows alone, before any customer is listed, by the same rules as planning.
 //!
-//! | of a tenant | then |
+//! | the tenant | result |
 //! |---|---|
-//! | its parents go round, or it has one and no level, or one above it is invalid | it is invalid, whatever is listed |
-//! | its parent is no tenant | it is invalid unless that is a customer |
-//! | its previous id is another row's, or also another's previous id | it may be invalid, unless its own customer is listed |
-//! | it has no name | it is invalid unless its customer exists |
-//! | it has tags, and missing ones are not made | it is invalid unless Explo has them all |
+//! | its parents form a circle, it has a parent but no level, or one above it is invalid | always invalid |
+//! | its parent is not a tenant | invalid unless the parent is a customer |
+//! | its previous id is the id or the previous id of another row | may be invalid, unless its own customer is listed |
+//! | it has no name | invalid unless its customer exists |
+//! | it has tags, and missing tags are not created | invalid unless Explo has all of them |
 
 use super::hierarchy::Hierarchy;
 use crate::{
@@ -15,22 +15,22 @@ use crate::{
     tenants::{Index, RowNumber},
 };
 
-/// Ids that are told of each question.
+/// Ids named per open question.
 const NAMED: usize = 3;
 
-/// What only a listing tells: how many tenants it is about, and the first of them.
+/// A question that only a listing can answer: how many tenants it is about, and the first of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Open {
-    /// What is so of the tenants, and what depends on the listing.
+    /// What these tenants have in common, and what the listing must show.
     pub question: &'static str,
     /// Tenants.
     pub count: usize,
-    /// The ids of the first, in the order of reading.
+    /// The first ids, in the order of reading.
     pub provided_ids: Vec<String>,
 }
 
 impl Index {
-    /// Rejects who is invalid whatever is listed; the result is what only a listing tells.
+    /// Rejects the tenants that are invalid whatever is listed; returns the questions that only a listing can answer.
     pub fn judge_beforehand(&mut self, tags: TagRule) -> Vec<Open> {
         let hierarchy = Hierarchy::judge(self, |_| true);
         for (row, reason) in hierarchy.invalid(self) {
@@ -55,7 +55,7 @@ impl Index {
                 disputed,
             ),
             self.open("have no name: their customers must exist", nameless),
-            self.open("have group_tags: Explo must have them all, for fields.create_missing_tags = false", tagged),
+            self.open("have group_tags: Explo must have them all, unless fields.create_missing_tags = true", tagged),
         ];
         open.into_iter().filter(|open| open.count > 0).collect()
     }

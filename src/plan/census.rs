@@ -1,4 +1,4 @@
-//! What a listing, or some looks, showed: every customer is taken once, compared with its tenant, and forgotten.
+//! What a listing, or single look-ups, showed: each customer is observed once, compared with its tenant, and dropped.
 
 mod renames;
 mod tokens;
@@ -25,29 +25,29 @@ use crate::{
 };
 use tokens::Tokens;
 
-const FORMER_UNKNOWN: &str = "the customer with its previous id is none that the ledger knows, so it may be another tenant's: a \
-                              run of all tenants tells";
+const FORMER_UNKNOWN: &str = "the ledger does not know the customer with its previous id, so it may be another \
+                              tenant's: a run of all tenants decides";
 
-/// The tenants, and what was seen of the customers so far.
+/// The tenants, and what was observed of the customers so far.
 #[derive(Debug)]
 pub struct Census<'m> {
     compared: Compared<'m>,
     population: Population,
     tags: Tags,
     tokens: Tokens<'m>,
-    /// What is to be remembered of those that were seen.
+    /// What to remember of the observed customers.
     listed: Vec<Listed>,
     doubtful: Doubtful,
-    /// Shown under the previous id of tenants: what that means shows at the end of the listing.
+    /// Customers listed under the previous id of tenants: judged at the end of the listing.
     former: Vec<Former>,
-    /// More than one customer was seen for these.
+    /// Tenants for which more than one customer was listed.
     doubled: BTreeSet<RowNumber>,
-    /// The customers of these can't be read.
+    /// Tenants whose customer's record can't be read.
     unread: BTreeSet<RowNumber>,
 }
 
 impl<'m> Census<'m> {
-    /// Begins with the tenants, and with what earlier runs found out.
+    /// Starts with the tenants, and with what earlier runs remembered.
     #[must_use]
     pub fn new(index: Index, rules: Rules, memory: &'m Memory, extent: Extent) -> Self {
         Self {
@@ -72,20 +72,20 @@ impl<'m> Census<'m> {
         }
     }
 
-    /// When the run begins, in seconds since 1970, and whether nobody waits in it.
+    /// Sets the start of the run, in seconds since 1970, and whether tenants that failed before are tried at once.
     #[must_use]
     pub fn at(mut self, now: u64, retry_failed: bool) -> Self {
         (self.compared.now, self.compared.retry_failed) = (now, retry_failed);
         self
     }
 
-    /// Customers seen so far.
+    /// Customers observed so far.
     #[must_use]
     pub fn customers(&self) -> usize {
         self.population.customers
     }
 
-    /// How many tokens are remembered, where the listing shows none of them although they are more than a few.
+    /// The number of remembered tokens, if it is three or more and the listing shows none of them.
     #[must_use]
     pub fn strangers(&self) -> Option<usize> {
         self.tokens.strangers()
@@ -97,7 +97,7 @@ impl<'m> Census<'m> {
         self.compared.index.tenant_of(provided_id)
     }
 
-    /// Takes some customers; each is to be given once.
+    /// Observes customers; each must be given once.
     pub fn observe(&mut self, customers: &[Customer<'_>]) {
         for customer in customers {
             self.population.customers += 1;
@@ -154,8 +154,8 @@ impl<'m> Census<'m> {
         });
     }
 
-    /// Takes what a look at one tenant's customer showed. Without a listing, what is remembered is the only evidence that the
-    /// customer is the tenant's.
+    /// Observes the customer of one tenant, looked up alone. Without a listing, only memory can prove that the customer
+    /// is the tenant's.
     pub fn observe_alone(&mut self, customer: &Customer<'_>) {
         let Compared { index, memory, rules, .. } = &self.compared;
         let provided_id = customer.provided_id.as_deref().unwrap_or_default();
@@ -175,7 +175,7 @@ impl<'m> Census<'m> {
         }
     }
 
-    /// The tenants that would take over a customer of which the ledger does not know that it is theirs.
+    /// The tenants that would rename this customer although the ledger does not prove that it is theirs.
     fn claimants_in_doubt(&self, customer: &Customer<'_>, provided_id: &str) -> Vec<RowNumber> {
         let Compared { index, memory, .. } = &self.compared;
         let is_known = memory.has_token(customer, provided_id);
@@ -185,7 +185,7 @@ impl<'m> Census<'m> {
         index.claimants(provided_id).collect()
     }
 
-    /// There is neither a tenant nor a customer with this id.
+    /// Notes that this id has neither a tenant nor a customer.
     pub fn lack(&mut self, provided_id: String) {
         self.population.absent.insert(provided_id);
     }
@@ -203,7 +203,7 @@ impl<'m> Census<'m> {
         }
     }
 
-    /// All customers were given: decides who can't be planned, and which customers get another id.
+    /// Ends the observation: decides which tenants can't be planned, and which customers get another id.
     #[must_use]
     pub fn close(mut self) -> Draft<'m> {
         self.reject_doubled();
@@ -217,7 +217,7 @@ impl<'m> Census<'m> {
         }
         let mut hidden = Vec::new();
         for row in compared.index.absent().collect::<Vec<_>>() {
-            // One that was looked for in vain is not hidden any more.
+            // With `Extent::Some`, the look-up found no customer, so it is no longer hidden.
             if compared.extent == Extent::All && compared.hidden_since(row).is_some() {
                 compared.index.hide(row);
                 hidden.push(row);

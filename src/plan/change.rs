@@ -15,41 +15,42 @@ use crate::{
 /// One change of one customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Give the customer that has the tenant's previous id the tenant's own.
+    /// Give the customer with the tenant's previous id the tenant's own id.
     Rename(RowNumber),
-    /// Make the customer of this tenant.
+    /// Create the customer of this tenant.
     Create(RowNumber),
-    /// Change some of its fields.
+    /// Change some fields of the customer.
     Update(Update),
 }
 
 /// The fields of one customer that are to change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
-    /// Its tenant.
+    /// The tenant's row.
     pub row: RowNumber,
-    /// What differs; never empty.
+    /// The differences; never empty.
     pub differences: Vec<Difference>,
 }
 
-/// What comparing gave.
+/// The result of comparing tenants with customers.
 #[derive(Debug)]
 pub struct Plan {
     /// The tenants that the changes refer to.
     pub index: Index,
-    /// In the order of carrying out: renames, creates, updates; parents before children, else by id. A tenant that is renamed may be updated too.
+    /// In the order of application: renames, creates, updates; parents before children, otherwise by id. A tenant can
+    /// have both a rename and an update.
     pub changes: Vec<Change>,
-    /// Who there is beside the tenants' customers.
+    /// The customers as a whole: counts, orphans, unreadable records.
     pub population: Population,
     /// The tenants that can't be planned, sorted by id.
     pub invalid: Vec<Invalid>,
-    /// The tenants for which nothing is to be done.
+    /// The tenants for which there is nothing to do.
     pub quiet: Quiet,
-    /// What is asked of the answers to some changes.
+    /// What the answers to some changes must show.
     pub expected: Expected,
-    /// What is to be remembered of the listing.
+    /// What to remember of the listing.
     pub news: News,
-    /// What is known of the tags that changes carry.
+    /// What is known of the tags that changes send.
     pub tags: Tags,
     /// How fields were compared.
     pub rules: Rules,
@@ -60,24 +61,24 @@ pub struct Plan {
 /// Tenants whose customers are left as they are.
 #[derive(Debug, Default)]
 pub struct Quiet {
-    /// How many customers hold what is wanted, hidden ones included.
+    /// How many customers have the wanted values, including hidden ones.
     pub unchanged: usize,
-    /// Tenants whose customer exists though no listing shows it.
+    /// Tenants whose customer exists although no listing shows it.
     pub hidden: Vec<RowNumber>,
-    /// Differences that are known not to settle, by id: not written.
+    /// Differences known not to settle, sorted by id; they are not sent.
     pub unsettled: Vec<(RowNumber, Unsettled)>,
-    /// How many customers have no other differences than those.
+    /// How many customers have only such differences.
     pub unsettled_customers: usize,
 }
 
-/// What the answers to some changes must show, beside the wanted values.
+/// What the answers to some changes must show, in addition to the wanted values.
 #[derive(Debug, Default)]
 pub struct Expected {
-    /// Fields that are sent although they did not settle before: whether they do by now.
+    /// Fields sent although they did not settle before, to see whether they do now.
     pub checks: BTreeMap<RowNumber, BTreeSet<(Field, Rule)>>,
-    /// Tenants whose customer an earlier run moved in vain: whether it is there, once it is moved again.
+    /// Tenants whose customer an earlier run moved without effect, to see whether the move works now.
     pub moved_again: BTreeSet<RowNumber>,
-    /// The hashes of the listed tokens of customers that get another id: they stay the same.
+    /// Hashes of the listed tokens of customers that get another id: a rename must not change them.
     pub renamed_tokens: BTreeMap<RowNumber, u64>,
 }
 
@@ -90,7 +91,7 @@ impl Change {
         }
     }
 
-    /// The place of its kind in the order of carrying out.
+    /// The rank of its kind in the order of application.
     #[must_use]
     pub fn turn(&self) -> u8 {
         match self {
@@ -100,7 +101,7 @@ impl Change {
         }
     }
 
-    /// The fields that are to change, where it is an update.
+    /// The update, if the change is one.
     #[must_use]
     pub fn as_update(&self) -> Option<&Update> {
         match self {
@@ -109,7 +110,7 @@ impl Change {
         }
     }
 
-    /// Whether it puts the customer under its parent.
+    /// Whether the change puts the customer under its parent.
     #[must_use]
     pub fn places(&self) -> bool {
         match self {
@@ -137,7 +138,7 @@ impl Update {
         self.differences.iter().map(|difference| difference.field).collect()
     }
 
-    /// Under which parent the customer that is to move was found.
+    /// The parent under which the customer was found, if the update changes the parent.
     #[must_use]
     pub fn old_parent(&self) -> Option<String> {
         let moves = self.differences.iter().find(|difference| difference.field == Field::ParentProvidedId);
@@ -170,7 +171,7 @@ impl Plan {
         self.index.previous_provided_id(row).unwrap_or_default()
     }
 
-    /// The fields that a change would change (a rename: none); of a create, what the new customer would hold beyond the defaults.
+    /// The fields that a change sets (a rename: none; a create: those that differ from an empty customer).
     #[must_use]
     pub fn differences<'p>(&'p self, change: &'p Change) -> Cow<'p, [Difference]> {
         match change {
@@ -180,7 +181,7 @@ impl Plan {
         }
     }
 
-    /// The fields of those [`differences`](Self::differences), without looking at the values.
+    /// The fields of [`differences`](Self::differences), without reading the values.
     #[must_use]
     pub fn fields_of(&self, change: &Change) -> Vec<Field> {
         match change {
@@ -193,12 +194,12 @@ impl Plan {
         }
     }
 
-    /// The updates alone.
+    /// The updates.
     pub fn updates(&self) -> impl Iterator<Item = &Update> {
         self.changes.iter().filter_map(Change::as_update)
     }
 
-    /// The tenants whose customers get another id: the first changes.
+    /// The tenants whose customers get another id; they come first among the changes.
     pub fn renames(&self) -> impl Iterator<Item = RowNumber> {
         self.changes.iter().map_while(|change| match change {
             Change::Rename(row) => Some(*row),
@@ -206,13 +207,13 @@ impl Plan {
         })
     }
 
-    /// How many customers are to be made.
+    /// How many customers are to be created.
     #[must_use]
     pub fn creates(&self) -> usize {
         self.changes.iter().filter(|change| matches!(change, Change::Create(_))).count()
     }
 
-    /// How many of them are remembered, and were not listed.
+    /// How many of these creates are of remembered customers that were not listed.
     #[must_use]
     pub fn creates_of_lacking(&self) -> usize {
         let is_created = |id: &&String| self.index.row(id).is_some_and(|row| self.index.is_absent(row));
@@ -229,7 +230,7 @@ impl Plan {
         fields
     }
 
-    /// Whether an update must read the customer first, because it carries others' values.
+    /// Whether an update must read the customer first, because it also sends values that the tenant does not manage.
     #[must_use]
     pub fn carries(&self, update: &Update) -> bool {
         needs_current(self.index.managed(update.row), &update.fields(), self.rules)

@@ -1,4 +1,4 @@
-//! Both sides as far as they are compared: what the census and the draft have in common.
+//! Both sides of the comparison, as the census and the draft share them.
 
 use super::{
     Extent, Update,
@@ -21,7 +21,7 @@ pub(super) struct Compared<'m> {
     pub(super) extent: Extent,
     /// When the run began, in seconds since 1970.
     pub(super) now: u64,
-    /// Nobody waits.
+    /// Tenants that failed before are tried at once.
     pub(super) retry_failed: bool,
     pub(super) updates: Vec<Update>,
     pub(super) unsettled: Vec<(RowNumber, Unsettled)>,
@@ -33,7 +33,7 @@ impl Compared<'_> {
         self.index.reject(&provided_id, reason);
     }
 
-    /// What is to be made needs a name.
+    /// Rejects a tenant without a name, because its customer is to be created.
     pub(super) fn require_name(&mut self, row: RowNumber) {
         if !self.index.has_name(row) {
             self.reject(row, NAMELESS);
@@ -46,7 +46,7 @@ impl Compared<'_> {
         self.decide(row, differences, unsettled);
     }
 
-    /// What is known not to settle is left out; what remains, if anything, is an update.
+    /// Drops differences known not to settle. If others remain, they become an update; returns whether they do.
     pub(super) fn decide(
         &mut self,
         row: RowNumber,
@@ -68,16 +68,16 @@ impl Compared<'_> {
         is_updated
     }
 
-    /// What is known of this difference of a tenant, where that keeps it from being sent.
+    /// What is known of this difference of a tenant, if that is a reason not to send it.
     pub(super) fn known(&self, row: RowNumber, difference: &Difference) -> Option<Unsettled> {
         let finding = self.memory.of(&self.index.provided_id(row), difference)?;
-        // The user named this tenant, so it is sent in any case.
+        // The user named this tenant, so the difference is sent in any case.
         let is_sent = finding.is_predicted && self.retry_failed && self.extent == Extent::Some;
         let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
         (!is_sent).then(known)
     }
 
-    /// When a tenant's customer was asked for last, where it is known to be hidden.
+    /// When a tenant's customer was last looked up, if it is known to be hidden.
     pub(super) fn hidden_since(&self, row: RowNumber) -> Option<u64> {
         self.memory.hidden(&self.index.provided_id(row), || self.index.tenant(row))
     }

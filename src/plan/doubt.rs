@@ -1,8 +1,9 @@
-//! Differences that may be the listing's alone: keys in another style, or what the last run wrote and Explo acknowledged.
+//! Differences that may exist in the listing only: keys in another style, or values that the last run wrote and Explo
+//! acknowledged.
 //!
-//! A few looks at single customers decide. That keys are restyled is proved by one; what came back is decided for the
-//! customers looked at, and the others follow those of the same rule if these agree, and if the rule does not predict another
-//! value than is shown.
+//! Looking up a few customers decides. One look-up proves that keys are restyled. A value that came back is decided for
+//! the customers looked up; the others with the same rule follow if all of these agree, unless the rule predicts
+//! another value than the listing shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,37 +14,37 @@ use crate::{
     tenants::RowNumber,
 };
 
-/// Customers looked at for each doubt.
+/// Customers looked up per doubt.
 const LOOKS: usize = 3;
 
-/// Why a difference may be the listing's alone.
+/// Why a difference may exist in the listing only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Doubt {
-    /// Property keys differ in style.
+    /// The property keys differ in style.
     KeyStyle,
-    /// The last run wrote it, and it was acknowledged.
+    /// The last run wrote the field, and Explo acknowledged it.
     CameBack(Field),
 }
 
-/// A customer that was compared with a tenant.
+/// A customer compared with its tenant.
 #[derive(Debug)]
 pub(super) struct Match {
-    /// The tenant's.
+    /// The tenant's row.
     pub(super) row: RowNumber,
     listed: Vec<Difference>,
-    /// The properties' difference but for the style of keys.
+    /// The properties' difference if the style of keys is ignored.
     restyled: Option<Difference>,
-    /// With what a look at this customer showed: whether the listing alone is at fault.
+    /// For each doubt, what looking up this customer showed: whether the listing alone is at fault.
     doubts: BTreeMap<Doubt, Option<bool>>,
-    /// A look was made, with or without an answer.
+    /// The customer was looked up, with or without an answer.
     is_looked_at: bool,
 }
 
-/// The customers whose differences may not all be there.
+/// The customers with differences that may exist in the listing only.
 #[derive(Debug, Default)]
 pub(super) struct Doubtful(Vec<Match>);
 
-/// In what the listing is at fault, with what it showed of customers that hold something else.
+/// The doubts in which the listing is at fault, with the differences that it showed wrongly.
 pub(super) type Faults = BTreeMap<Doubt, Vec<Difference>>;
 
 impl Match {
@@ -55,7 +56,7 @@ impl Match {
         memory: &Memory,
     ) -> Self {
         let listed = compare(tenant, customer, rules);
-        // A key that is to go may be there in another style; where all keys are managed, that is a difference already.
+        // A key to be dropped may be listed in another style. If all keys are managed, that is a difference already.
         let may_differ =
             of_field(&listed, Field::Properties).is_some() || matches!(tenant.properties, Some(Object::Keys(_)));
         let restyled = || difference(tenant, customer, Field::Properties, rules.with(KeyStyle::AsWanted));
@@ -69,7 +70,7 @@ impl Match {
         Self { row, listed, restyled, doubts, is_looked_at: false }
     }
 
-    /// One of which the differences are known.
+    /// A match whose differences are certain.
     pub(super) fn certain(row: RowNumber, differences: Vec<Difference>) -> Self {
         Self { row, listed: differences, restyled: None, doubts: BTreeMap::new(), is_looked_at: false }
     }
@@ -78,7 +79,7 @@ impl Match {
         self.doubts.is_empty()
     }
 
-    /// Takes what the customer really holds, as far as it differs from its tenant.
+    /// Notes what the customer really has, as its differences from the tenant.
     fn look(&mut self, current: &[Difference], is_unsettled: impl Fn(&Difference) -> bool) {
         for (doubt, is_listing) in &mut self.doubts {
             *is_listing = Some(match doubt {
@@ -88,7 +89,7 @@ impl Match {
         }
     }
 
-    /// What differs, and what does not settle, where the listing is at fault in this.
+    /// The real differences and the unsettled ones, given the faults of the listing.
     pub(super) fn decide(self, listing: &Faults) -> (Vec<Difference>, Vec<Unsettled>) {
         let Self { listed: mut differences, restyled, doubts, .. } = self;
         if doubts.contains_key(&Doubt::KeyStyle) && listing.contains_key(&Doubt::KeyStyle) {
@@ -116,19 +117,19 @@ impl Doubtful {
         self.0.push(seen);
     }
 
-    /// Forgets the others.
+    /// Keeps the matches whose row passes `keep`.
     pub(super) fn retain(&mut self, keep: impl Fn(RowNumber) -> bool) {
         self.0.retain(|one| keep(one.row));
     }
 
-    /// Those that a look at is due to, as long as a doubt is open.
+    /// The customers to look up while a doubt is open.
     pub(super) fn due(&self) -> impl Iterator<Item = RowNumber> {
         let open: BTreeSet<_> = self.doubts().into_iter().filter(|doubt| self.is_open(*doubt)).collect();
         let is_due = move |one: &&Match| !one.is_looked_at && one.doubts.keys().any(|doubt| open.contains(doubt));
         self.0.iter().filter(is_due).map(|one| one.row)
     }
 
-    /// Takes a look at one of them: how the customer really differs, where that can be had.
+    /// Notes the look-up of one of them: its real differences, if Explo answered.
     pub(super) fn look(
         &mut self,
         row: RowNumber,
@@ -143,7 +144,7 @@ impl Doubtful {
         }
     }
 
-    /// In what the listing is at fault.
+    /// The doubts in which the listing is at fault.
     pub(super) fn faults(&self) -> Faults {
         let at_fault = self.doubts().into_iter().filter(|doubt| self.is_listing(*doubt));
         at_fault.map(|doubt| (doubt, self.met(doubt))).collect()
@@ -186,7 +187,7 @@ fn of_field(differences: &[Difference], field: Field) -> Option<&Difference> {
     differences.iter().find(|difference| difference.field == field)
 }
 
-/// Whether a difference may be what the listing made of these.
+/// Whether the fault of the listing that made these differences may have made this one, too.
 fn is_alike(met: &[Difference], difference: &Difference) -> bool {
     let rule = likely_rule(difference);
     let met: Vec<_> = met.iter().filter(|one| likely_rule(one) == rule).cloned().collect();

@@ -1,12 +1,12 @@
-//! The comparison once the census is closed: it asks what only Explo can tell, and is finished.
+//! The comparison after the census: it asks Explo what the listing can't tell, then finishes the plan.
 //!
 //! | it asks for, in this order | because |
 //! |---|---|
 //! | hidden customers, once a day | no listing shows them |
 //! | the children of parents | no record of a customer names its parent |
-//! | customers in doubt, one after the other | the listing alone may be at fault |
+//! | customers in doubt, one by one | the listing alone may be at fault |
 //!
-//! What is not answered is as if Explo did not tell.
+//! If a question gets no answer, planning goes on as if Explo had none.
 
 mod checks;
 mod hidden;
@@ -26,7 +26,7 @@ use crate::{
     tenants::RowNumber,
 };
 
-/// A plan in the making.
+/// A plan that is not finished yet.
 #[derive(Debug)]
 pub struct Draft<'m> {
     pub(super) compared: Compared<'m>,
@@ -41,11 +41,11 @@ pub struct Draft<'m> {
     pub(super) news: News,
     pub(super) stage: Stage,
     pub(super) placed: Placed,
-    /// The customers below each parent that is asked.
+    /// The customers below each parent whose children are to be listed.
     pub(super) below: BTreeMap<String, Vec<RowNumber>>,
 }
 
-/// What was asked for last.
+/// The kind of question asked last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Stage {
     #[default]
@@ -94,7 +94,7 @@ impl Inquiry for Draft<'_> {
 }
 
 impl Draft<'_> {
-    /// Takes the look at a customer in doubt: what it really holds, where that can be had.
+    /// Notes the look-up of a customer in doubt: what it really has, if Explo answered.
     fn look(&mut self, provided_id: &str, found: &Found) {
         let Compared { index, memory, rules, .. } = &self.compared;
         let Some(row) = self.doubtful.due().find(|row| index.listed_id(*row) == provided_id) else { return };
@@ -107,7 +107,7 @@ impl Draft<'_> {
         self.doubtful.look(row, current.as_deref(), is_unsettled);
     }
 
-    /// What is to change. Sorted: renames, creates, updates; parents before children, else by id.
+    /// Finishes the plan. The changes are sorted: renames, creates, updates; parents before children, otherwise by id.
     #[must_use]
     pub fn finish(mut self) -> Plan {
         let faults = self.doubtful.faults();
@@ -150,7 +150,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Nothing is done for those that turned out to be invalid.
+    /// Drops the changes of tenants that turned out to be invalid.
     fn withdraw_invalid(&mut self) {
         let Compared { index, updates, unsettled, .. } = &mut self.compared;
         let is_valid = |row: RowNumber| !index.is_invalid(row);
@@ -159,12 +159,13 @@ impl Draft<'_> {
         unsettled.retain(|(row, _)| is_valid(*row));
     }
 
-    /// How many customers are left as they are: those that hold what is wanted, and those that are known not to settle.
+    /// How many customers are left as they are: those with the wanted values, and those with only unsettled
+    /// differences.
     fn quiet(&self) -> (usize, usize) {
         let Compared { index, updates, unsettled, .. } = &self.compared;
         let updated: HashSet<_> = updates.iter().map(|update| update.row).collect();
         let unsettled: HashSet<_> = unsettled.iter().map(|(row, _)| *row).collect();
-        // A customer that is renamed is none of them.
+        // A renamed customer counts as neither.
         let is_quiet = |row: &&RowNumber| index.is_listed(**row);
         let unsettled = unsettled.difference(&updated).filter(is_quiet).count();
         let updated = updated.iter().filter(is_quiet).count();

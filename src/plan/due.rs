@@ -1,11 +1,11 @@
-//! Which changes are made now: the forecast counts them, and the applier makes them.
+//! Which changes are made in this run: the forecast counts them, and the applier makes them.
 //!
 //! | the change | then |
 //! |---|---|
-//! | is of a tenant that failed before with the same row, and too few runs have passed | it waits |
-//! | needs a customer that such a change would rename or make | it is left for later, too |
-//! | is one too many for this run | it is left to the next |
-//! | is of a tenant that failed before, or needs such a change | it is due after all others |
+//! | belongs to a tenant that failed before with the same row, and too few runs have passed | it waits |
+//! | needs a customer that such a change would rename or create | it is left for later, too |
+//! | exceeds the number of changes allowed in this run | it is left for the next run |
+//! | belongs to a tenant that failed before, or needs such a change | it is due after all others |
 //! | is none of these | it is due |
 
 use std::collections::{BTreeSet, HashSet};
@@ -13,24 +13,24 @@ use std::collections::{BTreeSet, HashSet};
 use super::{Change, Plan, tags::by_row};
 use crate::memory::{Failure, Memory};
 
-/// The changes of a plan that are due, by their numbers.
+/// The due changes of a plan, by number.
 #[derive(Debug, Default)]
 pub struct Due {
-    /// In parts that are done one after the other; those whose tenant failed before come last.
+    /// In parts that are applied one after the other; changes of tenants that failed before come last.
     pub parts: Vec<Vec<usize>>,
-    /// Those that wait for their next try, each with its failure.
+    /// Changes that wait for their next try, each with its failure.
     pub waiting: Vec<(usize, Failure)>,
-    /// How many more could be begun now, and are not to be.
+    /// How many more could start now but exceed the number allowed.
     pub left: usize,
 }
 
 impl Due {
-    /// The changes in the order of carrying out.
+    /// The changes in the order of application.
     pub fn changes<'p>(&self, plan: &'p Plan) -> impl Iterator<Item = &'p Change> {
         self.parts.iter().flatten().map(|number| &plan.changes[*number])
     }
 
-    /// How many they are.
+    /// The number of due changes.
     #[must_use]
     pub fn count(&self) -> usize {
         self.parts.iter().map(Vec::len).sum()
@@ -38,13 +38,13 @@ impl Due {
 }
 
 impl Plan {
-    /// What is due, and no more than `most`; with `retry_failed` nobody waits. `now` is in seconds since 1970.
+    /// The due changes, at most `most`; with `retry_failed` none waits. `now` is in seconds since 1970.
     #[must_use]
     pub fn due(&self, memory: &Memory, now: u64, retry_failed: bool, most: usize) -> Due {
         let mut due = Due::default();
         let (mut not_there, mut late_rows) = (HashSet::new(), HashSet::new());
         let (mut is_due, mut is_late) = (vec![true; self.changes.len()], vec![false; self.changes.len()]);
-        // What a change needs comes before it.
+        // A change comes after the changes that it needs.
         for (number, change) in self.changes.iter().enumerate() {
             let made = (!matches!(change, Change::Update(_))).then(|| change.row());
             let failure = self.beside(memory).failure(change, now).filter(|_| !retry_failed);
@@ -72,7 +72,7 @@ impl Plan {
         due
     }
 
-    /// The missing tags that these changes carry: to be made before them.
+    /// The missing tags that these changes send; they must be created first.
     #[must_use]
     pub fn tags_to_make(&self, due: &Due) -> BTreeSet<&str> {
         let to_make = &self.tags.to_make;

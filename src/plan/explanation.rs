@@ -1,4 +1,4 @@
-//! Both sides of one id, and what follows.
+//! One id: its tenant, its customer, and what follows.
 
 use super::Plan;
 use crate::{
@@ -6,12 +6,12 @@ use crate::{
     model::{Customer, Gap, Tenant},
 };
 
-/// Why nothing can be told of a customer.
+/// Why a customer can't be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unseen {
     /// Its record can't be read.
     Unreadable(Gap),
-    /// Explo refuses to show who has the id: in these words.
+    /// Explo refuses to show the customer with this id, in these words.
     Refused(String),
 }
 
@@ -20,20 +20,21 @@ pub enum Unseen {
 pub struct Explanation {
     /// The id that was asked for.
     pub provided_id: String,
-    /// What its row wants, where it has one.
+    /// What its row wants, if it has one.
     pub tenant: Option<Tenant<'static>>,
-    /// What Explo has under the id or, if nothing, under the previous one.
+    /// The customer with this id in Explo or, if there is none, the one with the previous id.
     pub customer: Option<Customer<'static>>,
-    /// Why the customer is not told though there may be one.
+    /// Why the customer is not shown although it may exist.
     pub unseen: Option<Unseen>,
-    /// Of this tenant alone.
+    /// The plan for this tenant alone.
     pub plan: Plan,
-    /// Why a run would not try it yet.
+    /// The failure because of which a run would not try it yet.
     pub failure: Option<Failure>,
 }
 
 impl Explanation {
-    /// Whether its tenant is not as it should be: invalid, failed before, or of no row. A customer without a row is left alone.
+    /// Whether the tenant needs attention: invalid, failed before, or without a row. An orphan is left alone and needs
+    /// none.
     #[must_use]
     pub fn is_amiss(&self) -> bool {
         let is_orphan = self.plan.index.rows() == 0 && self.customer.is_some();

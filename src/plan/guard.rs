@@ -8,8 +8,8 @@
 //! | mapping | updates that touch the mapping | customers that have a tenant | the lower of 3 and `floor` |
 //! | orphan | customers without a tenant | customers listed, by `max_orphan_percent` | none |
 //!
-//! Creates of customers that are remembered, and that the listing lacks, have the lower floor as well: it may be the listing
-//! that is wrong.
+//! Creates of remembered customers that the listing lacks have the lower floor as well, because the listing may be
+//! wrong.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -71,7 +71,7 @@ impl Serialize for Class {
     }
 }
 
-/// For this run, up to so many of a class: `CLASS=N`.
+/// Lets up to N changes of a class pass, for this run: `CLASS=N`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
     class: Class,
@@ -91,7 +91,7 @@ impl FromStr for Allowance {
     }
 }
 
-/// What was allowed by hand; of several for one class the highest counts.
+/// What the user allowed; of several allowances for one class, the highest counts.
 #[derive(Debug, Clone, Default)]
 pub struct Allowances(BTreeMap<Class, usize>);
 
@@ -130,7 +130,7 @@ pub struct Held {
     pub limit: usize,
 }
 
-/// What the guard would let pass beyond the plan: for updates that only show while applying.
+/// What the guard would let pass in addition to the plan: for updates that are found only while applying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spare {
     /// Further updates.
@@ -140,7 +140,7 @@ pub struct Spare {
 }
 
 impl Guard {
-    /// How many of a class a plan may have; reaching it is fine.
+    /// How many of a class a plan may have; exactly this many still pass.
     #[must_use]
     pub fn limit(&self, class: Class, plan: &Plan, allowances: &Allowances) -> usize {
         let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
@@ -155,7 +155,7 @@ impl Guard {
         limit.max(allowances.0.get(&class).copied().unwrap_or(0))
     }
 
-    /// The classes for which the plan is held; none: it may be carried out.
+    /// The classes that hold the plan; if empty, it may be applied.
     #[must_use]
     pub fn held(&self, plan: &Plan, allowances: &Allowances) -> Vec<Held> {
         let is_over = |held: &Held| held.count > held.limit;
@@ -167,14 +167,14 @@ impl Guard {
         Class::ALL.into_iter().filter_map(judge).collect()
     }
 
-    /// Creates of customers that the listing lacks.
+    /// The creates of remembered customers that the listing lacks, with their lower limit.
     fn lacking(&self, plan: &Plan, allowances: &Allowances) -> Held {
         let low = Self { create_floor: self.floor.min(LOW_FLOOR), ..*self };
         let limit = low.limit(Class::Create, plan, allowances);
         Held { class: Class::Create, count: plan.creates_of_lacking(), limit }
     }
 
-    /// What is left below the limits.
+    /// How much is left below the limits.
     #[must_use]
     pub fn spare(&self, plan: &Plan, allowances: &Allowances) -> Spare {
         let left = |class: Class| self.limit(class, plan, allowances).saturating_sub(class.count(plan));
@@ -183,7 +183,7 @@ impl Guard {
 }
 
 impl Spare {
-    /// Takes one update that touches these fields, if there is room for it.
+    /// Counts one update of these fields if there is room for it; returns whether there is.
     pub fn spend(&mut self, fields: &[Field]) -> bool {
         let mapping = usize::from(fields.contains(&Field::Mapping));
         let room = self.updates >= 1 && self.mappings >= mapping;

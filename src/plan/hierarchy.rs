@@ -1,13 +1,13 @@
-//! Who stands under whom: judged among the tenants, and compared with the children that Explo lists for a parent.
+//! Parents and children: judged among the tenants, and compared with the children that Explo lists for each parent.
 //!
 //! | the parent is | then |
 //! |---|---|
-//! | a customer that is listed | its children are asked for, and who is not among them moves |
-//! | a tenant whose customer is to be made | the child is made, or moves, after it |
+//! | a listed customer | its children are listed, and a child that is missing there moves |
+//! | a tenant whose customer is to be created | the child is created, or moves, after it |
 //! | to be renamed | its old id counts as the new one |
-//! | neither a tenant nor a listed customer, an invalid tenant, or below the child | the child is invalid, and so are those under it |
+//! | not a tenant nor a listed customer, or invalid, or below the child | the child is invalid, and all below it |
 //!
-//! A parent needs a level beside it, for Explo puts a new customer without one at the root.
+//! A tenant with a parent needs a level, because Explo puts a new customer without a level at the root.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,19 +17,19 @@ use crate::{
 };
 
 const NO_LEVEL: &str =
-    "parent_provided_id needs hierarchy_level_name beside it, for Explo puts a customer without a level at the root";
+    "parent_provided_id needs hierarchy_level_name beside it: Explo puts a customer without a level at the root";
 
-/// Ids of a chain that are told from its beginning; of a longer one the rest is left out.
+/// How many ids of a chain a message names; the rest is left out.
 const TOLD: usize = 4;
 
 /// Where a tenant stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// So many tenants are above it.
+    /// This many tenants are above it.
     Below(u32),
     /// It can't be planned, by its own fault.
     At(Fault),
-    /// It can't be planned, for one above it can't.
+    /// It can't be planned, because one above it can't.
     BelowInvalid,
 }
 
@@ -41,14 +41,14 @@ enum Fault {
     Circle,
 }
 
-/// The tenants that have a parent, each with its place.
+/// The tenants that have a parent, each with its standing.
 #[derive(Debug, Default)]
 pub(super) struct Hierarchy {
     standings: HashMap<RowNumber, Standing>,
 }
 
 impl Hierarchy {
-    /// Judges all tenants that have a parent. `is_customer` tells of an id that is no tenant's.
+    /// Judges all tenants that have a parent. `is_customer` decides about an id that is not a tenant's.
     pub(super) fn judge(index: &Index, is_customer: impl Fn(&str) -> bool) -> Self {
         let mut hierarchy = Self::default();
         for row in index.with_parent() {
@@ -63,8 +63,12 @@ impl Hierarchy {
             Standing::Below(_) => None,
             Standing::At(Fault::NoLevel) => Some((*row, NO_LEVEL.to_owned())),
             Standing::At(Fault::Unknown) => Some((*row, unknown(index, *row))),
-            Standing::At(Fault::Circle) => Some((*row, format!("its parents go round: {}", self.chain(index, *row)))),
-            Standing::BelowInvalid => Some((*row, format!("it is below an invalid one: {}", self.chain(index, *row)))),
+            Standing::At(Fault::Circle) => {
+                Some((*row, format!("its parents form a circle: {}", self.chain(index, *row))))
+            }
+            Standing::BelowInvalid => {
+                Some((*row, format!("it is below an invalid tenant: {}", self.chain(index, *row))))
+            }
         });
         invalid.collect()
     }
@@ -77,7 +81,7 @@ impl Hierarchy {
         }
     }
 
-    /// From a tenant upwards, as far as nothing is known yet; then everybody on the way has a place.
+    /// Climbs from a tenant to the first known standing; then every tenant on the way has one.
     fn climb(&mut self, index: &Index, row: RowNumber, is_customer: &impl Fn(&str) -> bool) {
         let (mut way, mut on_it, mut at) = (Vec::new(), HashMap::new(), row);
         let end = loop {
@@ -116,7 +120,7 @@ impl Hierarchy {
         }
     }
 
-    /// The ids above a tenant, up to the first that has a fault.
+    /// The ids above a tenant, up to the first with a fault.
     fn chain(&self, index: &Index, row: RowNumber) -> String {
         let above = std::iter::successors(index.parent(row), |above| {
             let is_below = self.standings.get(above) == Some(&Standing::BelowInvalid);
@@ -134,21 +138,21 @@ impl Hierarchy {
 
 fn unknown(index: &Index, row: RowNumber) -> String {
     let parent = shown(&index.parent_provided_id(row).unwrap_or_default());
-    format!("its parent_provided_id {parent} is neither a tenant's nor that of a customer that is listed")
+    format!("its parent_provided_id {parent} names neither a tenant nor a listed customer")
 }
 
-/// Where Explo listed the children.
+/// The parents under which Explo listed customers.
 #[derive(Debug, Default)]
 pub struct Placed {
-    /// The parents whose children were listed; false, where that told nothing.
+    /// The parents whose children were asked for; false if Explo gave no answer.
     asked: BTreeMap<String, bool>,
-    /// Child → the first parent, by id, under which it was found; `None` for the wanted one.
+    /// Child → id of the first parent under which it was found; `None` for the wanted parent.
     found: HashMap<RowNumber, Option<String>>,
 }
 
 impl Placed {
-    /// Takes the children that were listed for a parent, if that could be. A child that is wanted under a parent stays there,
-    /// for a listing may show grandchildren.
+    /// Notes the children listed for a parent; `None` if Explo gave no answer. A child listed under its wanted parent
+    /// stays there even if another parent lists it, because a listing may show grandchildren.
     pub fn observe(&mut self, index: &Index, parent: &str, children: Option<&[String]>) {
         self.asked.insert(parent.to_owned(), children.is_some());
         for child in children.into_iter().flatten().filter_map(|child| index.of_id_or_previous(child)) {
@@ -159,18 +163,18 @@ impl Placed {
         }
     }
 
-    /// The parents whose children were to be listed.
+    /// The parents whose children were asked for.
     pub(super) fn asked(&self) -> impl Iterator<Item = &str> {
         self.asked.keys().map(String::as_str)
     }
 
-    /// Whether listing the children of this parent told anything; `None` where nobody asked.
+    /// Whether Explo listed the children of this parent; `None` if it was not asked.
     pub(super) fn lists(&self, parent: &str) -> Option<bool> {
         self.asked.get(parent).copied()
     }
 
-    /// Where a child is instead of under its parent, which may not be there yet; nothing if it was found nowhere. `None`
-    /// where it is under it, or nobody asked.
+    /// The current parent of a child that is not under its wanted parent, which may not exist yet; empty if it was
+    /// found nowhere. `None` if it is under the wanted parent, or Explo was not asked.
     #[must_use]
     pub fn elsewhere(&self, index: &Index, child: RowNumber) -> Option<&str> {
         let is_known = index.listed_parent(child).is_none_or(|parent| self.lists(&parent) == Some(true));

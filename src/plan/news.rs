@@ -1,4 +1,4 @@
-//! What a run found out and is to remember, whatever becomes of its changes; times in seconds since 1970.
+//! What a run found out and must remember, whatever happens to its changes; times in seconds since 1970.
 
 use std::{
     borrow::Cow,
@@ -7,28 +7,28 @@ use std::{
 
 use crate::memory::Listed;
 
-/// By the ids of customers.
+/// What to remember, by customer id.
 #[derive(Debug, Default)]
 pub struct News {
     /// Customers of which the listing showed something to remember, sorted by id.
     pub(super) listed: Vec<Listed>,
-    /// Whose remembered token the listing lacks, and since when listings do.
+    /// Customers whose remembered token the listing lacks, and since when.
     pub(super) lacking: BTreeMap<String, u64>,
-    /// Those of them whose token has been lacking for so long that it is forgotten.
+    /// Those whose token has been missing long enough to be forgotten.
     pub(super) gone: BTreeSet<String>,
-    /// Whose remembered token another customer has by now: forgotten at once.
+    /// Customers whose remembered token now belongs to another customer: forgotten at once.
     pub(super) moved: BTreeSet<String>,
-    /// The parents, where they differ from what is remembered; empty for one that is not the wanted one.
+    /// Current parents that differ from the remembered ones; empty if only known not to be the wanted one.
     pub(super) parents: BTreeMap<String, String>,
-    /// Whose children were listed, and when.
+    /// Parents whose children were listed, and when.
     pub(super) children_listed_at: BTreeMap<String, u64>,
-    /// Hidden customers that were asked for, and when.
+    /// Hidden customers that were looked up, and when.
     pub(super) asked_at: BTreeMap<String, u64>,
 }
 
 impl News {
-    /// All differences are known by now: a customer that is to be updated does not hold what is wanted, even if only its parent
-    /// differs.
+    /// Call it when all differences are known: a customer with an update does not equal its tenant, even if only the
+    /// parent differs.
     pub(super) fn settle_listed<'i>(&mut self, updated: impl Iterator<Item = Cow<'i, str>>) {
         self.listed.sort_unstable_by(|a, b| a.provided_id.cmp(&b.provided_id));
         for provided_id in updated {

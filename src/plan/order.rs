@@ -1,4 +1,4 @@
-//! Which changes wait for which: a customer is renamed before it is updated, and is there before another comes under it.
+//! Which changes wait for which: a customer is renamed before it is updated, and exists before another moves under it.
 
 use std::{
     borrow::Cow,
@@ -10,7 +10,7 @@ use super::{Change, Plan, Update};
 use crate::tenants::RowNumber;
 
 impl Plan {
-    /// The tenants that a change needs to be renamed or made, if they are to be: its own, and its parent.
+    /// The tenants that must be renamed or created before this change, if they are to be: its own, and its parent.
     pub fn waits_for(&self, change: &Change) -> impl Iterator<Item = RowNumber> {
         let (own, parent) = match change {
             Change::Rename(_) => (None, None),
@@ -22,7 +22,7 @@ impl Plan {
         own.into_iter().chain(parent)
     }
 
-    /// The tenants that are to be renamed or made, and that another change needs.
+    /// The tenants to be renamed or created for which another change waits.
     #[must_use]
     pub fn needed(&self) -> HashSet<RowNumber> {
         let needed: HashSet<_> = self.changes.iter().flat_map(|change| self.waits_for(change)).collect();
@@ -30,14 +30,15 @@ impl Plan {
         makes.map(Change::row).filter(|row| needed.contains(row)).collect()
     }
 
-    /// The parents under which customers move, as far as they are there: by the ids under which they are listed.
+    /// The existing parents under which customers move, by the ids under which they are listed.
     #[must_use]
     pub fn parents_of_moves(&self) -> BTreeSet<String> {
         let moves = self.updates().filter(|update| update.old_parent().is_some());
         moves.filter_map(|update| self.index.listed_parent(update.row)).map(Cow::into_owned).collect()
     }
 
-    /// The changes in parts that are done one after the other: the renames, then as many as wait for none of their part.
+    /// The changes in parts that are applied one after the other: the renames, then parts in which no change waits for
+    /// another.
     #[must_use]
     pub fn parts(&self) -> Vec<Range<usize>> {
         let (needed, renames) = (self.needed(), self.renames().count());

@@ -1,20 +1,20 @@
-//! Who there is, and which tags: as far as a listing, or some looks, tell.
+//! The customers and tags that a listing, or single look-ups, showed.
 
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashSet},
 };
 
-/// Which customers a census is of.
+/// Which customers a census covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// All.
+    /// All customers.
     All,
-    /// Some that were looked at one by one: nothing follows from the absence of another.
+    /// Customers looked up one by one: another customer that is missing proves nothing.
     Some,
 }
 
-/// Who there is.
+/// The customers of a census.
 #[derive(Debug, Clone, Default)]
 pub struct Population {
     /// Customers listed.
@@ -23,16 +23,17 @@ pub struct Population {
     pub with_tenant: usize,
     /// The ids of customers without a tenant, sorted; left alone.
     pub orphans: Vec<String>,
-    /// The ids of customers whose records can't be read, sorted, `None` for an id that can't be read either; left alone.
+    /// The ids of customers whose records can't be read, sorted, `None` for an id that can't be read either; left
+    /// alone.
     pub unreadable: Vec<Option<String>>,
-    /// The data visibility groups of the customers; the empty one stands for none.
+    /// The data visibility groups of the customers; the empty string stands for no group.
     pub access_groups: BTreeSet<String>,
-    /// Ids that were looked for in vain: neither a tenant's nor a customer's.
+    /// Ids that were looked up and have neither a tenant nor a customer.
     pub(super) absent: BTreeSet<String>,
 }
 
 impl Population {
-    /// Whether an id that is no tenant's is a customer's.
+    /// Whether an id without a tenant may be a customer's.
     pub(super) fn may_have(&self, provided_id: &str, extent: Extent) -> bool {
         match extent {
             Extent::All => self.orphans.binary_search_by(|orphan| orphan.as_str().cmp(provided_id)).is_ok(),
@@ -41,26 +42,26 @@ impl Population {
     }
 }
 
-/// What is known of tags.
+/// What is known of group tags.
 #[derive(Debug, Default)]
 pub struct Tags {
-    /// Those that customers have.
+    /// Tags that customers have.
     pub(super) seen: HashSet<String>,
-    /// Explo was asked which there are.
+    /// Explo was asked for its tags.
     pub(super) is_asked: bool,
-    /// To be made before the changes that carry them.
+    /// Tags to create before the changes that send them.
     pub to_make: BTreeSet<String>,
-    /// Tenants that are invalid for want of these tags, by id.
+    /// The missing tags because of which tenants are invalid, by tenant id.
     pub(super) wanting: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Tags {
-    /// Of a plan that was saved.
+    /// The tags of a saved plan.
     pub(super) fn to_make(to_make: BTreeSet<String>) -> Self {
         Self { to_make, ..Self::default() }
     }
 
-    /// Takes the tags that a customer has.
+    /// Observes the tags of a customer.
     pub(super) fn observe(&mut self, tags: &[Cow<'_, str>]) {
         for tag in tags {
             if !self.seen.contains(&**tag) {

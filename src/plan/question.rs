@@ -1,47 +1,47 @@
-//! What only Explo can tell beside the listing, and what it tells.
+//! Questions that the listing can't answer, and Explo's answers.
 
 use std::collections::BTreeSet;
 
 use crate::{memory::Entry, model::Customer};
 
-/// What is to be asked, each with one call.
+/// A question; each costs one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
-    /// What the customer with this id holds.
+    /// For the customer with this id.
     Customer(String),
-    /// Which customers are below the one with this id.
+    /// For the customers below the one with this id.
     Children(String),
-    /// Which tags there are.
+    /// For all group tags.
     Tags,
 }
 
 /// The answer to one question.
 #[derive(Debug)]
 pub enum Answer {
-    /// To the one for the customer with this id.
+    /// About the customer with this id.
     Customer(String, Found),
-    /// To the one for the children of this id's; `None` where Explo does not tell them.
+    /// About the children of this id; `None` if Explo gave no answer.
     Children(String, Option<Vec<String>>),
-    /// To the one for the tags; `None` where Explo does not tell them.
+    /// About the tags; `None` if Explo gave no answer.
     Tags(Option<BTreeSet<String>>),
 }
 
-/// What a question for one customer found.
+/// The result of looking up one customer.
 #[derive(Debug)]
 pub enum Found {
-    /// This.
+    /// This customer.
     Customer(Box<Customer<'static>>),
-    /// There is none.
+    /// There is no such customer.
     Nobody,
-    /// Nobody knows.
+    /// Explo gave no clear answer.
     Nothing,
 }
 
-/// What can't go on without answers.
+/// A step of planning that needs answers.
 pub trait Inquiry {
-    /// What is to be asked next, once the last questions are answered; `None` at the end.
+    /// The next questions, once the last ones are answered; `None` at the end.
     fn questions(&mut self) -> Option<Vec<Question>>;
 
-    /// Takes one answer; gives what is to be remembered at once.
+    /// Accepts one answer; returns what to remember at once.
     fn answer(&mut self, answer: Answer) -> Vec<Entry>;
 }

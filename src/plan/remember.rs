@@ -1,4 +1,4 @@
-//! What a plan has to remember of each customer: as the listing showed it, and as each change came out.
+//! What a plan remembers of each customer: what the listing showed, and how each change ended.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::{
     tenants::RowNumber,
 };
 
-/// A plan beside what earlier runs remembered.
+/// A plan with the memory of earlier runs.
 #[derive(Debug, Clone, Copy)]
 pub struct Remembering<'r> {
     plan: &'r Plan,
@@ -20,12 +20,13 @@ pub struct Remembering<'r> {
 }
 
 impl Plan {
-    /// The guard holds the plan: it may be the listing that is wrong, and no token goes but those that are another's.
+    /// Notes that the guard holds the plan. The listing may be wrong, so no token is forgotten, except one that now
+    /// belongs to another customer.
     pub fn hold(&mut self) {
         self.news.gone.clear();
     }
 
-    /// The plan beside what earlier runs remembered: what there is to remember now.
+    /// The plan with the memory of earlier runs: gives what to remember now.
     #[must_use]
     pub fn beside<'r>(&'r self, memory: &'r Memory) -> Remembering<'r> {
         Remembering { plan: self, memory }
@@ -33,7 +34,7 @@ impl Plan {
 }
 
 impl<'r> Remembering<'r> {
-    /// What is to be remembered before anything is written: what the listing showed and, unless the guard holds, what was
+    /// What to remember before the first write: what the listing showed and, unless the guard holds the plan, what was
     /// found out about earlier writes.
     #[must_use]
     pub fn entries(&self, is_held: bool) -> Vec<Entry> {
@@ -51,7 +52,7 @@ impl<'r> Remembering<'r> {
         let placed = self.plan.news.parents.keys().chain(self.plan.news.children_listed_at.keys());
         let looked_for = self.plan.news.lacking.keys().chain(self.plan.news.asked_at.keys());
         let met = placed.chain(looked_for).map(|id| Cow::Borrowed(id.as_str()));
-        // What is renamed has no row of its own yet.
+        // A customer to be renamed has no row under its new id yet.
         let unsettled = self.plan.quiet.unsettled.iter().filter(|(row, _)| !self.plan.index.is_renamed(*row));
         let unsettled = unsettled.map(|(row, _)| self.plan.index.provided_id(*row));
         let found_out = self.memory.open().map(Cow::Borrowed).chain(unsettled).filter(|_| !is_held);
@@ -64,13 +65,13 @@ impl<'r> Remembering<'r> {
         entries
     }
 
-    /// The same where single customers were looked at: nothing follows from the absence of others.
+    /// The same for customers looked up one by one: another customer that is missing proves nothing.
     pub fn entries_of_looks(&self) -> impl Iterator<Item = Entry> {
         let listed = self.plan.news.listed.iter().map(|listed| &*listed.provided_id);
         listed.map(|provided_id| self.entry(provided_id, self.known(provided_id)))
     }
 
-    /// With the token that was shown, or none where none was.
+    /// With the listed token, or without one if none was listed.
     fn entry(&self, provided_id: &str, remembered: Remembered) -> Entry {
         let listed = self.plan.news.listed(provided_id);
         let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
@@ -78,7 +79,7 @@ impl<'r> Remembering<'r> {
         Entry { is_synced, ..Entry::new(provided_id, token, remembered) }
     }
 
-    /// A change was acknowledged, and all but the unsettled fields settled.
+    /// Explo acknowledged a change, and all fields settled except the unsettled ones.
     #[must_use]
     pub fn acknowledged(&self, change: &Change, answer: Option<&Acknowledged>, unsettled: &[Unsettled]) -> Entry {
         let (provided_id, row) = (self.plan.provided_id(change), change.row());
@@ -91,7 +92,7 @@ impl<'r> Remembering<'r> {
             let before = differences.iter().find(|difference| difference.field == *field);
             let is_predicted =
                 before.and_then(|before| self.memory.of(&provided_id, before)).is_some_and(|of| of.is_predicted);
-            // It was predicted to show the same as before.
+            // The prediction was the same value as before; another value disproves it.
             if left.is_none_or(|left| {
                 is_predicted && before.is_some_and(|before| before.current != left.difference.current)
             }) {
@@ -110,11 +111,11 @@ impl<'r> Remembering<'r> {
         }
         let wanted = lasting_fingerprint(&tenant);
         remembered.seen = match (answer, remembered.seen) {
-            // An update does not make it listed.
+            // An update does not make a hidden customer listed.
             (Some(_), Some(Seen::Hidden(_))) if matches!(change, Change::Update(_)) => {
                 Some(Seen::Hidden(self.plan.now))
             }
-            // That a listing is too large counts: an answer has less in it.
+            // "Too large" describes the listing: an answer contains less.
             (Some(_), seen @ Some(Seen::Listed(TOO_LARGE))) | (None, seen @ Some(Seen::Listed(_))) => seen,
             (Some(answer), _) => Some(answer.seen),
             (None, Some(Seen::Hidden(_)) | None) => Some(Seen::Listed(wanted)),
@@ -130,7 +131,7 @@ impl<'r> Remembering<'r> {
         Entry { former, is_synced: true, ..Entry::new(&provided_id, token, remembered) }
     }
 
-    /// A change failed, by the fault of its tenant.
+    /// A change failed, because of its tenant.
     #[must_use]
     pub fn failed(&self, change: &Change, answer: Option<&Acknowledged>, error: &str) -> Entry {
         self.after(change, answer, |before| Failure::after(before, error, self.plan.now))
@@ -151,7 +152,7 @@ impl<'r> Remembering<'r> {
     ) -> Entry {
         let row = change.row();
         let (provided_id, mut remembered, wanted) = match change {
-            // Until it has the new id, its row is that of the old one.
+            // Until the customer has the new id, its memory is kept under the old one.
             Change::Rename(_) => {
                 let former = self.plan.index.listed_id(row);
                 let known = self.known(&former);
@@ -162,7 +163,7 @@ impl<'r> Remembering<'r> {
             }
         };
         let wanted = Some(wanted);
-        // Another row is another try: it begins anew.
+        // If the row has changed, the count of failures starts anew.
         let before = remembered.failure.as_ref().filter(|_| remembered.wanted == wanted);
         remembered.failure = Some(failure(before));
         remembered.wanted = wanted;
@@ -171,20 +172,20 @@ impl<'r> Remembering<'r> {
         Entry::new(&provided_id, token, remembered)
     }
 
-    /// The hash of the token that the customer of a change is known to have: listed or, where no listing was to show it,
-    /// remembered.
+    /// The hash of the token that the customer of a change is known to have: the listed one or, if the listing could
+    /// not show it, the remembered one.
     #[must_use]
     pub fn own_token(&self, change: &Change) -> Option<u64> {
         let listed = self.plan.expected.renamed_tokens.get(&change.row()).copied();
         listed.or_else(|| self.as_listed(&self.plan.listed_id(change)).token)
     }
 
-    /// Whether the last write of a change's customer failed, whatever the row has been since.
+    /// Whether the last write to a change's customer failed, even if the row has changed since.
     pub(super) fn has_failed(&self, change: &Change) -> bool {
         self.memory.has_failed(&self.plan.listed_id(change))
     }
 
-    /// The failure for which a change is not to be tried yet: its row is the same, and too few runs have passed.
+    /// The failure because of which a change must not be tried yet: the row is the same, and too few runs have passed.
     pub(super) fn failure(&self, change: &Change, now: u64) -> Option<&'r Failure> {
         if !self.has_failed(change) {
             return None;
@@ -192,7 +193,7 @@ impl<'r> Remembering<'r> {
         self.memory.waiting(&self.plan.listed_id(change), self.wanted(change.row()), now)
     }
 
-    /// A run passed, in which a tenant that failed was not tried.
+    /// Counts a run in which a tenant that failed before was not tried.
     #[must_use]
     pub fn waited(&self, change: &Change) -> Entry {
         let provided_id = self.plan.listed_id(change);
@@ -203,14 +204,14 @@ impl<'r> Remembering<'r> {
         Entry::new(&provided_id, Token::Kept, remembered)
     }
 
-    /// What a row wants: of a customer that is to be renamed the new id, too.
+    /// The fingerprint of what a row wants; before a rename it includes the new id.
     fn wanted(&self, row: RowNumber) -> u64 {
         let tenant = self.plan.index.tenant(row);
         let new_id = if self.plan.index.is_renamed(row) { xxh3_64(tenant.provided_id.as_bytes()) } else { 0 };
         lasting_fingerprint(&tenant) ^ new_id
     }
 
-    /// What is remembered of the customer that a row has by now, also after a rename.
+    /// What is remembered of a row's customer, also before a rename.
     fn inherited(&self, row: RowNumber) -> Remembered {
         let mut remembered = self.known(&self.plan.index.provided_id(row));
         if self.plan.index.is_renamed(row) {
@@ -221,13 +222,14 @@ impl<'r> Remembering<'r> {
         remembered
     }
 
-    /// What was known before this run, and what the plan found out. What was acknowledged before has had its look.
+    /// What was known before this run, with what the plan found out. Earlier acknowledged values have been checked by
+    /// now.
     fn known(&self, provided_id: &str) -> Remembered {
         let mut remembered = self.as_listed(provided_id);
         remembered.fields.acknowledged.clear();
         match self.plan.index.of_id_or_previous(provided_id) {
             None => remembered.forget_tenant(),
-            // It is asked for again: what it holds after that is not what it was made to hold.
+            // It was looked up again, so it may no longer have the values written last.
             Some(row) if remembered.is_settled_hidden() && self.plan.quiet.hidden.binary_search(&row).is_err() => {
                 remembered.wanted = None;
             }
@@ -242,7 +244,7 @@ impl<'r> Remembering<'r> {
         remembered
     }
 
-    /// What was known before this run, as far as the listing agrees.
+    /// What was known before this run, corrected by what the listing showed.
     fn as_listed(&self, provided_id: &str) -> Remembered {
         if self.plan.news.gone.contains(provided_id) || self.plan.news.moved.contains(provided_id) {
             return Remembered::default();

@@ -1,5 +1,5 @@
-//! A plan as data that outlives its run: what one instance was going to change, with every value, to be looked at and then
-//! carried out. It holds values, but no token.
+//! A plan as data that outlives its run: what one instance would change, with every value, to be reviewed and then
+//! applied. It has no tokens.
 
 use std::collections::BTreeSet;
 
@@ -12,27 +12,27 @@ use crate::{
     tenants::{Index, RowNumber},
 };
 
-/// The version of the shape.
+/// The version of the format.
 const VERSION: u8 = 1;
 
-/// A plan with its values; its changes one by one, or one at a time while it is written.
+/// A plan with its values. `C` is a list of changes, or makes them one by one while they are written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan<C = Vec<SavedChange>> {
     version: u8,
-    /// Whose plan it is.
+    /// The instance that made the plan.
     pub instance: String,
     rules: Rules,
     /// Customers listed, and those of them that have a tenant: the bases of the guard.
     bases: (usize, usize),
     access_groups: BTreeSet<String>,
-    /// To be made first.
+    /// Tags to create first.
     #[serde(default)]
     tags: BTreeSet<String>,
     changes: C,
 }
 
-/// One change, with all that its tenant wants.
+/// One change, with everything that its tenant wants.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedChange {
@@ -45,7 +45,7 @@ pub struct SavedChange {
 enum SavedKind {
     Rename,
     Create,
-    /// What differed.
+    /// The differences.
     Update(Vec<Difference>),
 }
 
@@ -67,7 +67,7 @@ impl Serialize for Changes<'_> {
 }
 
 impl<'p> SavedPlan<Changes<'p>> {
-    /// What a plan would change.
+    /// The saved form of a plan.
     #[must_use]
     pub fn of(plan: &'p Plan, instance: &str) -> Self {
         Self {
@@ -83,17 +83,17 @@ impl<'p> SavedPlan<Changes<'p>> {
 }
 
 impl SavedPlan {
-    /// The plan again, to be carried out at this time, in seconds since 1970; refused where it can't have come from
-    /// [`SavedPlan::of`].
+    /// Turns it back into a plan, to be applied at `now`, in seconds since 1970; refuses one that [`SavedPlan::of`]
+    /// can't have written.
     pub fn restore(self, fingerprints: Fingerprints, now: u64) -> Result<Plan, &'static str> {
         if self.version != VERSION {
             return Err("it was written by another version of explo-sync");
         }
         if !self.changes.iter().all(is_sound) {
-            return Err("it has a tenant that no row of a query gives");
+            return Err("it has a tenant that no query can return");
         }
         if !self.changes.is_sorted_by_key(|saved| saved.change.turn()) {
-            return Err("its changes are not in the order of carrying out");
+            return Err("its changes are out of order");
         }
         let changes = Vec::with_capacity(self.changes.len());
         let mut restored = Restored { index: Index::new(fingerprints), changes, renamed: BTreeSet::new() };
@@ -119,7 +119,7 @@ impl SavedPlan {
 }
 
 impl SavedKind {
-    /// Its place in the order of carrying out.
+    /// The rank of the kind in the order of application.
     fn turn(&self) -> u8 {
         match self {
             Self::Rename => 0,
@@ -129,11 +129,11 @@ impl SavedKind {
     }
 }
 
-/// The changes of a plan, put together again.
+/// The changes of a plan, while they are restored.
 struct Restored {
     index: Index,
     changes: Vec<Change>,
-    /// Renamed, and not updated yet: no other customer has two changes.
+    /// Customers renamed and not updated yet: no others may have a second change.
     renamed: BTreeSet<RowNumber>,
 }
 
@@ -141,7 +141,7 @@ impl Restored {
     fn add(&mut self, SavedChange { tenant, change }: SavedChange) -> Result<(), &'static str> {
         let twice = "it names a customer twice";
         if matches!(&change, SavedKind::Update(differences) if differences.is_empty()) {
-            return Err("it has an update of nothing");
+            return Err("it has an update without fields");
         }
         let row = match (self.index.row(&tenant.provided_id), &change) {
             (None, _) => {
@@ -169,7 +169,7 @@ impl Restored {
     }
 }
 
-/// A plan may have been edited by hand, and everything after this relies on sound JSON in it.
+/// A plan may have been edited by hand, and all later code relies on valid JSON in it.
 fn is_sound(SavedChange { tenant, change }: &SavedChange) -> bool {
     let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
     let has_ids = !tenant.provided_id.is_empty()

@@ -1,12 +1,12 @@
-//! The tags that changes carry: Explo takes only those that exist.
+//! The tags that changes send: Explo accepts only existing ones.
 //!
 //! | a listed customer has the tag | `group_tags` shows it | `create_missing_tags` | then |
 //! |---|---|---|---|
-//! | yes | not asked for its sake | | it exists |
+//! | yes | not asked for this tag | | it exists |
 //! | no | yes | | it exists |
-//! | no | no | false | the tenants that carry it are invalid |
-//! | no | no | true | it is made before the changes that carry it |
-//! | no | Explo does not tell | | nothing is held against anyone |
+//! | no | no | false | the tenants that send it are invalid |
+//! | no | no | true | it is created before the changes that send it |
+//! | no | no answer | | it is assumed to exist |
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -20,10 +20,10 @@ use crate::{
 
 const WAY_OUT: &str = "create it there, or set fields.create_missing_tags = true";
 
-/// Tags that a reason names.
+/// How many tags a reason names.
 const NAMED: usize = 5;
 
-/// Changes in the order of their rows, in which none is unpacked twice.
+/// Changes in the order of their rows, so that no row is unpacked twice.
 pub(super) fn by_row<'p>(changes: impl IntoIterator<Item = &'p Change>) -> Vec<&'p Change> {
     let mut changes: Vec<_> = changes.into_iter().collect();
     changes.sort_unstable_by_key(|change| change.row());
@@ -36,7 +36,7 @@ impl Inquiry for Plan {
             return None;
         }
         if self.doubtful_tags().is_empty() {
-            // A saved plan may have lost the changes that carried them.
+            // An edited plan may have lost the changes that sent these tags.
             self.tags.to_make.clear();
             return None;
         }
@@ -64,14 +64,14 @@ impl Plan {
         tags.flatten().unwrap_or_default()
     }
 
-    /// The tags that changes send and no customer is known to have.
+    /// The tags that changes send and that no customer is known to have.
     fn doubtful_tags(&self) -> BTreeSet<String> {
         if self.index.has_no_tag_beside(&self.tags.seen) {
             return BTreeSet::new();
         }
         let mut doubtful = BTreeSet::new();
         for tag in by_row(&self.changes).into_iter().flat_map(|change| self.sent_tags(change)) {
-            // Collected, all of them would be sorted first, and a million changes have few.
+            // A collect would sort all tags first, and a million changes have few different ones.
             if !self.tags.seen.contains(&*tag) && !doubtful.contains(&*tag) {
                 doubtful.insert(tag.into_owned());
             }
@@ -79,7 +79,7 @@ impl Plan {
         doubtful
     }
 
-    /// Takes the answer to the question which tags there are; `None` where Explo does not tell.
+    /// Applies the answer: the tags that exist; `None` if Explo gave no answer.
     fn settle_tags(&mut self, existing: Option<&BTreeSet<String>>) {
         let mut missing = self.doubtful_tags();
         match existing {
@@ -110,11 +110,11 @@ impl Plan {
                 rejected.insert(change.row());
                 below.push((
                     change.row(),
-                    format!("it is below an invalid one: {}", shown(&self.index.provided_id(above))),
+                    format!("it is below an invalid tenant: {}", shown(&self.index.provided_id(above))),
                 ));
             }
         }
-        // A tenant may be renamed and updated.
+        // A tenant may have both a rename and an update.
         self.changes.retain(|change| !rejected.contains(&change.row()));
         for provided_id in self.tags.wanting.keys() {
             self.index.reject(provided_id, &format!("one of its group_tags does not exist in Explo: {WAY_OUT}"));
@@ -126,7 +126,7 @@ impl Plan {
         self.invalid = self.index.invalid();
     }
 
-    /// Why a tenant is invalid; only with `values` are its tags named.
+    /// Why a tenant is invalid; its tags are named only with `values`.
     #[must_use]
     pub fn reason<'p>(&'p self, invalid: &'p Invalid, values: bool) -> Cow<'p, str> {
         let wanting = invalid.provided_id.as_ref().and_then(|id| self.tags.wanting.get(id));

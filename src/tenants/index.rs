@@ -1,7 +1,7 @@
-//! The tenants while a run lasts: a fingerprint for each, found by the hash of its id, beside the rows, which are seldom read.
-//! Customers are probed against it, a few at a time, and forgotten.
+//! The tenants during a run: a fingerprint for each, found by the hash of its id, and the rows, which are rarely read.
+//! Customers are compared with it a few at a time, and dropped.
 //!
-//! Refuses rows that share an id: none of them is planned.
+//! Rejects rows that share an id: none of them is planned.
 
 mod claims;
 mod mark;
@@ -23,27 +23,27 @@ use claims::Claims;
 use mark::{Mark, State};
 pub use probe::Probe;
 
-/// Rows without an id whose places are told, of each reason.
+/// For each reason, the places of this many rows without an id are named.
 const PLACES: usize = 3;
 
-/// Reasons that rows without an id may have, and what is told of all others.
+/// At most this many reasons of rows without an id are named; the others share one text.
 const REASONS: usize = 100;
 const FURTHER: &str = "for further reasons";
 
-/// Tags that are kept beside the rows.
+/// If the rows have more distinct tags than this, the tags are not kept.
 const MANY_TAGS: usize = 1000;
 
 /// The tenants of one run.
 #[derive(Debug)]
 pub struct Index {
     fingerprints: Fingerprints,
-    /// Of the tenants, and of the customers.
+    /// The layouts of tenants, and of customers.
     layouts: (Layouts, Layouts),
-    /// Of each row the fingerprint of what it wants, and the hash of its id in the same bits.
+    /// For each row, the fingerprint of what it wants, combined with the hash of its id.
     wanted: Vec<u64>,
     marks: Vec<Mark>,
     rows: Rows,
-    /// The upper half of each id's hash, and one more than the row's number.
+    /// The upper half of each id's hash, with the row's number plus one.
     by_id: Slots,
     claims: Claims,
     /// The distinct tags of all rows, unless there are many.
@@ -53,7 +53,7 @@ pub struct Index {
     shape_numbers: HashMap<Managed, u32>,
     /// Id → why its rows can't be planned.
     invalid: BTreeMap<String, String>,
-    /// Of rows without an id: the reason → how many they are, and the first places.
+    /// For rows without an id: reason → their number, and the first places.
     nameless: BTreeMap<String, (usize, Vec<String>)>,
     count: usize,
 }
@@ -79,7 +79,7 @@ impl Index {
         }
     }
 
-    /// Takes some rows of the source.
+    /// Adds rows of the source.
     pub fn insert(&mut self, rows: &[Row<'_>]) {
         for row in rows {
             self.count += 1;
@@ -119,7 +119,7 @@ impl Index {
         self.insert_tenant(&tenant, self.fingerprints.of_id(provided_id));
     }
 
-    /// Takes a row that is not to be planned, for what its ids say about a rename from one of the previous ids.
+    /// Adds a row that must not be planned, if its ids matter for a rename from one of the previous ids.
     pub fn insert_aside(&mut self, row: &Row<'_>, previous_ids: &BTreeSet<String>) {
         let (provided_id, previous) = match row {
             Ok(tenant) => (Some(&*tenant.provided_id), tenant.previous_provided_id.as_deref()),
@@ -162,7 +162,7 @@ impl Index {
         self.tags = self.tags.take().filter(|tags| tags.len() <= MANY_TAGS);
     }
 
-    /// Marks a tenant as impossible to plan; of several reasons the first is kept.
+    /// Marks a tenant as impossible to plan; the first reason is kept.
     pub fn reject(&mut self, provided_id: &str, reason: &str) {
         if let Some(row) = self.row(provided_id) {
             self.mark(row, State::Invalid);
@@ -170,7 +170,7 @@ impl Index {
         self.invalid.entry(provided_id.to_owned()).or_insert_with(|| reason.to_owned());
     }
 
-    /// What a row manages.
+    /// The fields that a row manages.
     pub(crate) fn managed(&self, row: RowNumber) -> &Managed {
         &self.shapes[self.marks[row.0 as usize].shape() as usize]
     }
@@ -188,9 +188,9 @@ impl Index {
         (0..).zip(&self.marks).map(|(number, _)| RowNumber(number))
     }
 
-    /// Sorts what is about rows, by a number and then by the id; what is about one row stays in its order.
+    /// Sorts parts by a number and then by the id of their row; parts of one row keep their order.
     pub(crate) fn sort<T>(&self, parts: &mut Vec<T>, of: impl Fn(&T) -> (u32, RowNumber)) {
-        // Ids are printed to be compared, so most are told apart by a beginning that is kept.
+        // Decoding an id is slow; most comparisons are decided by its first bytes, which are kept.
         let keyed = (0_u32..).zip(parts.drain(..)).map(|(place, part)| {
             let (number, row) = of(&part);
             let (id, mut beginning) = (self.provided_id(row), [0; 16]);
@@ -206,7 +206,7 @@ impl Index {
         parts.extend(keyed.into_iter().map(|(.., part)| part));
     }
 
-    /// The tenants that no customer was probed for, in the order of reading.
+    /// The valid tenants without an observed customer, in the order of reading.
     pub fn absent(&self) -> impl Iterator<Item = RowNumber> {
         self.numbers().filter(|row| self.is(*row, State::Absent))
     }
@@ -217,47 +217,47 @@ impl Index {
         self.row(provided_id).is_some()
     }
 
-    /// No customer was seen for this tenant, and it is valid.
+    /// Whether no customer was observed for this tenant, which is valid.
     pub(crate) fn is_absent(&self, row: RowNumber) -> bool {
         self.is(row, State::Absent)
     }
 
-    /// A customer was seen under the tenant's own id.
+    /// Whether a customer was listed under the tenant's own id.
     pub(crate) fn is_listed(&self, row: RowNumber) -> bool {
         self.is(row, State::Listed)
     }
 
-    /// The tenant's customer is to get another id.
+    /// Whether the tenant's customer is to get another id.
     pub(crate) fn is_renamed(&self, row: RowNumber) -> bool {
         self.is(row, State::Renamed)
     }
 
-    /// The tenant is valid, and its customer was seen, under its own id or the previous one.
+    /// Whether the tenant is valid and its customer was listed, under its own id or the previous one.
     pub(crate) fn is_seen(&self, row: RowNumber) -> bool {
         self.is_listed(row) || self.is_renamed(row)
     }
 
-    /// How many tenants a customer was seen for, under their own id.
+    /// The number of tenants with a customer listed under their own id.
     pub(crate) fn listed(&self) -> usize {
         self.marks.iter().filter(|mark| mark.is(State::Listed)).count()
     }
 
-    /// The tenant's customer exists, though no listing shows it.
+    /// Notes that the tenant's customer exists although no listing shows it.
     pub(crate) fn hide(&mut self, row: RowNumber) {
         self.mark(row, State::Hidden);
     }
 
-    /// There is no such customer after all.
+    /// Notes that the customer does not exist after all.
     pub(crate) fn unhide(&mut self, row: RowNumber) {
         self.mark(row, State::Absent);
     }
 
-    /// The tenant can't be planned.
+    /// Whether the tenant can't be planned.
     pub(crate) fn is_invalid(&self, row: RowNumber) -> bool {
         self.is(row, State::Invalid)
     }
 
-    /// The tenant's customer was seen.
+    /// Notes that the tenant's customer was listed.
     pub(crate) fn list(&mut self, row: RowNumber) {
         self.mark(row, State::Listed);
     }
@@ -284,18 +284,18 @@ impl Index {
         self.ids(row).provided_id
     }
 
-    /// The previous id of one tenant, likewise.
+    /// The previous id of one tenant, without decoding the rest.
     #[must_use]
     pub fn previous_provided_id(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         self.ids(row).previous
     }
 
-    /// The row has a name.
+    /// Whether the row has a name.
     pub(crate) fn has_name(&self, row: RowNumber) -> bool {
         self.managed(row).name
     }
 
-    /// The fields in which a customer of the tenant would be another than one with nothing in it, the parent aside.
+    /// The fields in which the tenant differs from an empty customer, except the parent.
     pub(crate) fn filled(&self, row: RowNumber) -> impl Iterator<Item = Field> {
         self.marks[row.0 as usize].filled()
     }
@@ -311,7 +311,7 @@ impl Index {
         self.find(self.fingerprints.of_id(provided_id), provided_id)
     }
 
-    /// Whether each tag of each row is one of these; it may be so where it does not say so.
+    /// Whether each tag of each row is one of these; false also means unknown.
     pub(crate) fn has_no_tag_beside(&self, known: &HashSet<String>) -> bool {
         self.tags.as_ref().is_some_and(|tags| tags.is_subset(known))
     }
@@ -322,7 +322,7 @@ impl Index {
         self.count
     }
 
-    /// What can't be planned: rows without an id, together by the reason, then ids, sorted, each with its reason.
+    /// The rows that can't be planned: rows without an id, grouped by reason, then ids, sorted, each with its reason.
     #[must_use]
     pub fn invalid(&self) -> Vec<Invalid> {
         let told = |(reason, (rows, places)): (&String, &(usize, Vec<String>))| {
@@ -335,7 +335,7 @@ impl Index {
         nameless.chain(named).map(invalid).collect()
     }
 
-    /// How many they are: ids, and rows without one.
+    /// Their number: ids, and rows without an id.
     #[must_use]
     pub fn count_of_invalid(&self) -> usize {
         self.invalid.len() + self.nameless.values().map(|(rows, _)| rows).sum::<usize>()
@@ -362,7 +362,7 @@ impl Index {
     }
 }
 
-/// The row that a word of the table by ids is about.
+/// The row in a word of the table of ids.
 #[expect(clippy::cast_possible_truncation, reason = "the lower half")]
 fn number(word: u64) -> RowNumber {
     RowNumber(word as u32 - 1)

@@ -1,4 +1,4 @@
-//! The tenants while a run lasts: all of them by id with a fingerprint each, and their rows, kept small.
+//! The tenants during a run: an index by id with a fingerprint each, and their rows in compact form.
 
 mod index;
 mod rows;

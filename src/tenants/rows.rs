@@ -1,5 +1,5 @@
-//! The rows of all tenants, kept small: their ids close together, a UUID in its sixteen bytes, and all else in compressed
-//! blocks of a few rows each.
+//! The rows of all tenants in compact form: the ids side by side, UUIDs as sixteen bytes, and everything else in
+//! compressed blocks of a few rows each.
 
 mod bytes;
 mod ids;
@@ -22,13 +22,13 @@ pub(super) use ids::Ids;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RowNumber(pub(super) u32);
 
-/// Rows of a block: more are smaller, and take longer to unpack.
+/// Rows per block: larger blocks compress better, but take longer to unpack.
 const ROWS: usize = 96;
 
-/// Bytes at which a block of fewer rows ends.
+/// A block with this many bytes ends even if it has fewer rows.
 const LARGEST: usize = 1 << 16;
 
-/// Grows, and forgets nothing.
+/// Rows can only be added.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     blocks: Vec<Block>,
@@ -45,18 +45,18 @@ struct Block {
     ids: BlockIds,
     /// Compressed.
     fields: Box<[u8]>,
-    /// Bytes of the fields before that.
+    /// The length of the fields in bytes, uncompressed.
     length: usize,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     rows: usize,
-    /// As [`ids::put`] puts them.
+    /// As written by [`ids::put`].
     ids: Vec<u8>,
-    /// Of each row the length, then its [`Fields`].
+    /// For each row its length, then its [`Fields`].
     fields: Vec<u8>,
-    /// One row.
+    /// A buffer for one row.
     row: Vec<u8>,
     packer: Packer,
 }
@@ -72,7 +72,7 @@ type Fields<'t> = (
     Option<Cow<'t, str>>,
 );
 
-/// Memory in which one block after the other is packed.
+/// Buffers that are reused for each block.
 #[derive(Default)]
 struct Packer {
     packed: Vec<u8>,
@@ -140,12 +140,12 @@ impl Rows {
         }
     }
 
-    /// The packed block that has a row; `None`: it is not packed.
+    /// The packed block of a row; `None` if it is not packed yet.
     fn block(&self, row: RowNumber) -> Option<usize> {
         (row < self.first_open).then(|| self.blocks.partition_point(|block| block.first <= row) - 1)
     }
 
-    /// One row, whole.
+    /// One complete row.
     pub(super) fn tenant(&self, row: RowNumber) -> Tenant<'static> {
         let Ids { provided_id, previous, parent } = self.ids(row);
         let fields: Fields<'static> = match self.block(row) {
@@ -184,7 +184,7 @@ impl Rows {
     }
 }
 
-/// One of the rows of a block.
+/// One row of a block.
 fn nth<T: for<'f> Deserialize<'f>>(mut fields: &[u8], number: usize) -> T {
     for _ in 0..number {
         let length: usize = decode(&mut fields);

@@ -99,8 +99,8 @@ async fn what_can_be_judged_without_a_listing_is_judged() {
     assert_eq!(output.code, 3, "{output:?}");
     for part in [
         "fail  rows      1 invalid, no-level: parent_provided_id needs hierarchy_level_name beside it",
-        "fail  rows      1 invalid, below: it is below an invalid one: no-level",
-        "fail  rows      1 invalid, about: its parents go round: round → about",
+        "fail  rows      1 invalid, below: it is below an invalid tenant: no-level",
+        "fail  rows      1 invalid, about: its parents form a circle: round → about",
         "listing tells of 1, foster, that have a parent_provided_id that no row has",
         "listing tells of 3, taken, one, two, that have a previous_provided_id that another row has as well",
         "listing tells of 1, nameless, that have no name",

@@ -220,11 +220,11 @@ async fn a_row_may_still_name_its_parent_by_the_id_that_it_is_losing() {
 }
 
 #[rstest]
-#[case::no_level(&[["r", "", "region"], ["c", "r", ""], ["s", "c", "site"]], &["c: parent_provided_id needs hierarchy_level_name beside it, for Explo puts a customer without a level at the root", "s: it is below an invalid one: c"])]
-#[case::unknown(&[["c", "nobody", "country"], ["s", "c", "site"]], &["c: its parent_provided_id nobody is neither a tenant's nor that of a customer that is listed", "s: it is below an invalid one: c"])]
-#[case::itself(&[["c", "c", "country"]], &["c: its parents go round: c"])]
-#[case::circle(&[["a", "b", "site"], ["b", "a", "country"], ["z", "a", "site"]], &["a: its parents go round: b → a", "b: its parents go round: a → b", "z: it is below an invalid one: a → b → a → b → …"])]
-#[case::below_a_row_that_occurs_twice(&[["r", "", "region"], ["r", "", "region"], ["c", "r", "country"], ["s", "c", "site"]], &["c: it is below an invalid one: r", "r: more than one row has this provided_id: make the query return it once", "s: it is below an invalid one: c → r"])]
+#[case::no_level(&[["r", "", "region"], ["c", "r", ""], ["s", "c", "site"]], &["c: parent_provided_id needs hierarchy_level_name beside it: Explo puts a customer without a level at the root", "s: it is below an invalid tenant: c"])]
+#[case::unknown(&[["c", "nobody", "country"], ["s", "c", "site"]], &["c: its parent_provided_id nobody names neither a tenant nor a listed customer", "s: it is below an invalid tenant: c"])]
+#[case::itself(&[["c", "c", "country"]], &["c: its parents form a circle: c"])]
+#[case::circle(&[["a", "b", "site"], ["b", "a", "country"], ["z", "a", "site"]], &["a: its parents form a circle: b → a", "b: its parents form a circle: a → b", "z: it is below an invalid tenant: a → b → a → b → …"])]
+#[case::below_a_row_that_occurs_twice(&[["r", "", "region"], ["r", "", "region"], ["c", "r", "country"], ["s", "c", "site"]], &["c: it is below an invalid tenant: r", "r: more than one row has this provided_id: make the query return it once", "s: it is below an invalid tenant: c → r"])]
 #[tokio::test]
 async fn a_tenant_without_a_place_is_invalid_and_so_is_everybody_below(
     #[case] tenants: &[[&str; 3]],

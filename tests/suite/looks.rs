@@ -153,8 +153,8 @@ async fn a_single_tenant_is_made_without_proof_that_it_is_absent(#[case] status:
 }
 
 #[rstest]
-#[case::new_id(&["renamed"], "refuses to show who has the new id: get_customer answered 403")]
-#[case::old_id(&["b"], "refuses to show who has the old id: get_customer answered 403")]
+#[case::new_id(&["renamed"], "refuses to show the customer with the new id: get_customer answered 403")]
+#[case::old_id(&["b"], "refuses to show the customer with the old id: get_customer answered 403")]
 #[tokio::test]
 async fn a_rename_whose_answer_was_lost_is_not_believed_where_a_look_is_refused(
     #[case] refused: &'static [&str],

@@ -87,7 +87,7 @@ async fn a_proxy_that_fails_is_named(#[case] variable: &str, #[case] base_url: &
     let address = silent.local_addr().unwrap();
     let waiting = program.clone().with("EXPLO_SYNC__EXPLO__TIMEOUT", "500ms");
     let output = waiting.with(variable, &format!("http://{address}")).run(&["sync"]).await;
-    let told = format!("it timed out; the way leads through the proxy http://{address} of {variable}");
+    let told = format!("it timed out; the call goes through the proxy http://{address} of {variable}");
     assert!(output.code == 1 && output.stderr.contains(&told), "{output:?}");
 
     for (credentials, told) in [
@@ -131,7 +131,7 @@ async fn a_certificate_behind_a_proxy_is_told_with_the_proxy() {
     let (_database, program) = before("https://explo.test").await;
     let output = program.with("HTTPS_PROXY", &format!("http://{address}")).run(&["check"]).await;
     let told = format!(
-        "signed the server's in explo.ca_file; the way leads through the proxy http://{address} of HTTPS_PROXY to \
+        "signed the server's in explo.ca_file; the call goes through the proxy http://{address} of HTTPS_PROXY to \
          explo.base_url (https://explo.test/)"
     );
     assert!(output.code == 1 && output.stdout.contains(&told), "{output:?}");

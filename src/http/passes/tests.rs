@@ -13,11 +13,11 @@ struct Numbers {
     asked: RefCell<Vec<Position>>,
     distinct: RefCell<Distinct>,
     passes_until_whole: Cell<usize>,
-    /// What is on this page from the second pass on, by its place.
+    /// The content of a page from the second pass on, with its place.
     returns: Option<(usize, Vec<u32>)>,
-    /// What is shown past the end.
+    /// The pages past the end.
     past_the_end: PastTheEnd,
-    /// Of each page.
+    /// The size of each page.
     bytes: Vec<usize>,
 }
 
@@ -124,14 +124,14 @@ async fn a_total_that_is_that_of_the_page_is_found_out_where_it_is_doubted() {
     assert_eq!(offsets, [0, 2, 4]);
 }
 
-/// Ten records on pages of so many, and what they are said to be.
+/// Ten records on pages of this length, with this total.
 fn ten(length: usize, total: u64) -> Numbers {
     let all: Vec<u32> = (0..10).collect();
     let pages: Vec<_> = all.chunks(length).map(|numbers| (numbers, None)).collect();
     numbers(&pages, Some(total), 1)
 }
 
-/// The numbers of the pages that were asked for, pass by pass.
+/// The numbers of the requested pages, per pass.
 fn asked(numbers: &Numbers) -> Vec<Vec<usize>> {
     let mut passes = Vec::<Vec<usize>>::new();
     for Position { number, .. } in numbers.asked.take() {

@@ -1,8 +1,8 @@
-//! Going past a value of which nothing is wanted, whatever is in it.
+//! Skips a value of any depth that is not needed.
 
 use super::{JsonError, Scan};
 
-/// The arrays and objects around a place: a bit each, set for an object.
+/// The arrays and objects around a position: one bit each, set for an object.
 #[derive(Debug, Default)]
 struct Levels {
     bits: Vec<u64>,
@@ -35,7 +35,7 @@ impl Levels {
 }
 
 impl<'a> Scan<'a> {
-    /// The text of the value here, however deep it is nested: nothing calls itself, and a level takes one bit.
+    /// The text of the next value, at any depth: without recursion, one bit per level.
     pub fn skip(&mut self) -> Result<&'a str, JsonError> {
         self.skip_space();
         let (start, mut open) = (self.at, Levels::default());

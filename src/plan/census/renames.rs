@@ -1,4 +1,4 @@
-//! Customers that are seen under the previous id of tenants, and more than one under the same id: judged once all are known.
+//! Customers listed under the previous id of tenants, and customers that share an id: judged once all are known.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -17,12 +17,13 @@ const PREVIOUS_DOUBLED: &str =
     "Explo lists more than one customer with this previous_provided_id: delete the wrong one there";
 
 impl Census<'_> {
-    /// All customers were given: decides which of them get another id; their tenants, with the hashes of their tokens.
+    /// Decides which customers get another id, once all are observed; returns their tenants with the hashes of their
+    /// tokens.
     pub(super) fn judge_renames(&mut self) -> BTreeMap<RowNumber, u64> {
         let mut renamed = BTreeMap::new();
         let compared = &self.compared;
         let formers = std::mem::take(&mut self.former);
-        // It exists under its new id, though no listing shows it.
+        // The customer exists under its new id, although no listing shows it.
         let is_known = |row| compared.extent == Extent::All && compared.hidden_since(row).is_some();
         let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&compared.index, row, true) };
         let judged = |former: Former| {
@@ -58,7 +59,7 @@ impl Census<'_> {
         renamed
     }
 
-    /// Whose customer is whose can't be told, and what was remembered stays.
+    /// Rejects the tenants with more than one customer; what is remembered of them stays.
     pub(super) fn reject_doubled(&mut self) {
         let doubled: HashSet<_> =
             self.doubled.iter().map(|row| self.compared.index.provided_id(*row).into_owned()).collect();

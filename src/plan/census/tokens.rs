@@ -1,13 +1,13 @@
-//! Remembered tokens that a listing does not show: nothing is unlearnt from one listing alone.
+//! Remembered tokens that a listing lacks: one listing alone is never enough to forget a token.
 //!
 //! | the token | then |
 //! |---|---|
-//! | is listed under another id | it leaves its row at once |
-//! | is not listed, and was not by a run of at least ten minutes ago | it leaves its row |
-//! | is not listed | the row remembers since when |
+//! | is listed under another id | its row forgets it at once |
+//! | is not listed, and a run at least ten minutes ago did not list it either | its row forgets it |
+//! | is not listed | its row remembers since when |
 //!
-//! A listing of less than half of what is remembered, or a plan that the guard holds, unlearns nothing of the second kind. One
-//! that shows none of a few remembered tokens is another team's, or broken.
+//! If the listing has fewer customers than half the remembered tokens, or the guard holds the plan, the second rule
+//! does not apply. If it shows none of three or more remembered tokens, it is another team's listing, or a broken one.
 
 use std::{
     borrow::Cow,
@@ -20,23 +20,23 @@ use crate::{
     plan::News,
 };
 
-/// Seconds between two listings that make sure.
+/// Minimum seconds between the two listings that prove a token gone.
 const APART: u64 = 600;
 
-/// So many remembered tokens, and none of them listed, is no accident.
+/// If at least this many tokens are remembered and none is listed, something is wrong.
 const FEW: usize = 3;
 
-/// The remembered tokens, as far as customers were seen to have them.
+/// The remembered tokens, compared with those of the customers observed so far.
 #[derive(Debug)]
 pub(super) struct Tokens<'m> {
     memory: &'m Memory,
-    /// Ids with a remembered token that no customer was seen to have yet.
+    /// Ids with a remembered token that no observed customer has shown.
     stale: HashSet<&'m str>,
-    /// How many there were at the beginning.
+    /// The number of `stale` ids at the start.
     remembered: usize,
-    /// The same, with those of hidden customers.
+    /// The same, including hidden customers.
     all: usize,
-    /// Customers that were seen to have the token that is remembered.
+    /// Customers that showed the token remembered under their id.
     recognised: usize,
     /// Hashes of tokens that are not remembered under their customers' ids.
     strange: HashSet<u64>,
@@ -54,7 +54,7 @@ impl<'m> Tokens<'m> {
         }
     }
 
-    /// A customer was seen under this id.
+    /// Observes a customer with this id.
     pub(super) fn observe(&mut self, customer: &Customer<'_>, provided_id: &str) {
         if self.memory.has_token(customer, provided_id) {
             self.recognised += 1;
@@ -64,12 +64,12 @@ impl<'m> Tokens<'m> {
         }
     }
 
-    /// Whatever token it has, the customer is there.
+    /// Notes that the customer exists, whatever its token is.
     pub(super) fn find(&mut self, provided_id: &str) {
         self.stale.remove(provided_id);
     }
 
-    /// How many are remembered, where none of them was seen although they are more than a few.
+    /// The number of remembered tokens, if it is at least `FEW` and none of them was listed.
     pub(super) fn strangers(&self) -> Option<usize> {
         let is_none_listed = self.remembered >= FEW && self.recognised == 0;
         let is_any_moved = || self.memory.listed_tokens().any(|id| self.is_moved(id));
@@ -80,7 +80,7 @@ impl<'m> Tokens<'m> {
         self.memory.token(provided_id).is_some_and(|token| self.strange.contains(&token))
     }
 
-    /// What so many customers lack of what is remembered. `untold` are those of which it can't be told whose they are.
+    /// What a listing of this many customers lacks of memory. `untold`: the ids whose customer can't be determined.
     pub(super) fn lacking<'i>(&self, customers: usize, now: u64, untold: impl Iterator<Item = Cow<'i, str>>) -> News {
         let (mut lacking, mut news) = (BTreeMap::new(), News::default());
         let is_large = 2 * customers >= self.remembered;
@@ -89,14 +89,15 @@ impl<'m> Tokens<'m> {
                 news.moved.insert((*id).to_owned());
                 continue;
             }
-            // A clock that was ahead says nothing.
+            // A time in the future comes from a wrong clock.
             let since = self.memory.customer_gone_since(id).filter(|since| *since <= now).unwrap_or(now);
             lacking.insert((*id).to_owned(), since);
             if is_large && now - since >= APART {
                 news.gone.insert((*id).to_owned());
             }
         }
-        // Whose customer can't be told, or is not listed, keeps its token, unless that is another's.
+        // If an id's customer is hidden or can't be determined, its token stays, unless another customer has that
+        // token.
         let untold = untold.map(Cow::into_owned).chain(self.memory.hidden_tokens().map(str::to_owned));
         news.moved.extend(untold.filter(|id| self.is_moved(id)));
         News { lacking, ..news }

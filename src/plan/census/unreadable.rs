@@ -1,11 +1,11 @@
-//! Customers whose records can't be read whole.
+//! Customers whose records can't be read completely.
 //!
 //! | the record | then |
 //! |---|---|
-//! | can't be read | its tenant is invalid, and its token is neither taken up nor forgotten |
-//! | is too large | all that its tenant manages counts as different, and is sent once for each change of the row |
+//! | can't be read | its tenant is invalid, and its token is neither stored nor forgotten |
+//! | is too large | all fields that its tenant manages count as different, and are sent once per change of the row |
 //!
-//! Without an id it counts, and that is all.
+//! A record without an id is only counted.
 
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ pub(super) const PREVIOUS_UNREADABLE: &str =
     "the record of the customer with its previous_provided_id can't be read: left alone";
 
 impl Census<'_> {
-    /// Takes a customer whose record can't be read whole.
+    /// Observes a customer whose record can't be read completely.
     pub fn observe_partial(&mut self, partial: &Partial<'_>) {
         self.population.customers += 1;
         let is_unreadable = partial.gap == Gap::Unreadable;
@@ -76,12 +76,12 @@ impl Census<'_> {
         }
     }
 
-    /// All that a tenant manages, as different.
+    /// A match in which all fields that the tenant manages differ.
     fn matched_in_part(&self, row: RowNumber) -> Match {
         Match::certain(row, managed_differences(&self.compared.index.tenant(row), self.compared.rules))
     }
 
-    /// Their customers can't be told, and what was remembered stays.
+    /// Rejects the tenants whose customer's record can't be read; what is remembered of them stays.
     pub(super) fn reject_unread(&mut self) {
         for row in self.unread.clone() {
             self.compared.reject(row, UNREADABLE);

@@ -1,4 +1,5 @@
-//! What does not settle is sent once a day all the same, for one customer of each field and rule: it may settle by now.
+//! Unsettled differences are still sent once a day, for one customer per field and rule, because they may settle by
+//! now.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +11,18 @@ use crate::{
     tenants::RowNumber,
 };
 
-/// Of one field and rule: when one was sent last, and the one whose turn it is.
+/// For one field and rule: when a difference was last sent, and which is next.
 #[derive(Debug, Default)]
 struct Turn {
     sent_at: Option<u64>,
-    /// When one was spared last.
+    /// When a difference was last left out because its result was predicted.
     spared_at: Option<u64>,
-    /// The place among the unsettled, with the time and the id by which it is chosen.
+    /// The position among the unsettled, with the time and the id by which it is chosen.
     next: Option<(Option<u64>, String, usize)>,
 }
 
 impl Compared<'_> {
-    /// Makes updates of those that are to be sent today, and tells them.
+    /// Turns the differences due today into updates, and returns them.
     pub(super) fn send_checks(&mut self) -> BTreeMap<RowNumber, BTreeSet<(Field, Rule)>> {
         let mut checks = BTreeMap::<_, BTreeSet<_>>::new();
         if self.extent == Extent::Some {
@@ -48,7 +49,7 @@ impl Compared<'_> {
         checks
     }
 
-    /// Adds differences to the update of a tenant, which may be new.
+    /// Adds differences to the tenant's update, or makes a new update.
     fn send(&mut self, row: RowNumber, differences: Vec<Difference>) {
         match self.updates.iter_mut().find(|update| update.row == row) {
             Some(update) => {

@@ -1,21 +1,21 @@
-//! Customers that exist and that no listing shows: they count as unchanged, and are asked for one by one, once a day.
+//! Customers that exist and that no listing shows: they count as unchanged, and each is looked up once a day.
 //!
 //! | the answer shows | then |
 //! |---|---|
-//! | what is wanted | it is left alone for another day |
-//! | something else | an update |
-//! | a customer in a data visibility group of which the listing shows nobody | a create, which tells that it is not ours |
-//! | that there is no such customer | a create, which finds it if it is there all the same |
-//! | nothing that tells | it is left alone for another day |
+//! | the wanted values | nothing is done for another day |
+//! | other values | an update |
+//! | a data visibility group without any listed customer | a create, whose answer shows that the customer is not ours |
+//! | no such customer | a create, which returns the customer if it exists after all |
+//! | nothing certain | nothing is done for another day |
 
 use super::Draft;
 use crate::{compare::compare, memory::is_daily_due, model::Customer, plan::Found, tenants::RowNumber};
 
-/// So many are asked for in a run, or one in a hundred if that is more.
+/// At most this many are looked up per run, or one percent of them if that is more.
 const ASKED: usize = 10;
 
 impl Draft<'_> {
-    /// The hidden customers to ask for: those that were not asked for longest. Without patience, all.
+    /// The hidden customers to look up, those looked up longest ago first. With `retry_failed`, all.
     pub(super) fn unasked(&self) -> Vec<String> {
         let (compared, retry_failed) = (&self.compared, self.compared.retry_failed);
         let most = if retry_failed { usize::MAX } else { ASKED.max(self.hidden.len() / 100) };
@@ -27,7 +27,7 @@ impl Draft<'_> {
         due.into_iter().take(most).map(|(_, provided_id)| provided_id).collect()
     }
 
-    /// Takes the answer for one of the [`unasked`](Self::unasked).
+    /// Notes the answer for one of the [`unasked`](Self::unasked).
     pub(super) fn found(&mut self, provided_id: &str, found: &Found) {
         let Some(row) = self.compared.index.row(provided_id) else { return };
         self.news.asked_at.insert(provided_id.to_owned(), self.compared.now);
@@ -36,7 +36,7 @@ impl Draft<'_> {
                 let differences = compare(&self.compared.index.tenant(row), customer, self.compared.rules);
                 self.compared.decide(row, differences, Vec::new())
             }
-            // A create tells that the id is another's by now.
+            // If the id belongs to another customer by now, the create shows it.
             Found::Customer(_) | Found::Nobody => {
                 self.compared.index.unhide(row);
                 self.compared.require_name(row);
@@ -49,8 +49,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Whether a customer that no listing shows is in a data visibility group that the listing shows or, where it shows nobody,
-    /// has the token that is remembered.
+    /// Whether a hidden customer is in a data visibility group that the listing shows or, if the listing shows no
+    /// group, has the remembered token.
     fn is_ours(&self, provided_id: &str, customer: &Customer<'_>) -> bool {
         let groups = &self.population.access_groups;
         let is_seen = groups.contains(customer.access_group.as_deref().unwrap_or_default());

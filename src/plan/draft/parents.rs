@@ -1,4 +1,5 @@
-//! Under whom customers are: asked for parent by parent, for no record names one, or known from a ledger.
+//! The current parents of customers: asked parent by parent, because no record names its parent, or known from a
+//! ledger.
 
 use std::{
     borrow::Cow,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 impl Draft<'_> {
-    /// The customers whose children are to be listed. What a ledger knows of a parent is good for a day.
+    /// The parents whose children are to be listed. What a ledger knows of a parent is valid for a day.
     pub(super) fn parents(&mut self) -> Vec<String> {
         let is_due = |row: RowNumber, parent: &str| {
             let listed_at = self.compared.memory.children_listed_at(parent).filter(|at| *at <= self.compared.now);
@@ -35,7 +36,7 @@ impl Draft<'_> {
         parents
     }
 
-    /// What is to be remembered as soon as a parent's children were listed: a run that is stopped goes on from there.
+    /// What to remember once a parent's children are listed, so that a stopped run continues from there.
     pub(super) fn entries_below(&self, parent: &str) -> Vec<Entry> {
         if !self.compared.memory.keeps_rows() {
             return Vec::new();
@@ -55,7 +56,7 @@ impl Draft<'_> {
         self.compared.index.with_parent().filter(|row| self.compared.index.is_seen(*row))
     }
 
-    /// Under whom a tenant's customer is, as far as that is known; nothing where it is not under the one that is wanted.
+    /// The current parent of a tenant's customer, if known; empty if it is only known not to be the wanted one.
     fn parent_of(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         let wanted = self.compared.index.wanted_parent(row)?;
         if let Some(other) = self.placed.elsewhere(&self.compared.index, row) {
@@ -63,14 +64,14 @@ impl Draft<'_> {
         }
         match self.compared.index.listed_parent(row).and_then(|parent| self.placed.lists(&parent)) {
             Some(true) => Some(wanted),
-            // Nobody is blamed for that.
+            // Explo did not list the children: no difference is assumed.
             Some(false) => self.remembered_parent(row).or(Some(wanted)),
             None => self.remembered_parent(row),
         }
     }
 
-    /// The parent that a ledger knows, if that is still somebody: an id that nobody has any more may have been the wanted
-    /// parent's own, for a rename takes the children along.
+    /// The parent that a ledger knows, if that id still exists. An id that no longer exists may be the wanted parent's
+    /// former id, because a rename takes the children along.
     fn remembered_parent(&self, row: RowNumber) -> Option<Cow<'_, str>> {
         let remembered = self.compared.memory.parent(&self.compared.index.listed_id(row))?;
         let is_wanted = Some(remembered) == self.compared.index.listed_parent(row).as_deref();
@@ -88,7 +89,7 @@ impl Draft<'_> {
         }
     }
 
-    /// How a customer's parent differs, as far as that is known.
+    /// The difference of a customer's parent, if its parent is known.
     fn parent_difference(&self, row: RowNumber) -> Option<Difference> {
         let (current, wanted) = (self.parent_of(row)?, self.compared.index.wanted_parent(row)?);
         let difference = || Difference {
@@ -99,7 +100,7 @@ impl Draft<'_> {
         (current != wanted).then(difference)
     }
 
-    /// The parents of customers as they are known from now on, where that is another than is remembered.
+    /// The known parents of customers that differ from the remembered ones.
     pub(super) fn news_of_parents(&self) -> BTreeMap<String, String> {
         let rows = self.seen_with_parent().filter(|_| self.compared.memory.keeps_rows());
         rows.filter_map(|row| self.news_of_parent(row)).collect()
@@ -114,7 +115,7 @@ impl Draft<'_> {
         is_news.then(|| (provided_id.into_owned(), parent.into_owned()))
     }
 
-    /// What differs in the parents, beside all other differences; tells which tenants an earlier run moved in vain.
+    /// Adds the differences of parents to all others; returns the tenants that an earlier run moved without effect.
     pub(super) fn compare_parents(&mut self) -> BTreeSet<RowNumber> {
         let mut moved_again = BTreeSet::new();
         let differences: Vec<_> =

@@ -1,32 +1,32 @@
-//! What is known of a row beside what it wants, in four bytes.
+//! What is known of a row, except what it wants, in four bytes.
 
 use crate::model::{Field, Object, Tenant, json};
 
-/// The state, the filled fields, and the number of the set of managed fields, from the lowest bits up.
+/// From the lowest bits up: the state, the filled fields, and the number of the set of managed fields.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark(u32);
 
-/// What has become of a tenant.
+/// The state of a tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// No customer with this id was shown, so far.
+    /// No customer with this id was listed so far.
     Absent,
     Listed,
-    /// Its customer is known, though no listing shows it.
+    /// Its customer exists although no listing shows it.
     Hidden,
-    /// Its customer was seen under the previous id, and is to get this one.
+    /// Its customer was listed under the previous id, and is to get this one.
     Renamed,
     /// Not to be planned.
     Aside,
     Invalid,
 }
 
-/// Bits of the state, and of the fields beside the parent.
+/// Bits of the state, and of the fields except the parent.
 const STATE: u32 = 3;
 const FIELDS: u32 = 7;
 
 impl Mark {
-    /// A row that manages the set of fields with this number, of which there are few.
+    /// The mark of a row; `shape` is the number of its set of managed fields, of which there are few.
     pub(super) fn new(shape: u32, tenant: &Tenant<'_>) -> Self {
         let bits = Field::ALL.into_iter().filter(|field| is_filled(tenant, *field)).map(|field| 1 << field as u32);
         Self(shape << (STATE + FIELDS) | bits.sum::<u32>() << STATE | State::Absent as u32)
@@ -50,7 +50,7 @@ impl Mark {
     }
 }
 
-/// A new customer would be empty without it.
+/// Whether the field differs from that of an empty customer.
 fn is_filled(tenant: &Tenant<'_>, field: Field) -> bool {
     let is_text = |text: &Option<_>| text.as_deref().is_some_and(|text: &str| !text.is_empty());
     match field {

@@ -1,16 +1,16 @@
-//! What a customer is to the tenants.
+//! Finds the tenant of a customer, and compares their fingerprints.
 
 use super::{Index, State, number};
 use crate::{model::Customer, tenants::RowNumber};
 
-/// What a customer is to the tenants.
+/// The result of probing a customer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Probe {
-    /// It holds what its tenant wants.
+    /// It equals this tenant.
     Equal(RowNumber),
     /// It may differ from this tenant: compare.
     Differs(RowNumber),
-    /// Another customer was seen under the same id before.
+    /// Another customer with the same id was listed before.
     Doubled(RowNumber),
     /// Its tenant is invalid, or it has no id.
     Ignored,
@@ -21,11 +21,12 @@ pub enum Probe {
 }
 
 impl Index {
-    /// Says what a customer is to the tenants, and marks its tenant as listed.
+    /// Finds the tenant of a customer, compares their fingerprints, and marks the tenant as listed.
     pub fn probe(&mut self, customer: &Customer<'_>) -> Probe {
         let Some(provided_id) = customer.provided_id.as_deref() else { return Probe::Ignored };
         let id = self.fingerprints.of_id(provided_id);
-        // Where the hash of the id and the fingerprint agree the id need not be looked at. Mostly it is the first that may be it.
+        // If both the hash of the id and the fingerprint match, the id is not compared. Mostly the first candidate is
+        // right.
         let likely = self.by_id.find(id, |_| true).map(number);
         if let Some(row) = likely.filter(|row| self.is(*row, State::Absent) && self.holds(customer, id, *row)) {
             self.mark(row, State::Listed);
@@ -44,7 +45,7 @@ impl Index {
         if likely != Some(row) && self.holds(customer, id, row) { Probe::Equal(row) } else { Probe::Differs(row) }
     }
 
-    /// The customer, whose id has this hash, holds what the row wants.
+    /// Whether the customer, whose id has this hash, equals what the row wants.
     fn holds(&mut self, customer: &Customer<'_>, id: u64, row: RowNumber) -> bool {
         let managed = &self.shapes[self.marks[row.0 as usize].shape() as usize];
         self.fingerprints.of_customer(customer, managed, &mut self.layouts.1) ^ id == self.wanted[row.0 as usize]

@@ -1,4 +1,4 @@
-//! Who had which id before, and who is to be renamed from it.
+//! Previous ids: which tenants claim them, and which tenants are to be renamed.
 
 use std::sync::PoisonError;
 
@@ -6,7 +6,7 @@ use super::{Index, RowNumber, State};
 use crate::model::Tenant;
 
 impl Index {
-    /// Notes the previous id of a tenant; its own says nothing.
+    /// Notes the previous id of a tenant; ignores one that is the tenant's own id.
     pub(super) fn claim(&mut self, tenant: &Tenant<'_>, row: RowNumber, kept: fn(&str) -> Option<Box<str>>) {
         let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
         if let Some(previous) = previous {
@@ -15,12 +15,12 @@ impl Index {
         }
     }
 
-    /// The tenants that have a previous id, in no order.
+    /// The tenants with a previous id, in no order.
     pub(crate) fn with_previous_id(&self) -> impl Iterator<Item = RowNumber> {
         self.claims.by_hash.keys().map(|(_, row)| *row)
     }
 
-    /// The tenants that have this previous id.
+    /// The tenants with this previous id.
     pub(crate) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
         let claims = self.claims.by_hash.range(all_of(self.fingerprints.of_id(previous)));
         let is_it = move |row: RowNumber, kept: Option<&str>| match kept {
@@ -30,7 +30,7 @@ impl Index {
         claims.filter(move |((_, row), kept)| is_it(*row, kept.as_deref())).map(|((_, row), _)| *row)
     }
 
-    /// Whether another tenant has this previous id, and no customer was seen for it.
+    /// Whether another tenant has this previous id, and no customer was listed for that tenant.
     pub(crate) fn has_rival(&self, row: RowNumber, previous: &str) -> bool {
         let mut last = self.claims.rivals.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, rivals) = match last.take() {
@@ -43,7 +43,7 @@ impl Index {
         rivals.iter().flatten().any(|rival| *rival != row)
     }
 
-    /// From now on the tenant's customer is to get another id.
+    /// Notes that the tenant's customer is to get another id.
     pub(crate) fn rename(&mut self, row: RowNumber) {
         if let Some(previous) = self.previous_provided_id(row) {
             let hash = self.fingerprints.of_id(&previous);
@@ -52,7 +52,7 @@ impl Index {
         self.mark(row, State::Renamed);
     }
 
-    /// The tenant that has this id, or is to lose it.
+    /// The tenant that has this id, or that is to be renamed from it.
     pub(crate) fn of_id_or_previous(&self, provided_id: &str) -> Option<RowNumber> {
         self.row(provided_id).or_else(|| self.renamed_from(provided_id))
     }

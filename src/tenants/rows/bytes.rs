@@ -1,9 +1,9 @@
-//! Values as bytes, one behind the other.
+//! Values as bytes, one after the other.
 
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
-/// Puts a value at the end.
+/// Appends a value.
 pub(super) fn encode(value: &impl Serialize, end: &mut Vec<u8>) {
     match postcard::serialize_with_flavor(value, End(end)) {
         Ok(()) => {}
@@ -11,7 +11,7 @@ pub(super) fn encode(value: &impl Serialize, end: &mut Vec<u8>) {
     }
 }
 
-/// Takes the value at the beginning.
+/// Removes the first value and returns it.
 pub(super) fn decode<'f, T: Deserialize<'f>>(bytes: &mut &'f [u8]) -> T {
     match postcard::take_from_bytes(bytes) {
         Ok((value, rest)) => {
@@ -22,7 +22,7 @@ pub(super) fn decode<'f, T: Deserialize<'f>>(bytes: &mut &'f [u8]) -> T {
     }
 }
 
-/// Whole slices are appended at once.
+/// Appends whole slices at once.
 struct End<'v>(&'v mut Vec<u8>);
 
 impl Flavor for End<'_> {

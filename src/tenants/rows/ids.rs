@@ -1,5 +1,5 @@
-//! The ids of rows: of each a byte that tells what they are, its own in the lowest bits, then the previous and the parent's; and
-//! behind it the ids themselves, a UUID in its sixteen bytes. Where rows have nothing but UUIDs, these alone.
+//! The ids of rows. For each row one byte tells the kinds of its ids (from the lowest bits: own, previous, parent); the
+//! ids follow, UUIDs as sixteen bytes. If all rows of a block have nothing but a UUID, only the UUIDs are stored.
 
 use std::borrow::Cow;
 
@@ -8,42 +8,42 @@ use uuid::Uuid;
 use super::bytes::{decode, encode};
 use crate::model::Tenant;
 
-/// An id that a row has not.
+/// The row does not have this id.
 const NONE: u8 = 0;
 
-/// One that is a text, behind its length.
+/// A text, with its length before it.
 const TEXT: u8 = 1;
 
-/// A UUID that is written as most are: lower case, with hyphens.
+/// A UUID in the usual notation: lower case, with hyphens.
 const UUID: u8 = 2;
 
-/// The bits that tell which of these an id is.
+/// Bits per kind.
 const KIND: u8 = 2;
 
 /// The ids of one row.
 pub(crate) struct Ids<'r> {
-    /// The row's own.
+    /// The row's own id.
     pub(crate) provided_id: Cow<'r, str>,
-    /// The one that it had before.
+    /// Its previous id.
     pub(crate) previous: Option<Cow<'r, str>>,
-    /// Its parent's.
+    /// Its parent's id.
     pub(crate) parent: Option<Cow<'r, str>>,
 }
 
 /// The ids of the rows of a block.
 #[derive(Debug)]
 pub(super) enum BlockIds {
-    /// Each row has one, which is a UUID.
+    /// Each row has only its own id, which is a UUID.
     Uuids(Box<[Uuid]>),
-    /// As they were put.
+    /// As written by [`put`].
     Any(Box<[u8]>),
 }
 
 impl BlockIds {
-    /// Those of so many rows.
+    /// The ids of this many rows.
     pub(super) fn of(ids: &[u8], rows: usize) -> Self {
         let each = ids.chunks_exact(1 + size_of::<Uuid>());
-        // What such a byte begins is just so long, and then comes the next.
+        // An id with this first byte has exactly this length, so each chunk is one row.
         if ids.len() == rows * (1 + size_of::<Uuid>()) && each.clone().all(|id| id[0] == UUID) {
             Self::Uuids(each.filter_map(|id| Uuid::from_slice(&id[1..]).ok()).collect())
         } else {
@@ -51,7 +51,7 @@ impl BlockIds {
         }
     }
 
-    /// Those of one of them.
+    /// The ids of one row.
     pub(super) fn nth(&self, number: usize) -> Ids<'_> {
         match self {
             Self::Uuids(uuids) => Ids { provided_id: printed(uuids[number]), previous: None, parent: None },
@@ -60,7 +60,7 @@ impl BlockIds {
     }
 }
 
-/// Puts the ids of a row at the end.
+/// Appends the ids of a row.
 pub(super) fn put(end: &mut Vec<u8>, tenant: &Tenant<'_>) {
     let kinds = end.len();
     end.push(0);
@@ -82,7 +82,7 @@ pub(super) fn put(end: &mut Vec<u8>, tenant: &Tenant<'_>) {
     }
 }
 
-/// The UUID that is printed as just this text.
+/// The UUID whose usual notation is exactly this text.
 fn uuid(id: &str) -> Option<Uuid> {
     let is_plain = id.len() == 36 && !id.bytes().any(|byte| byte.is_ascii_uppercase());
     if is_plain { Uuid::try_parse_ascii(id.as_bytes()).ok() } else { None }
@@ -92,7 +92,7 @@ fn printed(uuid: Uuid) -> Cow<'static, str> {
     Cow::Owned(uuid.hyphenated().to_string())
 }
 
-/// The ids of one of the rows that were put.
+/// The ids of one of the rows that were written.
 pub(super) fn nth(mut ids: &[u8], number: usize) -> Ids<'_> {
     for _ in 0..number {
         for kind in kinds(&mut ids) {
@@ -107,7 +107,7 @@ pub(super) fn nth(mut ids: &[u8], number: usize) -> Ids<'_> {
     }
 }
 
-/// What the ids of a row are.
+/// The kinds of a row's ids.
 fn kinds(ids: &mut &[u8]) -> [u8; 3] {
     let kinds = ids.split_off_first().copied().unwrap_or_default();
     [0, 1, 2].map(|place| kinds >> (KIND * place) & 3)

@@ -168,7 +168,7 @@ const NO_PORT: &str = "nothing listens there: check source.url";
 #[case::no_such_database(|url: &mut Url| url.set_path("nowhere"), "name of the database in source.url")]
 #[case::no_such_host(|url: &mut Url| url.set_host(Some("nowhere.invalid")).unwrap(), "no such host is known")]
 #[case::another_port(|url: &mut Url| url.set_port(Some(1)).unwrap(), NO_PORT)]
-#[case::no_way(|url: &mut Url| url.set_host(Some("255.255.255.255")).unwrap(), "no way leads to that host")]
+#[case::no_way(|url: &mut Url| url.set_host(Some("255.255.255.255")).unwrap(), "that host can't be reached")]
 #[case::no_such_socket(|url: &mut Url| url.set_query(Some("host=/nowhere")), "no such socket")]
 #[case::unknown_authority(|url: &mut Url| url.set_query(Some("sslmode=verify-full")), "source.ca_file")]
 #[tokio::test]

@@ -113,7 +113,7 @@ async fn without_a_total_the_list_ends_with_a_short_page() {
 #[case::html(FaultKind::Html, "its answer is not JSON")]
 #[case::half(FaultKind::Half, "its answer is not JSON, or cut short")]
 #[case::cut(FaultKind::Cut, "can't be read")]
-#[case::redirect(FaultKind::Redirect, "redirects are not followed; the way leads to")]
+#[case::redirect(FaultKind::Redirect, "redirects are not followed; the call goes to")]
 #[tokio::test]
 async fn an_error_in_the_middle_ends_the_run_without_a_plan(#[case] kind: FaultKind, #[case] told: &str) {
     let sandbox = list(0..0).await;
