@@ -207,7 +207,11 @@ fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let due = &report.run.due;
     let waiting = report.run.plan.changes.len() - due.count() - due.left;
     if waiting > 0 {
-        writeln!(out, "Waiting because the tenant failed before: {} (--retry-failed tries them now).", grouped(waiting))?;
+        writeln!(
+            out,
+            "Waiting because the tenant failed before: {} (--retry-failed tries them now).",
+            grouped(waiting)
+        )?;
     }
     let calls = report.calls_planned().into_iter();
     let writes: Vec<_> =
@@ -276,7 +280,10 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
         let fields = plan.fields().into_iter().map(|(field, n)| format!("{} {}", field.name(), grouped(n)));
         writeln!(out, "  fields that change: {}", fields.collect::<Vec<_>>().join(", "))?;
     }
-    writeln!(out, "  nothing is written; if the plan is right, let it through once: explo-sync sync --allow {name}={count}")
+    writeln!(
+        out,
+        "  nothing is written; if the plan is right, let it through once: explo-sync sync --allow {name}={count}"
+    )
 }
 
 fn time(seconds: u64) -> String {
