@@ -36,7 +36,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Bars drawn as part of `bars`.
+    /// Bars drawn as part of `all`.
     #[must_use]
     pub fn new(all: &MultiProgress) -> Self {
         Self { all: all.clone(), listing: OnceLock::new(), applying: OnceLock::new() }
