@@ -19,8 +19,8 @@ const ANOTHERS_TOKEN: &str =
 
 const OUTSIDE: &str = "it exists already, in a data visibility group that the listing does not show: left alone";
 
-const NOBODY_LISTED: &str = "it exists already, and the listing shows no customer that could prove it is in this token's data visibility group: \
-     left alone";
+const NOBODY_LISTED: &str = "it exists already, and the listing shows no customer that could prove it is in this token's data \
+                             visibility group: left alone";
 
 const NO_ROOM: &str = "it exists already and differs, and the guard has no room for a further update";
 
