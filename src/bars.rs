@@ -1,4 +1,4 @@
-//! Progress on a terminal: a bar for listing and one for applying, with the time that is left.
+//! Progress on a terminal: a bar for listing and one for applying, with the remaining time.
 
 use std::{
     io::{self, IsTerminal},
@@ -10,10 +10,10 @@ use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::{progress::Progress, stderr};
 
-/// How often they are drawn in a second.
+/// Redraws per second.
 const PER_SECOND: u8 = 20;
 
-/// Bars on the terminal that stderr is, if it is one.
+/// Bars on stderr; hidden if it is not a terminal.
 #[must_use]
 pub fn on_stderr() -> MultiProgress {
     MultiProgress::with_draw_target(if io::stderr().is_terminal() {
@@ -23,11 +23,11 @@ pub fn on_stderr() -> MultiProgress {
     })
 }
 
-/// The terminal behind stderr's queue: one that is stopped stops no work.
+/// The terminal, written to through stderr's queue: if its output is stopped, the work goes on.
 #[derive(Debug)]
 struct Screen;
 
-/// The bars of one run; each appears with its first step and goes when everything is done.
+/// The bars of one run; each appears with its first step and disappears at the end.
 #[derive(Debug)]
 pub struct Bars {
     all: MultiProgress,
@@ -36,7 +36,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    /// Bars that are drawn among others.
+    /// Bars drawn as part of `all`.
     #[must_use]
     pub fn new(all: &MultiProgress) -> Self {
         Self { all: all.clone(), listing: OnceLock::new(), applying: OnceLock::new() }

@@ -14,19 +14,19 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100, after_help = "Try it without anything set up: explo-sync demo")]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
-    /// What holds for every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
 }
 
 const CONFIG: &str = "Configuration [default: ./explo-sync.toml, or see --help]";
-const CONFIG_AT_LENGTH: &str = "Configuration, else the first of $EXPLO_SYNC_CONFIG, ./explo-sync.toml and
-/etc/explo-sync/config.toml; without any, the environment alone";
+const CONFIG_AT_LENGTH: &str = "Configuration; by default the first of $EXPLO_SYNC_CONFIG, ./explo-sync.toml and
+/etc/explo-sync/config.toml; if there is none, the environment alone";
 
-/// What holds for every command.
+/// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
@@ -36,10 +36,10 @@ pub struct Global {
     /// Show more: every line of a long list, debug logs (-vv: trace)
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// No progress, and no logs but errors
+    /// No progress, and only errors in the log
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Show names, e-mails and other values also where the output is no terminal
+    /// Show names, e-mails and other values even if the output is not a terminal
     #[arg(long, global = true)]
     pub show_values: bool,
     /// Form of the log lines [default: text on a terminal, else json]
@@ -47,7 +47,7 @@ pub struct Global {
     pub log_format: Option<LogFormat>,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run at the times of schedule.cron until SIGTERM; SIGHUP reloads the configuration
@@ -82,18 +82,18 @@ pub struct SyncArgs {
     /// With --dry-run: exit 2 if changes are pending, 4 if the guard holds them
     #[arg(long, requires = "dry_run")]
     pub exit_code: bool,
-    /// Let a held plan through, for this run, up to that number, such as create=2500 (repeatable)
+    /// Raise the guard's limit of a class to N for this run, such as create=2500 (repeatable)
     ///
     /// The classes: create, update, rename, mapping, orphan.
     #[arg(long, value_name = "CLASS=N")]
     pub allow: Vec<Allowance>,
-    /// With --dry-run: save the plan, with its values, for --plan (readable for you alone)
+    /// With --dry-run: save the plan and its values for --plan (only you can read the file)
     #[arg(long, value_name = "FILE", requires = "dry_run")]
     pub out: Option<PathBuf>,
-    /// Carry out a plan that --out saved, and nothing else; what moved in Explo since is left alone
+    /// Apply only a plan that --out saved; skip customers that changed in Explo since
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "allow"])]
     pub plan: Option<PathBuf>,
-    /// Look at these tenants alone, one call each: nothing is listed, and the guard does not apply (repeatable)
+    /// Sync only this tenant, looked up with one call: no listing, no guard (repeatable)
     #[arg(long, value_name = "ID", conflicts_with_all = ["plan", "allow"])]
     pub only: Vec<String>,
     /// Begin no more than N changes; the next run carries on
@@ -102,16 +102,16 @@ pub struct SyncArgs {
     /// Begin no call after this time, such as 90s or 4m; the next run carries on
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub max_duration: Option<Duration>,
-    /// Try tenants that failed before at once, not after 2, 4, 8 … runs
+    /// Retry tenants that failed before now, not after 2, 4, 8 … runs
     #[arg(long)]
     pub retry_failed: bool,
-    /// Wait so long for another run to end, such as 30s
+    /// How long to wait for another run to end, such as 30s
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
     pub lock_timeout: Duration,
     /// Write the metrics of this run to a file, for a textfile collector
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
-    /// Exit 0 in place of these codes, such as 3,75
+    /// Exit 0 instead of these codes, such as 3,75
     #[arg(long, value_name = "CODES", value_delimiter = ',')]
     pub ok: Vec<u8>,
     /// Form of the report on stdout
@@ -120,7 +120,7 @@ pub struct SyncArgs {
 }
 
 impl SyncArgs {
-    /// The exit code in place of this one.
+    /// The exit code to use: 0 if `--ok` names `code`.
     #[must_use]
     pub fn code(&self, code: u8) -> u8 {
         if self.ok.contains(&code) { 0 } else { code }
@@ -130,7 +130,7 @@ impl SyncArgs {
 /// Form of the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
-    /// For a reader.
+    /// Text for people.
     #[default]
     Text,
     /// One JSON object.
@@ -148,19 +148,19 @@ pub struct ExplainArgs {
 /// Options of `export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
-    /// With each customer's token, which embeds its dashboards: a secret
+    /// Include each customer's token: a secret that embeds its dashboards
     #[arg(long)]
     pub with_tokens: bool,
 }
 
-/// Options of `ledger`: one of them.
+/// Options of `ledger`: exactly one is given.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub struct LedgerArgs {
-    /// Print the statements that make it, with the rights to give
+    /// Print the SQL that creates the table and grants its rights
     #[arg(long)]
     pub print_sql: bool,
-    /// Make it the ledger of this source and this Explo: what it knows of another's customers, tokens too, is forgotten
+    /// Make it the ledger of this source and this Explo; it forgets another pair's customers and tokens
     #[arg(long)]
     pub adopt: bool,
 }
@@ -176,7 +176,7 @@ pub struct TokensArgs {
 /// Options of `init`.
 #[derive(Debug, Clone, Args)]
 pub struct InitArgs {
-    /// Where to write it; an existing file is left alone
+    /// File to write; an existing file is left alone
     #[arg(default_value = "explo-sync.toml")]
     pub file: PathBuf,
     /// Print completions for a shell instead
@@ -192,24 +192,24 @@ pub struct InitArgs {
 
 /// The end of the sandbox's help.
 const FAULTS: &str = "\
-The first choice of a switch is what it does without it.
+The first choice of a switch is its default.
 
 A customer can be odd in these ways, until a write sets the field:
   properties-list (an empty list), emails-text (an empty text), half-surrogate (as its name),
   long-name (1.2 MB), deep-properties (70 levels), large-properties (a record of 1.5 MB)
 
 A fault is KIND[,endpoint=NAME][,id=ID]...[,times=N][,after=N], such as status=503,times=2 or
-throttle=7,endpoint=update_customer,after=3. NAME is the last part of the path; ID: it concerns
-only calls that name this provided_id (a comma in it is %2C); times: so often and no more;
-after: so many calls are let through first.
+throttle=7,endpoint=update_customer,after=3. endpoint: only calls whose path ends in NAME; id: only
+calls that name this provided_id (write a comma in it as %2C); times: only the first N calls;
+after: the N calls before are let through.
 
   The call is not applied:  throttle (429), throttle=SECONDS, throttle-until=SECONDS (a date),
                             unavailable=SECONDS (503 with Retry-After), status=CODE, unauthorized,
                             forbidden, redirect, html, drop-before (the connection ends),
                             hang-before (never an answer)
-  The call is applied:      status-after=CODE, drop-after, hang-after, drip (a byte now and then),
-                            empty, cut (the connection ends midway), half (it does not), huge,
-                            gzip-bomb, nested, other-token (that of another customer)
+  The call is applied:      status-after=CODE, drop-after, hang-after, drip (one byte at a time),
+                            empty, cut (half, then the connection ends), half (as if it were all),
+                            huge, gzip-bomb, nested, other-token (that of another customer)
   A listing is wrong:       nobody (a total of 0), fewer=N (without the last N customers)";
 
 /// Options of `sandbox`.
@@ -227,16 +227,16 @@ pub struct SandboxArgs {
     /// What goes wrong, such as throttle=7,times=2; see below (repeatable)
     #[arg(long, value_name = "FAULT")]
     pub fault: Vec<Fault>,
-    /// Tokens, the shuffled order and churn depend on it
+    /// Seed of the tokens, the shuffled order and churn
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Print help
     #[arg(short, long, action = ArgAction::HelpShort)]
     help: Option<bool>,
-    /// What others did before.
+    /// What others did to the customers before the first call.
     #[command(flatten)]
     pub beginning: Beginning,
-    /// How many calls are let through.
+    /// The rate limit.
     #[command(flatten)]
     pub limit: Limit,
     /// How it behaves.
@@ -244,7 +244,7 @@ pub struct SandboxArgs {
     pub behaviour: Behaviour,
 }
 
-/// A switch's help names its choices, and the first is the default: one line is enough.
+/// Keeps a switch's help on one line: its text names the choices, the default first.
 fn on_one_line(argument: Arg) -> Arg {
     let is_switch = argument.get_help_heading().is_some();
     argument.hide_default_value(is_switch).hide_possible_values(is_switch)

@@ -1,7 +1,7 @@
-//! Runs until it is stopped: at each instant of the schedule once, never two at a time.
+//! The loop of the daemon: one run at each instant of the schedule, never two at a time.
 //!
-//! Instants that pass during a run collapse into the next one. The wall clock may jump, and the machine may sleep: the
-//! loop looks at the clock every few seconds, and sees a jump back as a reason to ask the schedule again.
+//! Instants that pass during a run are skipped. The wall clock may jump and the machine may sleep, so the loop reads
+//! the clock every few seconds; if the clock was set back, it asks the schedule again.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::{schedule::Schedule, stop::Stop};
 
-/// How often the loop looks at the clock, and shows that it is alive.
+/// How often the loop reads the clock and shows that it is alive.
 pub const BEAT: Duration = Duration::from_secs(5);
 
 /// When to run.
@@ -18,41 +18,41 @@ pub const BEAT: Duration = Duration::from_secs(5);
 pub struct Timing {
     /// The instants.
     pub schedule: Schedule,
-    /// Each is late by a random share of this.
+    /// Each run begins late by a random share of this.
     pub jitter: Duration,
-    /// Whether to run once before the first of them.
+    /// Whether to run once at the start, before the first instant.
     pub run_on_start: bool,
 }
 
 /// When to run after a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// At once: it ran out of its time and has more to do.
+    /// At once: the run reached its time limit and has more to do.
     AtOnce,
     /// At the next instant of the schedule.
     AtSchedule,
 }
 
-/// What the daemon does, and whom it tells.
-#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+/// What the daemon calls.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so the futures need not be Send")]
 pub trait Work {
-    /// One run; whatever goes wrong is its own matter.
+    /// One run; it handles its own errors.
     async fn run(&mut self, stop: &Stop) -> Next;
 
     /// Reads the configuration again; `None` keeps the old one.
     fn reload(&mut self) -> Option<Timing>;
 
-    /// The loop moves, and this is when it will run.
+    /// Called at every beat, with the time of the next run.
     fn beat(&mut self, next: Option<DateTime<Utc>>);
 }
 
-/// What the world around a daemon gives it.
+/// What the daemon needs from outside.
 pub struct Surroundings<'a, C, R> {
     /// The wall clock.
     pub clock: C,
-    /// A number from 0 to 1, another each time.
+    /// A new random number from 0 to 1 for each call.
     pub random: R,
-    /// A message is a request to reload.
+    /// Each message is a request to reload.
     pub reloads: &'a mut Receiver<()>,
     /// Ends the daemon.
     pub stop: &'a Stop,
@@ -110,7 +110,7 @@ async fn wait(
         }
         let now = (around.clock)();
         if now < before {
-            // What was pending stays so, unless the schedule has an earlier instant now.
+            // The next run stays, unless the schedule now has an earlier instant.
             let pending = *next;
             *next = pending.into_iter().chain(upcoming(timing, around)).min();
         }

@@ -1,7 +1,7 @@
-//! Files that are written whole or not at all, and texts that a daemon reads without waiting for a writer.
+//! Writes a file whole or not at all, and reads texts without waiting for the writer of a pipe.
 //!
-//! Nothing but a regular file is ever replaced, and nothing is written through a link: the new file is written beside the old
-//! one and takes its name.
+//! Only a regular file is replaced, and nothing is written through a link: the new file is written beside the old one,
+//! then renamed.
 
 use std::{
     fs::{self, File, FileType, Permissions},
@@ -10,28 +10,28 @@ use std::{
     path::Path,
 };
 
-/// A text of more bytes is not read to its end.
+/// Size limit of a text, in bytes.
 const LARGEST_TEXT: u64 = 16 << 20;
 
-/// Nor are more bytes of data: of a file that is there, a million records of a KiB; of a pipe or device, which may never end.
+/// Size limit of data in a file, in bytes (a million records of 1 KiB), and in a pipe or device, which may never end.
 const LARGEST_DATA: u64 = 1 << 30;
 const LARGEST_STREAM: u64 = 64 << 20;
 
 /// How often a file is read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Reading {
-    /// Once: it may be a pipe, such as `/dev/stdin`.
+    /// Once: the file may be a pipe, such as `/dev/stdin`.
     #[default]
     Once,
-    /// For each run of a daemon, which must not wait for the writer of a pipe.
+    /// Again for each run of a daemon, which must not wait for the writer of a pipe.
     Again,
 }
 
-/// The [plain] text of a file, or of what a link leads to, as Kubernetes keeps its secrets.
+/// The [plain] text of a file; follows links, as Kubernetes uses them for secrets.
 pub fn read_text(path: &Path, reading: Reading) -> io::Result<String> {
     let found = fs::metadata(path)?.file_type();
     if reading == Reading::Again && !found.is_file() {
-        let error = format!("it is {}, and what is read again for each run must be a regular file", kind(found));
+        let error = format!("it is {}, but a file that is read again for each run must be a regular file", kind(found));
         return Err(io::Error::other(error));
     }
     let mut text = String::new();
@@ -41,7 +41,7 @@ pub fn read_text(path: &Path, reading: Reading) -> io::Result<String> {
     Ok(plain(&text))
 }
 
-/// What a file of records holds, or a pipe.
+/// The bytes of a file or pipe of records.
 pub fn read_data(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let most = if file.metadata()?.is_file() { LARGEST_DATA } else { LARGEST_STREAM };
@@ -53,14 +53,14 @@ pub fn read_data(path: &Path) -> io::Result<Vec<u8>> {
     Ok(data)
 }
 
-/// A text as it was meant: a byte order mark, CRLF and one newline at its end are what an editor adds.
+/// A text without what an editor adds: a byte order mark, CRs and one newline at its end.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     text.strip_suffix(['\n', '\r']).unwrap_or(&text).to_owned()
 }
 
-/// Whether two names lead to one file, or would if there were one.
+/// Whether two paths name the same file, whether or not it exists.
 #[must_use]
 pub fn are_same(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
@@ -73,7 +73,7 @@ pub fn are_same(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// Whether a name is that of a file which belongs to a SQLite database: a journal, or a lock of ours.
+/// Whether a path names a companion file of a SQLite database: a journal, or our lock.
 #[must_use]
 pub fn is_companion(path: &Path, database: &Path) -> bool {
     let names = [path, database].map(|path| path.file_name().unwrap_or_default().as_encoded_bytes());
@@ -83,13 +83,13 @@ pub fn is_companion(path: &Path, database: &Path) -> bool {
     is_one && are_same(directory(path), directory(database))
 }
 
-/// Refuses what can't be replaced later, by what stands there or by its directory; it changes nothing.
+/// An error if the file can't be replaced later, because of its type or its directory. Changes nothing.
 pub fn can_replace(path: &Path) -> io::Result<()> {
     expect_regular(path)?;
     tempfile::tempfile_in(directory(path)).map(drop).map_err(|error| beside(&error))
 }
 
-/// Puts a file there with these permissions. Where that fails, what was there stays as it was.
+/// Writes or replaces a file, with these permissions. If that fails, the old file stays as it was.
 pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     expect_regular(path)?;
     let mut file = tempfile::NamedTempFile::new_in(directory(path)).map_err(|error| beside(&error))?;
@@ -98,13 +98,13 @@ pub fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut dyn Write) -> io:
     out.flush()?;
     drop(out);
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    // Some file systems tell only now that they are full.
+    // Some file systems report only now that they are full.
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
 }
 
-/// Refuses what is there and no regular file.
+/// An error if something other than a regular file is there.
 pub fn expect_regular(path: &Path) -> io::Result<()> {
     let is_name = path.file_name().is_some() && !path.as_os_str().as_encoded_bytes().ends_with(b"/");
     match fs::symlink_metadata(path) {
@@ -115,13 +115,13 @@ pub fn expect_regular(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What is there that is no regular file, or what a link leads to: it may be waited for without end when it is opened.
+/// The type of a file that exists and is not regular, links followed: opening it may block forever.
 #[must_use]
 pub fn other_kind(path: &Path) -> Option<&'static str> {
     fs::metadata(path).ok().map(|found| found.file_type()).filter(|found| !found.is_file()).map(kind)
 }
 
-/// What it is that is no regular file.
+/// Names the type of a file that is not regular.
 fn kind(of: FileType) -> &'static str {
     match of {
         of if of.is_symlink() => "a symbolic link",

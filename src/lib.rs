@@ -2,24 +2,28 @@
 //!
 //! # From `main` to the wire
 //!
-//! A run, hop by hop; each page says what its part promises and refuses.
+//! A run, step by step; each module's page says what it promises and refuses.
 //!
-//! 1. `main` reads the command line ([`cli`]) and calls [`app::execute`], which has one file per command. It makes a
-//!    [`config::Config`] of the embedded defaults, the file and the environment, or tells every mistake at once.
-//! 2. `sync` and each turn of the [`daemon`] take the [`lock`](database::lock) and call [`reconciler::Reconciler::run`], which reads as a list of
-//!    sentences.
-//! 3. A [`source::Source`] gives every row as a [`model::Tenant`] or as [`model::Invalid`]; [`tenants::Index`] keeps them.
-//! 4. An [`explo::Reader`] lists every [`model::Customer`], page by page; [`plan::Census`] compares each with its tenant and
-//!    forgets it. Below it, [`http::Caller`] makes each call as often as it takes, [`http::Pacer`] lets it pass, and a
-//!    [`http::Transport`] carries it.
-//! 5. The census closes into a [`plan::Draft`], which asks Explo [`plan::Question`]s until it can be finished: a [`plan::Plan`].
+//! 1. `main` reads the command line ([`cli`]) and calls [`app::execute`], which has one file per command. It builds a
+//!    [`config::Config`] from the embedded defaults, the file and the environment, or reports all mistakes at once.
+//! 2. `sync` and each turn of the [`daemon`] take the [`lock`](database::lock) and call [`reconciler::Reconciler::run`], which reads as
+//!    a list of sentences.
+//! 3. A [`source::Source`] gives every row as a [`model::Tenant`] or as [`model::Invalid`]; [`tenants::Index`] keeps
+//!    them.
+//! 4. An [`explo::Reader`] lists every [`model::Customer`], page by page; [`plan::Census`] compares each with its
+//!    tenant and forgets it. Below it, [`http::Caller`] makes each call with its retries, [`http::Pacer`] limits the
+//!    rate, and a [`http::Transport`] sends it.
+//! 5. The census closes into a [`plan::Draft`], which asks Explo [`plan::Question`]s until it can be finished: a
+//!    [`plan::Plan`].
 //! 6. [`plan::Guard`] holds a plan that would change too much. A dry run has no [`reconciler::Writers`], and ends here.
-//! 7. The [`applier`] carries out each [`plan::Change`] with an [`explo::Writer`], and compares the answer with what was wanted.
-//! 8. A [`ledger::Ledger`] remembers what Explo acknowledged, and [`report`] tells what was done, with the exit code.
+//! 7. The [`applier`] carries out each [`plan::Change`] with an [`explo::Writer`], and compares the answer with what
+//!    was wanted.
+//! 8. A [`ledger::Ledger`] remembers what Explo acknowledged, and [`report`] shows what was done and gives the exit
+//!    code.
 //!
 //! # Layers
 //!
-//! Imports go down only, and no file imports another in a circle; a test sees to both.
+//! Imports go down only, and there is no circle of imports between files; a test checks both.
 //!
 //! | layer | modules |
 //! |---|---|
@@ -62,8 +66,8 @@ pub mod telemetry;
 pub mod tenants;
 pub mod watch;
 
-/// Makes one cryptography provider the default of the process; to be called before the first connection.
+/// Sets the process's default cryptography provider; call it before the first connection.
 pub fn install_crypto() {
-    // The only failure is that one is installed already.
+    // It fails only if a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -27,8 +27,8 @@ fn main() -> ExitCode {
     };
     panic::set_hook(Box::new(panicked));
     explo_sync::install_crypto();
-    // One thread: the work is waiting, and a page is parsed faster than the next one comes. What must not wait while it
-    // computes has another.
+    // One thread is enough: the work is mostly waiting, and parsing a page is faster than the next page's arrival. All
+    // that must not wait while it computes runs on the thread of `Watch`.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (runtime, watch) = match runtime.and_then(|runtime| Ok((runtime, Watch::start()?))) {
         Ok(both) => both,
@@ -40,14 +40,14 @@ fn main() -> ExitCode {
     };
     let end = |code: u8| std::process::exit(code.into());
     let code = runtime.block_on(app::execute(cli, Environment::of_process(), watch, end));
-    // A name that is still being looked up is not waited for.
+    // Does not wait for a DNS lookup that is still under way.
     runtime.shutdown_background();
     code
 }
 
-/// Where it happened; not why, for that may quote what was at hand.
+/// Reports where a panic happened, but not its message, which may quote a value.
 fn panicked(panic: &PanicHookInfo<'_>) {
-    let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
-    stderr::say(format!("explo-sync: a mistake of this program at {place}: please report it\n"));
+    let place = panic.location().map_or_else(|| "an unknown location".to_owned(), ToString::to_string);
+    stderr::say(format!("explo-sync: internal error at {place}: please report it\n"));
     stderr::flush(stderr::LEISURE);
 }

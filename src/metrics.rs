@@ -1,7 +1,7 @@
 //! The metrics of one instance in Prometheus' text format, for the daemon's server and for the textfile collector.
 //!
-//! Everything counts from the start of the process. Labels carry the instance and this program's own words: no tenant, no
-//! value. A gauge of which nothing is known yet is not there: a standby has none of a run.
+//! All counters start with the process. Labels hold the instance and this program's own words: no tenant, no value. A
+//! gauge is missing until its value is known: a standby has no gauge of a run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,13 +32,13 @@ use crate::{
     stderr,
 };
 
-/// What every name begins with.
+/// Prefix of every metric name.
 const PREFIX: &str = "explo_sync";
 
-/// The one metric that a file keeps from process to process.
+/// The only metric that the metrics file keeps from the process before.
 const LAST_CONVERGED: &str = "last_converged_timestamp_seconds";
 
-/// Counted from zero on, so that the first change is an increase.
+/// Every combination starts at 0, so that `rate()` sees the first change.
 const KINDS: [&str; 3] = ["create", "update", "rename"];
 const OUTCOMES: [&str; 4] = ["applied", "failed", "unsettled", "deferred"];
 
@@ -46,10 +46,10 @@ type Number = Gauge<u64, AtomicU64>;
 type Seconds = Gauge<f64, AtomicU64>;
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 
-/// A gauge that is there once its value is known.
+/// A gauge that is missing until its value is known.
 type Known<G> = Family<Labels<0>, G>;
 
-/// What is known of one instance, in numbers; its runs report to it.
+/// The metrics of one instance; its runs update them.
 #[derive(Debug)]
 pub struct Metrics {
     instance: String,
@@ -66,7 +66,7 @@ pub struct Metrics {
     invalid: Known<Number>,
     orphans: Known<Number>,
     changes: Family<Labels<2>, Counter>,
-    /// Those of the run under way that are among the changes.
+    /// The outcomes of the current run that `changes` has counted already.
     counted: Mutex<BTreeMap<Labels<2>, u64>>,
     held: Family<Labels<1>, Number>,
 }
@@ -88,16 +88,16 @@ impl Metrics {
             changes.get_or_create(&[("kind", kind), ("outcome", outcome)]).inc_by(0);
         }
         let held: Family<Labels<1>, Number> =
-            register(&mut all, "held", "Changes of a class that is over its limit: the guard holds the plan");
+            register(&mut all, "held", "Changes of a class that is over its limit, so that the guard holds the plan");
         let mut gauge = |name, help| register::<Known<Seconds>>(&mut all, name, help);
-        let last_run = gauge("last_run_timestamp_seconds", "When the last run ended, whatever came of it");
-        let last_converged = gauge(LAST_CONVERGED, "When a run last ended with nothing left to do that could be done");
+        let last_run = gauge("last_run_timestamp_seconds", "When the last run ended, with any exit code");
+        let last_converged = gauge(LAST_CONVERGED, "When a run last ended with nothing left to do that can be done");
         let run_duration = gauge("run_duration_seconds", "How long the last run took");
         let mut gauge = |name, help| register::<Known<Number>>(&mut all, name, help);
-        let standby = gauge("standby", "Whether another process works, and this one waits for its turn");
+        let standby = gauge("standby", "1 if another process has the lock and this one stands by");
         let tenants = gauge("tenants", "Rows that the source had");
         let customers = gauge("customers", "Customers that Explo listed");
-        let unsettled = gauge("unsettled", "Customers that Explo shows otherwise than was written");
+        let unsettled = gauge("unsettled", "Customers with a value that Explo shows differently than it was written");
         let invalid = gauge("invalid", "Tenants that can't be planned");
         let orphans = gauge("orphans", "Customers without a tenant, left alone");
         let runs = register(&mut all, "runs", "Runs that ended, by exit code");
@@ -121,25 +121,25 @@ impl Metrics {
         }
     }
 
-    /// Where the clients of the instance are to count, see [`crate::explo::Client::observed_by`].
+    /// Where the instance's clients count their calls, see [`crate::explo::Client::observed_by`].
     #[must_use]
     pub fn observed(&self) -> Arc<Observed> {
         Arc::clone(&self.observed)
     }
 
-    /// Whether another process works in place of this one.
+    /// Whether this process stands by.
     pub fn stands_by(&self, is_standby: bool) {
         self.standby.get_or_create(&[]).set(is_standby.into());
     }
 
-    /// A change of the run under way has an outcome.
+    /// A change of the current run has an outcome.
     pub fn changed(&self, kind: &'static str, outcome: &'static str) {
         let labels = [("kind", kind), ("outcome", outcome)];
         self.changes.get_or_create(&labels).inc();
         *self.counted().entry(labels).or_insert(0) += 1;
     }
 
-    /// A run came to a plan.
+    /// A run ended with a plan.
     pub fn run_ended(&self, report: &Report, exit: Exit, time: &Range<SystemTime>) {
         let mut counted = std::mem::take(&mut *self.counted());
         self.run_failed(exit, time);
@@ -171,7 +171,7 @@ impl Metrics {
         }
     }
 
-    /// A run came to no plan: what is known of both sides stays as it was.
+    /// A run ended without a plan: the gauges of both sides stay as they are.
     pub fn run_failed(&self, exit: Exit, time: &Range<SystemTime>) {
         self.no_run(exit);
         self.last_run.get_or_create(&[]).set(timestamp(time.end));
@@ -184,11 +184,11 @@ impl Metrics {
         self.runs.get_or_create(&[("exit", exit as u8)]).inc();
     }
 
-    /// All of it, as text.
+    /// All metrics as text.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut encoded = String::new();
-        // A String takes everything.
+        // Writing to a String never fails.
         let _ = text::encode_registry(&mut encoded, &self.registry);
         plain(&encoded)
     }
@@ -197,10 +197,10 @@ impl Metrics {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes all of it to a file that anybody may read, so that a reader finds the old or the new, never a part.
+    /// Writes all metrics to a world-readable file (mode 0644). A reader finds the old or the new file, never a part.
     ///
-    /// The counters are those of this process. If it did not converge, the time of the last convergence that the old file
-    /// has is kept: a failed run must not look like a first one.
+    /// The counters are this process's. If it did not converge, the old file's time of the last convergence is kept: a
+    /// failed run must not look like a first one.
     pub fn write_file(&self, path: &Path) -> io::Result<()> {
         files::expect_regular(path)?;
         if self.last_converged.get(&[]).is_none()
@@ -223,7 +223,8 @@ fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, he
     metric
 }
 
-/// `OpenMetrics` in the older format, which every reader knows: there a counter's family is called as its samples are.
+/// Converts `OpenMetrics` to the older text format, which every reader supports: there a counter's family has the name
+/// of its samples, with `_total`.
 fn plain(encoded: &str) -> String {
     let counter = |line: &'_ str| line.strip_prefix("# TYPE ")?.strip_suffix(" counter").map(str::to_owned);
     let counters: BTreeSet<_> = encoded.lines().filter_map(counter).collect();
@@ -245,32 +246,33 @@ fn timestamp(at: SystemTime) -> f64 {
     at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// Of the process, whichever instance it runs.
+/// A metric of the process, without the instance's label.
 #[derive(Debug)]
 struct DroppedLines;
 
 impl Collector for DroppedLines {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let help = "Lines that stderr did not take: nobody read them, or the disk was full.";
+        let help = "Lines that could not be written to stderr, because the reader was too slow or the disk full.";
         let dropped = ConstCounter::new(stderr::dropped());
         dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?)
     }
 }
 
-/// The calls, read when they are asked for: they move while a run does.
+/// The metrics of calls, read at each scrape: they change during a run.
 #[derive(Debug)]
 struct Calls(Arc<Observed>);
 
 impl Collector for Calls {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let stats = self.0.stats();
-        let help = "Calls to Explo that ended, every attempt, by endpoint and HTTP status, timeout, broken or cut.";
+        let help =
+            "Calls to Explo that ended, each attempt counted, by endpoint and HTTP status, timeout, broken or cut.";
         let mut calls = encoder.encode_descriptor("calls", help, None, MetricType::Counter)?;
         for ((endpoint, answer), count) in &stats.calls {
             let labels = [("endpoint", endpoint.name().to_owned()), ("status", answer.to_string())];
             ConstCounter::new(*count).encode(calls.encode_family(&labels)?)?;
         }
-        let help = "How long calls to Explo took, by endpoint, without the wait for their turn.";
+        let help = "Duration of calls to Explo, by endpoint, without the wait for the pacer.";
         let mut durations = encoder.encode_descriptor("call_duration_seconds", help, None, MetricType::Histogram)?;
         for (endpoint, latency) in &stats.latency {
             let bounds = Latency::BOUNDS.into_iter().chain([f64::INFINITY]);
@@ -279,14 +281,14 @@ impl Collector for Calls {
             let labels = [("endpoint", endpoint.name())];
             durations.encode_family(&labels)?.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)?;
         }
-        let help = "How often an answer of Explo (429) made every call pause.";
+        let help = "Answers of Explo (429) that made every call pause.";
         let throttles = ConstCounter::new(stats.throttles);
         throttles.encode(encoder.encode_descriptor("throttles", help, None, MetricType::Counter)?)?;
-        let help = "How long calls waited for their turn, pauses included.";
+        let help = "Time that calls waited for the pacer, pauses included.";
         let waited = ConstCounter::new(stats.waited.as_secs_f64());
         waited.encode(encoder.encode_descriptor("pacer_wait_seconds", help, None, MetricType::Counter)?)?;
         if stats.rate > 0.0 {
-            let help = "Calls a minute that the pacer let through when the last one began.";
+            let help = "Calls per minute that the pacer allowed when the last call began.";
             let rate = ConstGauge::new(stats.rate);
             rate.encode(encoder.encode_descriptor("pacer_requests_per_minute", help, None, MetricType::Gauge)?)?;
         }

@@ -1,17 +1,18 @@
-//! What the daemon tells about itself over HTTP. Who asks changes nothing, and no tenant is named.
+//! The daemon's health and status over HTTP. Read-only, and no tenant is named.
 //!
 //! | path | 200 | 503, with the reason |
 //! |---|---|---|
-//! | `/livez` | the loop moves | no heartbeat for a minute: only a restart helps |
-//! | `/readyz` | both sides answered and the last run did not fail; or another daemon has the lock | neither side reached yet, or the last run failed: a restart does not help |
+//! | `/livez` | the loop is alive | no heartbeat for a minute: only a restart helps |
+//! | `/readyz` | both sides answered and the last run did not fail; or another daemon has the lock | no run has reached both sides yet, or the last run failed: a restart does not help |
 //! | `/status` | the last runs as JSON | |
-//! | `/metrics` | the same in numbers, for Prometheus | |
+//! | `/metrics` | the metrics, for Prometheus | |
 //!
-//! The heartbeat is the work's own, for one from elsewhere would hide that the work is stuck. So it pauses while a plan is
-//! computed, which takes seconds at a million tenants; the answers don't, for the server has a thread of its own.
+//! The heartbeat comes from the thread that works: one from another thread would not show that the work is stuck. So
+//! there is none while a plan is computed (seconds at a million tenants). The server has its own thread and still
+//! answers.
 //!
-//! A held plan, tenants that fail and a run that stops early leave it ready: whether the sides are equal is told by
-//! `last_converged`.
+//! After a held plan, failed tenants or a run that stopped early, `/readyz` stays 200; `last_converged` shows whether
+//! both sides are equal.
 
 mod server;
 
@@ -32,38 +33,38 @@ use crate::{
 
 pub use server::{CONNECTIONS, serve};
 
-/// Without a heartbeat for so long the loop is stuck.
+/// Without a heartbeat for this long, the loop counts as stuck.
 const STALE: Duration = Duration::from_mins(1);
 
-/// So many runs are told of.
+/// Number of runs that `/status` shows.
 const LAST_RUNS: usize = 20;
 
-/// What is known of the daemon: told by its loop, which calls every method but the questions, read by the server. It is the
-/// [`Progress`] of the daemon's runs, and passes on to the metrics what they need.
+/// The daemon's state: its loop writes it, the server reads it. It is the [`Progress`] of the daemon's runs, and feeds
+/// the metrics.
 #[derive(Debug)]
 pub struct Status {
     metrics: Metrics,
     known: Mutex<Known>,
 }
 
-/// What `/status` shows, and what the probes go by.
+/// What `/status` shows and the probes use.
 #[derive(Debug, Serialize)]
 struct Known {
     instance: String,
     version: &'static str,
     started_at: Time,
-    /// Why it does not run, where another daemon does.
+    /// Why this daemon stands by; `None`: it works.
     standby: Option<String>,
     running: Option<Running>,
     next_run: Option<Time>,
     /// The newest first.
     last_runs: VecDeque<LastRun>,
     last_converged_at: Option<Time>,
-    /// As the last plan was judged.
+    /// The classes of the last plan that were over their limit.
     held: Vec<Held>,
     #[serde(skip)]
     heartbeat: SystemTime,
-    /// Whether a run ever got so far that both sides had answered.
+    /// Whether both sides have answered in any run so far.
     #[serde(skip)]
     answered: bool,
     /// Why the last run failed, if it did.
@@ -79,7 +80,7 @@ struct Running {
     applied: Step,
 }
 
-/// So many pages or changes of so many.
+/// Pages or changes done, of how many.
 #[derive(Debug, Default, Serialize)]
 struct Step {
     done: usize,
@@ -92,14 +93,14 @@ struct LastRun {
     started_at: Time,
     ended_at: Time,
     exit: u8,
-    /// Of the plan, where there was one; so are the outcomes.
+    /// `None` if the run has no plan, as are the outcomes.
     counts: Option<Counts>,
     outcomes: Option<Outcomes>,
     held: Vec<Held>,
     error: Option<String>,
 }
 
-/// Shown in RFC 3339.
+/// A time, shown as RFC 3339.
 #[derive(Debug, Clone, Copy)]
 struct Time(SystemTime);
 
@@ -110,7 +111,7 @@ impl Serialize for Time {
 }
 
 impl Status {
-    /// Of a daemon that starts; `instance` is the name in every metric.
+    /// The state at the daemon's start; `instance` is the label of every metric.
     #[must_use]
     pub fn new(instance: &str, at: SystemTime) -> Self {
         let known = Known {
@@ -130,13 +131,13 @@ impl Status {
         Self { metrics: Metrics::new(instance), known: Mutex::new(known) }
     }
 
-    /// The metrics, which are fed by what is told here.
+    /// The metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// The loop moves: told every [`daemon::BEAT`](crate::daemon::BEAT).
+    /// The loop is alive: called every [`daemon::BEAT`](crate::daemon::BEAT).
     pub fn heartbeat(&self, at: SystemTime) {
         self.known().heartbeat = at;
     }
@@ -165,9 +166,9 @@ impl Status {
         });
     }
 
-    /// The run came to a plan.
+    /// The run ended with a plan.
     pub fn run_ended(&self, report: &Report, exit: Exit, at: SystemTime) {
-        // Whatever takes long in a large plan is computed before anybody who asks would have to wait for it.
+        // All that takes long for a large plan is computed before the lock is taken, so no request waits for it.
         let started_at = self.known().running.as_ref().map_or(at, |running| running.started_at.0);
         self.metrics.run_ended(report, exit, &(started_at..at));
         let has_converged = report.converged();
@@ -192,7 +193,7 @@ impl Status {
         known.judge(exit);
     }
 
-    /// The run came to no plan.
+    /// The run ended without a plan.
     pub fn run_failed(&self, run_id: &str, error: &str, exit: Exit, at: SystemTime) {
         let mut known = self.known();
         known.standby = None;
@@ -214,15 +215,15 @@ impl Status {
         known.judge(exit);
     }
 
-    /// Why the loop must be taken for stuck; `None`: it moves.
+    /// Why the loop counts as stuck; `None`: it is alive.
     #[must_use]
     pub fn stuck(&self, now: SystemTime) -> Option<String> {
-        // A clock that was set back says nothing.
+        // If the clock was set back, the silence is unknown and counts as none.
         let silence = now.duration_since(self.known().heartbeat).unwrap_or_default();
         (silence > STALE).then(|| format!("the loop has not moved for {} s", silence.as_secs()))
     }
 
-    /// Why runs can't be expected to succeed; `None`: ready.
+    /// Why the daemon is not ready; `None`: ready.
     #[must_use]
     pub fn unready(&self) -> Option<String> {
         let known = self.known();
@@ -249,7 +250,7 @@ impl Known {
         self.last_runs.truncate(LAST_RUNS);
     }
 
-    /// Whether the run that was just told of failed as a whole. One that was stopped early says neither yes nor no.
+    /// Decides from the last run's exit code whether it failed. A run that stopped early changes nothing.
     fn judge(&mut self, exit: Exit) {
         match exit {
             Exit::Usage | Exit::Credentials | Exit::Config | Exit::Failed => {
@@ -265,7 +266,7 @@ impl Known {
 impl Progress for Status {
     fn listed(&self, pages: usize, of: usize) {
         let mut known = self.known();
-        // The tenants are read before the first page is asked for.
+        // The tenants were read before the first page.
         known.answered = true;
         if let Some(running) = &mut known.running {
             running.listed = Step { done: pages, of };

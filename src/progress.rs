@@ -1,15 +1,15 @@
-//! How a run tells how far it is.
+//! The progress of a run.
 
-/// Told how far a run is.
+/// Receives the progress of a run.
 pub trait Progress: Sync {
-    /// So many pages of so many are listed.
+    /// `pages` of `of` are listed.
     fn listed(&self, pages: usize, of: usize);
 
-    /// A change of this kind has this outcome; so many of so many have one.
+    /// A change of this kind has this outcome; `changes` of `of` have one now.
     fn applied(&self, kind: &'static str, outcome: &'static str, changes: usize, of: usize);
 }
 
-/// Nobody is watching.
+/// Ignores the progress.
 impl Progress for () {
     fn listed(&self, _: usize, _: usize) {}
 

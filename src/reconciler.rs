@@ -1,6 +1,6 @@
 //! One run: read the tenants, list the customers, compare, let the guard judge, apply, report.
 //!
-//! A dry run is the absence of a writer: without one there is nothing that could write.
+//! A dry run has no writer, so it can't write.
 
 mod resume;
 mod single;
@@ -27,7 +27,7 @@ use crate::{
     tenants::Index,
 };
 
-/// What a run needs, writer aside.
+/// What a run needs, except the writer.
 #[derive(Debug)]
 pub struct Reconciler<'a, S, R> {
     /// The tenants.
@@ -38,17 +38,17 @@ pub struct Reconciler<'a, S, R> {
     pub rules: Rules,
     /// How much may change.
     pub guard: Guard,
-    /// What is allowed beyond.
+    /// What `--allow` permits beyond the guard's limits.
     pub allowances: &'a Allowances,
     /// What earlier runs found out.
     pub memory: &'a Memory,
-    /// Whether tenants that failed are tried before their time.
+    /// Whether tenants that failed before are retried now, before their backoff ends.
     pub retry_failed: bool,
-    /// When the run begins, in seconds since 1970.
+    /// Start of the run, in seconds since 1970.
     pub now: u64,
-    /// Changes under way at once.
+    /// Number of changes that may be in flight at once.
     pub side_by_side: usize,
-    /// Changes begun at the most; the others are deferred.
+    /// Number of changes that may be begun; the others are deferred.
     pub max_changes: usize,
     /// Ends the run early.
     pub stop: &'a Stop,
@@ -56,7 +56,7 @@ pub struct Reconciler<'a, S, R> {
     pub seed: u64,
 }
 
-/// What a run changes. A dry run has none, for it has no permit.
+/// What a run writes to. Needs a permit, so a dry run has none.
 #[expect(missing_debug_implementations, reason = "a closure has none")]
 pub struct Writers<'a, W> {
     explo: &'a W,
@@ -64,7 +64,7 @@ pub struct Writers<'a, W> {
 }
 
 impl<'a, W: Writer> Writers<'a, W> {
-    /// The customers' writer, and what takes whatever is to be remembered once Explo has acknowledged or shown it.
+    /// `explo` writes customers; `record` receives each memory entry after Explo acknowledged or showed its content.
     pub fn new(_: &'a Permit, explo: &'a W, record: &'a dyn Fn(Entry)) -> Self {
         Self { explo, record }
     }
@@ -73,53 +73,53 @@ impl<'a, W: Writer> Writers<'a, W> {
 /// What a run did.
 #[derive(Debug)]
 pub struct Run {
-    /// What was to change.
+    /// The changes to make.
     pub plan: Plan,
-    /// Which of that was to be done in this run, were it not held.
+    /// The part of the plan that is due in this run if the guard does not hold it.
     pub due: Due,
-    /// How the customers were listed; no page at all where a saved plan was carried out.
+    /// How the customers were listed; 0 pages if the run listed nothing (a saved plan, `--only`).
     pub listing: Listing,
-    /// The calls that it took to come to the plan, by endpoint; of several attempts at one, one.
+    /// The calls that planning needed, by endpoint; several attempts at one call count as one.
     pub asked: BTreeMap<Endpoint, usize>,
-    /// Changes of a saved plan whose customer moved since: left alone.
+    /// Ids of a saved plan whose customer has changed since: not written.
     pub skipped: Vec<String>,
-    /// Why nothing was applied, where the guard says so.
+    /// The classes over their limit; if there are any, nothing is applied.
     pub held: Vec<Held>,
-    /// What was carried out; `None` in a dry run and where the guard holds.
+    /// What was carried out; `None` in a dry run and if the guard holds the plan.
     pub applied: Option<Applied>,
 }
 
-/// Why a run came to no plan.
+/// Why a run has no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The tenants can't be had.
+    /// The tenants can't be read.
     #[error(transparent)]
     Source(#[from] source::Error),
-    /// The customers can't be had.
+    /// Explo can't be read.
     #[error(transparent)]
     Explo(#[from] explo::Error),
-    /// What is known can't be had, or nothing could be kept.
+    /// The ledger can't be read or written.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
-    /// The listing shows another team's customers, or is broken: nothing may be written on it.
+    /// The listing shows another team's customers, or is broken: nothing may be written.
     #[error(
-        "{customers} customers are listed, and none of them has one of the {remembered} tokens that are remembered: these \
-         are another team's customers, or the listing is broken. Nothing was written. If they are yours by now, let the \
-         ledger take them over: explo-sync ledger --adopt"
+        "{customers} customers are listed, and none of them has one of the {remembered} remembered tokens: these are \
+         another team's customers, or the listing is broken. Nothing was written. If they are your customers now, let \
+         the ledger take them over: explo-sync ledger --adopt"
     )]
     Strangers {
-        /// Listed.
+        /// Number of listed customers.
         customers: usize,
-        /// Tokens in the ledger.
+        /// Number of tokens in the ledger.
         remembered: usize,
     },
 }
 
-/// How often the tenants are read at the most, where the database asks to try again.
+/// Attempts at reading the tenants if the database asks to retry.
 const READS: u32 = 6;
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
-    /// One pass; without writers, the plan alone.
+    /// One run; without writers it only plans.
     pub async fn run<W: Writer>(&self, writers: Option<Writers<'_, W>>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
         let (census, listing, tokens) = self.list(tenants, progress).await?;
@@ -143,7 +143,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Run { plan, due, listing, asked, skipped: Vec::new(), held, applied })
     }
 
-    /// Every row.
+    /// Reads every row.
     async fn read(&self) -> Result<Index, Error> {
         let read = async || {
             let mut index = self.index();
@@ -159,7 +159,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Index::new(Fingerprints::new(self.seed))
     }
 
-    /// What is read; from the beginning where the database asks to try again.
+    /// Reads, and starts over if the database asks to retry.
     async fn read_again<T>(&self, mut read: impl AsyncFnMut() -> Result<T, source::Error>) -> Result<T, Error> {
         let mut attempt = 1;
         loop {
@@ -186,7 +186,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
     }
 
-    /// Every customer, compared with the tenants.
+    /// Lists every customer and compares it with its tenant.
     async fn list(
         &self,
         tenants: Index,
@@ -204,7 +204,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (listing, tokens) = self.reader.list(&mut observe, &|pages, of| progress.listed(pages, of)).await?;
         tracing::debug!(pages = listing.pages, passes = listing.passes, "listed the customers");
         if partials > 0 {
-            tracing::warn!(customers = partials, "some customers' records can't be read, or are too large for that");
+            tracing::warn!(customers = partials, "some customers' records can't be read or are too large");
         }
         match census.strangers() {
             Some(remembered) => Err(Error::Strangers { customers: census.customers(), remembered }),
@@ -216,8 +216,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Census::new(tenants, self.rules, self.memory, extent).at(self.now, self.retry_failed)
     }
 
-    /// Asks until there is no question left. What follows is remembered at once: there may be more questions than calls in
-    /// the time of a run.
+    /// Asks until no question is left. Each answer is remembered at once: a run may be too short for all questions, and
+    /// the next run then asks only the rest.
     async fn answer(&self, inquiry: &mut impl Inquiry, record: Option<&dyn Fn(Entry)>) -> Result<(), Error> {
         while let Some(questions) = inquiry.questions() {
             let asked = questions.into_iter().map(|question| self.ask(question));
@@ -246,7 +246,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         })
     }
 
-    /// One customer; a failure that does not end the run is no answer.
+    /// Asks for one customer; a failure that does not end the run counts as no answer.
     async fn find(&self, provided_id: &str) -> Result<Found, Error> {
         match self.proven(provided_id).await {
             Ok(Some(Look::Found(customer))) => Ok(Found::Customer(customer)),
@@ -257,7 +257,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
     }
 
-    /// The children of one customer; `None` where Explo does not tell them.
+    /// Lists the children of one customer; `None` if Explo does not show them all.
     async fn children(&self, parent: &str) -> Result<Option<Vec<String>>, Error> {
         let Children { provided_ids, unreadable } = match self.reader.children(parent).await {
             Ok(children) => children,
@@ -278,7 +278,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(None)
     }
 
-    /// A look at one customer; `None` where nobody has the id.
+    /// Looks up one customer; `None` if the id is proven absent.
     async fn proven(&self, provided_id: &str) -> Result<Option<Look>, Error> {
         match self.reader.customer(provided_id).await? {
             Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => Ok(None),
@@ -286,12 +286,12 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
     }
 
-    /// What is to be remembered before anything is written.
+    /// Remembers what the plan shows, before anything is written.
     fn remember(&self, plan: &Plan, is_held: bool, record: &dyn Fn(Entry)) {
         let entries = plan.beside(self.memory).entries(is_held);
         let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
         if forgotten > 0 {
-            tracing::info!(forgotten, "tokens are forgotten that no customer has under their ids any more");
+            tracing::info!(forgotten, "forgot tokens whose customers no longer exist or have another id");
         }
         entries.into_iter().for_each(record);
     }

@@ -1,20 +1,21 @@
-//! What this process takes from the machine, as the kernel tells; nothing of what it does not.
+//! The resources that this process uses, as the kernel reports them; a value that it does not report is missing.
 
 use std::fs;
 
-/// In `/proc`, a second has so many ticks, on whatever machine.
+/// Ticks per second in `/proc`, on every machine.
 const TICKS: f64 = 100.0;
 
-/// As metrics, by the names that every exporter has. Not for the textfile collector, which has its own by these names.
+/// The resources as metrics with Prometheus' usual names. Not for the textfile collector, which has metrics of its own
+/// with these names.
 #[must_use]
 pub fn encode() -> String {
     let metrics = [
-        ("cpu_seconds_total", "counter", "Time on a processor, in user and system mode", cpu_seconds()),
+        ("cpu_seconds_total", "counter", "CPU time, user and system", cpu_seconds()),
         ("resident_memory_bytes", "gauge", "Memory in use", memory("VmRSS:")),
-        ("virtual_memory_bytes", "gauge", "Addresses in use", memory("VmSize:")),
-        ("start_time_seconds", "gauge", "When it began, since 1970", start_time()),
-        ("open_fds", "gauge", "Descriptors in use", open_descriptors().map(f64::from)),
-        ("max_fds", "gauge", "Descriptors that it may have", most_descriptors().map(f64::from)),
+        ("virtual_memory_bytes", "gauge", "Virtual memory in use", memory("VmSize:")),
+        ("start_time_seconds", "gauge", "Start of the process, since 1970", start_time()),
+        ("open_fds", "gauge", "Open file descriptors", open_descriptors().map(f64::from)),
+        ("max_fds", "gauge", "Limit of open file descriptors", most_descriptors().map(f64::from)),
     ];
     let told = metrics.into_iter().filter_map(|(name, kind, help, value)| {
         let (name, value) = (format!("process_{name}"), value?);
@@ -23,17 +24,17 @@ pub fn encode() -> String {
     told.collect()
 }
 
-/// How many descriptors it may have.
+/// The limit of open file descriptors.
 #[must_use]
 pub fn most_descriptors() -> Option<u32> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
     limits.lines().find_map(|line| line.strip_prefix("Max open files"))?.split_whitespace().next()?.parse().ok()
 }
 
-/// How many it has.
+/// The number of open file descriptors.
 #[must_use]
 pub fn open_descriptors() -> Option<u32> {
-    // One is that of the directory which is read.
+    // One of them is the directory that is being read.
     let open = fs::read_dir("/proc/self/fd").ok()?.count().checked_sub(1)?;
     u32::try_from(open).ok()
 }
@@ -54,7 +55,7 @@ fn start_time() -> Option<f64> {
     Some(machine + ticks(22)? / TICKS)
 }
 
-/// A field of the process's own line, counted from 1. The second, its name, may hold anything.
+/// A field of `/proc/self/stat`, counted from 1. The second, the program's name, may contain spaces.
 fn ticks(field: usize) -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     stat.rsplit_once(") ")?.1.split(' ').nth(field - 3)?.parse().ok()

@@ -1,19 +1,20 @@
-//! From a cron expression and a time zone to the next instant. Pure: the time is an argument.
+//! The next instant of a cron expression in a time zone. Pure: the time is an argument.
 //!
-//! Five fields are crontab's: minute, hour, day of the month, month, weekday (0 and 7 are Sunday), or a nickname such as
-//! `@daily`. Where neither the day of the month nor the weekday begins with `*`, a day that fits either is enough; else it
-//! must fit both. With six fields seconds come first. Dialects of these disagree on the rest, so what could be
-//! misread is refused: weekdays by number, and a day of the month together with a weekday.
+//! Five fields are crontab's: minute, hour, day of the month, month, weekday (0 and 7 are Sunday), or a nickname such
+//! as
+//! `@daily`. If neither the day of the month nor the weekday begins with `*`, a day that matches either is enough; else
+//! it must match both. With six fields seconds come first. Programs disagree on the other fields of that form, so
+//! ambiguous values are errors: weekdays by number, and a day of the month together with a weekday.
 //!
-//! Times are the wall clock's in the zone. When that clock is changed:
+//! Times are the wall clock's in the zone. When the zone's offset changes (daylight saving time):
 //!
 //! | hour field | a time that is skipped | a time that comes twice |
 //! |---|---|---|
 //! | every hour: has `*` or `/`, or names all hours | does not fire | fires both times |
 //! | fixed hours | fires once, at the first instant after the gap | fires the first time |
 //!
-//! The crate `cron` is only asked for wall-clock times, as if they were UTC: across a change it can lose an hour. It knows
-//! the years 1970 to 2100.
+//! The crate `cron` gets wall-clock times as if they were UTC, because it can lose an hour at a change of offset. It
+//! supports the years 1970 to 2100.
 
 use std::iter::successors;
 
@@ -24,7 +25,7 @@ use cron::TimeUnitSpec;
 /// The last year in which a schedule fires.
 const LAST_YEAR: i32 = 2100;
 
-/// Of the six fields: name and allowed values.
+/// Name and allowed values of each of the six fields.
 const FIELDS: [(&str, &str); 6] = [
     ("second", "0 to 59"),
     ("minute", "0 to 59"),
@@ -59,13 +60,13 @@ pub struct Schedule {
 /// Times of the wall clock.
 #[derive(Debug, Clone)]
 struct WallClock {
-    /// One expression, or two whose union is meant.
+    /// One expression, or two: a time of either matches.
     expressions: Vec<cron::Schedule>,
     /// The first column of the table above.
     every_hour: bool,
 }
 
-/// Why there is no schedule, by the key that has to be mended.
+/// Why a schedule is not valid, by the configuration key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// `schedule.cron`.
@@ -73,7 +74,7 @@ pub enum ScheduleError {
     Cron {
         /// As it was given.
         expression: String,
-        /// The field, and what it may be.
+        /// The field, and its allowed values.
         reason: String,
     },
     /// `schedule.timezone`.
@@ -81,13 +82,14 @@ pub enum ScheduleError {
     Timezone {
         /// As it was given.
         name: String,
-        /// A name that is near.
+        /// A similar name, or empty.
         hint: String,
     },
 }
 
 impl Schedule {
-    /// Takes `cron` with 5 fields as in crontab or 6 with seconds first, and an IANA name; all that is wrong is told.
+    /// Parses `cron` (5 fields as in crontab, or 6 with seconds first) and an IANA zone name; gives all mistakes at
+    /// once.
     pub fn parse(cron: &str, timezone: &str) -> Result<Self, Vec<ScheduleError>> {
         let wrong = |reason| ScheduleError::Cron { expression: cron.to_owned(), reason };
         match (wall_clock(cron), timezone.parse()) {
@@ -108,7 +110,7 @@ impl Schedule {
         }
         let after = after.max(DateTime::UNIX_EPOCH).with_timezone(&self.zone);
         let local = after.naive_local();
-        // While the clock passes through times that come twice, all of them are candidates again.
+        // If `after` is a time that comes twice, all times that come twice are candidates again.
         let fold = match self.zone.from_local_datetime(&local) {
             MappedLocalTime::Ambiguous(first, second) => second - first,
             MappedLocalTime::Single(_) | MappedLocalTime::None => TimeDelta::zero(),
@@ -124,7 +126,7 @@ impl Schedule {
                 MappedLocalTime::None if self.times.every_hour => None,
                 MappedLocalTime::None => GapInfo::new(&time, &self.zone).and_then(|gap| gap.end),
             };
-            // Instants follow the order of the candidates, except for those that come again.
+            // Instants are in the order of the times, except times that come a second time.
             if let Some(fires) = fires.filter(|fires| *fires > after) {
                 return Some(again.map_or(fires, |again| again.min(fires)).to_utc());
             }
@@ -144,7 +146,7 @@ impl WallClock {
     }
 }
 
-/// What the fields mean.
+/// The two forms of an expression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     Crontab,
@@ -176,7 +178,7 @@ fn wall_clock(cron: &str) -> Result<WallClock, Vec<String>> {
     Ok(WallClock { expressions, every_hour: all_hours || hour.contains(['*', '/']) })
 }
 
-/// The six fields, from whichever form.
+/// The six fields of either form.
 fn split(cron: &str) -> Result<(Dialect, [&str; 6]), String> {
     let known = NICKNAMES.iter().find(|(name, _)| *name == cron.trim());
     let fields: Vec<_> = known.map_or(cron, |(_, fields)| fields).split_whitespace().collect();
@@ -193,7 +195,7 @@ fn split(cron: &str) -> Result<(Dialect, [&str; 6]), String> {
     }
 }
 
-/// Checks one field alone. All seven, the year included, are given, as the crate takes `**` for two.
+/// Checks one field alone. The crate gets all seven, the year included, because it reads `**` as two fields.
 fn check(at: usize, field: &str) -> Result<(), String> {
     let mut fields = ["*"; 7];
     fields[at] = field;
@@ -209,7 +211,7 @@ fn must_be(at: usize, field: &str) -> String {
     )
 }
 
-/// A field of weekdays in the numbers of the crate, where 1 is Sunday.
+/// Translates a weekday field to the crate's numbers, where 1 is Sunday.
 fn weekdays(dialect: Dialect, field: &str) -> Result<String, String> {
     let has_number =
         |item: &str| item.split('/').next().is_some_and(|days| days.contains(|c: char| c.is_ascii_digit()));
@@ -243,10 +245,10 @@ fn weekday_item(item: &str) -> Option<Vec<usize>> {
     Some((first..=last).step_by(step).collect())
 }
 
-/// No zone has a name of half this length.
+/// Longer names get no hint; the longest zone name has less than half of this.
 const LONGEST_NAME: usize = 64;
 
-/// A zone that differs by little, or is named so without its continent.
+/// The hint for a zone name: the nearest zone, compared with and without its continent.
 fn near(name: &str) -> String {
     if name.len() > LONGEST_NAME {
         return String::new();

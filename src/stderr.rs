@@ -1,8 +1,9 @@
-//! What is said on stderr: whole lines, written by a thread of their own, so that the work never waits for a reader.
+//! Output to stderr: whole lines, written by their own thread, so that the work never waits for a slow reader.
 //!
-//! Lines wait in a queue of limited size. Where it is full, a line waits a moment for room; if there is none, it is dropped and
-//! counted, and so are the next ones until half of the queue is written. A line that can't be written, because the disk is full
-//! or the reader gone, is dropped as well. A dropped line changes neither the work nor the exit code.
+//! Lines wait in a queue of limited size. If it is full, a line waits 300 ms for room; if there is still none,
+//! this line and all following ones are dropped and counted until half of the queue is written. A line that can't be
+//! written, because the disk is full or the reader is gone, is dropped too. A dropped line changes neither the work nor
+//! the exit code.
 
 use std::{
     collections::VecDeque,
@@ -14,12 +15,12 @@ use std::{
 
 use anstream::{AutoStream, ColorChoice};
 
-/// Bytes that wait in the queue at the most.
+/// Bytes that the queue holds at most.
 const MOST: usize = 1 << 20;
 
-/// How long the last lines wait for a reader, and how long they do so where the program is to stop.
+/// How long [`flush`] waits for the next line to be written at a normal end.
 pub const LEISURE: Duration = Duration::from_secs(2);
-/// See [`LEISURE`].
+/// The same after a request to stop.
 pub const HASTE: Duration = Duration::from_millis(300);
 
 /// How long a line waits for room.
@@ -33,36 +34,36 @@ static QUEUE: LazyLock<Queue> = LazyLock::new(|| {
 /// Lines on their way to stderr.
 struct Queue {
     lines: Mutex<Lines>,
-    /// A line came or went.
+    /// Signals that a line was added or written.
     moved: Condvar,
-    /// False: no thread could be started, and each caller writes its own lines.
+    /// If false, no thread could be started and each caller writes its own lines.
     has_writer: bool,
 }
 
 #[derive(Default)]
 struct Lines {
-    /// The first is being written.
+    /// The first one is being written.
     waiting: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// So many have gone.
+    /// Number of lines that left the queue.
     gone: u64,
     dropped: u64,
-    /// Nobody reads: until half of the queue is written, no line waits for room.
+    /// The queue was full: until half of it is written, no line waits for room.
     is_stuck: bool,
 }
 
-/// Says something: whole lines, or what moves the cursor of a terminal.
+/// Queues whole lines, or terminal control sequences.
 pub fn say(text: impl Into<Vec<u8>>) {
     QUEUE.say(text.into());
 }
 
-/// Whether colours are for it: on a terminal, unless `NO_COLOR` or `TERM=dumb` takes them out.
+/// Whether stderr gets colours: if it is a terminal, unless `NO_COLOR` or `TERM=dumb` is set.
 #[must_use]
 pub fn has_colours() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
-/// Waits until all is said, for as long as there is a line of progress within this time.
+/// Waits until all lines are written; gives up if no line is written within `patience`.
 pub fn flush(patience: Duration) {
     let (mut lines, mut seen) = (QUEUE.lines(), None);
     while !lines.waiting.is_empty() && seen != Some(lines.gone) {
@@ -100,7 +101,7 @@ impl Queue {
         self.moved.notify_all();
     }
 
-    /// Writes whatever comes, to the end of the process.
+    /// The thread's loop: writes lines until the process ends.
     fn write(&self) {
         loop {
             let mut lines = self.lines();
@@ -121,7 +122,7 @@ impl Queue {
         }
     }
 
-    /// Waits while this holds, for so long at the most.
+    /// Waits while `holds` is true, at most for `most`.
     fn wait_while<'q>(
         &self,
         lines: MutexGuard<'q, Lines>,
@@ -136,14 +137,14 @@ impl Queue {
     }
 }
 
-/// In one piece, if it can be: others may write to the same file.
+/// Writes a line, if possible in one call: other processes may write to the same file.
 fn write(mut rest: &[u8]) -> bool {
     while !rest.is_empty() {
         match io::stderr().write(rest) {
             Ok(0) => return false,
             Ok(written) => rest = &rest[written..],
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Another process that has the same terminal or pipe may have set it to non-blocking.
+            // Another process with the same terminal or pipe may have made it non-blocking.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(Duration::from_millis(10)),
             Err(_) => return false,
         }

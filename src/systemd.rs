@@ -1,4 +1,4 @@
-//! What systemd is told, where it listens: readiness, a line of status, and that the loop moves.
+//! Notifications to systemd, if it started the process: readiness, a status line, the watchdog.
 
 use sd_notify::NotifyState;
 
@@ -12,19 +12,19 @@ pub fn status(text: &str) {
     notify(&[NotifyState::Status(text)]);
 }
 
-/// The loop moves: without this for `WatchdogSec=`, systemd ends the process.
+/// The loop is alive: without this for `WatchdogSec=`, systemd ends the process.
 pub fn alive() {
     notify(&[NotifyState::Watchdog]);
 }
 
-/// The end has begun.
+/// The daemon is stopping.
 pub fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// Nobody listening is no failure.
+/// Without systemd this does nothing.
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!("systemd was not told: {error}");
+        tracing::debug!("systemd was not notified: {error}");
     }
 }

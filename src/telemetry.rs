@@ -1,4 +1,4 @@
-//! Logs: to stderr, text on a terminal and JSON elsewhere, past a progress bar without tearing it.
+//! Logs to stderr: text on a terminal, else JSON; log lines don't break a progress bar.
 
 use std::{
     fmt,
@@ -34,7 +34,7 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
         (false, 1) => log.level.max(Level::DEBUG),
         (false, _) => Level::TRACE,
     };
-    // Other crates log bodies, addresses and, of a database's URL, parameters below these levels.
+    // Below these levels other crates log bodies, addresses and parameters of a database's URL.
     let ours = Targets::new()
         .with_target("explo_sync", level)
         .with_target("sqlx", Level::ERROR)
@@ -54,7 +54,8 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
     };
 }
 
-/// One JSON object a line, with the fields of all spans beside the event's; of those with the same name the innermost counts.
+/// One JSON object per line, with the fields of the event and of all spans at the top level; if names are equal, the
+/// innermost wins.
 struct Flat(Format<Json>);
 
 impl Flat {
@@ -90,11 +91,11 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>> FormatEvent<S, JsonFields> for Flat
     }
 }
 
-/// Hides the bars for as long as a line is written.
+/// Hides the progress bars while a line is written.
 #[derive(Clone)]
 struct PastBars {
     bars: MultiProgress,
-    /// Text shows what hides or moves as escapes; in JSON every value is as it is.
+    /// In text, characters that hide text or move the cursor are escaped; JSON has values unchanged.
     is_text: bool,
 }
 
@@ -107,7 +108,7 @@ impl<'w> MakeWriter<'w> for PastBars {
 }
 
 impl Write for PastBars {
-    /// Takes whole lines, as the formatter gives them.
+    /// Gets one whole line per call from the formatter.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let line = if self.is_text { safe(bytes) } else { bytes.to_owned() };
         self.bars.suspend(|| stderr::say(line));
@@ -119,7 +120,8 @@ impl Write for PastBars {
     }
 }
 
-/// A line without anything that hides or moves but for the formatter's own colours: it escapes those of others.
+/// Escapes the characters of a line that hide text or move the cursor, except the formatter's own colours. (The
+/// formatter has already escaped colour codes in values.)
 fn safe(line: &[u8]) -> Vec<u8> {
     let line = String::from_utf8_lossy(line);
     let (text, end) = line.strip_suffix('\n').map_or((&*line, ""), |text| (text, "\n"));

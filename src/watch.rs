@@ -1,8 +1,8 @@
-//! A thread beside the one that works, for what must go on while that one computes: signals, the ops server, the pings of the
-//! lock, and the timers that ask for a stop.
+//! A second thread for all that must go on while the first one computes: signals, the ops server, the pings of the
+//! lock, and the timers that request a stop.
 //!
-//! The work has one thread, and it waits for nothing while it compares or sorts. Whatever must be answered meanwhile is
-//! begun here, connections included: those belong to the runtime on which they are made.
+//! The first thread runs nothing else while it compares or sorts. Tasks that must respond meanwhile start here, and so
+//! do their connections, because a connection belongs to the runtime that made it.
 
 use std::{future::pending, io, panic::resume_unwind, thread};
 
@@ -34,29 +34,29 @@ impl Watch {
         Ok(Self { runtime: handle, _end: end.drop_guard() })
     }
 
-    /// Has this done there, for as long as the result is kept.
+    /// Starts a task on the thread; it ends when the result is dropped.
     #[must_use]
     pub fn begin<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> Task<T> {
         Task(self.runtime.spawn(what))
     }
 
-    /// Has this done there, to its end.
+    /// Starts a task on the thread; it runs to its end.
     pub fn spawn(&self, what: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(what));
     }
 
-    /// Has this done there, and waits for it.
+    /// Runs a task on the thread, and waits for its result.
     pub async fn run<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> T {
         let mut task = self.begin(what);
         match (&mut task.0).await.map_err(tokio::task::JoinError::try_into_panic) {
             Ok(done) => done,
             Err(Ok(panic)) => resume_unwind(panic),
-            // The thread has ended, so the process is about to end too.
+            // The thread has ended, so the process is ending too.
             Err(Err(_)) => pending().await,
         }
     }
 
-    /// A signal's arrivals, from now on; its default action is gone.
+    /// Receives a signal from now on, in place of its default action.
     pub fn signal(&self, kind: SignalKind) -> io::Result<Signal> {
         let _there = self.runtime.enter();
         signal(kind)

@@ -1,8 +1,9 @@
-//! Carries out a plan and decides nothing: each change is one outcome, and the answer to each write is compared with what
-//! was wanted.
+//! Carries out a plan and decides nothing: each change gets one outcome, and the answer to each write is compared with
+//! the wanted value.
 //!
-//! Promises: every change that is due is begun, however many others fail: one whose first attempt fails goes behind all
-//! others. Only an outage and a stop end that.
+//! Promise: every due change is begun, however many others fail. If the first attempt at a change fails, the remaining
+//! attempts are postponed until all other changes had theirs. Only an error that ends the run (an outage, rejected
+//! credentials, a stop) breaks this.
 
 mod outage;
 mod outcome;
@@ -36,7 +37,7 @@ pub(crate) use recording::Recording;
 use settling::Settling;
 use tokens::KnownTokens;
 
-/// So many tenants answered 403 end the run, if no write has succeeded: the token may not write.
+/// If this many tenants get a 403 and no write has succeeded, the run ends: the token may not write.
 const FORBIDDEN: usize = 3;
 
 /// Carries out one plan.
@@ -47,17 +48,17 @@ pub(crate) struct Applier<'a, R, W> {
     writer: &'a W,
     spare: Mutex<Spare>,
     existing: Mutex<Vec<String>>,
-    /// The data visibility groups of customers that this run made.
+    /// The data visibility groups of customers that this run created.
     made_in: Mutex<BTreeSet<String>>,
     settling: Settling<'a, R>,
     tokens: KnownTokens<'a>,
     answers: Answers,
     recording: Recording<'a>,
     outage: Outage,
-    /// Tenants answered 403; nothing once a write has succeeded.
+    /// Number of tenants that got a 403; `None` once a write has succeeded.
     forbidden: Mutex<Option<usize>>,
     unmade_tags: Mutex<Unmade>,
-    /// To be renamed or made, and not done: whatever needs these customers waits.
+    /// Tenants whose rename or create is not done yet; changes that need these customers wait.
     not_there: Mutex<HashSet<RowNumber>>,
     end: OnceLock<Error>,
 }
@@ -91,8 +92,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
     }
 
-    /// Makes the missing tags, then what is due of the changes, part by part, so many side by side; then the same of those
-    /// that failed at first.
+    /// Creates the missing tags, then applies the due changes, part by part and `side_by_side` at once; then retries
+    /// the postponed ones in the same order.
     pub(crate) async fn apply(self, side_by_side: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
         let mut outcomes = vec![Outcome::Deferred; changes.len()];
@@ -135,7 +136,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         Applied { outcomes, existing, end: self.end.into_inner() }
     }
 
-    /// One attempt at a change; nothing where it is put behind all others.
+    /// The first attempt at a change; `None` if the change is postponed.
     async fn begin(&self, number: usize, postponed: &Mutex<Postponed>) -> Option<Outcome> {
         let change = &self.plan.changes[number];
         let later = || postponed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -160,19 +161,19 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         tracing::warn!(
             tenant.id = &*told_id(&self.plan.provided_id(change)),
             change = change.kind(),
-            "put behind all others: {error}"
+            "retrying after all other changes: {error}"
         );
         postpone(left, Some(error));
         None
     }
 
-    /// The other attempts at a change that was put behind all others.
+    /// The remaining attempts of a postponed change.
     async fn go_on(&self, number: usize, (attempts, first): (Attempts, Option<Error>)) -> Outcome {
         let change = &self.plan.changes[number];
         self.outage.passed().await;
         let gone_on = self.attempt(change, self.outage.bounded(attempts)).await;
         match (gone_on, first) {
-            // It can't go on, and its first attempt was one.
+            // It was attempted once, so it has failed; it is not deferred.
             (Ok(Outcome::Deferred), Some(first)) => self.failed(change, first),
             (Err(stopped @ Error::Stopped { .. }), Some(first)) => {
                 let _ = self.end.set(stopped);
@@ -183,17 +184,17 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         }
     }
 
-    /// The attempts that are left for a call of which the first one failed so.
+    /// The attempts that are left after a first attempt with this error; `None` if it is not retried.
     fn left(&self, error: &Error) -> Option<Attempts> {
         match error {
-            // A 429 is no attempt.
+            // A 429 does not count as an attempt.
             Error::GaveUp { fault: explo::Fault::Throttled, .. } => Some(Attempts::ALL),
             Error::GaveUp { fault, .. } if self.writer.max_attempts() > 1 => Some(Attempts::after(fault)),
             _ => None,
         }
     }
 
-    /// What becomes of a change that is tried so often; an error is the failure of a call.
+    /// Tries a change with at most these attempts; an error means that a call failed.
     async fn attempt(&self, change: &Change, attempts: Attempts) -> Result<Outcome, Error> {
         if self.end.get().is_some() || self.must_wait(change) {
             return Ok(Outcome::Deferred);
@@ -210,7 +211,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         Ok(self.conclude(change, outcome))
     }
 
-    /// Has an outcome remembered, and logged where it is a failure.
+    /// Records an outcome; logs a failure.
     fn conclude(&self, change: &Change, outcome: Outcome) -> Outcome {
         let tenant_id = self.plan.provided_id(change);
         let answer = self.answers.take(&tenant_id);
@@ -228,7 +229,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         outcome
     }
 
-    /// It needs a customer that was to be renamed or made first, and was not.
+    /// Whether the change needs a customer whose rename or create is not done.
     fn must_wait(&self, change: &Change) -> bool {
         let not_there = self.not_there.lock().unwrap_or_else(PoisonError::into_inner);
         self.plan.waits_for(change).any(|row| not_there.contains(&row))
@@ -246,7 +247,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         matches!(self.end.get(), Some(Error::Stopped { .. }))
     }
 
-    /// What a call that failed for good makes of a change.
+    /// The outcome of a change whose call failed for good.
     fn failed(&self, change: &Change, error: Error) -> Outcome {
         let blame = match &error {
             Error::GaveUp { fault: explo::Fault::Throttled, .. } if self.is_stopped() => Blame::Limit,
@@ -278,7 +279,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     }
 }
 
-/// Whether a failure is that of the call which makes a change, and not of one before it.
+/// Whether the failed call is the change's own write, not a call before it.
 fn is_of(change: &Change, error: &Error) -> bool {
     let own = match change {
         Change::Create(_) => Endpoint::CreateCustomer,

@@ -1,10 +1,10 @@
-//! Whether Explo is down, found out while changes are made: given-up writes are evidence, and a read decides.
+//! Detects that Explo is down while changes are applied: writes that were given up are evidence, one read decides.
 //!
 //! | writes given up in a row | then |
 //! |---|---|
-//! | fewer than ten | the others go on |
-//! | ten | one cheap read: where it is not answered, the run ends |
-//! | more, and the read was answered | the others go on with one attempt each, until a write is answered |
+//! | fewer than ten | the other changes go on |
+//! | ten | one cheap read; if it is not answered, the run ends |
+//! | more, and the read was answered | the other changes go on with one attempt each, until a write is answered |
 //! | sixty | the run ends |
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,33 +13,33 @@ use tokio::sync::Mutex;
 
 use crate::explo::{Attempts, Error, Reader};
 
-/// Then a read decides.
+/// Writes given up in a row after which a read decides.
 const DOUBTFUL: u32 = 10;
 
-/// Then nothing more is tried.
+/// Writes given up in a row after which the run ends.
 const HOPELESS: u32 = DOUBTFUL + 50;
 
 /// What the writes of a run showed.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     given_up_in_a_row: AtomicU32,
-    /// Held while it is asked whether Explo answers: no other change begins meanwhile.
+    /// Locked while the read is under way: no change begins meanwhile.
     asking: Mutex<()>,
 }
 
 impl Outage {
-    /// Waits while it is asked whether Explo answers.
+    /// Waits until no read is under way.
     pub(super) async fn passed(&self) {
         drop(self.asking.lock().await);
     }
 
-    /// The attempts that a write gets now, of those that it may have.
+    /// The attempts that a write gets: one of `attempts` while an outage is suspected, else all.
     pub(super) fn bounded(&self, attempts: Attempts) -> Attempts {
         let is_doubtful = self.given_up_in_a_row.load(Ordering::Relaxed) >= DOUBTFUL;
         if is_doubtful { Attempts { most: attempts.most.min(1), ..attempts } } else { attempts }
     }
 
-    /// Takes what became of a write; gives why the run is over, if it is.
+    /// Counts the result of a write; gives the error that ends the run, if Explo is down.
     pub(super) async fn judge<T>(&self, written: &Result<T, Error>, reader: &impl Reader) -> Option<Error> {
         let Err(Error::GaveUp { endpoint, attempts, fault }) = written else {
             if !matches!(written, Err(Error::Stopped { .. } | Error::Cut { .. })) {
@@ -52,7 +52,7 @@ impl Outage {
         match calls {
             DOUBTFUL => {
                 let _asking = self.asking.lock().await;
-                tracing::warn!("{calls} writes in a row were given up: asking whether Explo answers at all");
+                tracing::warn!("{calls} writes in a row were given up: checking with one read whether Explo answers");
                 match reader.ping().await {
                     Ok(()) => None,
                     Err(Error::GaveUp { .. }) => Some(Error::Outage { calls, last }),

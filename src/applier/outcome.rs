@@ -1,8 +1,8 @@
-//! What became of a change, and of a plan.
+//! The outcome of a change, and of a plan.
 
 use crate::{compare::Unsettled, explo::Error};
 
-/// What became of one change.
+/// The outcome of one change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Acknowledged, and the answer shows what was wanted.
@@ -11,25 +11,25 @@ pub enum Outcome {
     Failed {
         /// Why.
         reason: String,
-        /// Who is to blame.
+        /// Whether the tenant is to blame.
         blame: Blame,
     },
-    /// Acknowledged, but the answer shows something else in these fields; or spared, because it would.
+    /// Acknowledged, but the answer differs in these fields; or not sent, because the answer would differ.
     Unsettled(Vec<Unsettled>),
-    /// Not begun: the next run takes it up.
+    /// Not begun: left to the next run.
     Deferred,
-    /// Not begun either, for it failed before and it is too early to try again: why.
+    /// Not begun, because it failed before and its backoff has not ended; with the reason.
     Waiting(String),
 }
 
-/// Who is to blame for a failure.
+/// Whether a failure is the tenant's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Blame {
-    /// The tenant, which waits longer after each failure.
+    /// It is: the tenant's backoff grows with each failure.
     Tenant,
     /// Explo's limit, which a stop did not let pass: the tenant comes last in the next run, and sits out none.
     Limit,
-    /// Nobody whom the next run should try later.
+    /// It is not: the next run tries the tenant as usual.
     Nobody,
 }
 
@@ -50,13 +50,13 @@ impl Outcome {
     }
 }
 
-/// What became of a plan.
+/// The outcome of a plan.
 #[derive(Debug)]
 pub struct Applied {
     /// One outcome for each change, in the order of the plan.
     pub outcomes: Vec<Outcome>,
-    /// Ids that were to be created but existed, hidden.
+    /// Ids whose create found a hidden customer.
     pub existing: Vec<String>,
-    /// Why it ended before the end.
+    /// The error that ended the run early.
     pub end: Option<Error>,
 }

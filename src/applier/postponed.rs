@@ -1,4 +1,4 @@
-//! What is put behind all others.
+//! What is postponed until all other changes had their first attempt.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -8,24 +8,24 @@ use crate::{
     tenants::RowNumber,
 };
 
-/// Changes that are put behind all others, by their numbers.
+/// Postponed changes, by their position in the plan.
 #[derive(Debug, Default)]
 pub(super) struct Postponed {
-    /// With the attempts that are left for them and the failure of the first one, where there was one.
+    /// With the attempts that are left, and the error of the first attempt if there was one.
     pub(super) changes: HashMap<usize, (Attempts, Option<Error>)>,
-    /// The tenants that are to be renamed or made by them.
+    /// The tenants that these changes rename or create.
     pub(super) rows: HashSet<RowNumber>,
 }
 
-/// Tags that could not be made, with the reason.
+/// Tags that could not be created, with the reason.
 pub(super) type Unmade = BTreeMap<String, Refusal>;
 
-/// Why a tag could not be made.
+/// Why a tag could not be created.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) reason: String,
-    /// Who is to blame: where Explo refuses it, the tenants that carry it.
+    /// If Explo refused the tag, the tenants that have it are to blame.
     pub(super) blame: Blame,
-    /// To be made at it behind all others.
+    /// Attempts that are left, to be made after all other changes.
     pub(super) left: Option<Attempts>,
 }

@@ -1,4 +1,4 @@
-//! What an applier knows of earlier runs, and whom it tells what is to be remembered of this one.
+//! What an applier knows from earlier runs, and where it records the results of this run.
 
 use std::{
     collections::HashMap,
@@ -12,23 +12,23 @@ use crate::{
     plan::{Change, Plan},
 };
 
-/// What earlier runs found out, and where this one's entries go.
+/// The memory of earlier runs, and where the entries of this run go.
 #[derive(Clone, Copy)]
 pub(crate) struct Recording<'a> {
-    /// What is known.
+    /// What earlier runs found out.
     pub(crate) memory: &'a Memory,
-    /// When the run began, in seconds since 1970.
+    /// Start of the run, in seconds since 1970.
     pub(crate) now: u64,
-    /// Takes what is to be remembered.
+    /// Receives each entry to remember.
     pub(crate) record: &'a dyn Fn(Entry),
 }
 
-/// What answers showed of changes that are under way, by tenant.
+/// What the answers to changes in flight showed, by tenant.
 #[derive(Debug, Default)]
 pub(super) struct Answers(Mutex<HashMap<String, Acknowledged>>);
 
 impl Recording<'_> {
-    /// Has remembered that a run passed by a change whose tenant failed; tells why.
+    /// Records that this run skips a change because its tenant failed before; the outcome has the reason.
     pub(super) fn passed(&self, plan: &Plan, change: &Change, failure: &Failure) -> Outcome {
         (self.record)(plan.beside(self.memory).waited(change));
         let times = if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) };
@@ -36,7 +36,7 @@ impl Recording<'_> {
         Outcome::Waiting(reason)
     }
 
-    /// Has what became of a change remembered.
+    /// Records the outcome of a change.
     pub(super) fn ended(&self, plan: &Plan, change: &Change, outcome: &Outcome, answer: Option<&Acknowledged>) {
         let acknowledged = |unsettled| plan.beside(self.memory).acknowledged(change, answer, unsettled);
         match outcome {
@@ -54,7 +54,7 @@ impl Recording<'_> {
 }
 
 impl Answers {
-    /// Takes what the answer to a write showed of a customer; a hidden one stays hidden.
+    /// Keeps what the answer to a write showed of a customer; a hidden customer stays hidden.
     pub(super) fn show(&self, tenant: &Tenant<'_>, token: &str, seen: Seen) {
         let known = self.lock().get(&*tenant.provided_id).map(|known| known.seen);
         let seen = known.filter(|known| matches!(known, Seen::Hidden(_))).unwrap_or(seen);

@@ -1,4 +1,4 @@
-//! Compares the answer to every write with what was wanted, and remembers for the rest of the run what does not settle.
+//! Compares the answer to every write with the wanted values, and remembers during the run what does not settle.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +15,7 @@ pub(super) struct Settling<'a, R> {
     reader: &'a R,
     rules: Rules,
     strikes: Mutex<Strikes>,
-    /// What the style of a key in an answer says, once it was asked.
+    /// Which key style to compare with, once a lookup told it.
     keys: OnceCell<KeyStyle>,
 }
 
@@ -24,7 +24,8 @@ impl<'a, R: Reader> Settling<'a, R> {
         Self { reader, rules, strikes: Mutex::default(), keys: OnceCell::new() }
     }
 
-    /// What sending would not change, as three updates showed, and the fields that remain. What is sent as a check is sent.
+    /// The differences that sending would not remove, as three updates showed, and the fields to send. A difference
+    /// that is sent as a check is always among the fields.
     pub(super) fn spare(
         &self,
         parent: Option<&str>,
@@ -42,7 +43,8 @@ impl<'a, R: Reader> Settling<'a, R> {
         (spared, fields)
     }
 
-    /// Those of the updated fields, in which this differed before, that the answer shows otherwise.
+    /// The updated fields that the answer shows with another value than wanted; `before`: the differences before the
+    /// write.
     pub(super) async fn unsettled(
         &self,
         tenant: &Tenant<'_>,
@@ -58,7 +60,8 @@ impl<'a, R: Reader> Settling<'a, R> {
         unsettled
     }
 
-    /// Whether a customer that was moved again is there now: no answer to a write shows it.
+    /// Lists the new parent's children, as no answer to a write shows the parent; gives the difference if the customer
+    /// is not among them.
     pub(super) async fn look_after(&self, tenant: &Tenant<'_>, differences: &[Difference]) -> Vec<Unsettled> {
         let Some(above) = parent(tenant) else { return Vec::new() };
         let Ok(Children { provided_ids, .. }) = self.reader.children(above).await else { return Vec::new() };
@@ -71,8 +74,8 @@ impl<'a, R: Reader> Settling<'a, R> {
         unsettled
     }
 
-    /// What an answer shows otherwise than wanted. Where keys have another style, one look at a customer tells whether that
-    /// means anything.
+    /// The differences between an answer and the tenant. If the style of property keys differs, one lookup per run
+    /// tells whether that is a difference.
     pub(super) async fn differences(&self, tenant: &Tenant<'_>, answer: &Customer<'_>) -> Vec<Difference> {
         let compared = |keys| compare(tenant, answer, self.rules.with(keys));
         let (shown, restyled) = (compared(KeyStyle::AsListed), compared(KeyStyle::AsWanted));
@@ -101,7 +104,7 @@ fn properties(differences: &[Difference]) -> Option<&Difference> {
     differences.iter().find(|difference| difference.field == Field::Properties)
 }
 
-/// The parent of a tenant, for what is inherited from it.
+/// The parent of a tenant, from which it may inherit values.
 pub(super) fn parent<'t>(tenant: &'t Tenant<'_>) -> Option<&'t str> {
     tenant.parent_provided_id.as_deref()
 }

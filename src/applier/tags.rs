@@ -1,5 +1,5 @@
-//! Makes the tags that changes carry, before the changes. One that can't be made fails those, not the run; where the first
-//! attempt at it failed, they are put behind all others.
+//! Creates the tags that changes need, before the changes. A tag that can't be created fails these changes, not the
+//! run; if its first attempt fails, they are postponed.
 
 use std::sync::PoisonError;
 
@@ -15,13 +15,13 @@ use crate::{
 };
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
-    /// The first attempt at each that the changes carry.
+    /// The first attempt at each missing tag of the due changes.
     pub(super) async fn make_tags(&self, side_by_side: usize) {
         let tags = self.plan.tags_to_make(self.due).into_iter().map(|tag| (tag.to_owned(), Attempts::FIRST));
         self.try_tags(tags.collect(), side_by_side).await;
     }
 
-    /// The other attempts at those whose first one failed.
+    /// The remaining attempts at tags whose first attempt failed.
     pub(super) async fn make_tags_again(&self, side_by_side: usize) {
         let left = |(tag, refusal): (&String, &mut Refusal)| Some((tag.clone(), refusal.left.take()?));
         let tags = self.unmade_tags().iter_mut().filter_map(left).collect();
@@ -46,12 +46,12 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         stream::iter(tags).for_each_concurrent(side_by_side.max(1), make).await;
     }
 
-    /// Whether a change carries a tag at which there are attempts to come.
+    /// Whether a change has a tag with attempts left.
     pub(super) fn lacks_tag_yet(&self, change: &Change) -> bool {
         self.find_unmade(change, |refusal| refusal.left).is_some()
     }
 
-    /// The failure of a change that carries a tag which could not be made.
+    /// The failure of a change with a tag that could not be created.
     pub(super) fn unmade_tag(&self, change: &Change) -> Option<Outcome> {
         let failed = |Refusal { reason, blame, .. }: &Refusal| {
             Some(Outcome::failed(format!("one of its group_tags could not be created: {reason}"), *blame))

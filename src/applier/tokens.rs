@@ -1,4 +1,5 @@
-//! Whose token is whose: an answer that shows the token of another customer is not believed, and nobody gets it.
+//! Which customer has which token: an answer that shows another customer's token is not believed, and the token not
+//! kept.
 
 use std::{
     cell::OnceCell,
@@ -12,9 +13,9 @@ use crate::memory::{Memory, token_hash};
 pub(super) struct KnownTokens<'a> {
     memory: &'a Memory,
     is_listed: &'a dyn Fn(&str) -> bool,
-    /// Of all that are remembered, sorted; made when they are needed first.
+    /// The hashes of all remembered tokens, sorted; computed when first needed.
     remembered: OnceCell<Vec<u64>>,
-    /// Those that answers of this run showed, with the id of each.
+    /// The tokens that answers of this run showed, with the customer's id.
     answered: Mutex<HashMap<u64, String>>,
 }
 
@@ -23,8 +24,8 @@ impl<'a> KnownTokens<'a> {
         Self { memory, is_listed, remembered: OnceCell::new(), answered: Mutex::default() }
     }
 
-    /// Whether a token that an answer shows can be that of the customer with this id, which is known to have `own`; one of which
-    /// none is known is not listed. From now on it is.
+    /// Whether a token in an answer can belong to the customer `provided_id`, whose known token is `own` (`None`: the
+    /// customer is not listed). If so, the token is known as that customer's from now on.
     pub(super) fn accept(&self, provided_id: &str, token: &str, own: Option<u64>) -> bool {
         let hash = token_hash(token);
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);

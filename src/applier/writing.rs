@@ -1,4 +1,4 @@
-//! The writes of one change, and what their answers show.
+//! The writes of one change, and the check of their answers.
 
 use super::{Applier, Blame, Outcome, settling::parent};
 use crate::{
@@ -14,17 +14,18 @@ use std::{
     sync::{MutexGuard, PoisonError},
 };
 
-const ANOTHERS_TOKEN: &str = "the answer shows the token of another customer: it is not believed, and no token is kept";
+const ANOTHERS_TOKEN: &str =
+    "the answer shows the token of another customer, so it is not believed and no token is kept";
 
 const OUTSIDE: &str = "it exists already, in a data visibility group that the listing does not show: left alone";
 
-const NOBODY_LISTED: &str = "it exists already, and the listing shows no customer by which it could be known to be in this token's data visibility \
-     group: left alone";
+const NOBODY_LISTED: &str = "it exists already, and the listing shows no customer that could prove it is in this token's data \
+                             visibility group: left alone";
 
 const NO_ROOM: &str = "it exists already and differs, and the guard has no room for a further update";
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
-    /// Waits for the answer to a write, and draws what follows from it for the others.
+    /// Waits for the answer to a write; ends the run if Explo is down.
     async fn written<T>(&self, write: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let written = write.await;
         if let Some(end) = self.outage.judge(&written, self.reader).await {
@@ -33,10 +34,10 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         written
     }
 
-    /// Keeps what an answer shows of the customer of a change; not where it shows another's token.
+    /// Keeps what an answer shows of a customer; false, and nothing kept, if it shows another customer's token.
     fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Seen) -> bool {
         let memory = self.recording.memory;
-        // What an answer shows besides is compared with what is wanted; but a token can't be, and without rows none is kept.
+        // All else in an answer is compared with the wanted value, a token can't be. Without rows no token is kept.
         let is_new = matches!(change, Change::Create(_));
         let is_checked = is_new || memory.keeps_rows();
         let own = self.plan.beside(memory).own_token(change);
@@ -81,7 +82,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         Ok(settled(differences.map(Unsettled::new).collect()))
     }
 
-    /// A customer that existed though the listing did not show it.
+    /// Handles a create whose customer existed already: the listing did not show it.
     async fn adopt(&self, change: &Change, tenant: &Tenant<'_>, found: &Created) -> Result<Outcome, Error> {
         let customer = &found.customer;
         if let Some(reason) = self.stranger(tenant, found) {
@@ -101,7 +102,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         }
         let differences = self.settling.differences(tenant, customer).await;
         let mut fields: Vec<_> = differences.iter().map(|difference| difference.field).collect();
-        // No answer shows it, and no listing will.
+        // No answer shows the parent, and no listing will show this customer.
         fields.extend((is_hidden && tenant.parent_provided_id.is_some()).then_some(Field::ParentProvidedId));
         if fields.is_empty() {
             return Ok(Outcome::Applied);
@@ -113,9 +114,10 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         Ok(unsettled.map_or(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant), settled))
     }
 
-    /// Why a customer that existed is not ours: only its data visibility group tells or, where the listing shows nobody, its
-    /// token or a lost answer of ours. That an answer was lost does not tell whether the call was applied: the customer must be
-    /// in the group of others that this run made or, where that can't be told, hold what was sent.
+    /// Why a customer that existed is not ours; `None` if it is. If the listing shows customers, the data visibility
+    /// group decides. If it shows none, the customer is ours if it has the remembered token, or if an earlier attempt
+    /// of ours may have created it and it is in the group of another customer that this run created (if groups are
+    /// unknown: equals what was sent).
     fn stranger(&self, tenant: &Tenant<'_>, Created { may_be_ours, customer, .. }: &Created) -> Option<&'static str> {
         let (groups, group) =
             (&self.plan.population.access_groups, customer.access_group.as_deref().unwrap_or_default());
@@ -135,8 +137,8 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         self.made_in.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What would change nothing is spared, and the rest is written. Where others' values are carried they are read just
-    /// before, and what no longer differs is not sent.
+    /// Writes the fields that differ, except those that sending would not change. If values of others must be sent
+    /// along, the customer is read just before, and fields that no longer differ are not sent.
     pub(super) async fn update(
         &self,
         change: &Change,
@@ -167,7 +169,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         Ok(settled(unsettled))
     }
 
-    /// Writes these fields, if any; gives those that the answer still shows otherwise, or nothing where it is not believed.
+    /// Writes these fields, if any; gives the differences that the answer still shows, `None` if it is not believed.
     async fn write(
         &self,
         change: &Change,
@@ -180,7 +182,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return Ok(Some(Vec::new()));
         }
         let sent = to_send(tenant, fields, current, self.plan.rules);
-        // What is carried was not measured with the row.
+        // Values of others were not measured with the row.
         measure(&sent, current).map_err(|reason| Error::Unsent { endpoint: Endpoint::UpdateCustomer, reason })?;
         let answer = self.written(self.writer.update(&sent, attempts)).await?;
         if !self.is_believed(change, tenant, answer.token(), seen(tenant, &answer)) {
@@ -191,7 +193,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
                 let before = self.plan.differences(change);
                 Ok(Some(self.settling.unsettled(tenant, &answer, fields, &before).await))
             }
-            // Too large to be compared.
+            // Too large to compare.
             Record::Partial(_) => Ok(Some(Vec::new())),
         }
     }

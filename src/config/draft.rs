@@ -1,5 +1,5 @@
-//! A configuration on its way from raw to valid: values are taken one by one, and every mistake is kept. Where a value can't
-//! be had, there is a mistake that says why.
+//! Turns the raw configuration into valid values, one by one, and collects every mistake. A method that gives `None`
+//! has noted a mistake that says why.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,25 +25,25 @@ use crate::{
 /// Characters of a value that a message shows.
 const WIDEST: usize = 60;
 
-/// Words of this many characters, digits among them, may be a token.
+/// A word of at least this many characters that has letters and digits may be a token.
 const TOKEN_LENGTH: usize = 16;
 
-/// In place of a file's name.
-const UNTOLD: &str = "a file (untold: it may be the secret itself)";
+/// Shown instead of a file name that may be a secret.
+const UNTOLD: &str = "a file (name not shown: it may be the secret itself)";
 
-/// The merged layers, and what was wrong with them so far.
+/// The merged layers and the mistakes found so far.
 pub(super) struct Draft {
     merged: config::Config,
-    /// The embedded layer alone.
+    /// The embedded layer only.
     defaults: config::Config,
     origins: Origins,
     environment: Environment,
     directory: PathBuf,
     /// How often files are read.
     reading: Reading,
-    /// Read by now, each with its key.
+    /// The files read so far, each with its key.
     files: Vec<(String, PathBuf)>,
-    /// In the order of the lines.
+    /// In line order.
     mistakes: BTreeSet<(Option<Origin>, String)>,
 }
 
@@ -75,12 +75,12 @@ impl Draft {
         self.mistakes.into_iter().map(told).collect()
     }
 
-    /// Notes what is wrong with a key. The value stays untold: it may be a secret.
+    /// Notes a mistake about a key. `what` must not contain the value: it may be a secret.
     pub(super) fn mistake(&mut self, key: &str, what: &str) {
         self.mistakes.insert((self.origins.get(key).cloned(), format!("{key} {what}")));
     }
 
-    /// A text in a form of its own.
+    /// A text that `parse` accepts; `form` describes the allowed texts.
     pub(super) fn text<T>(&mut self, key: &str, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let kind = self.kind(key)?;
         let parsed = if let ValueKind::String(text) = &kind { parse(text) } else { None };
@@ -91,7 +91,7 @@ impl Draft {
         parsed
     }
 
-    /// A number or a flag; in a variable everything is text, so that text is fine as well.
+    /// A number or a flag; also accepted as text, because a variable is always text.
     fn plain<T>(&mut self, key: &str, form: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let kind = self.kind(key)?;
         let parsed = match &kind {
@@ -119,7 +119,7 @@ impl Draft {
         self.plain(key, "true or false", |text| text.parse().ok())
     }
 
-    /// One of a few words.
+    /// One of these words.
     pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
         let form =
             format!("one of {}", words.iter().map(|(word, _)| format!("{word:?}")).collect::<Vec<_>>().join(", "));
@@ -167,7 +167,7 @@ impl Draft {
         })
     }
 
-    /// Whether a key says something else than the default.
+    /// Whether a key differs from its default.
     pub(super) fn is_set(&self, key: &str) -> bool {
         let plain = |kind: ValueKind| match kind {
             ValueKind::Table(table) if table.is_empty() => "{}".to_owned(),
@@ -178,20 +178,20 @@ impl Draft {
         self.kind(key).map(plain) != default
     }
 
-    /// A secret that may stand in the file, in our variable, or in a common one.
+    /// A secret from the file or our variable, else from the common variable `variable`.
     pub(super) fn secret(&mut self, key: &str, variable: &str) -> Option<SecretString> {
         let own = self.string(key)?;
         if own.trim().is_empty() { self.gap(key, variable, "set it, or") } else { self.unquoted(key, &own) }
     }
 
-    /// A secret that may be missing.
+    /// A secret; `Some(None)` if it is not set.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn optional_secret(&mut self, key: &str) -> Option<Option<SecretString>> {
         let own = self.string(key)?;
         if own.trim().is_empty() { Some(None) } else { self.unquoted(key, &own).map(Some) }
     }
 
-    /// A token from a file, or else from a variable.
+    /// A token from the file that `key` names, else from `variable`.
     pub(super) fn token_file(&mut self, key: &str, variable: &str) -> Option<SecretString> {
         match self.optional_token_file(key)? {
             Some(secret) => Some(secret),
@@ -199,7 +199,7 @@ impl Draft {
         }
     }
 
-    /// A token from a file; `Some(None)` where none is named. None has spaces at its ends.
+    /// A token from a file, trimmed; `Some(None)` if none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn optional_token_file(&mut self, key: &str) -> Option<Option<SecretString>> {
         match self.secret_content(key)? {
@@ -208,13 +208,13 @@ impl Draft {
         }
     }
 
-    /// A password from a file, which may begin and end with anything; `Some(None)` where none is named.
+    /// A password from a file, not trimmed; `Some(None)` if none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn password_file(&mut self, key: &str) -> Option<Option<SecretString>> {
         Some(self.secret_content(key)?.map(SecretString::from))
     }
 
-    /// What a file holds; `Some(None)` where none is named.
+    /// The text of a file; `Some(None)` if none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn file(&mut self, key: &str) -> Option<Option<String>> {
         let named = self.string(key)?;
@@ -222,7 +222,7 @@ impl Draft {
         self.content(key, &named, &path, &path.display().to_string())
     }
 
-    /// Certificates from a file; `Some(None)` where none is named.
+    /// Certificates from a file; `Some(None)` if none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn certificates(&mut self, key: &str) -> Option<Option<Vec<u8>>> {
         let file = self.file(key)?;
@@ -233,7 +233,7 @@ impl Draft {
         Some(file.map(String::into_bytes))
     }
 
-    /// A text that stands in one key, or in the file that another key names.
+    /// The text of one key, or of the file that another key names.
     pub(super) fn either_text_or_file(&mut self, key: &str, file_key: &str) -> Option<String> {
         let text = self.string(key)?;
         match (text.trim().is_empty(), self.file(file_key)?) {
@@ -244,13 +244,13 @@ impl Draft {
                 None
             }
             (false, Some(_)) => {
-                self.mistake(key, &format!("is set, and {file_key} as well: keep one"));
+                self.mistake(key, &format!("is set, and so is {file_key}: keep one"));
                 None
             }
         }
     }
 
-    /// A text without the character that ends it for a database.
+    /// A text without NUL, which would end it for a database.
     pub(super) fn without_nul(&mut self, key: &str, text: String) -> Option<String> {
         let Some((before, _)) = text.split_once('\0') else { return Some(text) };
         let line = 1 + before.matches('\n').count();
@@ -258,7 +258,7 @@ impl Draft {
         None
     }
 
-    /// The proxy on the way to an address; `Some(None)` where there is none.
+    /// The proxy for an address; `Some(None)` if there is none.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     pub(super) fn proxy(&mut self, address: &Url) -> Option<Option<Proxy>> {
         let proxy = Proxy::on_the_way_to(address, |name| self.environment.get(name));
@@ -269,7 +269,7 @@ impl Draft {
         self.merged.get::<config::Value>(key).ok().map(|value| value.kind)
     }
 
-    /// A text that no message shows.
+    /// A text that no message may show.
     fn string(&mut self, key: &str) -> Option<String> {
         if let ValueKind::String(text) = self.kind(key)? {
             return Some(text);
@@ -278,7 +278,7 @@ impl Draft {
         None
     }
 
-    /// What a common variable says, where the key is not set.
+    /// The value of a common variable, because the key is not set.
     fn gap(&mut self, key: &str, variable: &str, way_out: &str) -> Option<SecretString> {
         let value = self.environment.get(variable).filter(|text| !text.trim().is_empty()).map(str::to_owned);
         let is_unreadable = self.environment.is_unreadable(variable);
@@ -293,7 +293,7 @@ impl Draft {
         None
     }
 
-    /// A secret without spaces or quotes around it: those are no part of a URL or a token.
+    /// Trims a secret; quotes around it are a mistake.
     fn unquoted(&mut self, key: &str, secret: &str) -> Option<SecretString> {
         if layers::is_quoted(secret) {
             self.mistake(key, QUOTED);
@@ -302,7 +302,7 @@ impl Draft {
         Some(SecretString::from(secret.trim()))
     }
 
-    /// What a file with a secret holds; `Some(None)` where none is named.
+    /// The text of a file with a secret; `Some(None)` if none is named.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     fn secret_content(&mut self, key: &str) -> Option<Option<String>> {
         let named = self.string(key)?;
@@ -311,7 +311,7 @@ impl Draft {
         self.content(key, &named, &path, &name)
     }
 
-    /// What a file holds; empty, it is a mistake.
+    /// The text of a file; an empty file is a mistake.
     #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
     fn content(&mut self, key: &str, named: &str, path: &Path, name: &str) -> Option<Option<String>> {
         if named.is_empty() {
@@ -357,14 +357,14 @@ fn texts(kind: &ValueKind) -> Option<Vec<String>> {
     }
 }
 
-/// Whether a text is rather the name of a file that holds a secret than the secret, put where its file is to be named.
+/// Whether a text looks like a file name, not like a secret that was set where a file must be named.
 fn is_file_name(text: &str) -> bool {
     let is_ending = |end: &OsStr| end.len() <= 6 && end.as_encoded_bytes().iter().all(u8::is_ascii_alphabetic);
     let is_word = text.len() < TOKEN_LENGTH && text.chars().all(|c| c.is_ascii_lowercase() || "-_".contains(c));
     text.starts_with(['/', '.']) || is_word || Path::new(text).extension().is_some_and(is_ending)
 }
 
-/// A value as it was written, cut; somebody may have put a secret in the wrong place.
+/// A value for a message, cut; masked if it may be a secret in the wrong place.
 fn shown(kind: &ValueKind) -> String {
     let text = match kind {
         ValueKind::String(text) if may_be_secret(text) => "\"***\"".to_owned(),

@@ -2,10 +2,10 @@
 
 use crate::model::{cut, printable};
 
-/// Characters of a mistake that are told: names of keys and files may be anything.
+/// Characters of a mistake that are shown: names of keys and files can have any length.
 const LONGEST: usize = 1000;
 
-/// A configuration that can't be run: everything that is wrong with it.
+/// All mistakes of a configuration.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration can't be used:\n  {}", told(.0))]
 pub struct Error(pub Vec<String>);

@@ -1,4 +1,4 @@
-//! The layers that a configuration is made of, with where each key was set.
+//! The layers of a configuration, merged, with the origin of each key.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,35 +17,34 @@ use crate::files::{self, Reading};
 /// Every key with its default, commented.
 pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");
 
-/// The prefix of our variables; the separator is twice as long as usual, since Kubernetes injects names with one.
+/// The prefix of our variables. The separator is `__`, because Kubernetes injects variables with a single `_`.
 const PREFIX: &str = "EXPLO_SYNC__";
 
-/// What is wrong with a variable of ours that holds other bytes.
+/// The mistake of a variable that is not UTF-8.
 pub(super) const NOT_UTF8: &str = "is not UTF-8";
 
-/// What is wrong with a value that still has its quotes.
-pub(super) const QUOTED: &str =
-    "is in quotes, which are no part of it: leave them out (`docker --env-file` takes them for a part)";
+/// The mistake of a value with quotes around it.
+pub(super) const QUOTED: &str = "is in quotes: remove them (`docker --env-file` makes them a part of the value)";
 
-/// The variables of a process that are set, texts as they were meant.
+/// The variables of a process that are not empty, without a byte order mark and the final newline.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// The names of those that are not UTF-8.
+    /// The names of variables that are not UTF-8.
     unreadable: BTreeSet<String>,
 }
 
-/// What was given: a file, if any, and the environment.
+/// The user's layers: a file, if any, and the environment.
 #[derive(Debug, Clone, Default)]
 pub struct Layers {
     file: Option<(PathBuf, String)>,
     environment: Environment,
-    /// How often the files are read that these name.
+    /// How often the files that keys name are read.
     reading: Reading,
 }
 
 impl Layers {
-    /// Reads the file: what it says holds until the layers are read again.
+    /// Reads the file once; later changes of it have no effect.
     pub fn read(file: Option<PathBuf>, environment: Environment, reading: Reading) -> Result<Self, Error> {
         let read = |path: PathBuf| match files::read_text(&path, reading) {
             Ok(text) => Ok((path, text)),
@@ -54,25 +53,25 @@ impl Layers {
         Ok(Self { file: file.map(read).transpose()?, environment, reading: Reading::Once })
     }
 
-    /// A file that holds this text.
+    /// Layers with a file of this text.
     #[must_use]
     pub fn of_text(path: PathBuf, text: String, environment: Environment) -> Self {
         Self { file: Some((path, text)), environment, reading: Reading::Once }
     }
 
-    /// The environment alone.
+    /// Layers without a file.
     #[must_use]
     pub fn of_environment(environment: Environment) -> Self {
         Self { file: None, environment, reading: Reading::Once }
     }
 
-    /// The same for a daemon, which reads the files that these name for each run.
+    /// The same for a daemon, which reads the files that keys name again for each run.
     #[must_use]
     pub fn for_each_run(self) -> Self {
         Self { reading: Reading::Again, ..self }
     }
 
-    /// What relative paths are relative to.
+    /// The directory that relative paths start from.
     pub(super) fn directory(&self) -> &Path {
         self.file.as_ref().and_then(|(path, _)| path.parent()).unwrap_or(Path::new(""))
     }
@@ -86,22 +85,22 @@ impl Layers {
     }
 }
 
-/// Where a key was set; ordered as the lines of a file are.
+/// Where a key was set; sorts by line.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Origin {
     /// The file, or the name of a variable.
     place: String,
-    /// Only in a file.
+    /// The line, if it is a file.
     line: Option<usize>,
 }
 
 /// Key → where it was set.
 pub(super) type Origins = BTreeMap<String, Origin>;
 
-/// All layers in one, and what should not be in them.
+/// All layers merged, and their mistakes.
 pub(super) struct Merged {
     pub(super) values: config::Config,
-    /// The embedded layer alone.
+    /// The embedded layer only.
     pub(super) defaults: config::Config,
     pub(super) origins: Origins,
     pub(super) mistakes: Vec<(Origin, String)>,
@@ -138,7 +137,7 @@ impl Environment {
         environment
     }
 
-    /// One that is set empty is not set, as compose's `${X:-}` sets it.
+    /// An empty variable is not set: compose's `${X:-}` makes it empty.
     fn set(&mut self, name: String, value: &str) {
         let value = files::plain(value);
         if !value.is_empty() {
@@ -152,12 +151,12 @@ impl Environment {
         self.variables.get(name).map(String::as_str)
     }
 
-    /// Whether a variable is set to what is not UTF-8.
+    /// Whether a variable is set and not UTF-8.
     pub(super) fn is_unreadable(&self, name: &str) -> bool {
         self.unreadable.contains(name)
     }
 
-    /// Our variables that can't be used, whichever key they are for.
+    /// The mistakes of our variables, for any key.
     fn mistakes(&self) -> impl Iterator<Item = (Origin, String)> {
         let unreadable = self.unreadable.iter().filter(|name| name.starts_with(PREFIX));
         let unreadable = unreadable.map(|name| (Origin::variable(name), NOT_UTF8.to_owned()));
@@ -172,7 +171,7 @@ impl Environment {
         })
     }
 
-    /// Names that would be ours if their underscores were doubled; no other program has reason to set one.
+    /// Variables that would be ours with `__` for `_`: a mistake, because no other program has reason to set one.
     fn single_underscores(&self, known: &[String]) -> impl Iterator<Item = (Origin, String)> {
         let single = |name: &str| name.replace("__", "_");
         let ours = known.iter().map(|key| variable(key)).map(|ours| (single(&ours), ours));
@@ -199,12 +198,12 @@ pub(super) fn is_quoted(text: &str) -> bool {
     ['"', '\''].into_iter().any(|quote| inside(quote).is_some())
 }
 
-/// Our variable for a key.
+/// The name of our variable for a key.
 pub(super) fn variable(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
 }
 
-/// Puts the layers over each other; unknown keys are mistakes, and a broken file is an error.
+/// Merges the layers; an unknown key is a mistake, a file that is not TOML an error.
 pub(super) fn merge(layers: &Layers) -> Result<Merged, Error> {
     let toml = |text: &str| config::File::from_str(text, config::FileFormat::Toml);
     let mut mistakes = Vec::new();
@@ -258,7 +257,7 @@ fn keys(text: &str) -> Result<Vec<(String, usize)>, String> {
     Ok(keys)
 }
 
-/// Where a number stands that no integer holds; a parser that meets it quotes the line.
+/// Position of an integer beyond 64 bits: found here, because the parser's own message would quote the line.
 fn too_large(value: &Spanned<DeValue<'_>>) -> Option<usize> {
     match value.get_ref() {
         DeValue::Integer(number) => {
@@ -280,10 +279,10 @@ fn collect(table: &DeTable<'_>, prefix: &str, line_of: &impl Fn(usize) -> usize,
     }
 }
 
-/// No key has a name of half this length.
+/// Longer keys get no hint; the longest key has less than half of this.
 const LONGEST_KEY: usize = 80;
 
-/// What to say of a key that there is not, with the nearest that there is.
+/// The message for an unknown key, with the nearest known key.
 fn unknown(key: &str, known: &[String]) -> String {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_lowercase();
     let wanted = last(key);
@@ -294,7 +293,7 @@ fn unknown(key: &str, known: &[String]) -> String {
     if key.len() > LONGEST_KEY {
         return format!("there is no key {name}");
     }
-    // A part of a name stands for it; of equal names the one in the right section is meant.
+    // A part of a name matches the name; among equal names the right section wins.
     let flat = |key: &str| key.replace('.', "_");
     let distance = |known: &str| match last(known) {
         _ if flat(known) == flat(key) => 0,

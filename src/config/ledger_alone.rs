@@ -1,4 +1,4 @@
-//! The ledger without the rest: its statements are printed before there is a query or a token.
+//! The ledger's part of the configuration alone, to print its SQL before a query or a token is set.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{database::Server, ledger};
 
-/// The ledger, which is not connected to; where `ledger.url` does not say where it is, it is where the tenants are.
+/// The ledger, not connected. If `ledger.url` is empty, the source's database is assumed.
 pub fn ledger_alone(layers: &Layers) -> Result<ledger::Sql, Error> {
     let mut draft = Draft::new(layers)?;
     let (name, table, server) = (name(&mut draft), table(&mut draft), server(&mut draft));
@@ -22,7 +22,7 @@ pub fn ledger_alone(layers: &Layers) -> Result<ledger::Sql, Error> {
     }
 }
 
-/// What is printed depends on the kind of the database alone.
+/// The server; only its kind matters for the printed SQL.
 fn server(draft: &mut Draft) -> Option<Server> {
     let own = draft.optional_secret("ledger.url")?.filter(|url| url.expose_secret() != "source");
     let (key, url) = match own {
@@ -31,7 +31,7 @@ fn server(draft: &mut Draft) -> Option<Server> {
     };
     let server = Server::new(&url, None, None, Duration::ZERO);
     server
-        .map_err(|reason| draft.mistake(key, &format!("names no database whose statements to print: it {reason}")))
+        .map_err(|reason| draft.mistake(key, &format!("names no database, so its SQL can't be printed: it {reason}")))
         .ok()
 }
 
@@ -39,9 +39,6 @@ fn source(draft: &mut Draft) -> Option<SecretString> {
     if draft.choice("source.kind", &[("sql", true), ("rest", false)])? {
         return draft.secret("source.url", "DATABASE_URL");
     }
-    draft.mistake(
-        "ledger.url",
-        "is empty and the source is no database, so there is none whose statements to print: set it",
-    );
+    draft.mistake("ledger.url", "is empty and the source is not a database: set it to print the SQL");
     None
 }

@@ -1,6 +1,6 @@
 //! The configuration: embedded default < file < environment, made valid in one step before anything starts.
 //!
-//! Every mistake is told at once, each with where it stands, the key, the value and the allowed form. Secrets are read from
+//! All mistakes are reported at once, each with its place, the key, the value and the allowed form. Secrets come from
 //! files or the environment, and no message shows one.
 
 mod draft;
@@ -36,34 +36,34 @@ pub use schema::schema;
 use source::{source, way_out};
 use values::{address, duration, name, table};
 
-/// A configuration that can be run.
+/// A valid configuration.
 #[derive(Debug)]
 pub struct Config {
-    /// The instance.
+    /// Name of the instance.
     pub name: String,
     /// The tenants.
     pub source: AnySource,
     /// How Explo is called.
     pub explo: explo::Settings,
-    /// Calls a minute.
+    /// Calls to Explo per minute.
     pub requests_per_minute: u32,
-    /// Calls under way at once.
+    /// Calls to Explo in flight at once.
     pub max_in_flight: usize,
     /// How fields are compared.
     pub rules: Rules,
     /// How much may change.
     pub guard: Guard,
-    /// What is remembered; `None`: while the process lives.
+    /// The ledger's database; `None`: memory lasts as long as the process.
     pub ledger: Option<ledger::Sql>,
     /// When the daemon runs.
     timing: Timing,
     /// How long a run of the daemon may take.
     pub max_run: Duration,
-    /// Where the daemon answers; nowhere, where it is not to.
+    /// Address of the ops server; `None`: no server.
     pub ops_listen: Option<SocketAddr>,
     /// What is logged.
     pub log: Log,
-    /// The files that keys name, each with its key: what they hold was read.
+    /// The files that keys name and that were read, each with its key.
     pub files: Vec<(String, PathBuf)>,
 }
 
@@ -79,9 +79,9 @@ pub struct Log {
 /// The form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// For a reader.
+    /// Text for people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
     /// Text on a terminal, else JSON.
     #[value(skip)]
@@ -106,7 +106,7 @@ impl Config {
         self.timing.clone()
     }
 
-    /// Goes through every key, whatever was wrong before.
+    /// Checks every key, also after a mistake.
     fn draft(draft: &mut Draft) -> Option<Self> {
         let name = name(draft);
         let source = source(draft);
@@ -154,7 +154,7 @@ impl Config {
     }
 }
 
-/// `Some(None)`: none in a database. The source, the name and the table are needed to the end, but may be mistaken.
+/// `Some(None)`: no database. The source, the name and the table may be `None` if they have mistakes.
 #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
 fn ledger(
     draft: &mut Draft,
@@ -216,7 +216,7 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
     })
 }
 
-/// The team token, which must fit in a header: else every call would fail, again and again.
+/// The team token. It must be a valid header value, else every call would fail and be retried.
 fn token(draft: &mut Draft) -> Option<SecretString> {
     let token = draft.token_file("explo.token_file", "EXPLO_TOKEN")?;
     if HeaderValue::from_str(token.expose_secret()).is_err() {
@@ -272,7 +272,7 @@ fn log(draft: &mut Draft) -> Option<Log> {
     Some(Log { level: level?, format: format? })
 }
 
-/// Where a configuration is looked for when no flag says: the first that exists.
+/// The configuration file if no flag names one: `$EXPLO_SYNC_CONFIG`, else the first usual file that exists.
 pub fn usual_file(environment: &Environment) -> Result<Option<PathBuf>, Error> {
     const VARIABLE: &str = "EXPLO_SYNC_CONFIG";
     if environment.is_unreadable(VARIABLE) {

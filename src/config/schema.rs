@@ -1,4 +1,4 @@
-//! The JSON Schema of the configuration, made of the embedded default: its keys, their types, defaults and comments.
+//! The JSON Schema of the configuration, derived from the embedded default: keys, types, defaults and comments.
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,7 @@ pub fn schema() -> Value {
                 None => &mut top,
                 Some(section) => match &mut top[section]["properties"] {
                     Value::Object(properties) => properties,
-                    _ => unreachable!("a section is made with its properties"),
+                    _ => unreachable!("a section always has properties"),
                 },
             };
             properties.insert(key.to_owned(), described);
@@ -39,7 +39,7 @@ fn object(properties: &Map<String, Value>) -> Value {
     json!({"type": "object", "additionalProperties": false, "properties": properties})
 }
 
-/// The defaults are such that their TOML is JSON as well.
+/// Describes one key. Every default is written so that its TOML is also JSON.
 fn describe(default: &str, comment: &str) -> Value {
     let default: Value = serde_json::from_str(default).unwrap_or_default();
     let mut described = match &default {

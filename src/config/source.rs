@@ -1,4 +1,4 @@
-//! The tenants: a database and a query, or an API and what its records are made of. The keys of the other kind must not be set.
+//! The source: a database and a query, or an API and its columns. The keys of the other kind must not be set.
 
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
@@ -36,7 +36,7 @@ const OF_REST: [&str; 16] = [
     "max_in_flight",
 ];
 
-/// Where a token's header has the token.
+/// Stands for the token in a header.
 const TOKEN: &str = "{token}";
 
 #[derive(Clone, Copy)]
@@ -84,7 +84,7 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
     if url.expose_secret().starts_with("sqlite:") && draft.is_set("source.timezone") {
         draft.mistake("source.timezone", "is for a server: a SQLite file has no zone");
     }
-    // What is missing here was noted, and nothing is made of a draft with mistakes; the URL is to be judged all the same.
+    // A missing value was noted as a mistake, so its default here is never used; it only lets the URL be checked too.
     let settings = SqlSettings {
         url,
         password: password.flatten(),
@@ -100,8 +100,8 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
     sql.map_err(|reason| draft.mistake("source.url", &way_out(&reason, "source.password_file"))).ok()
 }
 
-/// A character of the password that ends a part of the URL would make the rest of it a port, a path or a parameter, and
-/// those are shown.
+/// Adds the way out to a URL's mistake. An unescaped `/`, `?`, `#` or `@` in the password would turn its rest into a
+/// port, a path or a parameter.
 pub(super) fn way_out(reason: &str, password_file: &str) -> String {
     let is_torn = reason.starts_with("is not a URL (") || reason.starts_with("has an @");
     let escapes = "in a password write %2F for /, %3F for ?, %23 for # and %40 for @, or use";
@@ -145,7 +145,7 @@ fn rest(draft: &mut Draft) -> Option<Rest> {
         .ok()
 }
 
-/// The header with the token; none where no file is named.
+/// The header with the token; `Some(None)` if no file is named.
 #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
 fn credentials(draft: &mut Draft) -> Option<Option<Header>> {
     let token = draft.optional_token_file("source.token_file");
@@ -192,7 +192,7 @@ fn paging(draft: &mut Draft) -> Option<Paging> {
         ("cursor", None) => {
             draft.mistake(
                 "source.cursor",
-                "is not set: name where a page has the cursor of the next one, such as /next_cursor",
+                "is not set: name the JSON pointer to the next page's cursor, such as /next_cursor",
             );
             return None;
         }
@@ -213,7 +213,7 @@ fn mapping(draft: &mut Draft) -> Option<Mapping> {
     if columns.is_empty() {
         draft.mistake(
             "source.columns",
-            "is not set: say in [source.columns] what a tenant is made of, such as provided_id = \"/id\"",
+            "is not set: map the tenant's columns in [source.columns], such as provided_id = \"/id\"",
         );
         return None;
     }

@@ -1,4 +1,4 @@
-//! Values that several sections have, or several commands need.
+//! Values that several sections or commands share.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Sample tenants in a SQLite file and a sandbox that holds most of them: everything that a run needs, in one process.
+//! Sample tenants in a SQLite file, and a sandbox with customers for most of them: all that a run needs, in one
+//! process.
 
 use std::{io, net::Ipv4Addr, path::PathBuf};
 
@@ -14,7 +15,7 @@ const TENANTS: &str = include_str!("tenants.sql");
 const CUSTOMERS: &str = include_str!("customers.json");
 const QUERY: &str = include_str!("query.sql");
 
-/// Both sides of the demo; gone when dropped.
+/// Both sides of the demo; removed when dropped.
 #[derive(Debug)]
 pub struct Demo {
     directory: TempDir,

@@ -1,7 +1,7 @@
-//! The daemon's pages over HTTP. Nobody who asks, or only connects, takes anything from a run.
+//! The daemon's HTTP server. Clients can't slow down a run, however many connect.
 //!
-//! A request must arrive within [`HEADERS`]. The newest connection is always served: where there are too many, the oldest is
-//! closed, which in a flood of half-sent requests is one of those. So probes are answered.
+//! A request must arrive within [`HEADERS`]. The newest connection is always served: if there are too many, the oldest
+//! is closed. In a flood of half-sent requests that is one of these, so probes are answered.
 
 use std::{
     collections::VecDeque,
@@ -26,20 +26,20 @@ use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 use super::Status;
 use crate::resources;
 
-/// How long a request may take to arrive, and a connection be idle.
+/// How long a request may take to arrive, and how long a connection may be idle.
 const HEADERS: Duration = Duration::from_secs(5);
 
-/// Connections at once.
+/// Limit of open connections.
 pub const CONNECTIONS: usize = 64;
 
-/// Where no connection can be accepted, as without a free descriptor, for so long none is tried.
+/// Pause after a connection could not be accepted, for example without a free file descriptor.
 const REST: Duration = Duration::from_millis(200);
 
-const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/livez\">livez</a>: the loop moves\
+const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/livez\">livez</a>: the loop is alive\
     <li><a href=\"/readyz\">readyz</a>: both sides can be reached<li><a href=\"/status\">status</a>: the last runs\
     <li><a href=\"/metrics\">metrics</a>: for Prometheus</ul>\n";
 
-/// Serves until it is dropped, so many connections at once. `clock` is asked when a probe comes.
+/// Serves until dropped, at most `most` connections at once. `clock` is read for each probe.
 pub async fn serve(
     listener: TcpListener,
     most: usize,

@@ -1,4 +1,4 @@
-//! A plan that was made before: each record is compared again, and what moved since is left alone.
+//! Applies a saved plan: each change is compared with Explo again, and skipped if its customer has changed since.
 
 use std::{borrow::Cow, collections::HashSet};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
-    /// Carries out a plan that was made before. Each record is compared again, and what moved is left alone.
+    /// Applies a saved plan; the ids it skips are in [`Run::skipped`]. Without writers it only compares.
     pub async fn resume<W: Writer>(
         &self,
         mut plan: Plan,
@@ -33,14 +33,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let is_unmoved = |change| self.is_unmoved(&plan, change, &placed);
         let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
         let unmoved: Vec<bool> = unmoved.try_collect().await?;
-        // Without its rename an update would be another customer's.
+        // If a tenant's rename is skipped, its update would reach another customer.
         let renames_that_moved: HashSet<_> =
             plan.renames().zip(&unmoved).filter(|(_, is_unmoved)| !**is_unmoved).map(|(row, _)| row).collect();
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
         let (kept, moved): (Vec<_>, Vec<_>) =
             changes.partition(|(change, is_unmoved)| *is_unmoved && !renames_that_moved.contains(&change.row()));
         let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).into_owned()).collect();
-        // A tenant may be renamed and updated.
+        // A tenant may have a rename and an update.
         skipped.sort_unstable();
         skipped.dedup();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
@@ -54,7 +54,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Run { plan, due, listing: Listing::default(), asked, skipped, held: Vec::new(), applied })
     }
 
-    /// What can't be seen may have moved.
+    /// Whether the customer is as the plan found it; false if Explo does not show it.
     async fn is_unmoved(&self, plan: &Plan, change: &Change, placed: &Placed) -> Result<bool, Error> {
         let tenant = plan.index.tenant(change.row());
         let renames = matches!(change, Change::Rename(_));
@@ -77,7 +77,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 }
 
-/// Whether a customer differs just as it did, in the fields of an update.
+/// Whether the customer differs from the tenant as the update says, in the update's fields.
 fn is_of(update: &Update, mut differences: Vec<Difference>) -> bool {
     differences.retain(|difference| update.fields().contains(&difference.field));
     differences == update.differences

@@ -1,4 +1,4 @@
-//! Single tenants, by their ids: each is looked up, and nothing is listed.
+//! Runs for single tenants: each is looked up by its id, and nothing is listed.
 
 use std::{borrow::Cow, collections::BTreeSet, slice};
 
@@ -19,17 +19,17 @@ const NO_ROW: &str = "the source has no row with this provided_id";
 const STRAY: &str = "source.query_one returns a row with another provided_id, and none with this one: it must compare the id \
                      as the query prints it";
 
-/// What a refusal to show a customer is taken for.
+/// How a refusal to show a customer is understood.
 #[derive(Debug, Clone, Copy)]
 enum Refusals {
-    /// Absence: to make a customer that exists does no harm.
+    /// As absence, without proof: creating a customer that exists does no harm.
     Absence,
-    /// What it is: absence is proven.
+    /// As a refusal, unless absence is proven.
     Proven,
 }
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
-    /// These tenants alone: each is looked up, nothing is listed, and the guard does not apply.
+    /// Plans and applies these tenants only: each is looked up, nothing is listed, and the guard does not apply.
     pub async fn only<W: Writer>(
         &self,
         provided_ids: &BTreeSet<String>,
@@ -52,7 +52,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Run { plan, due, listing: Listing::default(), asked, skipped: Vec::new(), held: Vec::new(), applied })
     }
 
-    /// Both sides of one id.
+    /// Explains one id: its tenant, its customer, and what a run would do.
     pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
         let provided_id = provided_id.to_owned();
         let only = BTreeSet::from([provided_id.clone()]);
@@ -90,8 +90,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         Ok(Explanation { provided_id, tenant, customer, unseen, plan, failure })
     }
 
-    /// Some tenants and the looks at their customers, `None` for absence; where one has none under its id, the previous id's
-    /// is looked at too.
+    /// Reads these tenants and looks up their customers (`None`: absent). If a customer is absent, its previous id is
+    /// looked up too.
     async fn look_up(
         &self,
         provided_ids: &BTreeSet<String>,
@@ -130,7 +130,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         stream::iter(provided_ids).map(look).buffered(self.side_by_side).try_collect().await
     }
 
-    /// The rows that are asked for, by their ids.
+    /// Reads the rows with these ids; an id without a row is invalid.
     async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
         let is_asked_for = |row: &&Row<'_>| id_of(row).is_some_and(|id| provided_ids.contains(id));
         let read = async || {

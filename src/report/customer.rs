@@ -22,7 +22,7 @@ struct Line<'a> {
     access_group: Option<&'a str>,
 }
 
-/// Writes one customer and a line feed; its token, with which dashboards are embedded, only where it is asked for.
+/// Writes one customer and a line feed; `with_token`: includes its token, a secret that embeds its dashboards.
 pub fn write_customer(customer: &Customer<'_>, with_token: bool, out: &mut dyn io::Write) -> io::Result<()> {
     let object = |text: &'_ str| RawValue::from_string(if text.is_empty() { "{}" } else { text }.to_owned());
     let (properties, mapping) = (object(&customer.properties)?, object(&customer.mapping)?);

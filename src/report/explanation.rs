@@ -1,4 +1,4 @@
-//! One tenant for a reader: what its row wants, what Explo has, field by field, and what a run would do about it.
+//! Explains one tenant as text: the wanted and the current value of each field, and what a run would do.
 
 use std::io::{self, Write};
 
@@ -9,15 +9,15 @@ use crate::{
     plan::{Change, Explanation, Plan, Unseen},
 };
 
-/// Writes it; without values the fields are named and marked, and that is all.
+/// Writes the explanation; without `style.values` fields are only named and marked.
 pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let Explanation { provided_id, tenant, customer, unseen, plan, .. } = explanation;
-    // Of a row that could not be read there is nothing but its ids.
+    // If a row could not be read, only its ids are known.
     let is_read = |tenant: &Tenant<'_>| plan.invalid.is_empty() || !tenant.manages(&Tenant::default().managed());
     let row = match tenant {
         Some(tenant) if is_read(tenant) => "has a row",
         Some(_) => "has a row that can't be read",
-        None => "has no row that can be used",
+        None => "has no usable row",
     };
     let is_own = customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id));
     let listed = match (is_own, unseen) {
@@ -32,7 +32,7 @@ pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn 
     if let Some(Unseen::Refused(words)) = unseen {
         writeln!(
             out,
-            "The answer was: {}. That is not what Explo answers for an id that nobody has.",
+            "The answer was: {}. For an id that does not exist Explo answers something else.",
             printable(words)
         )?;
     }
@@ -54,7 +54,7 @@ fn write_field(
 ) -> io::Result<()> {
     let (wanted, held) = sides(tenant, customer.unwrap_or(&Customer::none()), field, plan.rules);
     let (mark, text) = match (wanted, customer) {
-        (None, _) => (' ', "left alone: the row has nothing for it".to_owned()),
+        (None, _) => (' ', "left alone: the row has no value for it".to_owned()),
         (Some(wanted), None) => ('+', format!("wanted {}", shown(&wanted))),
         (Some(wanted), Some(_)) if wanted == held => ('=', shown(&wanted)),
         (Some(wanted), Some(_)) => ('~', format!("wanted {}, Explo has {}", shown(&wanted), shown(&held))),
@@ -65,7 +65,7 @@ fn write_field(
 
 fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, style: Style) -> String {
     if let (Some(Unseen::Refused(_)), None) = (unseen, plan.invalid.first()) {
-        return "What a run would do depends on what Explo lists: sync --dry-run tells it.".to_owned();
+        return "What a run would do depends on what Explo lists: sync --dry-run shows it.".to_owned();
     }
     if let Some(invalid) = plan.invalid.first() {
         return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));
@@ -87,7 +87,7 @@ fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, sty
     tags.chain(plan.changes.iter().map(to)).chain(spared).chain(waits).collect::<Vec<_>>().join("\n")
 }
 
-/// Why a difference is left as it is.
+/// Why a difference is not sent.
 fn not_sent(Unsettled { difference, rule, known }: &Unsettled) -> String {
     let field = difference.field.name();
     match known {
@@ -131,7 +131,7 @@ fn calls(plan: &Plan, change: &Change) -> String {
         Change::Update(update) => {
             let fields: Vec<_> = update.fields().into_iter().map(Field::name).collect();
             let carries =
-                if plan.carries(update) { " after one of get_customer, for others' values are kept" } else { "" };
+                if plan.carries(update) { " after one call of get_customer, to keep the values of others" } else { "" };
             format!("one call of update_customer with {}{carries}", fields.join(", "))
         }
     }

@@ -1,4 +1,4 @@
-//! The report for a program: one JSON object. Without `values` a field is named and its values are not.
+//! The report for programs: one JSON object. Without `values` it names fields and omits their values.
 
 use std::{
     borrow::Cow,
@@ -18,16 +18,16 @@ use crate::{
     plan::{Change, Held},
 };
 
-/// The version of the shape.
+/// Version of the object's shape.
 const VERSION: u8 = 1;
 
-/// Writes the report, change by change, and a line feed.
+/// Writes the report and a line feed.
 pub fn write_json(report: &Report, exit: Exit, values: bool, out: &mut dyn io::Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &Document::of(report, exit, values))?;
     out.write_all(b"\n")
 }
 
-/// Writes that there is no plan, and why.
+/// Writes the error of a run that has no plan, and a line feed.
 pub fn write_failure(error: &str, exit: Exit, out: &mut dyn io::Write) -> io::Result<()> {
     serde_json::to_writer(&mut *out, &serde_json::json!({"version": VERSION, "error": error, "exit": exit as u8}))?;
     out.write_all(b"\n")
@@ -70,7 +70,7 @@ struct Calls<'a> {
     planned: BTreeMap<&'static str, usize>,
     made: BTreeMap<&'static str, usize>,
     estimated_seconds: u64,
-    /// The names behind `create_group_tag`.
+    /// The tags that `create_group_tag` creates.
     #[serde(skip_serializing_if = "Option::is_none")]
     tags: Option<BTreeSet<&'a str>>,
 }
@@ -88,7 +88,7 @@ struct Unsettled<'a> {
     rule: String,
 }
 
-/// The changes, made one at a time while they are written: a plan may have a million.
+/// The changes, converted one at a time while they are written: a plan may have a million.
 struct Changes<'a> {
     report: &'a Report,
     values: bool,

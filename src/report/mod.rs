@@ -1,6 +1,6 @@
-//! What a run is said to have done: the numbers, the exit code, and the two forms, for a reader and for a program.
+//! The report of a run: its numbers, its exit code, and its two forms, text and JSON.
 //!
-//! Planned = applied + failed + unsettled + deferred, always, also when a run is stopped in the middle.
+//! Promise: planned = applied + failed + unsettled + deferred, also if the run is stopped in the middle.
 
 mod customer;
 mod explanation;
@@ -24,39 +24,39 @@ pub use explanation::write_explanation;
 pub use json::{write_failure, write_json};
 pub use text::{Style, grouped, write_text};
 
-/// A run with what is needed to tell of it.
+/// A run with all that its report needs.
 #[derive(Debug)]
 pub struct Report {
     /// The instance.
     pub instance: String,
     /// The run's own id.
     pub run_id: String,
-    /// Whether there was no writer.
+    /// Whether this was a dry run.
     pub dry_run: bool,
-    /// Where the tenants came from, without credentials.
+    /// Address of the source, without credentials.
     pub source: String,
-    /// Where the customers are.
+    /// Address of Explo.
     pub base_url: String,
-    /// For the forecast.
+    /// The configured rate, for the forecast.
     pub requests_per_minute: u32,
-    /// Every attempt, by endpoint.
+    /// Calls made, each attempt counted, by endpoint.
     pub calls_made: BTreeMap<Endpoint, usize>,
-    /// What happened.
+    /// The run itself.
     pub run: Run,
-    /// Why the ledger lacks a part of it; `None`: it lacks nothing.
+    /// Why the ledger lacks a part of this run; `None` if it lacks nothing.
     pub unrecorded: Option<ledger::Error>,
 }
 
 /// What comparing gave, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
-    /// Customers to make.
+    /// Customers to create.
     pub create: usize,
-    /// Customers to change.
+    /// Customers to update.
     pub update: usize,
-    /// Customers to give another id.
+    /// Customers to rename.
     pub rename: usize,
-    /// Customers that hold what is wanted.
+    /// Customers that equal their tenant.
     pub unchanged: usize,
     /// Customers without a tenant.
     pub orphan: usize,
@@ -69,22 +69,22 @@ pub struct Counts {
 /// How many changes came to each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Outcomes {
-    /// Done.
+    /// Acknowledged, and Explo shows the wanted value.
     pub applied: usize,
     /// Refused or given up.
     pub failed: usize,
-    /// Done, but Explo shows something else.
+    /// Acknowledged, but Explo shows something else.
     pub unsettled: usize,
     /// Left to the next run.
     pub deferred: usize,
 }
 
-/// The exit codes of a run; of several that hold the first counts.
+/// The exit codes of a run; if several apply, the first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// The command can't be used like that.
+    /// Bad usage.
     Usage = 64,
-    /// The configuration can't be used.
+    /// Bad configuration.
     Config = 78,
     /// Another run holds the lock.
     Locked = 5,
@@ -98,14 +98,14 @@ pub enum Exit {
     Stopped = 75,
     /// Some tenants failed, are invalid, or did not settle.
     Partial = 3,
-    /// A dry run that was asked to tell found changes.
+    /// A dry run with `--exit-code` found changes.
     Pending = 2,
-    /// All is well.
+    /// In sync, or all applied.
     Success = 0,
 }
 
 impl Report {
-    /// The outcome of each change, where there is one.
+    /// The outcome of the change at this position in the plan; `None` in a dry run.
     #[must_use]
     pub fn outcome(&self, change: usize) -> Option<&Outcome> {
         match &self.run.applied {
@@ -145,7 +145,7 @@ impl Report {
         all
     }
 
-    /// The outcomes counted; all zero in a dry run.
+    /// How many changes have each outcome; all zero in a dry run.
     #[must_use]
     pub fn outcomes(&self) -> Outcomes {
         let mut outcomes = Outcomes::default();
@@ -161,7 +161,7 @@ impl Report {
         outcomes
     }
 
-    /// The calls that came to the plan, and those that what is due needs, by endpoint.
+    /// The calls that planning made plus the calls that the due changes need, by endpoint.
     #[must_use]
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
         let Run { plan, due, asked, .. } = &self.run;
@@ -187,7 +187,7 @@ impl Report {
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }
 
-    /// The exit code; `pending_is_an_answer` is what `--exit-code` asks for.
+    /// The exit code; `pending_is_an_answer`: `--exit-code` was given.
     #[must_use]
     pub fn exit(&self, pending_is_an_answer: bool) -> Exit {
         let Run { plan, due, held, skipped, .. } = &self.run;
@@ -206,7 +206,7 @@ impl Report {
             _ if self.unrecorded.is_some() && refused.is_none() => Exit::Failed,
             _ if !held.is_empty() => Exit::Held,
             Some(exit) => exit,
-            // An update whose rename failed is deferred as well, and that is no early end; nor is a tenant that waits.
+            // Not every deferred change means an early end: an update whose rename failed and a waiting tenant do not.
             None if due.left > 0 => Exit::Stopped,
             None if refused.is_some() => Exit::Partial,
             None if waiting + failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
@@ -214,13 +214,13 @@ impl Report {
         }
     }
 
-    /// Whether all tenants and all customers were compared, and nothing is left to do that could be done.
+    /// Whether the run compared all tenants with all customers, and left nothing to do that can be done.
     #[must_use]
     pub fn converged(&self) -> bool {
         !self.dry_run && self.run.listing.pages > 0 && self.exit(false) == Exit::Success
     }
 
-    /// Why the run ended early, or is not in the ledger; `None`: neither is so.
+    /// Why the run ended early, or why the ledger lacks a part of it.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         let unrecorded = self.unrecorded.as_ref().map(ToString::to_string);
@@ -231,7 +231,7 @@ impl Report {
         }
     }
 
-    /// Why the applier ended before the end.
+    /// The error that ended the applier early.
     fn end(&self) -> Option<&explo::Error> {
         self.run.applied.as_ref()?.end.as_ref()
     }
@@ -241,7 +241,7 @@ impl Report {
     }
 }
 
-/// The exit code of a run that came to no plan.
+/// The exit code of a run that has no plan.
 #[must_use]
 pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
     match error {

@@ -1,4 +1,4 @@
-//! The report for a reader: what changes, then the counts, then what it costs or what became of it.
+//! The report as text: the changes, then the counts, then the cost (of a dry run) or the outcomes.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,15 +16,15 @@ use crate::{
     plan::{Change, Class, Held},
 };
 
-/// Lines of one kind that are shown unless all are asked for.
+/// Lines of one kind that are shown without `-v`.
 const SHOWN: usize = 20;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
-    /// Names, addresses and other values, not ids and fields alone.
+    /// Show names, addresses and other values, not only ids and field names.
     pub values: bool,
-    /// Every line of a long list.
+    /// Show every line of a long list.
     pub all: bool,
 }
 
@@ -34,7 +34,7 @@ const RED: Paint = AnsiColor::Red.on_default();
 const DIM: Paint = Paint::new().dimmed();
 const BOLD: Paint = Paint::new().bold();
 
-/// Writes the plan, and what became of it.
+/// Writes the plan and its outcomes.
 pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.run.plan;
     writeln!(
@@ -52,7 +52,7 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
         let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), shown);
         format!("{id}  {}", printable(&plan.reason(invalid, style.values)))
     })?;
-    // A tenant's is among the invalid.
+    // If the customer has a tenant, that tenant is in the list of invalid ones.
     let is_strange = |id: &&Option<String>| id.as_deref().is_none_or(|id| !plan.index.has(id));
     let unreadable: Vec<_> = plan.population.unreadable.iter().filter(is_strange).collect();
     write_list('!', YELLOW, &unreadable, style, out, |id| {
@@ -83,7 +83,7 @@ fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Resu
     if !renames.is_empty() {
         writeln!(
             out,
-            "    {YELLOW}JWTs name the provided_id{YELLOW:#}: the application must use the new one from the moment of the rename on."
+            "    {YELLOW}JWTs name the provided_id{YELLOW:#}: the application must use the new one as soon as the rename is applied."
         )?;
     }
     write_list('+', GREEN, creates, style, out, |change| described(report, change, style))?;
@@ -124,7 +124,7 @@ fn described(report: &Report, change: &Change, style: Style) -> String {
     text
 }
 
-/// Wanted and seen are the other way round than in a change: what was written, and what Explo made of it.
+/// Names the wanted value first, unlike a change: it was written, and Explo shows the current one.
 fn described_unsettled(id: &str, Unsettled { difference, rule, .. }: &Unsettled, style: Style) -> String {
     let field = difference.field.name();
     let sides = if style.values {
@@ -207,7 +207,11 @@ fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let due = &report.run.due;
     let waiting = report.run.plan.changes.len() - due.count() - due.left;
     if waiting > 0 {
-        writeln!(out, "Not yet, for a tenant failed before: {} (--retry-failed).", grouped(waiting))?;
+        writeln!(
+            out,
+            "Waiting because the tenant failed before: {} (--retry-failed tries them now).",
+            grouped(waiting)
+        )?;
     }
     let calls = report.calls_planned().into_iter();
     let writes: Vec<_> =
@@ -219,7 +223,7 @@ fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let parts: Vec<_> = writes.iter().map(|(endpoint, n)| format!("{} {endpoint}", grouped(*n))).collect();
     let time = time(report.estimated_seconds());
     let rate = report.requests_per_minute;
-    writeln!(out, "Applying it takes {} calls ({}): {time} at {rate} a minute.", grouped(total), parts.join(", "))
+    writeln!(out, "Applying it takes {} calls ({}): {time} at {rate} per minute.", grouped(total), parts.join(", "))
 }
 
 fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -250,7 +254,7 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
         grouped(deferred)
     )?;
     let ended = report.run.applied.as_ref().is_some_and(|applied| applied.end.is_some());
-    let what = if ended { "The run ended early" } else { "The ledger lacks some of it" };
+    let what = if ended { "The run ended early" } else { "The ledger lacks a part of this run" };
     report.error().map_or(Ok(()), |error| writeln!(out, "{RED}{what}:{RED:#} {}", printable(&error)))
 }
 
@@ -276,7 +280,10 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
         let fields = plan.fields().into_iter().map(|(field, n)| format!("{} {}", field.name(), grouped(n)));
         writeln!(out, "  fields that change: {}", fields.collect::<Vec<_>>().join(", "))?;
     }
-    writeln!(out, "  nothing is written; if it is right, let it through once: explo-sync sync --allow {name}={count}")
+    writeln!(
+        out,
+        "  nothing is written; if the plan is right, let it through once: explo-sync sync --allow {name}={count}"
+    )
 }
 
 fn time(seconds: u64) -> String {

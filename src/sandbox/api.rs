@@ -22,7 +22,7 @@ use super::{
     write::Written,
 };
 
-/// Calls that are remembered; of more the oldest half is forgotten.
+/// Number of calls that are kept; beyond it the oldest half is dropped.
 const MOST_CALLS: usize = 100_000;
 
 /// Explo's customer API, in memory.
@@ -30,13 +30,13 @@ const MOST_CALLS: usize = 100_000;
 pub struct Api {
     /// How it behaves, from the next call on.
     pub behaviour: Behaviour,
-    /// What goes wrong, from the next call on; of several that are due the first.
+    /// What goes wrong, from the next call on; if several faults are due, the first one.
     pub faults: Vec<Fault>,
-    /// How many calls are let through, from the next one on.
+    /// The rate limit, from the next call on.
     pub limit: Limit,
-    /// The team token; nothing: any will do.
+    /// The team token; `None`: every token is accepted.
     pub token: Option<String>,
-    /// The list to read tenants from, where there is one.
+    /// The list to read tenants from, if any.
     pub upstream: Option<Upstream>,
     store: Store,
     calls: Vec<Call>,
@@ -55,7 +55,7 @@ pub struct Call {
     pub path: String,
     /// As it was sent.
     pub body: String,
-    /// What was answered; 0 for nothing.
+    /// The status of the answer; 0 if none was sent.
     pub status: u16,
     /// When it came.
     pub at: Instant,
@@ -106,12 +106,12 @@ impl Api {
         &self.store
     }
 
-    /// The same, to be changed behind everybody's back, as somebody in Explo's own pages would.
+    /// The same, to change without a call, as a user of Explo's own UI would.
     pub const fn store_mut(&mut self) -> &mut Store {
         &mut self.store
     }
 
-    /// The calls so far, forgotten with this look.
+    /// The calls since the last look.
     pub fn take_calls(&mut self) -> Vec<Call> {
         std::mem::take(&mut self.calls)
     }
@@ -166,7 +166,7 @@ impl Api {
         marked(reply, &self.behaviour, elapsed, &mut self.random)
     }
 
-    /// Answers a call that no fault keeps from being served.
+    /// Answers a call that no fault prevents.
     fn served(
         &mut self,
         request: &Request<'_>,
@@ -280,7 +280,7 @@ impl Api {
     }
 }
 
-/// The `provided_id`s that a body names; a token stands for its customer's.
+/// The `provided_id`s that a body names, directly or by a customer's token.
 fn named(store: &Store, body: &[u8]) -> Vec<String> {
     let names: Names = serde_json::from_slice(body).unwrap_or_default();
     let of_token =

@@ -1,4 +1,4 @@
-//! What is special about the customers that the sandbox begins with.
+//! Special properties of the customers that the sandbox begins with.
 
 use clap::Args;
 
@@ -22,7 +22,7 @@ pub struct Beginning {
     /// Have a second customer with this provided_id (repeatable)
     #[arg(long, value_name = "ID", help_heading = CUSTOMERS)]
     pub twice: Vec<String>,
-    /// Where the second is listed: after, before (the first)
+    /// Where the second one is listed: after, before (the first)
     #[arg(long, value_enum, default_value_t, value_name = "WHERE", requires = "twice", help_heading = CUSTOMERS)]
     pub second: Second,
 }
@@ -37,7 +37,7 @@ pub struct BeginningError {
 }
 
 impl Beginning {
-    /// Does it to the customers.
+    /// Applies all this to the customers.
     pub fn prepare(&self, store: &mut Store) -> Result<(), BeginningError> {
         store.hide(self.hide.iter().cloned());
         self.hide_group.iter().for_each(|group| store.hide_group(group));

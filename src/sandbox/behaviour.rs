@@ -1,6 +1,6 @@
-//! How the sandbox behaves where the documents leave it open: a field, and a flag, for each question.
+//! How the sandbox behaves if the documents leave it open: one field and one flag per question.
 //!
-//! The default is what is documented, or most likely. The first choice of a flag's help is the default.
+//! The default is the documented or the most likely behaviour. In a flag's help it is the first choice.
 
 use clap::Args;
 
@@ -19,13 +19,13 @@ const WRITES: &str = "What writes do";
 #[expect(clippy::doc_markdown, reason = "a terminal shows these lines as they are")]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct Behaviour {
-    /// Page size that is honoured: both, page_size, pageSize, neither
+    /// Sets the page size: both, page_size, pageSize, neither
     #[arg(long, value_enum, default_value_t, value_name = "NAME", help_heading = LISTING)]
     pub page_size_name: PageSizeName,
-    /// Largest page, whatever is asked for: 1000
+    /// Largest page, even if a larger one is requested: 1000
     #[arg(long, value_name = "N", help_heading = LISTING)]
     pub largest_page: Option<usize>,
-    /// Query parameters that are not known: ignored, refused
+    /// Unknown query parameters are: ignored, refused
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = LISTING)]
     pub unknown_parameters: UnknownParameters,
     /// Name of the total: total_count, count, both, missing
@@ -46,7 +46,7 @@ pub struct Behaviour {
     /// Done to "stranger-…": add, delete, rename, touch, reorder, token
     #[arg(long, value_enum, value_name = "KINDS", value_delimiter = ',', help_heading = LISTING)]
     pub churn: Vec<Churn>,
-    /// One of them before every Nth listing call: 1
+    /// One of these before every Nth listing call: 1
     #[arg(long, value_name = "N", requires = "churn", help_heading = LISTING)]
     pub churn_every: Option<u64>,
     /// Found by parent_provided_id: children, descendants, ignored
@@ -55,7 +55,7 @@ pub struct Behaviour {
     /// The v1 listing reads its filters from: query, body
     #[arg(long, value_enum, default_value_t, value_name = "WHERE", help_heading = LISTING)]
     pub v1_filters: V1Filters,
-    /// The count of the upstream list is that of: total, page
+    /// Count of the upstream list: total, page
     #[arg(long, value_enum, default_value_t, value_name = "WHICH", help_heading = LISTING)]
     pub upstream_count: UpstreamCount,
     /// The v2 listing: present, missing

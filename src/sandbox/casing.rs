@@ -1,4 +1,4 @@
-//! Keys of objects in one style, however deep.
+//! Converts the keys of objects to one style, at every depth.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ type Elements = Vec<Box<RawValue>>;
 /// Below this depth keys stay as they are.
 const DEEPEST: usize = 64;
 
-/// The object with its keys, and those of objects within, in this style; of two keys that become one the last stays.
+/// The object with its keys, and those of nested objects, in this style; if two keys become one, the last wins.
 pub(super) fn restyled(members: &Members, style: KeyStyle) -> Members {
     object(members, style, 0)
 }
@@ -70,7 +70,7 @@ fn styled(key: &str, style: KeyStyle) -> String {
     text
 }
 
-/// The text within a JSON string; nothing for another value.
+/// The text of a JSON string; `None` for another value.
 pub(super) fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     raw.get().starts_with('"').then(|| serde_json::from_str(raw.get()).unwrap_or_default())
 }

@@ -1,16 +1,16 @@
-//! What others do to the customers while somebody lists them.
+//! Changes by others to the customers while a client lists them.
 //!
-//! Strangers are the customers whose `provided_id` begins with [`STRANGER`]: nobody but them is added, deleted, renamed,
-//! touched or given another token. Only `reorder` moves anyone, and changes nobody.
+//! Only *strangers*, customers whose `provided_id` begins with [`STRANGER`], are added, deleted, renamed, touched or
+//! given another token. `reorder` moves any customer and changes none.
 
 use rand::{RngExt, rngs::SmallRng};
 
 use super::{Store, StoredCustomer, choice::Churn, customer::ACCESS_GROUP};
 
-/// The `provided_id` of a customer that churn may change begins so.
+/// Prefix of the `provided_id` of a customer that churn may change.
 pub const STRANGER: &str = "stranger-";
 
-/// Does one thing, to a customer chosen by chance.
+/// Makes one change, to a random customer.
 pub(super) fn churn(store: &mut Store, kind: Churn, random: &mut SmallRng) {
     let id = format!("{STRANGER}{:08x}", random.random::<u32>());
     match kind {
@@ -19,7 +19,7 @@ pub(super) fn churn(store: &mut Store, kind: Churn, random: &mut SmallRng) {
             store.add(StoredCustomer { name: id.clone(), provided_id: Some(id), access_group, ..Default::default() });
         }
         Churn::Delete => {
-            // One that has children stays.
+            // A customer with children stays.
             let _ = chosen(store, random).map(|position| store.remove(position));
         }
         Churn::Rename => {
@@ -46,7 +46,7 @@ pub(super) fn churn(store: &mut Store, kind: Churn, random: &mut SmallRng) {
     }
 }
 
-/// The position of a stranger.
+/// The position of a random stranger.
 fn chosen(store: &Store, random: &mut SmallRng) -> Option<usize> {
     let is_stranger = |customer: &StoredCustomer| {
         customer.provided_id.as_deref().is_some_and(|provided_id| provided_id.starts_with(STRANGER))

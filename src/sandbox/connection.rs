@@ -1,4 +1,4 @@
-//! Connections that can be broken off without an answer.
+//! Connections that can be closed without an answer.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// Breaks a connection off: nothing more is written to it.
+/// Closes a connection: nothing more is written to it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Breaker(Arc<AtomicBool>);
 

@@ -1,4 +1,4 @@
-//! A customer as the sandbox keeps it: the fields of the listing and the parent, values to the digit as they were sent.
+//! A customer as the sandbox keeps it: the listing's fields and the parent, numbers digit by digit as they were sent.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ pub(super) type Members = BTreeMap<String, Box<RawValue>>;
 /// The data visibility group of the team token.
 pub(super) const ACCESS_GROUP: &str = "Production";
 
-/// One customer. A file of customers has the names of the listing; what is missing there has its default.
+/// One customer. A file of customers uses the listing's names; a missing field gets its default.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StoredCustomer {
-    /// Given at creation; a file may leave it out.
+    /// Assigned at creation; a file may omit it.
     pub token: String,
     /// The display name.
     pub name: String,
-    /// The id that the user chose; somebody may have made a customer without one.
+    /// The id that the client chose; a customer made in Explo's UI may have none.
     pub provided_id: Option<String>,
     /// Whether it is a demo.
     pub is_demo_group: bool,
@@ -37,10 +37,10 @@ pub struct StoredCustomer {
     pub parent_schema_datasource_mapping: Option<Members>,
     /// The level's name.
     pub hierarchy_level: Option<String>,
-    /// The parent's `provided_id`: a file may have it, a listing never shows it.
+    /// The parent's `provided_id`; a file may set it, a listing never shows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent_provided_id: Option<String>,
-    /// How answers show one of its fields until that is written; a file can't say it.
+    /// An odd value that answers show for one field until a write sets it; a file can't set it.
     #[serde(skip)]
     pub odd: Option<Odd>,
 }

@@ -10,14 +10,14 @@ use super::{
 /// The sandbox's clock begins here: 2026-01-01.
 pub(super) const BEGINNING: Duration = Duration::from_hours(490_896);
 
-/// How deep `nested` properties are.
+/// Depth of `nested` properties.
 const DEPTH: usize = 100_000;
 
-/// A chunk of a huge answer, and how many there are: 65 MiB.
+/// Size and number of the chunks of a huge answer: 65 MiB.
 const CHUNK: usize = 64 << 10;
 const CHUNKS: usize = 1040;
 
-/// A gzip stream in one fixed block: a space, and 258 more ([`FIRST`]); then 8 times 258 of them ([`NEXT`]), often.
+/// A gzip stream in one fixed block: 1 + 258 spaces ([`FIRST`]), then 8 times 258 spaces ([`NEXT`]), repeated.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 const FIRST: [u8; 3] = [0x53, 0x18, 0x05];
 const NEXT: [u8; 13] = [0xa3, 0x60, 0x14, 0x8c, 0x82, 0x51, 0x30, 0x0a, 0x46, 0xc1, 0x28, 0x18, 0x05];
@@ -26,7 +26,7 @@ const NEXT_COUNT: usize = 33_000;
 const TRAILER: [u8; 9] = [0, 0x69, 0x5e, 0x68, 0x62, 0x83, 0x4f, 0x0f, 0x04];
 
 impl Reply {
-    /// 429; how long to wait is for the caller to say.
+    /// 429; the caller adds how long to wait.
     pub(super) fn throttled() -> Self {
         Self::detail(429, "Request was throttled.")
     }
@@ -37,7 +37,8 @@ impl Reply {
         self.with("retry-after", seconds.to_string())
     }
 
-    /// The answer in place of one; nothing for a fault that lets the call be applied. `elapsed` is for dates.
+    /// The answer of a fault that prevents the call; `None` if the fault lets the call be applied. `elapsed` is for
+    /// dates.
     pub(super) fn instead(kind: FaultKind, elapsed: Duration) -> Option<Self> {
         let date = |after: Duration| httpdate::fmt_http_date(std::time::UNIX_EPOCH + BEGINNING + elapsed + after);
         Some(match kind {
@@ -70,7 +71,7 @@ impl Reply {
         })
     }
 
-    /// The answer to a call that was applied, damaged.
+    /// Damages the answer to a call that was applied.
     pub(super) fn damaged(mut self, kind: FaultKind) -> Self {
         match kind {
             FaultKind::Empty => Self { body: Vec::new(), ..self },
@@ -114,9 +115,9 @@ impl Reply {
         Self::detail(401, "Invalid token.")
     }
 
-    /// This status, as a fault asks for it.
+    /// An answer with the status of a fault.
     pub(super) fn status(status: u16) -> Self {
-        Self::detail(status, "The server answers so because of a fault that was asked for.")
+        Self::detail(status, "This answer is a fault that was requested.")
     }
 }
 

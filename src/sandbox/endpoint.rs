@@ -1,9 +1,9 @@
 //! The paths of the API.
 
-/// Where the upstream list is.
+/// Path of the upstream list.
 const UPSTREAM: &str = "/v2/customers";
 
-/// What can be called; both listings are one.
+/// The endpoints; both listings are one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Endpoint {
     /// Both listings.

@@ -1,7 +1,7 @@
-//! What goes wrong: `KIND[=VALUE][,endpoint=NAME][,id=ID]…[,times=N][,after=N]`.
+//! Faults: `KIND[=VALUE][,endpoint=NAME][,id=ID]…[,times=N][,after=N]`.
 //!
-//! Without an endpoint it concerns every call, with ids only the calls that name one of them; without `times` it stays;
-//! `after` lets so many calls through first.
+//! Without an endpoint a fault affects every call, with ids only calls that name one of them. It happens `times` times
+//! (default: always), after `after` unaffected calls.
 
 use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
@@ -9,18 +9,18 @@ use percent_encoding::percent_decode_str;
 
 use super::Endpoint;
 
-/// Something that goes wrong. Its numbers count down with the calls that it concerns.
+/// A fault. Its numbers count down with the calls that it affects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// What goes wrong.
     pub kind: FaultKind,
-    /// Where; nothing: everywhere.
+    /// The affected endpoint; `None`: all.
     pub endpoint: Option<Endpoint>,
-    /// The customers whose calls it concerns, by `provided_id`, also by one that they are to get; nothing: every call.
+    /// The affected customers, by their `provided_id` or by the one that a rename gives them; `None`: every call.
     pub ids: Option<Arc<BTreeSet<String>>>,
-    /// How often yet; nothing: always.
+    /// How many more times; `None`: always.
     pub times: Option<u32>,
-    /// Calls that are let through first.
+    /// Calls that pass first.
     pub after: u32,
 }
 
@@ -29,7 +29,7 @@ pub struct Fault {
 pub enum FaultKind {
     /// 429, with `Retry-After` in seconds or without; not applied.
     Throttle(Option<u32>),
-    /// 429 with `Retry-After` as a date so many seconds after the answer's `Date`; not applied.
+    /// 429 with `Retry-After` as a date, this many seconds after the answer's `Date`; not applied.
     ThrottleUntil(u32),
     /// 503 with `Retry-After` in seconds; not applied.
     Unavailable(u32),
@@ -41,9 +41,9 @@ pub enum FaultKind {
     Unauthorized,
     /// 403; not applied.
     Forbidden,
-    /// 302 to a page for a browser; not applied.
+    /// 302 to an HTML page; not applied.
     Redirect,
-    /// 200 with a page for a browser; not applied.
+    /// 200 with an HTML page; not applied.
     Html,
     /// No body; applied.
     Empty,
@@ -53,54 +53,54 @@ pub enum FaultKind {
     Half,
     /// More than 64 MiB, in chunks; applied.
     Huge,
-    /// More than 64 MiB, packed to less than one; applied.
+    /// More than 64 MiB, compressed to less than 1 MiB; applied.
     GzipBomb,
-    /// Properties 100,000 objects deep, of the first customer in the answer; applied.
+    /// Properties nested 100,000 deep in the first customer of the answer; applied.
     Nested,
-    /// A byte now and then; applied.
+    /// One byte at a time, slowly; applied.
     Drip,
     /// A connection that ends without an answer; not applied.
     DropBefore,
-    /// The same; applied.
+    /// A connection that ends without an answer; applied.
     DropAfter,
     /// No answer, ever; not applied.
     HangBefore,
-    /// The same; applied.
+    /// No answer, ever; applied.
     HangAfter,
     /// A listing without customers, with a total of 0.
     Nobody,
-    /// A listing without the last customers, so many of them; its total and its pages agree.
+    /// A listing without the last N customers; its total and its pages agree.
     Fewer(usize),
     /// The answer about a customer carries the token of another one that is listed; applied.
     OtherToken,
 }
 
-/// A text that is no fault.
+/// Why a text is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
-    /// The kind is none.
+    /// There is no such kind.
     #[error("there is no fault {0:?}: choose {kinds}", kinds = kinds())]
     Kind(String),
-    /// The kind takes a value, and this is not one.
-    #[error("{0}={1} is no fault: write {0}=N with {2}")]
+    /// The kind does not accept this value.
+    #[error("{0}={1} is not a fault: write {0}=N with {2}")]
     Value(String, String, &'static str),
     /// The kind takes no value.
     #[error("{0} takes no value: write {0} alone")]
     NoValue(String),
-    /// What follows the kind.
-    #[error("{0:?} says nothing about a fault: add endpoint=NAME, id=ID, times=N or after=N")]
+    /// An unknown part after the kind.
+    #[error("{0:?} is not a part of a fault: add endpoint=NAME, id=ID, times=N or after=N")]
     Option(String),
-    /// A number that is none.
-    #[error("{0}={1} is no number of calls: write {0}=N with a whole number, from {2}")]
+    /// Not a number of calls.
+    #[error("{0}={1} is not a number of calls: write {0}=N with a whole number, from {2}")]
     Count(&'static str, String, u32),
-    /// The endpoint is none.
+    /// There is no such endpoint.
     #[error("there is no endpoint {0:?}: choose one of {endpoints}", endpoints = endpoints())]
     Endpoint(String),
     /// The kind does not happen at this endpoint.
-    #[error("{0} concerns no call of {1}: leave endpoint={1} out")]
+    #[error("{0} never affects calls of {1}: omit endpoint={1}")]
     Elsewhere(String, &'static str),
-    /// Ids, where no call names one.
-    #[error("no call that {0} concerns names an id: leave id=ID out")]
+    /// Ids are given, and no affected call names an id.
+    #[error("no call that {0} affects names an id: omit id=ID")]
     NoId(String),
 }
 
@@ -127,31 +127,31 @@ const PLAIN: [(&str, FaultKind); 18] = [
 ];
 
 impl Fault {
-    /// Everywhere, always, from now on.
+    /// A fault of every call, from now on.
     #[must_use]
     pub const fn new(kind: FaultKind) -> Self {
         Self { kind, endpoint: None, ids: None, times: None, after: 0 }
     }
 
-    /// At this endpoint alone.
+    /// Only at this endpoint.
     #[must_use]
     pub fn at(self, endpoint: Endpoint) -> Self {
         Self { endpoint: Some(endpoint), ..self }
     }
 
-    /// For the calls that name one of these `provided_id`s alone. `times` and `after` count the calls of all of them.
+    /// Only for calls that name one of these `provided_id`s. `times` and `after` count these calls together.
     #[must_use]
     pub fn of<I: Into<String>>(self, provided_ids: impl IntoIterator<Item = I>) -> Self {
         Self { ids: Some(Arc::new(provided_ids.into_iter().map(Into::into).collect())), ..self }
     }
 
-    /// So often, and then no more.
+    /// Only this many times.
     #[must_use]
     pub fn times(self, times: u32) -> Self {
         Self { times: Some(times), ..self }
     }
 
-    /// So many calls are let through first.
+    /// Only after this many unaffected calls.
     #[must_use]
     pub fn after(self, calls: u32) -> Self {
         Self { after: calls, ..self }
@@ -165,7 +165,7 @@ impl Fault {
 }
 
 impl FaultKind {
-    /// Whether there is something at the endpoint that can go wrong so.
+    /// Whether this kind can happen at the endpoint.
     fn happens_at(self, endpoint: Option<Endpoint>) -> bool {
         match self {
             Self::Nobody | Self::Fewer(_) => endpoint == Some(Endpoint::Customers),
@@ -177,8 +177,7 @@ impl FaultKind {
     }
 }
 
-/// What goes wrong with this call, which names these ids: the first fault that is due. Those that will not be due again are
-/// taken out.
+/// The fault of a call that names these ids: the first one that is due. Removes faults that will not be due again.
 pub(super) fn due(
     faults: &mut Vec<Fault>,
     endpoint: Option<Endpoint>,

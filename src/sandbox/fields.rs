@@ -1,4 +1,4 @@
-//! The body of a create or update, and what is to be written of it.
+//! The body of a create or update, and the fields that it writes.
 
 use serde::{Deserialize, Deserializer};
 
@@ -25,7 +25,7 @@ pub(super) struct Fields {
     parent_provided_id: Given<String>,
 }
 
-/// What is to be written: the fields that were given, in the form in which they are kept.
+/// The fields to write, in the form in which they are stored.
 #[derive(Debug)]
 pub(super) struct Values {
     pub(super) name: Option<String>,

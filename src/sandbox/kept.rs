@@ -1,4 +1,4 @@
-//! What the server keeps of the texts and numbers that it is sent.
+//! How the server changes texts and numbers before it stores them.
 
 use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization;
@@ -9,14 +9,14 @@ use super::{
     scalars::rewritten,
 };
 
-/// From here on a number is printed with an exponent, as browsers do.
+/// From this value on a number is printed with an exponent, as browsers do.
 const LARGE: f64 = 1e21;
 
-/// Below this too.
+/// Below this value too.
 const SMALL: f64 = 1e-6;
 
 impl StoredCustomer {
-    /// The customer as the server would have kept it, had others written it through the API.
+    /// The customer as the server would store it after a write through the API.
     #[must_use]
     pub fn as_kept(self, behaviour: &Behaviour) -> Self {
         let properties = self
@@ -32,7 +32,7 @@ impl StoredCustomer {
     }
 }
 
-/// A text as the server keeps it.
+/// A text as the server stores it.
 pub(super) fn text(given: &str, behaviour: &Behaviour) -> String {
     let mut kept = match behaviour.spaces {
         Spaces::Kept => given.to_owned(),
@@ -51,7 +51,7 @@ pub(super) fn text(given: &str, behaviour: &Behaviour) -> String {
     }
 }
 
-/// An e-mail address as the server keeps it.
+/// An e-mail address as the server stores it.
 pub(super) fn address(given: &str, behaviour: &Behaviour) -> String {
     match behaviour.address_case {
         AddressCase::Kept => text(given, behaviour),
@@ -59,7 +59,7 @@ pub(super) fn address(given: &str, behaviour: &Behaviour) -> String {
     }
 }
 
-/// The value of a property as the server keeps it, with all that is within.
+/// The value of a property as the server stores it, nested values too.
 pub(super) fn property(value: Box<RawValue>, behaviour: &Behaviour) -> Box<RawValue> {
     let number = |number: &str| match behaviour.numbers {
         Numbers::Kept => number.to_owned(),
@@ -68,7 +68,7 @@ pub(super) fn property(value: Box<RawValue>, behaviour: &Behaviour) -> Box<RawVa
     rewritten(value, |given| text(given, behaviour), number)
 }
 
-/// A number, read as a double and printed with as many digits as are needed to read the same again.
+/// A number, read as a double and printed with the fewest digits that give the same double.
 fn double(number: &str) -> String {
     let double: f64 = number.parse().unwrap_or_default();
     match double.abs() {

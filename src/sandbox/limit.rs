@@ -1,22 +1,22 @@
-//! How many calls are let through in a time; the others are answered 429.
+//! The rate limit: calls beyond it get a 429.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
-const LIMIT: &str = "A limit of calls";
+const LIMIT: &str = "Rate limit";
 
-/// How many calls are let through.
+/// The rate limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct Limit {
-    /// Calls that are let through, such as 20/s or 180/m; the others get 429
+    /// Calls that are allowed, such as 20/s or 180/m; further ones get 429
     #[arg(long = "limit", value_name = "RATE", help_heading = LIMIT)]
     pub rate: Option<Rate>,
-    /// Calls that a bucket holds, let through at once: as many as the rate names
+    /// Size of the bucket, the calls allowed at once: as many as the rate names
     #[arg(long, value_name = "N", requires = "rate", value_parser = clap::value_parser!(u32).range(1..), help_heading = LIMIT)]
     pub burst: Option<u32>,
-    /// How they are counted: bucket, window
+    /// How calls are counted: bucket, window
     #[arg(long = "limit-kind", value_enum, default_value_t, value_name = "KIND", help_heading = LIMIT)]
     pub kind: LimitKind,
     /// What a 429 says: seconds (Retry-After), nothing
@@ -40,7 +40,7 @@ pub enum Hint {
     /// `Retry-After`, in seconds.
     #[default]
     Seconds,
-    /// It does not.
+    /// No `Retry-After`.
     Nothing,
 }
 
@@ -60,17 +60,17 @@ pub enum Period {
     Minute,
 }
 
-/// A text that is no rate.
+/// A text is not a rate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no rate: write calls a second or a minute, at least one, such as 20/s or 180/m")]
+#[error("{0:?} is not a rate: write calls per second or per minute, at least one, such as 20/s or 180/m")]
 pub struct RateError(String);
 
-/// What the calls so far have used up.
+/// How much of the limit is used.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Meter {
     /// When the bucket will be full.
     full_at: Option<Instant>,
-    /// When the window began, and the calls let through in it.
+    /// When the window began, and the calls allowed in it so far.
     window: Option<(Instant, u32)>,
 }
 
@@ -118,7 +118,7 @@ impl fmt::Display for Rate {
 }
 
 impl Meter {
-    /// Lets a call through, or says how long to wait.
+    /// Counts a call and allows it, or gives how long to wait.
     pub(super) fn pass(&mut self, limit: Limit, now: Instant) -> Result<(), Duration> {
         let Some(rate) = limit.rate else { return Ok(()) };
         match limit.kind {

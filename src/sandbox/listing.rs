@@ -13,7 +13,7 @@ use super::{
     view::{Object, Value, View},
 };
 
-/// Customers on a page where the size is not honoured.
+/// Page size if the requested one is ignored.
 const USUAL_PAGE: usize = 20;
 
 /// The largest page, as documented.
@@ -30,7 +30,7 @@ struct Filters {
     hierarchy_level_name: Option<String>,
 }
 
-/// Answers a call of a listing, with which something may go wrong.
+/// Answers a listing call, possibly with a fault.
 pub(super) fn list(
     store: &Store,
     behaviour: &Behaviour,
@@ -101,7 +101,7 @@ pub(super) fn list(
     Reply::json(200, &answer.with(["results"; 2], Value::Object(results)))
 }
 
-/// Leaves out the customers that a fault takes away, the last ones made, so that the pages of one listing agree.
+/// Removes the customers that a fault hides: the newest ones, so that the pages of one listing agree.
 fn leave_out(found: &mut Vec<&StoredCustomer>, store: &Store, fault: Option<FaultKind>) {
     let mut missing = match fault {
         Some(FaultKind::Nobody) => return found.clear(),
@@ -117,7 +117,7 @@ fn leave_out(found: &mut Vec<&StoredCustomer>, store: &Store, fault: Option<Faul
 }
 
 impl Filters {
-    /// The customers that fit, hidden ones too.
+    /// The customers that match the filters, hidden ones too.
     fn find<'s>(&self, store: &'s Store, behaviour: &Behaviour) -> Vec<&'s StoredCustomer> {
         let level = self.hierarchy_level_name.as_ref();
         let parent = self.parent_provided_id.as_ref().map(|id| {

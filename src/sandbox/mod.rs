@@ -1,9 +1,9 @@
-//! A stand-in for Explo: the customer API in memory, as the vendor documents it, with a switch for each thing that the
-//! documents leave open and faults of every kind; beside it, where asked for, a list to read tenants from.
+//! A stand-in for Explo: the customer API in memory, as the vendor documents it, with a switch for each question that
+//! the documents leave open, and faults of every kind; optionally also a list to read tenants from.
 //!
-//! [`Api`] is the whole of it, without HTTP, clock or chance: the same seed and the same calls give the same answers.
-//! [`Sandbox`] serves it on loopback. It knows nothing of the client: it is written from the same documents, so that a
-//! misreading shows.
+//! [`Api`] is all of it, without HTTP and clock: the same seed and the same calls give the same answers. [`Sandbox`]
+//! serves it on loopback. It shares no code with the client, only the documents, so that a misreading of the client
+//! shows.
 
 mod api;
 mod beginning;

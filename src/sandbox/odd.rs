@@ -1,4 +1,4 @@
-//! Customers that a strict reader can't read, as others made them: answers show one field of theirs so until a write sets it.
+//! Odd customers, which a strict client can't read: answers show one field with an odd value until a write sets it.
 
 use std::str::FromStr;
 
@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 /// Characters of a name that is too long: 1.2 MB.
 const LONG_NAME: usize = 1_200_000;
 
-/// Objects in one another.
+/// Depth of nested objects.
 const DEPTH: usize = 70;
 
-/// Characters of a property that is too large: with what is computed of it, its record has 1.5 MB.
+/// Characters of a property that is too large: with `computed_properties` its record has 1.5 MB.
 const LARGE_PROPERTY: usize = 750_000;
 
 /// What is odd about a customer.
@@ -25,13 +25,13 @@ pub enum Odd {
     HalfSurrogate,
     /// A name of 1.2 MB.
     LongName,
-    /// Properties that are nested 70 levels.
+    /// Properties nested 70 levels deep.
     DeepProperties,
     /// Properties that make a record of 1.5 MB.
     LargeProperties,
 }
 
-/// A field that may be shown oddly.
+/// A field that can be odd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OddField {
     Name,
@@ -39,7 +39,7 @@ pub(super) enum OddField {
     Properties,
 }
 
-/// The customer that is to be odd: `ID=KIND`.
+/// An odd customer: `ID=KIND`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddCustomer {
     /// Its `provided_id`.
@@ -48,9 +48,9 @@ pub struct OddCustomer {
     pub odd: Odd,
 }
 
-/// A text that names no odd customer.
+/// A text is not `ID=KIND`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no odd customer: write ID=KIND with one of {kinds}", kinds = kinds())]
+#[error("{0:?} names no odd customer: write ID=KIND with one of {kinds}", kinds = kinds())]
 pub struct OddError(String);
 
 impl Odd {

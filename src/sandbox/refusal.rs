@@ -14,7 +14,7 @@ use super::{
     view::{Object, Value},
 };
 
-/// The refusal of a call that the customers and tags do not allow.
+/// The refusal of a call because of the customers or tags.
 pub(super) fn refusal(error: &StoreError, behaviour: &Behaviour) -> Reply {
     let (usual, chosen) = match error {
         StoreError::Refused(_) => (400, None),
@@ -41,7 +41,7 @@ pub(super) fn refusal(error: &StoreError, behaviour: &Behaviour) -> Reply {
     }
 }
 
-/// A refusal with its mark; any other answer as it is.
+/// Adds the `request_id` or `timestamp` to a refusal; any other answer stays as it is.
 pub(super) fn marked(reply: Reply, behaviour: &Behaviour, elapsed: Duration, random: &mut SmallRng) -> Reply {
     let (keys, value) = match behaviour.refusal_mark {
         _ if !reply.is_refusal => return reply,

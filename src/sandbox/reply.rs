@@ -1,9 +1,9 @@
-//! A call and its answer, with the way in which the answer travels.
+//! A call and its answer, and how the answer is delivered.
 
 use serde::Serialize;
 use serde_json::json;
 
-/// The end of a page for a browser.
+/// The end of an HTML page.
 const PAGE_END: &str = "</body></html>\n";
 
 /// One call.
@@ -19,25 +19,25 @@ pub struct Request<'a> {
     pub body: &'a [u8],
 }
 
-/// What is answered.
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Of HTTP; nobody sees it where the answer is dropped or hung.
+    /// The HTTP status; never sent if the answer is dropped or hung.
     pub status: u16,
-    /// Names in lower case. `content-length` is only among them where it lies.
+    /// Names in lower case. Has `content-length` only if that is to be wrong.
     pub headers: Vec<(&'static str, String)>,
-    /// As it travels: packed, where a header says so.
+    /// The bytes as sent, compressed if a header says so.
     pub body: Vec<u8>,
-    /// How it travels.
+    /// How it is delivered.
     pub delivery: Delivery,
     /// Whether the call was refused.
     pub(super) is_refusal: bool,
 }
 
-/// How an answer travels.
+/// How an answer is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// As it should.
+    /// Normally.
     Whole,
     /// The connection ends after the body, which is shorter than `content-length` promised.
     Cut,
@@ -45,9 +45,9 @@ pub enum Delivery {
     Dropped,
     /// No answer comes, and the connection stays.
     Hung,
-    /// A byte now and then.
+    /// One byte at a time, slowly.
     Dripped,
-    /// In chunks: the body so many times over.
+    /// In chunks: the body repeated this many times.
     Repeated(usize),
 }
 
@@ -64,12 +64,12 @@ impl Reply {
         Self::of(status, "application/json", serde_json::to_vec(body).unwrap_or_default())
     }
 
-    /// What a web framework says by itself.
+    /// An answer in the shape of the web framework's own errors.
     pub(super) fn detail(status: u16, detail: &str) -> Self {
         Self::json(status, &json!({"detail": detail}))
     }
 
-    /// A page for a browser.
+    /// An HTML page.
     pub(super) fn html(status: u16, text: &str) -> Self {
         let page = format!("<!doctype html>\n<html><body><h1>{text}</h1>{PAGE_END}");
         Self::of(status, "text/html; charset=utf-8", page.into_bytes())
@@ -81,12 +81,12 @@ impl Reply {
         self
     }
 
-    /// Travelling in this way.
+    /// Delivered in this way.
     pub(super) fn by(self, delivery: Delivery) -> Self {
         Self { delivery, ..self }
     }
 
-    /// A refusal, also with a status of success.
+    /// Marks the answer as a refusal, even if its status is a success.
     pub(super) fn refused(self) -> Self {
         Self { is_refusal: true, ..self }
     }

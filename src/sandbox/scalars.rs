@@ -1,9 +1,9 @@
-//! The strings and numbers within a JSON value, however deep.
+//! Maps the strings and numbers of a JSON value, at every depth.
 
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The value with its strings and numbers put through these; keys stay. What does not change keeps its text, and so does a
-/// string that can't be read.
+/// Applies these functions to all strings and numbers; keys stay. An unchanged value keeps its exact text, and so does
+/// a string that is not valid.
 pub(super) fn rewritten(
     value: Box<RawValue>,
     string: impl Fn(&str) -> String,

@@ -1,4 +1,4 @@
-//! The API on loopback: HTTP in, [`Api::answer`], and the answer out, in the way in which it is to travel.
+//! Serves the API on loopback: HTTP in, [`Api::answer`], and the answer out with its delivery.
 
 use std::{
     io,
@@ -30,10 +30,10 @@ use super::{
 /// A request body beyond this is refused.
 const LARGEST_REQUEST: usize = 16 << 20;
 
-/// Between two bytes of an answer that drips.
+/// Pause between two bytes of an answer that drips.
 const DRIP: Duration = Duration::from_millis(200);
 
-/// A running sandbox; it ends when this is dropped.
+/// A running sandbox; stops when dropped.
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
@@ -45,7 +45,7 @@ impl Sandbox {
     /// Serves the API at an address of this machine (port 0: any).
     pub async fn start(address: SocketAddr, api: Api) -> io::Result<Self> {
         if !address.ip().is_loopback() {
-            let reason = format!("{address} is not a loopback address, and the sandbox is for this machine alone");
+            let reason = format!("{address} is not a loopback address, and the sandbox serves this machine only");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
         }
         let listener = TcpListener::bind(address).await?;
@@ -67,24 +67,24 @@ impl Sandbox {
         format!("http://{}", self.address)
     }
 
-    /// The calls so far, forgotten with this look.
+    /// The calls since the last look.
     #[must_use]
     pub fn take_calls(&self) -> Vec<Call> {
         lock(&self.api).take_calls()
     }
 
-    /// The customers as they are now, in the order of their making.
+    /// The customers as they are now, oldest first.
     #[must_use]
     pub fn customers(&self) -> Vec<StoredCustomer> {
         lock(&self.api).store().customers().to_vec()
     }
 
-    /// Changes the customers behind everybody's back, as somebody in Explo's own pages would.
+    /// Changes the customers without a call, as a user of Explo's own UI would.
     pub fn change(&self, change: impl FnOnce(&mut Store)) {
         change(lock(&self.api).store_mut());
     }
 
-    /// Changes, or looks at, how it behaves, what goes wrong, and what is let through.
+    /// Reads or changes the API: behaviour, faults, limit.
     pub fn adjust<T>(&self, adjust: impl FnOnce(&mut Api) -> T) -> T {
         adjust(&mut lock(&self.api))
     }
@@ -128,7 +128,7 @@ async fn deliver(reply: Reply, breaker: &Breaker) -> Response {
             let end = Err(io::Error::from(io::ErrorKind::ConnectionAborted));
             Body::from_stream(stream::iter([Ok(body), end]).then(async |part| {
                 if part.is_err() {
-                    // What was written is sent while the next part is not ready.
+                    // Sends the bytes written so far while the next part is not ready.
                     yield_now().await;
                 }
                 part

@@ -1,4 +1,4 @@
-//! The customers and tags of the sandbox, in the order of their making.
+//! The customers and tags of the sandbox, oldest first.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -10,32 +10,32 @@ use super::{
     customer::StoredCustomer,
 };
 
-/// What a call is refused for.
+/// Why a call is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no such customer.
     #[error("there is no customer with the given {0}")]
     Unknown(&'static str),
-    /// The request can't be done.
+    /// The request is not allowed.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Parents above a customer that are looked at: more than there can be levels, and the end of any circle.
+/// Limit of parents above a customer: more than there can be levels, and the end of a cycle.
 const MOST_ANCESTORS: usize = 8;
 
-/// Customers in the order of their making, and the tags there are. Of two with one `provided_id` calls reach the first.
+/// Customers, oldest first, and tags. If two customers have one `provided_id`, calls reach the first.
 #[derive(Debug, Clone, Default)]
 pub struct Store {
     customers: Vec<StoredCustomer>,
     by_id: HashMap<String, usize>,
     /// The ids of customers in data visibility groups that the token can't see.
     hidden: HashSet<String>,
-    /// The data visibility groups that the token can't see as a whole.
+    /// The data visibility groups of which the token sees no customer.
     hidden_groups: HashSet<String>,
     tags: BTreeSet<String>,
     seed: u64,
-    /// Tokens given so far.
+    /// Number of tokens assigned so far.
     tokens: u64,
 }
 
@@ -57,7 +57,7 @@ impl Store {
         Ok(Self::new(customers))
     }
 
-    /// The tokens of customers yet to come depend on this.
+    /// Sets the seed of the tokens of later customers.
     pub(super) fn seed(&mut self, seed: u64) {
         self.seed = seed;
     }
@@ -90,7 +90,7 @@ impl Store {
         self.hidden_groups.insert(access_group.into());
     }
 
-    /// Whether listings leave it out.
+    /// Whether listings omit the customer.
     #[must_use]
     pub fn is_hidden(&self, customer: &StoredCustomer) -> bool {
         let is_in = |hidden: &HashSet<String>, name: Option<&String>| {
@@ -99,13 +99,13 @@ impl Store {
         is_in(&self.hidden, customer.provided_id.as_ref()) || is_in(&self.hidden_groups, customer.access_group.as_ref())
     }
 
-    /// Makes a customer odd: answers show it so that a strict reader can't read it.
+    /// Makes a customer odd: a strict client can't read its record.
     pub fn make_odd(&mut self, provided_id: &str, odd: Odd) -> Result<(), StoreError> {
         self.customer(provided_id)?.odd = Some(odd);
         Ok(())
     }
 
-    /// Makes a second customer of a `provided_id`, with a token and a name of its own.
+    /// Adds a second customer with the same `provided_id`, and a token and name of its own.
     pub fn twice(&mut self, provided_id: &str, second: Second) -> Result<(), StoreError> {
         let position = self.place_of(provided_id)?;
         let first = &self.customers[position];
@@ -123,7 +123,7 @@ impl Store {
         Ok(())
     }
 
-    /// Two customers get each other's `provided_id`; their children and their invisibility stay theirs.
+    /// Swaps the `provided_id`s of two customers; each keeps its children and stays listed or hidden.
     pub fn swap_ids(&mut self, one: &str, other: &str) -> Result<(), StoreError> {
         let positions = [self.place_of(one)?, self.place_of(other)?];
         let [Some(one), Some(other)] = positions.map(|position| self.customers[position].provided_id.clone()) else {
@@ -152,7 +152,7 @@ impl Store {
         self.by_id.get(provided_id).map(|position| &self.customers[*position])
     }
 
-    /// One customer, to be changed; its `provided_id` stays.
+    /// One customer, to change; its `provided_id` must stay.
     pub fn customer(&mut self, provided_id: &str) -> Result<&mut StoredCustomer, StoreError> {
         let position = self.place_of(provided_id)?;
         Ok(&mut self.customers[position])
@@ -164,7 +164,7 @@ impl Store {
         &self.tags
     }
 
-    /// Makes a tag, once.
+    /// Creates a tag; an error if it exists.
     pub fn add_tag(&mut self, name: &str) -> Result<(), StoreError> {
         let added = self.tags.insert(name.to_owned());
         if added { Ok(()) } else { Err(StoreError::Refused("a group tag with this name exists".to_owned())) }
@@ -198,7 +198,7 @@ impl Store {
         &mut self.customers[position]
     }
 
-    /// The next customer after a position, in a circle, that listings show.
+    /// The next listed customer after a position; after the last comes the first.
     pub(super) fn next_listed(&self, position: usize) -> Option<&StoredCustomer> {
         let (before, rest) = self.customers.split_at(position);
         rest.iter().skip(1).chain(before).find(|customer| !self.is_hidden(customer))
@@ -229,7 +229,7 @@ impl Store {
         self.customers[position].token = self.new_token();
     }
 
-    /// Gives the customer there another id; its children and its invisibility follow.
+    /// Gives the customer there another id; it keeps its children and stays listed or hidden.
     pub(super) fn rename(&mut self, position: usize, id: String) {
         let old = self.customers[position].provided_id.replace(id.clone());
         if let Some(old) = old {

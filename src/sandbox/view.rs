@@ -1,4 +1,4 @@
-//! A customer, and what is around it, as answers show them.
+//! Customers and the objects around them, as answers show them.
 
 use std::{borrow::Cow, collections::BTreeSet};
 
@@ -45,7 +45,7 @@ pub(super) struct View<'a> {
     pub(super) customer: &'a StoredCustomer,
     pub(super) store: &'a Store,
     pub(super) behaviour: &'a Behaviour,
-    /// By a listing, or by the answer to another call.
+    /// Whether a listing shows it, or the answer to another call.
     pub(super) is_listed: bool,
 }
 
@@ -55,13 +55,13 @@ impl<'a> Object<'a> {
         Self { style: behaviour.keys, members: Vec::new() }
     }
 
-    /// With one more member, its key given in `snake_case` and `camelCase`.
+    /// Adds a member; its key is given in `snake_case` and `camelCase`.
     pub(super) fn with(mut self, keys: [&'static str; 2], value: Value<'a>) -> Self {
         self.members.push((keys, value));
         self
     }
 
-    /// With `success`.
+    /// Adds `success`.
     pub(super) fn succeeded(self, succeeded: bool, behaviour: &Behaviour) -> Self {
         let value = match behaviour.success {
             Success::One => Value::Number(usize::from(succeeded)),
@@ -134,7 +134,7 @@ impl View<'_> {
         Cow::Owned([own.clone(), inherited].concat())
     }
 
-    /// The customer's own or, where the customer has none, its parents'; the nearest parent counts.
+    /// The customer's own value, or if it has none that of the nearest parent.
     fn computed<'s>(
         &'s self,
         own: Option<&'s Members>,
@@ -185,7 +185,7 @@ fn shown<T>(odd: Option<&RawValue>, usual: impl FnOnce() -> T) -> OddOr<'_, T> {
     odd.map_or_else(|| OddOr::Usual(usual()), OddOr::Odd)
 }
 
-/// The whole number that a string is.
+/// The whole number in a string, if it is one.
 fn number(value: &RawValue) -> Option<Box<RawValue>> {
     let text = string(value)?;
     let is_number = text.parse::<u64>().is_ok_and(|number| number.to_string() == text);

@@ -43,7 +43,7 @@ impl Store {
         Ok(Written { position, is_new: true })
     }
 
-    /// Changes what is given, keeps the rest.
+    /// Updates the given fields, keeps the others.
     pub(super) fn update(&mut self, mut fields: Fields, behaviour: &Behaviour) -> Result<Written, StoreError> {
         let id = fields.provided_id.take().unwrap_or_default();
         let position = self.known(&id, behaviour)?;
@@ -64,7 +64,7 @@ impl Store {
         Ok(Written { position, is_new: false })
     }
 
-    /// Where the customer is, for a call that takes none but those that exist.
+    /// The customer's position; an error if there is no such customer.
     pub(super) fn known(&self, provided_id: &str, behaviour: &Behaviour) -> Result<usize, StoreError> {
         let is_known = |position: &usize| match behaviour.hidden {
             Hidden::Reachable => true,
@@ -88,7 +88,7 @@ impl Store {
         }
     }
 
-    /// The parent that the customer will have: it exists, is in the same group, and is higher.
+    /// The parent that the customer will have; checks that it exists, is in the same group and on a higher level.
     fn checked_parent(
         &self,
         customer: &StoredCustomer,

@@ -394,7 +394,7 @@ async fn what_waits_after_failures_is_neither_forecast_nor_sent_and_nor_is_what_
 ) {
     let (_database, sandbox, program) = failing_twice(&world, endpoint).await;
     let text = program.run(&["sync", "--dry-run"]).await.stdout;
-    assert!(text.contains("Not yet, for a tenant failed before: "), "{text}");
+    assert!(text.contains("Waiting because the tenant failed before: "), "{text}");
     drop(sandbox.take_calls());
     let (code, report) = forecast_and_made(&program, &sandbox, &[], &waiting).await;
     assert_eq!((code, &report["outcomes"]["deferred"]), (3, &json!(report["changes"].as_array().unwrap().len())));

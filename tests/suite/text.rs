@@ -1,4 +1,5 @@
-//! Texts that are read, as files, variables and answers: what editors and tools add is no part of them, and nobody waits for ever.
+//! Texts that are read, as files, variables and answers: what editors and tools add is no part of them, and nobody
+//! waits for ever.
 
 use std::{
     ffi::OsStr,
@@ -146,7 +147,7 @@ async fn quotes_that_a_tool_left_are_told(#[case] name: &str, #[case] value: &st
     let ((_database, sandbox, program), directory) = (in_variables().await, TempDir::new().unwrap());
     fs::write(directory.path().join("token"), format!("'{TOKEN}'\n")).unwrap();
     let output = program.with(name, value).within(directory.path()).run(&["sync"]).await;
-    let told = format!("{told}is in quotes, which are no part of it");
+    let told = format!("{told}is in quotes: remove them");
     assert!(output.code == 78 && output.stderr.matches(&told).count() == 1, "{output:?}");
     assert!(!output.stderr.contains("is not set") && sandbox.take_calls().is_empty(), "{output:?}");
 }
@@ -220,7 +221,7 @@ async fn a_secret_that_became_a_pipe_costs_a_daemon_runs_and_nothing_else() {
     let mut daemon = Daemon::start(&program, &[]);
     daemon.says("run ended").await;
     make_fifo(&token);
-    let told = daemon.says("it is a FIFO, and what is read again for each run must be a regular file").await;
+    let told = daemon.says("it is a FIFO, but a file that is read again for each run must be a regular file").await;
     assert!(told.contains("no run: ") && told.contains("explo.token_file names "), "{told}");
     fs::remove_file(&token).unwrap();
     fs::write(&token, TOKEN).unwrap();

@@ -50,7 +50,7 @@ pub enum MappingValues {
     Numbers,
 }
 
-/// How properties and mapping are shown where they are empty.
+/// How empty properties and mapping are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum EmptyObjects {
     /// `null` where they were never set, else `{}`.
@@ -84,7 +84,7 @@ pub enum GroupShown {
     Null,
 }
 
-/// How an answer says that it is one.
+/// How an answer says that the call succeeded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Success {
     /// `1`; a failure has `0`.
@@ -103,19 +103,19 @@ pub enum FailureShape {
     Status,
     /// 200, with `success` and `error`.
     Ok,
-    /// 400 or 404 with a page for a browser.
+    /// 400 or 404 with an HTML page.
     Html,
     /// 400 or 404 with JSON of another shape.
     Unknown,
 }
 
-/// What get, update and delete answer where there is no such customer.
+/// What get, update and delete answer if there is no such customer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum UnknownId {
     /// 404, in the shape of a refusal, which may be 200.
     #[default]
     Refused,
-    /// 404, whatever other refusals are.
+    /// 404, independent of other refusals.
     #[value(name = "404")]
     NotFound,
     /// 400.
@@ -129,7 +129,7 @@ pub enum UnknownId {
     ServerError,
 }
 
-/// What every refusal also tells, another one each time.
+/// What every refusal also contains, with another value each time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum RefusalMark {
     /// Nothing.

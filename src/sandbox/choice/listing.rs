@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-/// Which spelling of the page size is honoured.
+/// Which parameter sets the page size.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum PageSizeName {
     /// `page_size`, else `pageSize`.
@@ -18,7 +18,7 @@ pub enum PageSizeName {
     Neither,
 }
 
-/// What a query parameter that is not known does.
+/// What an unknown query parameter does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum UnknownParameters {
     /// Nothing.
@@ -28,22 +28,22 @@ pub enum UnknownParameters {
     Refused,
 }
 
-/// What the number of customers is called.
+/// The name of the total.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Total {
-    /// As today.
+    /// `total_count`, as today.
     #[default]
     #[value(name = "total_count")]
     TotalCount,
-    /// As once.
+    /// `count`, as in the past.
     Count,
-    /// Both ways.
+    /// Both names.
     Both,
-    /// It is not told.
+    /// No total.
     Missing,
 }
 
-/// Which customers the number counts.
+/// Which customers the total counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum TotalOf {
     /// Those that are listed.
@@ -80,10 +80,10 @@ pub enum Order {
     Shuffled,
 }
 
-/// What others do while somebody lists.
+/// What others do while a client lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Churn {
-    /// A stranger is made.
+    /// A stranger is created.
     Add,
     /// A stranger is deleted.
     Delete,
@@ -91,23 +91,23 @@ pub enum Churn {
     Rename,
     /// A stranger gets another name.
     Touch,
-    /// Any customer moves to another place in the order of making.
+    /// Any customer moves to another position in the order.
     Reorder,
     /// A stranger gets another token.
     Token,
 }
 
-/// Where the second customer of a `provided_id` is listed.
+/// Where the second customer with a `provided_id` is listed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Second {
-    /// Right after the one that was there.
+    /// Right after the first.
     #[default]
     After,
-    /// Right before it; calls about the id reach the second then.
+    /// Right before the first; calls with the id then reach the second.
     Before,
 }
 
-/// Whom `parent_provided_id` finds.
+/// What the filter `parent_provided_id` finds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ParentFilter {
     /// Direct children.
@@ -115,34 +115,34 @@ pub enum ParentFilter {
     Children,
     /// Grandchildren too.
     Descendants,
-    /// Everybody: it is not heeded.
+    /// All customers: the filter is ignored.
     Ignored,
 }
 
-/// Where the first listing looks for its filters.
+/// Where the v1 listing reads its filters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum V1Filters {
-    /// In the query.
+    /// From the query.
     #[default]
     Query,
-    /// In the body, as its page says.
+    /// From the body, as its documentation says.
     Body,
 }
 
-/// Whether the second listing is there.
+/// Whether the v2 listing exists.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum V2 {
-    /// It is.
+    /// It does.
     #[default]
     Present,
-    /// It is not: 404.
+    /// It does not: 404.
     Missing,
 }
 
 /// What `count` of the upstream list is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum UpstreamCount {
-    /// The number of all records that fit.
+    /// The number of all matching records.
     #[default]
     Total,
     /// The number of those on the page.

@@ -1,4 +1,4 @@
-//! The ways in which the sandbox can behave, one set for each question that the documents leave open.
+//! The behaviours of the sandbox: one enum per question that the documents leave open.
 
 mod answer;
 mod listing;

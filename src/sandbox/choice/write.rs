@@ -1,30 +1,30 @@
-//! What writes do, and what they keep.
+//! What writes do, and what they store.
 
 use clap::ValueEnum;
 
-/// What an update does to what is there.
+/// What an update does to the stored value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum OnUpdate {
-    /// The new in its place.
+    /// Replaces it.
     #[default]
     Replace,
-    /// The new beside it.
+    /// Adds to it.
     Merge,
 }
 
-/// What becomes of spaces around names, e-mails, tags and property values.
+/// What happens to spaces around names, e-mails, tags and property values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Spaces {
     /// They stay.
     #[default]
     Kept,
-    /// They go.
+    /// They are removed.
     Trimmed,
-    /// They go, and within the text one space stays of several, or of a tab or line end.
+    /// They are removed, and within the text each run of spaces, tabs and line ends becomes one space.
     Collapsed,
 }
 
-/// What becomes of the letters of an e-mail address.
+/// What happens to the letters of an e-mail address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum AddressCase {
     /// They stay.
@@ -34,17 +34,17 @@ pub enum AddressCase {
     Lower,
 }
 
-/// What becomes of characters that Unicode can write in two ways, in names, e-mails, tags and property values.
+/// What happens to characters that Unicode can encode in two ways, in names, e-mails, tags and property values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum UnicodeForm {
     /// They stay.
     #[default]
     Kept,
-    /// They are composed: normal form C.
+    /// They are composed (NFC).
     Nfc,
 }
 
-/// What becomes of `&`, `<` and `>` in names, e-mails, tags and property values.
+/// What happens to `&`, `<` and `>` in names, e-mails, tags and property values.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Markup {
     /// They stay.
@@ -54,25 +54,25 @@ pub enum Markup {
     Escaped,
 }
 
-/// What becomes of numbers in properties.
+/// What happens to numbers in properties.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Numbers {
     /// They stay as they were sent.
     #[default]
     Kept,
-    /// They are read as doubles and printed again; one that is too large becomes `null`.
+    /// They are read as doubles and printed again; a number that is too large becomes `null`.
     Doubles,
 }
 
 /// How a `provided_id` is compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Ids {
-    /// As it is.
+    /// Exactly.
     #[default]
     Exact,
-    /// Without regard to case.
+    /// Ignoring case.
     Folded,
-    /// Without spaces around it, which are not stored either.
+    /// Without the spaces around it, which are not stored either.
     Trimmed,
 }
 
@@ -86,42 +86,42 @@ pub enum Existing {
     Updated,
 }
 
-/// Whether get and update know a hidden customer; create always finds it.
+/// Whether get and update find a hidden customer; create always does.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Hidden {
-    /// They do.
+    /// They find it.
     #[default]
     Reachable,
-    /// There is no such customer, they say.
+    /// They answer that there is no such customer.
     Unknown,
 }
 
-/// What a tag that does not exist does to a write.
+/// What happens to a write with a tag that does not exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum UnknownTags {
     /// The write is refused.
     #[default]
     Refused,
-    /// It is made.
+    /// The tag is created.
     Made,
 }
 
-/// Whether tags can be listed and made by themselves.
+/// Whether the calls that list and create tags exist.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum TagCalls {
-    /// They can.
+    /// They do.
     #[default]
     Present,
-    /// There are no such calls: 404.
+    /// They do not: 404.
     Missing,
 }
 
 /// What `null` in a body means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Nulls {
-    /// Leave alone.
+    /// Leave the field unchanged.
     #[default]
     Ignored,
-    /// Make empty.
+    /// Empty the field.
     Cleared,
 }

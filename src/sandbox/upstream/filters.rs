@@ -1,4 +1,4 @@
-//! Which records of the other vendor's list are asked for, and in which order.
+//! Which records of the other vendor's list a query selects, and in which order.
 
 use std::{
     cmp::Ordering,
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 use crate::sandbox::choice::UnknownParameters;
 
-/// Records on a page where nothing is said.
+/// Default page size.
 const USUAL_LIMIT: usize = 50;
 
 type Time = DateTime<FixedOffset>;
 
-/// What a query asks for.
+/// A parsed query.
 #[derive(Debug)]
 pub(super) struct Filters {
     pub(super) limit: usize,
@@ -32,7 +32,7 @@ pub(super) struct Filters {
     updated: Times,
 }
 
-/// When something happened.
+/// A filter by time: an exact one, or a range.
 #[derive(Debug)]
 struct Times {
     at: Option<Time>,
@@ -41,7 +41,7 @@ struct Times {
 }
 
 impl Filters {
-    /// Reads a query; the error is an explanation.
+    /// Parses a query; the error is a message for the client.
     pub(super) fn parse(query: &str, unknown: UnknownParameters) -> Result<Self, String> {
         let mut given: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -89,7 +89,7 @@ impl Filters {
         }
     }
 
-    /// The records that fit, in their order.
+    /// The matching records, in order.
     pub(super) fn find<'r>(&self, records: &'r [Value]) -> Vec<&'r Value> {
         let owners: HashMap<_, _> = records
             .iter()
@@ -157,7 +157,7 @@ fn is_found(record: &Value, text: &str) -> bool {
     texts.into_iter().flatten().any(|value| value.to_lowercase().contains(text))
 }
 
-/// Numbers by value, then texts; what is missing comes first.
+/// Missing values first, then numbers by value, then texts.
 fn compare(a: &Value, b: &Value) -> Ordering {
     a.as_u64().cmp(&b.as_u64()).then_with(|| a.as_str().cmp(&b.as_str()))
 }

@@ -2,10 +2,10 @@
 //!
 //! | what the document leaves open | here |
 //! |---|---|
-//! | names of parameters that it only explains | `search`, `ownerId`, `rootOwnerId`, `cpoId` |
+//! | names of parameters that it only describes | `search`, `ownerId`, `rootOwnerId`, `cpoId` |
 //! | whether `count` is that of all records or of the page | a switch |
-//! | the shape of an explanation | `message` |
-//! | a credential that is missing or not valid | 403, as its list of answers says |
+//! | the shape of an error | `message` |
+//! | a missing or invalid credential | 403, as in its list of answers |
 
 mod filters;
 
@@ -20,10 +20,10 @@ use super::{
 };
 use filters::Filters;
 
-/// The records, in no order of their own.
+/// The records, unsorted.
 #[derive(Debug, Clone, Default)]
 pub struct Upstream {
-    /// The token; nothing: any will do.
+    /// The token; `None`: every token is accepted.
     pub token: Option<String>,
     records: Vec<Value>,
     calls: u64,
@@ -45,7 +45,7 @@ impl Upstream {
         Ok(Self::new(lines.collect::<Result<Vec<Value>, _>>()?))
     }
 
-    /// The records, to be changed behind everybody's back.
+    /// The records, to change without a call.
     pub const fn records_mut(&mut self) -> &mut Vec<Value> {
         &mut self.records
     }
@@ -56,7 +56,7 @@ impl Upstream {
         self.records.len()
     }
 
-    /// Answers a call of the list.
+    /// Answers a listing call.
     pub(super) fn list(&mut self, query: &str, given: &str, behaviour: &Behaviour, random: &mut SmallRng) -> Reply {
         if self.token.as_ref().map_or(given.is_empty(), |token| token != given) {
             return Reply::json(403, &json!({"message": "Your credentials are missing or not valid."}));
@@ -79,7 +79,7 @@ impl Upstream {
         Reply::json(200, &json!({"data": page, "count": count, "limit": filters.limit, "offset": filters.offset}))
     }
 
-    /// Others do something to a record whose name begins with [`STRANGER`].
+    /// Changes a record whose name begins with [`STRANGER`], as other users would.
     fn churn(&mut self, kind: Churn, random: &mut SmallRng) {
         let is_stranger = |record: &Value| record["name"].as_str().is_some_and(|name| name.starts_with(STRANGER));
         let strangers: Vec<_> = (0..self.records.len()).filter(|at| is_stranger(&self.records[*at])).collect();
@@ -100,7 +100,7 @@ impl Upstream {
     }
 }
 
-/// A second after a time.
+/// One second after a time.
 fn later(time: &str) -> String {
     let time = chrono::DateTime::parse_from_rfc3339(time).unwrap_or_default();
     (time + chrono::TimeDelta::seconds(1)).to_utc().to_rfc3339_opts(chrono::SecondsFormat::Millis, true)

@@ -66,15 +66,15 @@ fn a_fault_is_written_as_it_is_read(#[case] text: &str) {
 #[rstest]
 #[case("teapot", "there is no fault \"teapot\": choose throttle=SECONDS, ")]
 #[case("", "there is no fault \"\": choose ")]
-#[case("status=99", "status=99 is no fault: write status=N with a status from 200 to 599")]
-#[case("throttle=soon", "throttle=soon is no fault: write throttle=N with a number of seconds")]
+#[case("status=99", "status=99 is not a fault: write status=N with a status from 200 to 599")]
+#[case("throttle=soon", "throttle=soon is not a fault: write throttle=N with a number of seconds")]
 #[case("cut=1", "cut takes no value: write cut alone")]
-#[case("cut,often", "\"often\" says nothing about a fault: add endpoint=NAME, id=ID, times=N or after=N")]
-#[case("fewer", "fewer= is no fault: write fewer=N with a number of customers")]
-#[case("nobody,endpoint=get_customer", "nobody concerns no call of get_customer: leave endpoint=get_customer out")]
-#[case("nobody,id=a", "no call that nobody,id=a concerns names an id: leave id=ID out")]
-#[case("cut,endpoint=customers,id=a", "no call that cut,endpoint=customers,id=a concerns names an id: ")]
-#[case("cut,times=0", "times=0 is no number of calls: write times=N with a whole number, from 1")]
+#[case("cut,often", "\"often\" is not a part of a fault: add endpoint=NAME, id=ID, times=N or after=N")]
+#[case("fewer", "fewer= is not a fault: write fewer=N with a number of customers")]
+#[case("nobody,endpoint=get_customer", "nobody never affects calls of get_customer: omit endpoint=get_customer")]
+#[case("nobody,id=a", "no call that nobody,id=a affects names an id: omit id=ID")]
+#[case("cut,endpoint=customers,id=a", "no call that cut,endpoint=customers,id=a affects names an id: ")]
+#[case("cut,times=0", "times=0 is not a number of calls: write times=N with a whole number, from 1")]
 #[case(
     "cut,endpoint=/api/customers/",
     "there is no endpoint \"/api/customers/\": choose one of customers, create_customer, "

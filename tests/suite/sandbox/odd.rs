@@ -95,7 +95,7 @@ fn an_odd_customer_is_named_with_its_kind(#[case] text: &str, #[case] id: &str, 
 #[case("a=strange")]
 fn another_text_is_refused_with_the_way_out(#[case] text: &str) {
     let told = text.parse::<OddCustomer>().unwrap_err().to_string();
-    let way_out = "is no odd customer: write ID=KIND with one of properties-list, emails-text, half-surrogate, long-name, \
+    let way_out = "names no odd customer: write ID=KIND with one of properties-list, emails-text, half-surrogate, long-name, \
                    deep-properties, large-properties";
     assert_eq!(told, format!("{text:?} {way_out}"));
 }

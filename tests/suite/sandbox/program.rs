@@ -31,7 +31,7 @@ async fn the_command_takes_switches_faults_and_a_limit() {
 #[case(&["--limit", "20/h"], "such as 20/s or 180/m")]
 #[case(&["--emails", "add"], "[possible values: replace, merge]")]
 #[case(&["--odd", "a=strange"], "write ID=KIND with one of properties-list, ")]
-#[case(&["--fault", "nobody,endpoint=get_customer"], "leave endpoint=get_customer out")]
+#[case(&["--fault", "nobody,endpoint=get_customer"], "omit endpoint=get_customer")]
 #[tokio::test]
 async fn a_bad_switch_is_bad_usage_and_the_message_names_the_way_out(#[case] flags: &[&str], #[case] told: &str) {
     let output = Program::default().run(&[&["sandbox"], flags].concat()).await;
