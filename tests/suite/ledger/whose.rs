@@ -288,7 +288,7 @@ async fn adopting_what_is_ones_own_forgets_the_tokens_too_and_a_missing_table_is
     let sandbox = sandbox([]).await;
     let program = program(&database, &sandbox);
     let adopted = program.run(&["ledger", "--adopt"]).await;
-    assert!(adopted.code == 0 && adopted.stdout.contains("belonged to nobody"), "{adopted:?}");
+    assert!(adopted.code == 0 && adopted.stdout.contains("had no owner before"), "{adopted:?}");
     assert_eq!(program.sync(&[]).await.0, 0);
     // So it is when another team of the same Explo takes over.
     let adopted = program.run(&["ledger", "--adopt"]).await;
