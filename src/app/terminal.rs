@@ -41,7 +41,7 @@ impl Terminal {
         Bars::new(&self.bars)
     }
 
-    /// Shows a report on stdout. If stdout fails, stderr says so; the run counts all the same.
+    /// Shows a report on stdout. If stdout fails, stderr says so; the run still counts.
     pub(super) fn show(&self, report: &Report, exit: Exit, output: Output) {
         tell_if_lost(match output {
             Output::Text => {

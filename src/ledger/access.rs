@@ -96,8 +96,8 @@ impl Sql {
         self.file().is_some_and(|file| !file.exists())
     }
 
-    /// Gives the ledger to this pair, whichever pair had it, and empties all rows, so that no token of another Explo
-    /// remains. Makes what is missing.
+    /// Gives the ledger to this pair, even if it was another pair's, and empties all rows, so that no token of another
+    /// Explo remains. Makes what is missing.
     pub async fn adopt(&self, pair: &Pair) -> Result<Adopted, Error> {
         in_dialect!(self, Access::Create, |session| {
             session.make().await?;

@@ -50,7 +50,7 @@ where
         }
     }
 
-    /// Gives the ledger to this pair, whichever pair had it, and empties all rows.
+    /// Gives the ledger to this pair, even if it was another pair's, and empties all rows.
     pub(super) async fn adopt(&mut self, pair: &Pair) -> Result<Adopted, Error> {
         let adopted = self.within(D::WRITING, async |session: &mut Self| session.take_over(pair).await).await;
         adopted.map_err(|error| self.failed(&error))

@@ -38,7 +38,7 @@ pub use table::Table;
 pub use whose::Pair;
 
 /// Reads what earlier runs recorded.
-#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]
 pub trait Ledger {
     /// Records entries.
     type Writer<'a>: Writer
@@ -56,7 +56,7 @@ pub trait Ledger {
 pub type Refused = BTreeMap<String, String>;
 
 /// Records what runs find out.
-#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]
 pub trait Writer {
     /// Records entries in this order, each of another customer; returns those that are refused for their values.
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error>;

@@ -36,7 +36,7 @@ pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSetting
 pub use sql::Sql;
 
 /// Yields all tenants.
-#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]
 pub trait Source {
     /// Gives every row once, valid or not, a few at a time, then closes the connection.
     async fn read(&self, take: TakeRows<'_>) -> Result<(), Error>;

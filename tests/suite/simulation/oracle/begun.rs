@@ -1,4 +1,4 @@
-//! Every due change is begun, whichever others fail; a run ends early only for a reason.
+//! Every due change is begun, whatever other changes fail; a run ends early only for a reason.
 
 use explo_sync::{
     explo::Error,
