@@ -1,4 +1,4 @@
-//! `check`: everything that a run needs, tried one by one.
+//! `check`: tries everything that a run needs, one by one.
 
 use std::{
     collections::BTreeMap,
@@ -30,14 +30,14 @@ use crate::{
     tenants::Index,
 };
 
-/// Reasons that are told, and ids of each.
+/// Reasons that are shown, and ids per reason.
 const REASONS: usize = 10;
 const NAMED: usize = 3;
 
-/// Tries both sides, whatever the other says; the worst finding is the exit code.
+/// Tries both sides, even if one fails; the worst finding is the exit code.
 pub(super) async fn check(context: &Context) -> io::Result<u8> {
     let mut out = Words::on_stdout();
-    // Whoever asks waits for an answer: each call is made once.
+    // One attempt per call: the user waits for the answer.
     let open = |mut config: Config| {
         config.explo.max_attempts = 1;
         Instance::open(config, &Stop::default())
@@ -60,7 +60,7 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
     Ok(worst.unwrap_or(Exit::Success) as u8)
 }
 
-/// The query, then the lock, and all rows while it is held: as a run does it.
+/// Checks the query, then takes the lock, and reads all rows while it holds it, as a run does.
 async fn source(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Vec<Exit>> {
     let mut index = Index::new(Fingerprints::new(0));
     let understood = match &instance.config.source {
@@ -74,7 +74,7 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
     let (lock, held) = lock_of(context, instance, out).await?;
     let read = match &instance.config.source {
         AnySource::Sql(sql) => sql.read(&mut |rows| index.insert(rows)).await,
-        // All records were.
+        // `records` has read them all.
         AnySource::Rest(_) => Ok(()),
     };
     if let Some(lock) = lock {
@@ -103,7 +103,7 @@ fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
     Ok(if error.is_about_query() { Exit::Config } else { Exit::Failed })
 }
 
-/// What can't be planned is told by reasons, as far as no listing is needed for that.
+/// Groups the invalid rows by reason, as far as rows can be judged without a listing.
 fn rows(mut index: Index, tags: TagRule, out: &mut impl Write) -> io::Result<Exit> {
     let open = index.judge_beforehand(tags);
     let invalid = index.invalid();
@@ -134,13 +134,13 @@ fn rows(mut index: Index, tags: TagRule, out: &mut impl Write) -> io::Result<Exi
     Ok(Exit::Partial)
 }
 
-/// The first of so many.
+/// The first few ids, with an ellipsis if there are more than those.
 fn named(count: usize, ids: &[String]) -> String {
     let more = if count > NAMED { ", …" } else { "" };
     format!("{}{more}", ids[..ids.len().min(NAMED)].join(", "))
 }
 
-/// What is found, line by line.
+/// Tries the query: one line per finding.
 async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
     let columns = sql.columns().await?;
     let names: Vec<_> = columns.iter().map(|(name, _)| shown(name)).collect();
@@ -155,7 +155,7 @@ async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
     Ok(lines)
 }
 
-/// Reads them all: only then is it known that a pointer finds nothing.
+/// Reads all records: only then it is known whether a pointer finds nothing.
 async fn records(rest: &Rest, index: &mut Index) -> Result<Vec<String>, Error> {
     let Survey { records, pages, pointers } = rest.survey(&mut |rows| index.insert(rows)).await?;
     let found =
@@ -191,7 +191,7 @@ async fn lock_of(context: &Context, instance: &Instance, out: &mut impl Write) -
     Ok((None, Exit::Success))
 }
 
-/// Whether it can be read and written, asked without writing; and what it knows.
+/// Tells whether the ledger can be read and written, without writing to it, and loads it.
 async fn ledger(instance: &Instance, out: &mut impl Write) -> io::Result<(Exit, Memory)> {
     let Some(ledger) = &instance.config.ledger else {
         writeln!(
@@ -227,7 +227,8 @@ fn unusable(error: &ledger::Error, out: &mut impl Write) -> io::Result<(Exit, Me
     Ok((Exit::Failed, Memory::default()))
 }
 
-/// Whose ledger it is, and who this is, if the source tells; if not, that was said already. The result is who may use it.
+/// Compares the ledger's pair with this one. The result is the pair, if a run may use the ledger. If the source does
+/// not answer, an earlier line says so.
 async fn whose_ledger(
     instance: &Instance,
     ledger: &ledger::Sql,
@@ -249,7 +250,7 @@ async fn whose_ledger(
     Ok(None)
 }
 
-/// The next times of `run`.
+/// The next times at which `run` would begin.
 fn schedule(instance: &Instance, out: &mut impl Write) -> io::Result<()> {
     let timing = instance.config.timing();
     let next = |after: &DateTime<Utc>| timing.schedule.next_after(*after);
@@ -261,7 +262,7 @@ fn schedule(instance: &Instance, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "ok    schedule  run would begin at {}", times.join(", "))
 }
 
-/// A page of customers; where that is all of them, whether they are those that the ledger knows.
+/// Lists one page of customers. If that page is all of them, tells whether they are those that the ledger knows.
 async fn explo(instance: &Instance, memory: &Memory, out: &mut impl Write) -> io::Result<Exit> {
     let base_url = &instance.config.explo.base_url;
     let mut census = Census::new(Index::new(Fingerprints::new(0)), instance.config.rules, memory, Extent::All);

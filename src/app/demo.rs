@@ -16,7 +16,7 @@ use crate::{
     stop::Stop,
 };
 
-/// Shows the three steps, and what to type next; fails if anything is left to do at the end.
+/// Shows the three steps and what to type next; fails if changes are left at the end.
 pub(super) async fn demo(context: &Context) -> io::Result<u8> {
     let demo = Demo::start().await?;
     let steps = [
@@ -37,7 +37,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         written = written.and_then(|()| context.terminal.show_sample(&report));
         exit = report.exit(permit.is_none());
     }
-    // Run through cargo, the program is not on the path.
+    // If cargo started it, the program is not on the path.
     let program = if context.environment.get("CARGO").is_some() { "cargo run --" } else { "explo-sync" };
     tell_if_lost(written.and_then(|()| {
         writeln!(

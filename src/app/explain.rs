@@ -9,7 +9,7 @@ use crate::{
     stop::Stop,
 };
 
-/// Looks at both sides of one id, and changes nothing.
+/// Explains one id from both sides; changes nothing.
 pub(super) async fn explain(context: &Context, args: &ExplainArgs) -> io::Result<u8> {
     let instance = match context.config().and_then(|config| Instance::open(config, &Stop::default())) {
         Ok(instance) => instance,

@@ -17,8 +17,8 @@ use crate::{
     stop::Stop,
 };
 
-/// Writes while it lists: the lines are all customers only if the exit code is 0. A customer whose record can't be read whole
-/// is left out and named: exit code 3.
+/// Writes while it lists: only with exit code 0 the lines are all customers. A customer whose record can't be read
+/// whole is left out and named: exit code 3.
 pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u8> {
     let stop = Stop::default();
     let instance = match context.config().and_then(|config| Instance::open(config, &stop)) {
@@ -41,7 +41,7 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
             written = customers.iter().try_for_each(write);
         }
         if written.is_err() {
-            // Nobody reads on.
+            // The reader of the output is gone.
             stop.cut();
         }
     };

@@ -1,4 +1,4 @@
-//! `init`: a commented configuration to begin with, and what shells, readers and editors want to know.
+//! `init`: a commented configuration to begin with; completions, a manual page and a JSON schema.
 
 use std::{
     fs::{self, OpenOptions},
@@ -14,7 +14,7 @@ use crate::{
     config,
 };
 
-/// Writes the configuration to a new file, or prints what was asked for instead.
+/// Writes the configuration to a new file, or prints what a flag asks for instead.
 pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
     let mut text = Vec::new();
     if let Some(shell) = args.completions {
@@ -34,7 +34,7 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
     Ok(0)
 }
 
-/// A part of a file would only be in the way of the next try.
+/// Removes a file that is only partly written, so that the next try can make it.
 fn write(path: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.write_all(config::DEFAULT.as_bytes()).inspect_err(|_| drop(fs::remove_file(path)))

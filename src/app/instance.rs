@@ -1,4 +1,4 @@
-//! One instance with its parts: what runs once for `sync`, and again and again for `run`.
+//! One instance with its parts, for one run; `run` opens one for each run.
 
 use std::{
     collections::BTreeSet,
@@ -28,14 +28,14 @@ use crate::{
     stop::Stop,
 };
 
-/// How long a ledger has, at least, for what is left to record when a stopped run is over.
+/// How long a stopped run waits, at least, until the ledger has recorded the rest.
 const LAST_RECORDING: Duration = Duration::from_secs(3);
 
 /// A configuration with a client for one run.
 pub(super) struct Instance {
     pub(super) config: Config,
     pub(super) client: Client,
-    /// The id of its run.
+    /// The id of the run.
     pub(super) run_id: String,
     stop: Stop,
 }
@@ -43,15 +43,15 @@ pub(super) struct Instance {
 /// What one run is to do.
 #[derive(Default)]
 pub(super) struct Task {
-    /// What the guard is told to let through.
+    /// Limits of the guard that are raised for this run.
     pub(super) allowances: Allowances,
-    /// Changes at the most.
+    /// The most changes to make.
     pub(super) max_changes: Option<usize>,
-    /// Try tenants that failed before their time.
+    /// Retry failed tenants now, before their next try is due.
     pub(super) retry_failed: bool,
-    /// Carry out this plan instead of making one.
+    /// Carry out this plan; if none, make one.
     pub(super) saved: Option<Plan>,
-    /// These tenants alone; none: all.
+    /// Only these tenants; if empty, all.
     pub(super) only: BTreeSet<String>,
 }
 
@@ -61,19 +61,19 @@ impl Instance {
         Self::paced_by(pacer, config, stop)
     }
 
-    /// The same with a pacer that was there before: a pause outlives the run in which the server asked for it.
+    /// Opens it with a pacer of an earlier run, so that a pause that the server asked for outlives that run.
     pub(super) fn paced_by(pacer: Arc<Pacer>, config: Config, stop: &Stop) -> Result<Self, config::Error> {
         let client = Client::new(config.explo.clone(), pacer, stop.clone(), rand::random());
         let client = client.map_err(|error| config::Error(vec![error]))?;
         Ok(Self { config, client, run_id: uuid::Uuid::now_v7().to_string(), stop: stop.clone() })
     }
 
-    /// Counts its calls among the metrics.
+    /// Counts the instance's calls in the metrics.
     pub(super) fn observed_by(self, metrics: &Metrics) -> Self {
         Self { client: self.client.observed_by(metrics.observed()), ..self }
     }
 
-    /// A plan that was saved, if it is this instance's.
+    /// The saved plan, if it is this instance's.
     pub(super) fn restore(&self, saved: SavedPlan) -> Result<Plan, String> {
         if saved.instance != self.config.name {
             return Err(format!("it is the plan of instance {}, and this is {}", saved.instance, self.config.name));
@@ -81,8 +81,8 @@ impl Instance {
         saved.restore(Fingerprints::new(rand::random()), seconds_now()).map_err(str::to_owned)
     }
 
-    /// Runs once, and logs the beginning and the end; without a permit it plans and changes nothing. `memory` is the ledger where
-    /// none is configured.
+    /// Runs once, and logs its beginning and end. Without a permit it plans and changes nothing. `memory` stands in for
+    /// the ledger if none is configured.
     pub(super) async fn run(
         &self,
         task: Task,
@@ -90,7 +90,7 @@ impl Instance {
         memory: &InMemory,
         progress: &dyn Progress,
     ) -> Result<Report, reconciler::Error> {
-        // Of the highest level, so that no choice of levels takes it from a line.
+        // The highest level, so that no log level removes the span from a line.
         let span = tracing::error_span!("run", run.id = self.run_id, instance = self.config.name);
         async {
             let (source, base_url) = (self.config.source.place(), self.config.explo.base_url.to_string());
@@ -131,7 +131,7 @@ impl Instance {
         Box::pin(self.remembered(task, permit, &ledger.of(pair), progress)).await
     }
 
-    /// Runs with what the ledger knows and, unless it is a dry run, has it record while the run goes on.
+    /// Runs with the ledger's memory. Unless it is a dry run, the ledger records entries during the run.
     async fn remembered(
         &self,
         task: Task,
@@ -147,7 +147,7 @@ impl Instance {
         let memory = self.unless_stopped(ledger.load()).await?;
         let (entries, to_record) = unbounded_channel();
         let running = async {
-            // It only fails when nobody listens any more, which a run outlives.
+            // Sending fails only if the recorder has ended; the run goes on without it.
             let record = move |entry| drop(entries.send(entry));
             let writers = Writers::new(permit, &self.client, &record);
             self.reconcile(task, &memory, Some(writers), progress).await
@@ -157,14 +157,14 @@ impl Instance {
             Either::Right((recorded, running)) => (running.await, recorded),
         };
         let unrecorded = recorded.err();
-        // Rows that were refused are told already.
+        // The recorder has logged each row that was refused.
         if let Some(error) = unrecorded.as_ref().filter(|error| !error.is_about_rows()) {
-            tracing::error!("the ledger lacks what this run did, and the next run finds it out again: {error}");
+            tracing::error!("the ledger lacks part of what this run did; the next run finds it out again: {error}");
         }
         Ok((run?, unrecorded))
     }
 
-    /// The source and the ledger may be silent for as long as `source.timeout`: nobody waits for them who wants to stop.
+    /// Stops waiting at a stop: the source and the ledger may be silent for as long as `source.timeout`.
     async fn unless_stopped<T, E: Into<reconciler::Error>>(
         &self,
         asking: impl Future<Output = Result<T, E>>,
@@ -175,7 +175,7 @@ impl Instance {
         }
     }
 
-    /// What is left to record when a run is over: after a stop, for as long as calls in flight may go on.
+    /// Waits until the rest is recorded; after a stop, only as long as calls in flight may go on.
     async fn last_recorded(
         &self,
         recording: impl Future<Output = Result<(), ledger::Error>>,
@@ -202,7 +202,7 @@ impl Instance {
         }
     }
 
-    /// Both sides of one id; changes nothing.
+    /// Explains one id from both sides; changes nothing.
     pub(super) async fn explain(&self, provided_id: &str) -> Result<Explanation, reconciler::Error> {
         let memory = match &self.config.ledger {
             Some(ledger) => ledger.of(pair::of(&self.config).await?).load().await?,
@@ -230,7 +230,7 @@ impl Instance {
     }
 }
 
-/// Since 1970.
+/// Seconds since 1970.
 fn seconds_now() -> u64 {
     now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

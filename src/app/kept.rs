@@ -1,9 +1,9 @@
-//! What a daemon keeps between its runs: each for as long as what it is for stays the same.
+//! Values that a daemon keeps from run to run, each for one key.
 
-/// A value, with what it is for; none at the beginning.
+/// A value with its key; `None` at the beginning.
 pub(super) type Kept<F, T> = Option<(F, T)>;
 
-/// The value that is for this; a new one where there is none.
+/// The kept value if its key is this one, else a new value.
 pub(super) fn kept<F: PartialEq, T>(kept: &mut Kept<F, T>, what: F, make: impl FnOnce() -> T) -> &T {
     let good = kept.take().filter(|(of, _)| *of == what);
     &kept.insert(good.unwrap_or_else(|| (what, make()))).1

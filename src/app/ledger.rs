@@ -1,4 +1,4 @@
-//! `ledger` and `tokens`: the table's statements, whose it is, and whom it has no token of.
+//! `ledger` and `tokens`: prints the table's statements, adopts the ledger, and names tenants without a token.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
     source::Source,
 };
 
-/// Prints what makes the table: where none is configured, as it would be in the source's database.
+/// Prints the statements that make the table. If no ledger is configured, they are those for the source's database.
 pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
     match context.layers(Reading::Once).and_then(|layers| config::ledger_alone(&layers)) {
         Ok(ledger) => {
@@ -30,7 +30,7 @@ pub(super) fn print_sql(context: &Context) -> io::Result<u8> {
     }
 }
 
-/// Makes the ledger that of this source and this Explo, and says whose it was.
+/// Gives the ledger to this source and this Explo, and says to which pair it belonged before.
 pub(super) async fn adopt(context: &Context) -> io::Result<u8> {
     match adopted(context).await {
         Ok(told) => {
@@ -49,7 +49,7 @@ async fn adopted(context: &Context) -> Result<String, (String, Exit)> {
     Ok(adoption(&config, ledger, &adopted, &pair))
 }
 
-/// The ledger; where there is none, it says what that means.
+/// The ledger; if none is configured, the error says what follows (`without`).
 fn configured<'c>(config: &'c Config, without: &str) -> Result<&'c ledger::Sql, (String, Exit)> {
     let error = || format!("ledger.url is empty, so {without}: set it to \"source\" or to a URL");
     config.ledger.as_ref().ok_or_else(|| (error(), Exit::Config))
@@ -62,9 +62,9 @@ fn failed(error: impl Display) -> (String, Exit) {
 fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pair) -> String {
     let (place, instance) = (ledger.place(), &config.name);
     let before = match &adopted.former {
-        None => "Before, it belonged to nobody.".to_owned(),
+        None => "It had no owner before.".to_owned(),
         Some(former) if former.is_same(pair) => "So it did before.".to_owned(),
-        Some(former) => format!("Before, it belonged to {former}: a run between these is refused."),
+        Some(former) => format!("Before, it belonged to {former}: from now on, runs of that pair are refused."),
     };
     let forgotten = match adopted.tokens {
         0 => "It held no tokens.".to_owned(),
@@ -74,7 +74,7 @@ fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pai
     format!("Under the name {instance} the ledger in {place} belongs to {pair}. {before} {forgotten}")
 }
 
-/// Prints the ids of tenants without a token, one a line.
+/// Prints the ids of tenants without a token, one per line.
 pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
     match missing(context).await {
         Ok(ids) => {

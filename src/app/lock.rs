@@ -10,8 +10,8 @@ use crate::{
     watch::Watch,
 };
 
-/// Asks for the lock of a name for so long, at least once; an API holds none. Its connection is made where it is pinged,
-/// whatever the work computes.
+/// Asks for the lock of this name at least once, for at most `wait`. An API has no lock. The connection lives on the
+/// watch's thread, so the command's own work never delays a ping.
 pub(super) async fn acquire(
     watch: &Watch,
     config: &Config,

@@ -1,4 +1,4 @@
-//! The commands, made of the parts: the only place that names concrete types.
+//! The commands; the only place that names concrete types.
 
 mod check;
 mod demo;
@@ -41,21 +41,21 @@ use crate::{
 
 use terminal::{Terminal, tell};
 
-/// What every command is given.
+/// What every command gets.
 struct Context {
     global: Global,
     environment: Environment,
     terminal: Terminal,
-    /// Where everything lives that must not wait for the command.
+    /// Runs what must not wait for the command.
     watch: Watch,
-    /// Asked for by a signal.
+    /// Requested by a signal.
     stop: Stop,
-    /// With which the process ends, if a signal ends it before the command does.
+    /// The exit code if a signal ends the process before the command ends.
     code: Arc<AtomicU8>,
 }
 
-/// Executes one command. `end` ends the process; it is called from the other thread, if a command that has written nothing has
-/// not ended by itself soon after a signal: it computes, or nobody reads its output.
+/// Executes one command. `end` ends the process. The watch's thread calls it if a command that has written nothing does
+/// not end soon after a signal, because it computes or waits for the reader of its output.
 pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u8) -> !) -> ExitCode {
     let (terminal, stop) = (Terminal::new(&cli.global, &environment), Stop::default());
     let code = Arc::new(AtomicU8::new(code_when_stopped(&cli.command)));
@@ -64,7 +64,7 @@ pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u
     database::all_cancelled().await;
     let code = match done {
         Ok(code) => code,
-        // The reader of our output went away: nothing is wrong with the run.
+        // The reader of our output is gone; the run itself is fine.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success as u8,
         Err(error) => {
             tell(&error.to_string());
@@ -75,7 +75,7 @@ pub async fn execute(cli: Cli, environment: Environment, watch: Watch, end: fn(u
     ExitCode::from(code)
 }
 
-/// A server is there to be stopped.
+/// Stopping a server is its normal end.
 fn code_when_stopped(command: &Command) -> u8 {
     match command {
         Command::Run | Command::Sandbox(_) => 0,
@@ -114,7 +114,7 @@ impl Context {
         }
     }
 
-    /// Ends a command that only reads as soon as it waits after a stop was asked for.
+    /// Runs a command that only reads; at a stop, ends it at its next wait.
     async fn unless_stopped(&self, command: impl Future<Output = io::Result<u8>>) -> io::Result<u8> {
         tokio::select! {
             biased;
@@ -123,18 +123,19 @@ impl Context {
         }
     }
 
-    /// All is written and told but for the report: from now on a signal ends the process, with this code.
+    /// All writes are done and recorded, only the report is missing: from now on a signal ends the process with this
+    /// code.
     fn only_reports(&self, code: u8) {
         self.code.store(code, Ordering::SeqCst);
         self.stop.writes_are_told();
     }
 
-    /// The configuration as the flags and the environment name it.
+    /// The configuration that the flags and the environment name.
     fn layers(&self, reading: Reading) -> Result<Layers, config::Error> {
         Layers::read(self.config_file()?, self.environment.clone(), reading)
     }
 
-    /// The file of the configuration, where there is one.
+    /// The configuration file, if there is one.
     fn config_file(&self) -> Result<Option<PathBuf>, config::Error> {
         self.global.config.clone().map_or_else(|| config::usual_file(&self.environment), |file| Ok(Some(file)))
     }

@@ -1,20 +1,20 @@
-//! Which source and which Explo an instance stands between: whose its ledger and its lock are.
+//! The source and the Explo of an instance: its ledger and its lock belong to this pair.
 
 use reqwest::Url;
 
 use crate::{config::Config, database::lock, ledger::Pair, source};
 
-/// The two sides; asks the source which one it is.
+/// The pair; asks the source for its identity.
 pub(super) async fn of(config: &Config) -> Result<Pair, source::Error> {
     Ok(Pair { source: config.source.identity().await?, explo: address(&config.explo.base_url) })
 }
 
-/// The name of the lock of its runs.
+/// The name of the lock of the instance's runs.
 pub(super) fn lock_name(config: &Config) -> String {
     lock::name(&config.name, &address(&config.explo.base_url), &config.explo.token)
 }
 
-/// One Explo has one address: scheme, host, port unless it is the usual one, path.
+/// The one form of an address: scheme, host, port unless it is the default, path.
 fn address(base_url: &Url) -> String {
     let host = base_url.host_str().unwrap_or_default().trim_end_matches('.');
     let port = base_url.port().map_or(String::new(), |port| format!(":{port}"));

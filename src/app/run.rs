@@ -20,11 +20,11 @@ use crate::{
     watch::Watch,
 };
 
-/// Descriptors that a run takes beside one for each call to Explo: connections to source, lock and ledger with their files, and
-/// what is open while names are looked up and files are read.
+/// Descriptors that a run needs beside one for each call to Explo: connections to source, lock and ledger, their files,
+/// name lookups and files that are read.
 const OF_A_RUN: usize = 32;
 
-/// Connections to the ops server at the least: probes come side by side.
+/// The least connections that the ops server needs: probes come at the same time.
 const PROBES: usize = 4;
 
 /// Runs until SIGTERM.
@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
     Ok(0)
 }
 
-/// How many connections to the ops server leave enough descriptors for a run.
+/// How many connections the ops server may have, so that a run still has enough descriptors.
 fn connections(max_in_flight: usize) -> io::Result<usize> {
     let (Some(most), Some(open)) = (resources::most_descriptors(), resources::open_descriptors()) else {
         return Ok(ops::CONNECTIONS);
@@ -80,7 +80,7 @@ fn connections(max_in_flight: usize) -> io::Result<usize> {
     Ok(ops::CONNECTIONS.min(most - taken))
 }
 
-/// A message for each SIGHUP; those that come together are one.
+/// One message per SIGHUP; several at once become one.
 fn reloads(watch: &Watch) -> io::Result<Receiver<()>> {
     let mut hangup = watch.signal(SignalKind::hangup())?;
     let (sender, receiver) = channel(1);

@@ -1,4 +1,4 @@
-//! `sandbox`: the stand-in for Explo, until it is stopped.
+//! `sandbox`: serves the stand-in for Explo until it is stopped.
 
 use std::{
     fmt::Display,
@@ -18,7 +18,7 @@ use crate::{
     stderr,
 };
 
-/// Serves customers; every call is a log line.
+/// Serves customers; logs each call.
 pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result<u8> {
     let log = Log { level: tracing::Level::INFO, format: LogFormat::Auto };
     context.terminal.start_logs(log, &context.global);
@@ -46,7 +46,7 @@ pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result
     }
 }
 
-/// What a file holds, where one is named.
+/// The parsed content of the file, if one is named.
 fn read<T>(
     flag: &str,
     path: Option<&Path>,

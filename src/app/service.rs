@@ -1,4 +1,4 @@
-//! What the daemon does at each instant: one run, if it is this daemon's turn.
+//! The daemon's work at each instant: one run, if it is this daemon's turn.
 
 use std::{
     sync::Arc,
@@ -31,43 +31,43 @@ use crate::{
     systemd,
 };
 
-/// How long after its end a run may still be closing connections.
+/// How long a run may still close connections after its end.
 const HANGING: Duration = Duration::from_mins(2);
 
-/// What the daemon does at each instant, and what it remembers between them.
+/// The daemon's work at each instant, and what it remembers between instants.
 pub(super) struct Service<'a> {
     context: &'a Context,
-    /// As they were read last: secret files are read again for each run, the configuration at SIGHUP.
+    /// As read last: secret files are read again for each run, the configuration at SIGHUP.
     layers: Layers,
     status: Arc<Status>,
-    /// Its name, for the log.
+    /// The instance's name, for the log.
     instance: String,
-    /// How long a run may take.
+    /// The longest that a run may take.
     max_run: Duration,
-    /// With the rate and the calls in flight that it is for.
+    /// For one rate and one number of calls in flight.
     pacer: Kept<(u32, usize), Arc<Pacer>>,
-    /// Held from the first run to the end: of several daemons the one that has it works, the others stand by.
+    /// Locked from the first run to the end: of several daemons, the one that has this lock works, the others stand by.
     leader: Kept<Sides, Lock>,
-    /// Why the last instant was left to another run, where it was.
+    /// Why the last instant was left to another run, if it was.
     standby: Option<&'static str>,
-    /// What the runs found out, where no other ledger is configured.
+    /// What the runs found out, if no ledger is configured.
     memory: Kept<Sides, InMemory>,
     /// The classes for which the last plan was held.
     held: Vec<Held>,
-    /// Whether it was said that this database holds no lock.
+    /// Whether the log says already that this database has no lock.
     lockless: bool,
 }
 
-/// What is kept from run to run is for these two sides: what was found out of one team's customers says nothing of another's.
+/// The key of what is kept from run to run: what is known of one team's customers says nothing about another team's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sides {
-    /// The name of the lock, which tells the instance and the team at Explo.
+    /// The name of the lock, which differs for each instance and each team at Explo.
     lock: String,
     /// The place of the source.
     source: String,
 }
 
-/// What asking for a lock means for this instant.
+/// Whose turn this instant is.
 enum Turn {
     Ours(Permit),
     Another(&'static str),
@@ -77,7 +77,7 @@ impl Work for Service<'_> {
     async fn run(&mut self, stop: &Stop) -> Next {
         let status = Arc::clone(&self.status);
         let mut beats = tokio::time::interval(daemon::BEAT);
-        // A run that outlives its end hangs: without a sign of life from here on, the watchdog ends it.
+        // A run that goes on long after its end hangs: then the heartbeat stops, so that the watchdog ends the process.
         let (mut end, longest) = (None, self.max_run + Stop::GRACE + HANGING);
         let span = tracing::error_span!("daemon", instance = self.instance);
         let mut run = Box::pin(self.once(stop).instrument(span));
@@ -85,7 +85,7 @@ impl Work for Service<'_> {
             tokio::select! {
                 next = &mut run => return next,
                 _ = beats.tick(), if end.is_none_or(|end| Instant::now() < end) => {
-                    // Whatever comes before the first write has limits of its own.
+                    // Steps before the first write have limits of their own.
                     end = end.or_else(|| stop.is_writing().then(|| Instant::now() + longest));
                     status.heartbeat(now());
                     systemd::alive();
@@ -138,7 +138,7 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// Makes room for another daemon.
+    /// Releases the lock, so that another daemon can work.
     pub(super) async fn end(mut self) {
         if let Some((_, leader)) = self.leader.take() {
             leader.release().await;
@@ -165,7 +165,7 @@ impl<'a> Service<'a> {
         next
     }
 
-    /// The lock of the daemons first, then the one of all runs, which `sync` takes as well.
+    /// Takes the lock of the daemons first, then the lock of all runs, which `sync` takes too.
     async fn turn(&mut self, config: &Config, stop: &Stop) -> Result<Turn, source::Error> {
         let sides = Sides::of(config);
         let is_bad = |(kept, leader): &mut (Sides, Lock)| *kept != sides || leader.lost().is_cancelled();
@@ -193,7 +193,7 @@ impl<'a> Service<'a> {
         })
     }
 
-    /// Said once: simultaneous runs are safe, and make extra calls.
+    /// Logs it once: without a lock, simultaneous runs are safe but make extra calls.
     fn go_without(&mut self, reason: &str) {
         if !self.lockless {
             tracing::warn!("going on without a lock: {reason}");
@@ -241,7 +241,8 @@ impl<'a> Service<'a> {
                 }),
             }
         }
-        // It ran out of its time and got on: what is left is listed and planned anew, so that values don't go stale.
+        // Time ran out, and changes were applied: the rest is listed and planned anew at once, so that values don't go
+        // stale.
         let is_unfinished = exit == Exit::Stopped && outcomes.applied > 0;
         if is_unfinished { Next::AtOnce } else { Next::AtSchedule }
     }
@@ -256,7 +257,7 @@ impl<'a> Service<'a> {
     }
 
     fn stand_by(&mut self, reason: &'static str) -> Next {
-        // The line means that it can be seen.
+        // Before the log line, so that a reader of the line finds the status changed.
         self.status.standby(reason);
         if self.standby.replace(reason) != Some(reason) {
             tracing::info!("standing by: {reason}");
@@ -272,7 +273,7 @@ impl Sides {
     }
 }
 
-/// Asks for a stop when the time of a run is up, which begins with its first write, or when its lock is lost.
+/// Requests a stop when `max_run` has passed since the run's first write, or when its lock is lost.
 async fn ended_early(stop: Stop, max_run: Duration, lost: CancellationToken) {
     let written = async {
         stop.first_write().await;

@@ -9,11 +9,11 @@ use tokio::{
 
 use crate::{stderr, stop::Stop, watch::Watch};
 
-/// How long a command that has nothing to write may take to end by itself.
+/// How long a command that writes nothing may take to end by itself.
 const LEAVE: Duration = Duration::from_millis(1200);
 
-/// From now on SIGTERM and SIGINT ask for a stop; a second SIGINT cuts what is in flight. Where nothing was written, or all of
-/// it is told, there is nothing to wait for: then `end` is called, whatever the command computes or waits for.
+/// From now on SIGTERM and SIGINT request a stop; a second SIGINT cuts calls in flight. If no write is in flight, and
+/// all earlier ones are recorded, `end` is called soon after, even if the command still computes or waits.
 pub(super) fn stop_at_signal(watch: &Watch, stop: &Stop, end: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let (terminate, interrupt) = (watch.signal(SignalKind::terminate())?, watch.signal(SignalKind::interrupt())?);
     watch.spawn(listen(terminate, interrupt, stop.clone(), end));
@@ -29,7 +29,7 @@ async fn listen(mut terminate: Signal, mut interrupt: Signal, stop: Stop, end: i
     let stopping = async {
         tokio::select! {
             () = stop.request("a signal") => {}
-            // A second signal means: do not wait.
+            // A second SIGINT means: do not wait.
             _ = interrupt.recv() => stop.cut(),
         }
     };

@@ -89,7 +89,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         Ok(report) => metrics.run_ended(report, exit, &(began..now())),
         Err(_) => metrics.run_failed(exit, &(began..now())),
     }
-    // Before the report, which may find no reader.
+    // Before the report: its output may have no reader.
     write_metrics(&metrics, args);
     let saved = match (&args.out, &ran) {
         (Some(path), Ok(report)) => save(path, report),
@@ -109,7 +109,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
     ended
 }
 
-/// Refuses to write where something else is kept, or written as well.
+/// Refuses an output file that is the file of another flag or key.
 fn write_nothing_over(context: &Context, args: &SyncArgs, instance: &Instance) -> Result<(), String> {
     let outputs = [("--out", args.out.as_deref()), ("--metrics-file", args.metrics_file.as_deref())];
     let config = &instance.config;
@@ -136,7 +136,7 @@ fn write_nothing_over(context: &Context, args: &SyncArgs, instance: &Instance) -
     Ok(())
 }
 
-/// What can't be written is told: it is no failure of the run.
+/// Reports a failure to write, which is no failure of the run.
 fn write_metrics(metrics: &Metrics, args: &SyncArgs) {
     if let Some(path) = &args.metrics_file
         && let Err(error) = metrics.write_file(path)
@@ -145,7 +145,7 @@ fn write_metrics(metrics: &Metrics, args: &SyncArgs) {
     }
 }
 
-/// The lock of the instance, or the word that the database can't hold one; nothing in a dry run, which changes nothing.
+/// The instance's lock, or the permit without one if the database has no lock; `None` in a dry run.
 async fn permit(context: &Context, instance: &Instance, args: &SyncArgs) -> Result<Option<Permit>, (String, Exit)> {
     if args.dry_run {
         return Ok(None);
@@ -177,14 +177,14 @@ async fn permit(context: &Context, instance: &Instance, args: &SyncArgs) -> Resu
 fn load(path: &Path, instance: &Instance) -> Result<Plan, String> {
     let named = |error: &dyn std::fmt::Display| format!("--plan {}: {error}", path.display());
     let text = files::read_data(path).map_err(|error| named(&error))?;
-    // The library's message could quote a value of the file.
+    // serde_json's message could quote a value of the file.
     let saved: SavedPlan = serde_json::from_slice(&text).map_err(|error| {
         named(&format!("line {}, column {}: it is not a plan of `sync --dry-run --out`", error.line(), error.column()))
     })?;
     instance.restore(saved).map_err(|error| named(&error))
 }
 
-/// A plan holds names and addresses: nobody else may read it.
+/// Writes the plan, readable only by its owner: it has names and addresses.
 fn save(path: &Path, report: &Report) -> Result<(), String> {
     let written = files::replace(path, 0o600, |mut out| {
         serde_json::to_writer(&mut out, &SavedPlan::of(&report.run.plan, &report.instance))?;

@@ -15,7 +15,7 @@ use crate::{
     stderr, telemetry,
 };
 
-/// The two outputs of the program.
+/// Stdout and stderr, as the flags want them.
 pub(super) struct Terminal {
     bars: MultiProgress,
     /// Whether a report for a program shows names and other values.
@@ -41,14 +41,14 @@ impl Terminal {
         Bars::new(&self.bars)
     }
 
-    /// Shows a report on stdout. Where that can't take it, the run was made all the same.
+    /// Shows a report on stdout. If stdout fails, stderr says so; the run still counts.
     pub(super) fn show(&self, report: &Report, exit: Exit, output: Output) {
         tell_if_lost(match output {
             Output::Text => {
                 let mut out = BufWriter::new(coloured_stdout());
                 report::write_text(report, self.style, &mut out).and_then(|()| out.flush())
             }
-            // Not by way of what takes colours out: it takes characters out of values, too.
+            // Without `anstream`, which would also remove characters from values.
             Output::Json => {
                 let mut out = BufWriter::new(stdout());
                 report::write_json(report, exit, self.values, &mut out).and_then(|()| out.flush())
@@ -63,20 +63,20 @@ impl Terminal {
         tell_if_lost(written.and_then(|()| out.flush()));
     }
 
-    /// Shows a report with every value, which is nobody's secret.
+    /// Shows a report of sample tenants with all values.
     pub(super) fn show_sample(&self, report: &Report) -> io::Result<()> {
         let mut out = BufWriter::new(coloured_stdout());
         report::write_text(report, Style { values: true, ..self.style }, &mut out)?;
         out.flush()
     }
 
-    /// Tells in words on stderr why a command ends, and gives its exit code.
+    /// Says on stderr why a command ends, and gives its exit code.
     pub(super) fn fail(error: &dyn std::fmt::Display, exit: Exit) -> u8 {
         tell(&error.to_string());
         exit as u8
     }
 
-    /// Tells that there is no plan: in words on stderr, and as JSON on stdout where that was asked for.
+    /// Says on stderr why there is no plan, and as JSON on stdout if the output is JSON.
     pub(super) fn show_failure(error: &str, exit: Exit, output: Output) {
         tell(error);
         match output {
@@ -86,18 +86,18 @@ impl Terminal {
     }
 }
 
-/// Where results go; what was said on stderr before comes first, should both be the same file.
+/// Stdout, for results. Flushes stderr first, so that the order is right if both are one file.
 pub(super) fn stdout() -> StdoutLock<'static> {
     stderr::flush(stderr::HASTE);
     io::stdout().lock()
 }
 
-/// The same for a reader: with colours on a terminal.
+/// Stdout with colours if it is a terminal.
 pub(super) fn coloured_stdout() -> AutoStream<StdoutLock<'static>> {
     AutoStream::auto(stdout())
 }
 
-/// Stdout for the findings of a command whose exit code says the same. What it does not take is lost, and that alone.
+/// Stdout for findings that the exit code sums up. After a failed write it drops the rest and reports no error.
 pub(super) struct Words {
     out: AutoStream<StdoutLock<'static>>,
     is_lost: bool,
@@ -132,30 +132,30 @@ impl Write for Words {
     }
 }
 
-/// Prints what a command is for: without it, it failed.
+/// Prints the result of a command; a failed write fails the command.
 pub(super) fn print(text: &[u8]) -> io::Result<()> {
     let mut out = stdout();
     unless_gone(out.write_all(text).and_then(|()| out.flush()))
 }
 
-/// Says in words on stderr what went wrong.
+/// Says on stderr what went wrong.
 pub(super) fn tell(message: &str) {
     stderr::say(format!("explo-sync: {}\n", safe(message)));
 }
 
-/// What was done is done, and the exit code tells of that, also where a report of it can't be shown.
+/// Reports a failed write on stderr only: the command is done, and its exit code says how.
 pub(super) fn tell_if_lost(written: io::Result<()>) {
     if let Err(error) = unless_gone(written) {
         tell(&error.to_string());
     }
 }
 
-/// A message, each line of it safe to show: parts of it may come from a server or a file.
+/// Makes each line of a message safe to show: parts of it may come from a server or a file.
 pub(super) fn safe(message: &str) -> String {
     message.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// The reader went away, as `head` does: the exit code tells of the run all the same.
+/// Ignores that the reader is gone, as with `head`: the exit code still says how the run went.
 pub(super) fn unless_gone(written: io::Result<()>) -> io::Result<()> {
     written.or_else(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => Ok(()),

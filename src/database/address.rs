@@ -1,6 +1,7 @@
-//! A database's URL, in the forms that PostgreSQL, MySQL and their hosts document, in the one form that the drivers take.
+//! Translates a database's URL, in the forms that PostgreSQL, MySQL and their hosts document, into the form of the
+//! drivers.
 //!
-//! What a URL asks for is never ignored: its parameters are honoured, or are mistakes.
+//! Every parameter of a URL either takes effect or is a mistake; none is ignored.
 
 use percent_encoding::percent_decode_str;
 use url::{Host, ParseError, Url};
@@ -10,9 +11,10 @@ use super::{
     parameters::{self, NO_PORT, SEVERAL},
 };
 
-/// Parses a database's URL into what the drivers take; the mistake says no more of it than its parameters' names.
+/// Parses a database's URL into the form of the drivers. A mistake shows only the names of parameters, since the rest
+/// of the URL may be a password.
 pub(super) fn parse(text: &str) -> Result<Url, String> {
-    // What is no scheme may be a password.
+    // Text that is not a scheme may be a password.
     let is_scheme = |scheme: &str| scheme.chars().all(|c| c.is_ascii_alphanumeric());
     let Some((scheme, rest)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
         return Err("is not a URL that begins with postgres:, mysql:, mariadb: or sqlite:".to_owned());
@@ -28,14 +30,14 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     };
     let (user, host, tail) = split(rest)?;
     let (place, implied) = placed(kind, user, host);
-    // Where an @ comes later, what looks like a port is the beginning of a password.
+    // If an @ follows, the text after the colon is the beginning of a password, not a port.
     let is_port = |port: &str| !tail.contains('@') && !port.is_empty() && port.chars().all(|c| c.is_ascii_digit());
     let mut url = Url::parse(&format!("{scheme}://{place}{tail}")).map_err(|error| match place.rsplit_once(':') {
         Some((_, port)) if is_port(port) && error == ParseError::InvalidPort => NO_PORT.to_owned(),
         _ => format!("is not a URL ({error})"),
     })?;
     let given: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    // Then the parameters may be the rest of a password: none is named.
+    // Then the parameters may be the rest of a password, so the mistake names none.
     let is_torn = |(name, value): &(String, String)| {
         name.contains('@') || value.contains('@') && !["user", "password"].contains(&&**name)
     };
@@ -56,7 +58,7 @@ pub(super) fn parse(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Of SQLite.
+/// Parses the URL of a SQLite file.
 fn file(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("is not a URL ({error})"))?;
     if url.fragment().is_some() {
@@ -68,11 +70,11 @@ fn file(text: &str) -> Result<Url, String> {
     }
 }
 
-/// What stands before the path for a driver, and the parameters that say the rest.
+/// The part of a driver's URL before the path, and the parameters for the rest of the address.
 fn placed(kind: Kind, user: Option<&str>, host: Where<'_>) -> (String, Vec<(&'static str, String)>) {
     let mut implied = Vec::new();
     let place = match (host, user) {
-        // A URL with a user has a host; without one the driver looks for a socket.
+        // A URL with a user needs a host; without a host the driver looks for a socket.
         (Where::Nothing, Some(user)) if kind == Kind::Postgres => {
             let (user, password) = user.split_once(':').map_or((user, None), |(user, password)| (user, Some(password)));
             implied.push(("user", decoded(user)));
@@ -83,7 +85,7 @@ fn placed(kind: Kind, user: Option<&str>, host: Where<'_>) -> (String, Vec<(&'st
         (Where::Nothing, Some(user)) => format!("{user}@localhost"),
         (Where::Host(host), user) => user.map_or(host.to_owned(), |user| format!("{user}@{host}")),
         (Where::Socket(path), user) => {
-            // A server's port is a part of its socket's name.
+            // The server's port is a part of the socket's file name.
             let port = path.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
             let (path, port) = port.map_or((&*path, None), |(path, port)| (path, Some(port)));
             implied.push((if kind == Kind::MySql { "socket" } else { "host" }, path.to_owned()));
@@ -98,7 +100,7 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// The host, as the drivers take it: an IPv6 address without its brackets.
+/// The host in the form of the drivers: an IPv6 address without its brackets.
 pub(super) fn host(url: &Url) -> Option<String> {
     let named = parameter(url, "host").filter(|host| !host.starts_with('/'));
     named.or_else(|| match url.host()? {
@@ -119,22 +121,22 @@ pub(super) fn place(url: &Url) -> String {
     format!("{host}{port}{database}")
 }
 
-/// The user, where the URL names one.
+/// The user, if the URL names one.
 pub(super) fn user(url: &Url) -> Option<String> {
     parameter(url, "user").or_else(|| Some(decoded(url.username()))).filter(|user| !user.is_empty())
 }
 
-/// The password, where the URL has one.
+/// The password, if the URL has one.
 pub(super) fn password(url: &Url) -> Option<String> {
     parameter(url, "password").or_else(|| url.password().map(str::to_owned))
 }
 
-/// What the URL says of TLS, where it does, as its driver names it.
+/// The TLS mode, if the URL has one, as its driver names it.
 pub(super) fn tls_mode(url: &Url) -> Option<String> {
     parameter(url, "sslmode")
 }
 
-/// As the drivers do: the last one counts.
+/// The value of a parameter. As in the drivers, the last one counts.
 fn parameter(url: &Url, wanted: &str) -> Option<String> {
     url.query_pairs().filter(|(name, _)| name == wanted).last().map(|(_, value)| value.into_owned())
 }
@@ -147,10 +149,10 @@ enum Where<'t> {
     Socket(String),
 }
 
-/// The user's part, the host, and what follows.
+/// Splits an address into the user's part, the host, and the rest.
 fn split(rest: &str) -> Result<(Option<&str>, Where<'_>, &str), String> {
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    // MySQL writes the path of a socket between brackets.
+    // MySQL puts the path of a socket between brackets.
     if let Some(at) = rest.find("@(").filter(|at| *at < end) {
         let (path, tail) = rest[at + 2..].split_once(')').ok_or("has a ( without its )")?;
         return Ok((Some(&rest[..at]), Where::Socket(path.to_owned()), tail));
@@ -175,7 +177,7 @@ pub(super) fn path(url: &Url) -> String {
     decoded(&encoded)
 }
 
-/// Whether a connection to this host stays on this machine, so that there is nobody to verify.
+/// Whether this host is this machine, so that no certificate needs to be verified.
 pub(super) fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost"

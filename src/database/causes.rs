@@ -1,7 +1,7 @@
-//! Why a database is not there, or refuses: in [its words](super::words), with the way out.
+//! Why a database is unreachable or refuses, in [its words](super::words), with the way out.
 //!
-//! The way out goes by the cause; only where that is not known, by the place. Each row is a test with its cause staged. What
-//! TLS and the system say is told as [for any connection](crate::http::causes).
+//! The way out depends on the cause; only if the cause is unknown, on what was asked. A test stages each row's cause.
+//! Messages of TLS and the operating system are explained as [for any connection](crate::http::causes).
 
 use std::borrow::Cow;
 
@@ -10,36 +10,36 @@ use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabase
 use super::words;
 use crate::http::causes::{self, WayOut};
 
-/// What a query failed for.
+/// What made a query fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryFault {
-    /// What it says.
+    /// The query's text.
     Query,
-    /// What others did at the same time: the database asks to try again.
+    /// Another session: the database asks for a retry.
     TryAgain,
     /// Anything else.
     Other,
 }
 
-/// The keys that say where a database is.
+/// The config keys that say where a database is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keys {
     url: &'static str,
     password_file: &'static str,
     ca_file: &'static str,
-    /// What to do about a server or a session that takes no writes.
+    /// The way out if a server or a session takes no writes.
     read_only: &'static str,
 }
 
 impl Keys {
-    /// Of the tenants.
+    /// The keys of the source.
     pub(crate) const SOURCE: Self = Self {
         url: "source.url (or DATABASE_URL)",
         password_file: "source.password_file",
         ca_file: "source.ca_file",
         read_only: "a query may only read: check source.query",
     };
-    /// Of the ledger.
+    /// The keys of the ledger.
     pub(crate) const LEDGER: Self = Self {
         url: "ledger.url",
         password_file: "ledger.password_file",
@@ -53,20 +53,20 @@ const NAME: WayOut = "check the name of the database in {url}";
 const FULL: WayOut = "end idle connections, raise the server's limit or go through a pooler; a run takes up to three \
                       connections, and one more for a ledger";
 const ENDED: WayOut = "the server or an administrator ended it: the next run tries again";
-const LATE: WayOut = "the server's own limit of time ended it, or somebody did: raise the limit for this role, or make the \
-                      query quicker";
+const LATE: WayOut = "the server's own limit of time or another session ended it: raise the limit for this role, or make \
+                      the query faster";
 const READ_ONLY: WayOut = "{read_only}";
 const SPACE: WayOut = "the server is out of disk or memory: see its log";
 const GRANT: WayOut = "give the role the right: GRANT SELECT on what the query reads";
 const STANDBY: WayOut = "the standby cancels what its replay can't wait for: set hot_standby_feedback = on or a larger \
                          max_standby_streaming_delay there, or read from the primary";
-/// Where a result is larger than the server sends.
+/// The way out if a result is larger than the server sends.
 pub(crate) const PACKET: WayOut = "raise max_allowed_packet at the server, or select fewer or shorter values";
-/// Where JSON is deeper than the server's functions read.
+/// The way out if JSON is nested deeper than the server's functions read.
 pub(crate) const DEPTH: WayOut = "let the query select it without that function";
 const TRY_AGAIN: WayOut = "another session held what it needs: the next run tries again";
 
-/// By SQLSTATE, and for those of many meanings by a part of the message.
+/// By SQLSTATE; for codes with several meanings, also by a part of the message.
 const POSTGRES: [(&str, &str, WayOut); 21] = [
     ("28P01", "", PASSWORD),
     ("28000", "", "the server admits no such connection: see its pg_hba.conf, and the user and sslmode in {url}"),
@@ -94,10 +94,10 @@ const POSTGRES: [(&str, &str, WayOut); 21] = [
 /// By number.
 const MYSQL: [(&[u16], WayOut); 16] = [
     (&[1045, 1698], PASSWORD),
-    (&[1044], "check the name of the database in {url}, and what the user is granted on it"),
+    (&[1044], "check the name of the database in {url}, and the user's grants on it"),
     (&[1049], NAME),
     (&[1273, 1253], "name a collation of utf8mb4 in {url}, or none"),
-    (&[1130], "the server admits nobody from this host: CREATE USER or GRANT for it there"),
+    (&[1130], "the server admits no user from this host: CREATE USER or GRANT for it there"),
     (&[1129], "the server shut this host out after too many failures: FLUSH HOSTS there"),
     (&[1040, 1203, 1226], FULL),
     (&[1142, 1143, 1370], GRANT),
@@ -121,11 +121,11 @@ const SQLITE: [(i32, WayOut); 6] = [
     (26, "the file is no SQLite database: check the path in {url}"),
 ];
 
-/// Of what is there in place of a SQLite file, and of a file with passwords.
+/// For a path that is not a regular file: in place of a SQLite file, and of a password file.
 pub(super) const NO_FILE: &str = "no SQLite database";
 pub(super) const NO_PASSFILE: &str = "no regular file with passwords";
 
-/// By what stands in the words of the driver, or in ours.
+/// By a part of the message of the driver, or of ours.
 const DRIVERS: [(&str, WayOut); 5] = [
     (NO_FILE, "check the path in {url}"),
     (NO_PASSFILE, "name one in PGPASSFILE, or use {password_file}"),
@@ -134,22 +134,22 @@ const DRIVERS: [(&str, WayOut); 5] = [
         "switch TLS on at the server or, where the network is trusted, add sslmode=disable to {url}",
     ),
     ("RSA auth backend", "this user's password is sent over TLS only: take sslmode=disable out of {url}"),
-    ("unexpected response from SSLRequest", "what listens there speaks another language: check host and port in {url}"),
+    ("unexpected response from SSLRequest", "the server there is no PostgreSQL: check host and port in {url}"),
 ];
 
-/// The [words] of an error, and the way out; `otherwise` is one where its cause is not known.
+/// The [words] of an error, and the way out; `otherwise` is the way out if the cause is unknown.
 pub(crate) fn told(words: &str, error: &sqlx::Error, keys: Keys, otherwise: &str) -> String {
     let way_out = way_out(error, keys);
     format!("{words}; {}", way_out.as_deref().unwrap_or(otherwise))
 }
 
-/// The same for a connection that can't be had.
+/// The same for a connection that could not be made.
 pub(crate) fn unreachable(error: &sqlx::Error, keys: Keys) -> String {
     let its_password = if is_sqlite(error) { "" } else { " and its password" };
     told(&words::of(error), error, keys, &format!("check {}{its_password}", keys.url))
 }
 
-/// The way out of a failure, where its cause is known.
+/// The way out of a failure, if its cause is known.
 pub(crate) fn way_out(error: &sqlx::Error, keys: Keys) -> Option<String> {
     let way_out = match error.as_database_error() {
         Some(error) => by_code(error),
@@ -159,13 +159,13 @@ pub(crate) fn way_out(error: &sqlx::Error, keys: Keys) -> Option<String> {
     Some(way_out.replace("{ca_file}", keys.ca_file).replace("{read_only}", keys.read_only))
 }
 
-/// The way out where a server takes no writes from anybody.
+/// The way out if a server takes no writes.
 pub(crate) fn primary(error: &sqlx::Error, keys: Keys) -> Option<String> {
     let is_it = !is_sqlite(error) && error.as_database_error().and_then(by_code) == Some(READ_ONLY);
     is_it.then(|| keys.read_only.to_owned())
 }
 
-/// Whether a server does not admit the user.
+/// Whether a server refuses the user.
 pub(crate) fn is_about_user(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code == "28000" || code == "28P01")
 }
@@ -179,7 +179,7 @@ fn is_sqlite(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.try_downcast_ref::<SqliteError>().is_some())
 }
 
-/// Whether the server does not know the zone of our settings.
+/// Whether the server does not know our time zone.
 pub(crate) fn lacks_timezone(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };
     match error.try_downcast_ref::<MySqlDatabaseError>() {
@@ -188,7 +188,7 @@ pub(crate) fn lacks_timezone(error: &sqlx::Error) -> bool {
     }
 }
 
-/// What a query failed for. SQLite waited for others before it said so.
+/// What made a query fail. SQLite retries by itself, so its error never asks for a retry.
 pub(crate) fn fault(error: &sqlx::Error) -> QueryFault {
     let (code, is_sqlite) = (code(error).unwrap_or_default(), is_sqlite(error));
     match error.as_database_error().and_then(by_code) {

@@ -1,23 +1,23 @@
-//! A failure of a database, as far as this layer tells it: the part that asked makes a message of it that names its own keys.
+//! An error of a database as this layer knows it: the caller turns it into a message that names its own keys.
 
-/// The driver's or the database's error, with what was asked.
+/// The driver's or the database's error, with what was done.
 #[derive(Debug, thiserror::Error)]
 #[error("a database failed while {doing}")]
 pub struct Error {
-    /// What was waited for.
+    /// What was done.
     pub doing: &'static str,
-    /// Why it did not come.
+    /// Why it failed.
     #[source]
     pub cause: sqlx::Error,
 }
 
-/// What is done while no connection is there yet.
+/// While there is no connection yet.
 pub const CONNECTING: &str = "connecting";
 
-/// The error of an answer that did not come in time; there is no pool that could say so.
+/// The error if an answer is late; no pool exists that could return it for another reason.
 pub(super) const LATE: sqlx::Error = sqlx::Error::PoolTimedOut;
 
-/// Whether there was no answer in time: the connection is of no more use.
+/// Whether the answer was late: the connection is then unusable.
 #[must_use]
 pub fn is_late(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::PoolTimedOut)

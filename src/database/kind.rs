@@ -1,4 +1,4 @@
-//! The kinds of databases there are.
+//! The kinds of databases.
 
 /// A kind of database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The one that a URL's scheme names.
+    /// The kind for a URL's scheme.
     pub(super) fn of(scheme: &str) -> Option<Self> {
         match scheme {
             "postgres" | "postgresql" => Some(Self::Postgres),

@@ -1,8 +1,8 @@
-//! Databases: from a URL to a connection whose transactions have our settings, for the tenants and the ledger alike, and the
+//! Databases: from a URL to a connection whose transactions have our settings, for the tenants and the ledger, and the
 //! [`lock`] of a run.
 //!
-//! Promises: nobody waits longer than the server's timeout, what is given up is cancelled at the server, and a failure is told
-//! with the way out. Refuses parameters of a URL that it does not know. Knows nothing of the source and the ledger.
+//! Promises: no call waits longer than the timeout, an abandoned statement is cancelled at the server, and an error
+//! says the way out. Refuses unknown parameters of a URL. Knows nothing of the source and the ledger.
 
 mod address;
 pub(crate) mod causes;

@@ -21,7 +21,7 @@ impl Transact for MySqlConnection {
             .pipes_as_concat(false)
             .no_engine_substitution(false)
             .timezone(None)
-            // In any other character set the server puts a question mark in place of what that one lacks.
+            // With any other character set, the server replaces characters that the set lacks by question marks.
             .charset("utf8mb4")
             .disable_statement_logging();
         if let Some(host) = address::host(&server.url) {
@@ -40,7 +40,8 @@ impl Transact for MySqlConnection {
         }
         let mut connection = options.connect().await?;
         raw_sql(AssertSqlSafe(settings(server))).execute(&mut connection).await?;
-        // No warning is to be forgotten. MySQL lets not every role say so; what it then does not keep is found out by its count.
+        // Keeps every warning. MySQL allows this only to some roles; for others, the count tells that warnings are
+        // missing.
         match raw_sql("SET SESSION max_error_count = 65535").execute(&mut connection).await {
             Err(error) if number(&error) != Some(1227) => return Err(error),
             _ => {}
@@ -49,7 +50,7 @@ impl Transact for MySqlConnection {
         Ok(connection)
     }
 
-    /// The settings are the session's.
+    /// The settings are the session's, so a transaction needs none.
     async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
         let row = raw_sql("SELECT CAST(CONNECTION_ID() AS CHAR)").fetch_one(&mut *self).await?;
         raw_sql(AssertSqlSafe(format!("START TRANSACTION {mode}"))).execute(self).await?;
@@ -57,8 +58,8 @@ impl Transact for MySqlConnection {
     }
 }
 
-/// Nothing is to be cut that the server could send: no list is longer than the largest packet that can be allowed, 1 GiB. Of
-/// the last two, MariaDB and MySQL each take theirs, and have the other for a comment. MySQL takes no number but a whole one.
+/// Settings so that the server cuts nothing: the limit of a list is 1 GiB, the largest possible packet. Of the last
+/// two, MariaDB and MySQL each read theirs; for the other one it is a comment. MySQL takes whole numbers only.
 fn settings(server: &Server) -> String {
     let (timezone, waits, longest) = (server.timezone.mysql(), server.lock_timeout().as_secs(), server.longest);
     format!(
@@ -71,12 +72,12 @@ fn settings(server: &Server) -> String {
     )
 }
 
-/// A limit that is no looser than the role's own; 0 is none.
+/// Sets a limit unless the role's own limit is lower; 0 means no limit.
 fn no_longer(variable: &str, most: impl Display) -> String {
     format!("IF(@@{variable} > 0, LEAST(@@{variable}, {most}), {most})")
 }
 
-/// The name of the database that is connected to; empty where there is none.
+/// The name of the connection's database; empty if it has none.
 pub(crate) async fn database(connection: &mut MySqlConnection) -> sqlx::Result<String> {
     let row = raw_sql("SELECT DATABASE()").fetch_one(connection).await?;
     Ok(row.try_get_unchecked::<Option<String>, _>(0)?.unwrap_or_default())

@@ -1,6 +1,6 @@
-//! The parameters of a database's URL: those that the drivers honour, in all spellings that are documented.
+//! The parameters of a database's URL that the drivers honour, in all documented spellings.
 //!
-//! One that is not known, or can't be honoured, is a mistake that names it with what to write instead.
+//! Any other parameter is a mistake; the message names it and says what to write instead.
 
 use strsim::damerau_levenshtein;
 use url::Url;
@@ -24,7 +24,7 @@ const POSTGRES: [&str; 11] = [
 
 const MYSQL: [&str; 6] = ["socket", "collation", "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key"];
 
-/// Other spellings of these, where `_` and `-` and the case make no difference.
+/// Spellings of these parameters; `_`, `-` and case make no difference.
 const SPELLINGS: [(&str, &str, &str); 7] = [
     ("sslmode", "sslmode", "ssl-mode"),
     ("sslca", "sslrootcert", "ssl-ca"),
@@ -35,7 +35,7 @@ const SPELLINGS: [(&str, &str, &str); 7] = [
     ("unixsocket", "host", "socket"),
 ];
 
-/// What TLS a URL may ask for, by the names of both kinds: the drivers' names, then others.
+/// The TLS modes of a URL: their names in both drivers, then other names.
 const MODES: [(&str, &str, &[&str]); 5] = [
     ("disable", "disabled", &[]),
     ("prefer", "preferred", &["allow"]),
@@ -44,17 +44,17 @@ const MODES: [(&str, &str, &[&str]); 5] = [
     ("verify-full", "verify_identity", &[]),
 ];
 
-/// Parameters that ask with these values for no more than is done anyway.
+/// Parameters with values that change nothing, since they ask for the default.
 const DONE_ANYWAY: [(&str, &[&str]); 5] = [
     ("channel_binding", &["disable", "prefer"]),
     ("gssencmode", &["disable", "prefer"]),
     ("target_session_attrs", &["any"]),
     ("client_encoding", &["utf8", "UTF8", "auto"]),
-    // Every character arrives, whatever the set.
+    // All text arrives as UTF-8, whatever the URL says.
     ("charset", &["utf8mb4", "utf8mb3", "utf8", "UTF-8", "latin1", "ascii"]),
 ];
 
-/// Why not, and what instead, of parameters that are often met.
+/// Advice for unsupported parameters that are common.
 const INSTEAD: [(&str, &str); 15] = [
     ("charset", "leave it out: texts arrive as utf8mb4"),
     ("schema", "write the schema before the names of tables, or options=-csearch_path%3D…"),
@@ -62,7 +62,7 @@ const INSTEAD: [(&str, &str); 15] = [
     ("connect_timeout", "source.timeout bounds connecting too"),
     ("connection_limit", "a run takes up to three connections, and one more for a ledger"),
     ("pool_timeout", "there is no pool"),
-    ("pgbouncer", "nothing is to be told of a pooler"),
+    ("pgbouncer", "leave it out: a pooler needs no parameter"),
     ("channel_binding", "this driver has none; TLS is verified instead"),
     ("target_session_attrs", "name the host that may be read"),
     ("service", "service files are not read"),
@@ -70,14 +70,14 @@ const INSTEAD: [(&str, &str); 15] = [
     ("ssl", "write sslmode=require or sslmode=disable"),
     ("usessl", "write ssl-mode=REQUIRED or ssl-mode=DISABLED"),
     ("tls", "write ssl-mode=REQUIRED or ssl-mode=DISABLED"),
-    ("mode", "tenants are only read, and a ledger's file is made where it is missing"),
+    ("mode", "tenants are only read, and a ledger's file is made if it is missing"),
 ];
 
 pub(super) const NO_PORT: &str = "has a port that is no number up to 65535";
 
-pub(super) const SEVERAL: &str = "names several hosts: name one, or an address that leads to whichever is the primary";
+pub(super) const SEVERAL: &str = "names several hosts: name one, or an address that always leads to the primary";
 
-/// Sets what a parameter asks for.
+/// Sets a parameter.
 pub(super) fn set(url: &mut Url, kind: Kind, name: &str, value: &str) -> Result<(), String> {
     if DONE_ANYWAY.iter().any(|(known, values)| *known == name && values.contains(&value)) {
         return Ok(());
@@ -97,12 +97,12 @@ pub(super) fn set(url: &mut Url, kind: Kind, name: &str, value: &str) -> Result<
         "port" if value.parse::<u16>().is_err() => return Err(NO_PORT.to_owned()),
         "sslmode" | "ssl-mode" => mode(kind, name, value)?,
         "collation" if !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') || value.is_empty() => {
-            return Err(format!("has collation={}: no collation is called so", shown(value)));
+            return Err(format!("has collation={}, which is no collation's name", shown(value)));
         }
         _ => value,
     };
     let name = match (name, kind) {
-        // By this name both drivers know it.
+        // Both drivers know it by this name.
         ("ssl-mode", _) => "sslmode",
         ("host", Kind::MySql) => "socket",
         (name, _) => name,
@@ -122,7 +122,7 @@ fn mode<'v>(kind: Kind, name: &str, value: &'v str) -> Result<&'v str, String> {
         .ok_or_else(|| format!("has {name}={}: write disable, prefer, require, verify-ca or verify-full", shown(value)))
 }
 
-/// Says that there is no such parameter, and what to write instead.
+/// The mistake for an unknown parameter, with what to write instead.
 pub(super) fn unknown(kind: Kind, name: &str) -> String {
     let (of, known): (_, &[&str]) = match kind {
         Kind::Postgres => ("PostgreSQL", &POSTGRES),

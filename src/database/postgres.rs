@@ -1,4 +1,4 @@
-//! Connections to PostgreSQL, and what their transactions begin with.
+//! Connections to PostgreSQL, and the settings of their transactions.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ impl Transact for PgConnection {
             _ => {}
         }
         let mut options = PgConnectOptions::from_url(&url)?
-            // A pooler may refuse it here.
+            // A pooler may refuse this parameter at startup.
             .extra_float_digits(None)
             .disable_statement_logging();
         if options.get_application_name().is_none() {
@@ -55,11 +55,12 @@ impl Transact for PgConnection {
     }
 }
 
-/// Behind a transaction pooler a session's settings would be other clients' as well, so they are the transaction's. In one
-/// message with its beginning; the first column is the number by which it can be cancelled.
+/// The statements that begin a transaction and set its settings, in one message. They are the transaction's, since
+/// behind a transaction pooler other clients share the session. The first column is the number that cancels a
+/// statement.
 ///
-/// A database without an encoding holds any bytes: they are sent as they are, or the server would refuse all rows for one. A
-/// server on Windows can't tell that its client is gone.
+/// A database without an encoding may contain any bytes, and is read as it is: a conversion would fail at the first
+/// invalid row. A server on Windows can't check whether its client is gone.
 pub(super) fn beginning(server: &Server, mode: &str) -> String {
     let (timezone, waits) = (server.timezone.postgres(), server.lock_timeout().as_millis());
     format!(
@@ -76,14 +77,14 @@ pub(super) fn beginning(server: &Server, mode: &str) -> String {
     )
 }
 
-/// Where no other password is given, the driver reads libpq's files, and would wait for the writer of a pipe, and everything
-/// else with it.
+/// Refuses files of libpq that are not regular: without another password the driver reads them, and a pipe would block
+/// the whole program.
 fn refuse_pipes() -> sqlx::Result<()> {
     let named = std::env::var_os("PGPASSFILE").map(|file| ("PGPASSFILE names", PathBuf::from(file)));
     let of_home = std::env::home_dir().map(|home| ("libpq reads", home.join(".pgpass")));
     for (how, file) in named.into_iter().chain(of_home) {
         match files::other_kind(&file) {
-            // As one says that there is no such file.
+            // By convention, /dev/null means: no file.
             Some(_) if file == Path::new("/dev/null") => {}
             Some(kind) => {
                 let told = format!("{how} {}, which is {kind}, and {NO_PASSFILE}", shown(&file.to_string_lossy()));

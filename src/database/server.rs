@@ -1,4 +1,4 @@
-//! A database server, or a file, and how to connect to it; for the tenants, the lock and the ledger alike.
+//! A database server or file, and how to connect to it: for the tenants, the lock and the ledger.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -9,10 +9,10 @@ use url::Url;
 use super::{address, causes::NO_FILE, error::LATE, kind::Kind, timezone::Timezone};
 use crate::files;
 
-/// How long a statement may take where nothing else is said.
+/// The default limit of a statement.
 const LONGEST: Duration = Duration::from_mins(10);
 
-/// Where a database is, and what connecting takes.
+/// The address of a database, and the settings of its connections.
 #[derive(Clone)]
 pub struct Server {
     pub(super) url: Url,
@@ -24,7 +24,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server by its URL; nothing is connected yet. `timeout` is the longest silence.
+    /// A server by its URL; does not connect. `timeout` is the longest silence.
     pub fn new(
         url: &SecretString,
         password: Option<SecretString>,
@@ -35,67 +35,69 @@ impl Server {
         Ok(Self { url, password, ca_file, timeout, timezone: Timezone::default(), longest: LONGEST })
     }
 
-    /// The same with sessions in this zone.
+    /// The same server, with sessions in this zone.
     #[must_use]
     pub fn in_timezone(self, timezone: Timezone) -> Self {
         Self { timezone, ..self }
     }
 
-    /// The same where a statement of MySQL or MariaDB may take so long, also when nobody waits for it any more.
+    /// The same server, with this limit of a statement in MySQL or MariaDB, which also ends statements of a client that
+    /// is gone.
     #[must_use]
     pub fn no_longer_than(self, longest: Duration) -> Self {
         Self { longest, ..self }
     }
 
-    /// What it is.
+    /// The kind of database.
     #[must_use]
     pub fn kind(&self) -> Kind {
         Kind::of(self.url.scheme()).unwrap_or(Kind::Postgres)
     }
 
-    /// The longest silence.
+    /// The longest silence before a timeout.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Waits no longer than this for an answer. Where none has to be waited for, as with rows that are there already, others act
-    /// now and then.
+    /// Waits for an answer for at most the timeout. Yields to other tasks now and then, even if answers never have to
+    /// be waited for, such as rows that have arrived already.
     pub(crate) async fn in_time<T>(&self, answer: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
         consume_budget().await;
         timeout(self.timeout, answer).await.unwrap_or(Err(LATE))
     }
 
-    /// How long the server itself may let a statement wait for a lock: whoever waits for it has given up by then.
+    /// How long a statement may wait for a lock at the server. It is longer than the timeout, so the client gives up
+    /// first.
     pub(super) fn lock_timeout(&self) -> Duration {
         self.timeout + Duration::from_secs(5)
     }
 
-    /// How long SQLite waits for a lock: it tells so before the wait itself is given up.
+    /// How long SQLite waits for a lock. It is shorter than the timeout, so SQLite reports the lock first.
     #[must_use]
     pub fn busy_timeout(&self) -> Duration {
         self.timeout.mul_f32(0.75)
     }
 
-    /// The role that connects, where the URL names one.
+    /// The role that connects, if the URL names one.
     #[must_use]
     pub fn role(&self) -> Option<String> {
         address::user(&self.url)
     }
 
-    /// The file of a SQLite database.
+    /// The path in the URL of a SQLite database.
     #[must_use]
     pub fn file(&self) -> PathBuf {
         address::path(&self.url).into()
     }
 
-    /// The same, where it is one.
+    /// The file of a SQLite database; `None` for a server.
     #[must_use]
     pub fn sqlite_file(&self) -> Option<PathBuf> {
         (self.kind() == Kind::Sqlite).then(|| self.file())
     }
 
-    /// The same, to be opened: what is no file could be waited for without end.
+    /// The file to open: refuses other kinds, such as a pipe, which could block for ever.
     pub(crate) fn database_file(&self) -> sqlx::Result<PathBuf> {
         let file = self.file();
         match files::other_kind(&file) {

@@ -1,15 +1,15 @@
-//! A connection whose transactions have our settings, and whose statement ends at the server as well when it is given up.
+//! A connection whose transactions have our settings. If a statement is abandoned, it also ends at the server.
 //!
-//! A statement goes on at a server whose client went away: it waits for a lock, or computes, and holds a connection of the few
-//! that there are. So it is cancelled over another connection. Where that can't be done, the settings see to it:
+//! A server goes on with a statement whose client is gone: it waits for a lock, or computes, and uses one of its few
+//! connections. So another connection cancels the statement. If that fails, a setting ends it:
 //!
-//! | | ends what is given up | ends what a killed program left |
+//! | | ends an abandoned statement | ends a statement of a killed program |
 //! |---|---|---|
 //! | PostgreSQL | a cancel request; `lock_timeout` | `client_connection_check_interval`, since version 14 |
 //! | MySQL, MariaDB | `KILL QUERY`; `lock_wait_timeout` | `max_execution_time`, `max_statement_time` |
 //!
-//! The number by which a statement is cancelled is that of its transaction: behind a pooler the next one may be at another
-//! connection to the server, and the number then another client's.
+//! A statement is cancelled by the number of its transaction: behind a pooler the next transaction may use another
+//! connection to the server, and that number then belongs to another client.
 
 use std::{
     ops::{Deref, DerefMut},
@@ -27,16 +27,16 @@ use super::{
     transact::{Access, Transact},
 };
 
-/// How long a cancel request may take.
+/// The longest that a cancel request may take.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// How long the end of the process may wait for them all.
+/// The longest that the process waits for cancel requests at its end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// The number of cancel requests under way.
+/// The number of cancel requests in progress.
 static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 
-/// The connection. Dropped within a transaction, it has what it does there cancelled.
+/// The connection. Dropping it within a transaction cancels the running statement.
 pub struct Session<C> {
     connection: C,
     cancel: Cancel,
@@ -48,12 +48,12 @@ struct Cancel {
 }
 
 impl<C: Transact> Session<C> {
-    /// Connects, to read.
+    /// Connects, to read only.
     pub async fn open(server: &Server) -> Result<Self, Error> {
         Self::open_for(Access::Read, server).await.map_err(|cause| Error { doing: CONNECTING, cause })
     }
 
-    /// Connects for something.
+    /// Connects with this access.
     pub async fn open_for(access: Access, server: &Server) -> sqlx::Result<Self> {
         let connection = server.in_time(C::open(server, access)).await?;
         Ok(Self { connection, cancel: Cancel { server: server.clone(), number: None } })
@@ -77,7 +77,7 @@ impl<C: Transact> Session<C> {
         Ok(())
     }
 
-    /// Takes its leave: there was an answer to everything, so that the farewell fails changes nothing.
+    /// Closes the connection; every statement has its answer, so a failure here changes nothing.
     pub async fn close(mut self) {
         self.cancel.number = None;
         let _ = self.cancel.server.in_time(self.connection.close()).await;
@@ -105,7 +105,7 @@ impl Drop for Cancel {
         UNDER_WAY.send_modify(|count| *count += 1);
         runtime.spawn(async move {
             match timeout(LONGEST, cancel(&server, &number)).await {
-                Ok(Ok(())) => tracing::debug!(place = server.place(), "cancelled what was given up"),
+                Ok(Ok(())) => tracing::debug!(place = server.place(), "cancelled an abandoned statement"),
                 Ok(Err(error)) => not_cancelled(&server, &super::words::of(&error)),
                 Err(_) => not_cancelled(&server, "no answer"),
             }
@@ -115,7 +115,7 @@ impl Drop for Cancel {
 }
 
 fn not_cancelled(server: &Server, cause: &str) {
-    tracing::debug!(place = server.place(), cause, "what was given up is not cancelled: the server ends it by itself");
+    tracing::debug!(place = server.place(), cause, "can't cancel an abandoned statement: the server ends it by itself");
 }
 
 async fn cancel(server: &Server, number: &str) -> sqlx::Result<()> {
@@ -135,8 +135,8 @@ async fn cancel(server: &Server, number: &str) -> sqlx::Result<()> {
     }
 }
 
-/// Waits a moment until everything that was given up is cancelled: the process ends.
+/// Waits a moment for the cancel requests in progress, before the process ends.
 pub async fn all_cancelled() {
-    // It can only fail by having no sender any more.
+    // It fails only if the sender is gone, which is static.
     let _ = timeout(FAREWELL, UNDER_WAY.subscribe().wait_for(|count| *count == 0)).await;
 }

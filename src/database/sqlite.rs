@@ -7,7 +7,7 @@ use super::{
     transact::{Access, Transact},
 };
 
-/// Rows that the driver's thread reads ahead, however large they are.
+/// The number of rows that the driver's thread reads ahead, whatever their size.
 const ROWS_AHEAD: usize = 8;
 
 impl Transact for SqliteConnection {
@@ -23,7 +23,7 @@ impl Transact for SqliteConnection {
             .await
     }
 
-    /// No server goes on with what is given up.
+    /// There is no server on which an abandoned statement could go on, so nothing to cancel.
     async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
         raw_sql(AssertSqlSafe(format!("BEGIN {mode}"))).execute(self).await.map(|_| None)
     }

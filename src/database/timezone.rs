@@ -1,4 +1,4 @@
-//! `source.timezone`: in which zone a database prints times with a zone, and finds the date of them.
+//! `source.timezone`: the zone in which a database prints times, and by which it tells their date.
 
 use chrono_tz::Tz;
 
@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 pub struct Timezone(String);
 
 impl Timezone {
-    /// `UTC`, `Europe/Berlin`, `+05:30`.
+    /// Parses `UTC`, `Europe/Berlin` or `+05:30`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         (text.parse::<Tz>().is_ok() || is_offset(text)).then(|| Self(text.to_owned()))
@@ -19,7 +19,8 @@ impl Timezone {
         &self.0
     }
 
-    /// PostgreSQL counts the hours of an offset to the west, as POSIX does, and prints what stands in angle brackets.
+    /// For PostgreSQL, which counts the hours of an offset to the west, as POSIX does, and prints the name in angle
+    /// brackets.
     pub(super) fn postgres(&self) -> String {
         match self.0.split_at_checked(1) {
             Some(("+", time)) => format!("<+{time}>-{time}"),
@@ -28,7 +29,7 @@ impl Timezone {
         }
     }
 
-    /// MySQL knows names only where they were loaded.
+    /// For MySQL, which knows names only if its time zone tables are loaded.
     pub(super) fn mysql(&self) -> &str {
         if self.0 == "UTC" { "+00:00" } else { &self.0 }
     }

@@ -1,4 +1,4 @@
-//! What a connection of each kind can do: it is made, and it begins transactions with our settings.
+//! What connections of each kind do: they are opened, and begin transactions with our settings.
 
 use sqlx::Connection;
 
@@ -7,11 +7,11 @@ use super::server::Server;
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// A SQLite file is only read.
+    /// A SQLite file is opened read-only.
     Read,
-    /// It is written too.
+    /// A SQLite file is opened for writing too.
     Write,
-    /// It is made where it is missing.
+    /// A SQLite file is created if it is missing.
     Create,
 }
 
@@ -20,6 +20,6 @@ pub trait Transact: Connection + Sized {
     /// Connects, with TLS verified unless the host is this machine.
     fn open(server: &Server, access: Access) -> impl Future<Output = sqlx::Result<Self>> + Send;
 
-    /// Begins a transaction with our settings; the result is the number by which a statement in it can be cancelled.
+    /// Begins a transaction with our settings; returns the number that cancels a statement in it, if there is one.
     fn start(&mut self, server: &Server, mode: &str) -> impl Future<Output = sqlx::Result<Option<String>>> + Send;
 }

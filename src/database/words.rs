@@ -1,18 +1,18 @@
-//! What a driver or database says of a failure, on one line, for messages that end up in logs. A row holds names, addresses and
-//! tokens, so a word that may be a value of a row is not told.
+//! The part of a driver's or database's message that may go into logs, on one line. A row contains names, addresses and
+//! tokens, so every word that may be a row's value is left out.
 //!
-//! | who speaks | is told |
+//! | the message is from | shown |
 //! |---|---|
 //! | the driver, and the database before it reads a row | all: it is about the query, the schema or the connection |
-//! | the database while it reads or writes rows | what can be no value, and what the user wrote in the query |
-//! | MySQL while it reads rows, for whose words a function can choose any number | words of the server that are known |
-//! | a function or a trigger | nothing but its code |
+//! | the database while it reads or writes rows | words that can't be a value, and words of the user's query |
+//! | MySQL while it reads rows, since a function can imitate any number | known beginnings of the server's messages |
+//! | a function or a trigger | only its code |
 
 use sqlx::{error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError};
 
 use crate::model::{cut, printable};
 
-/// Characters of a driver's or database's words that are told.
+/// The most characters of a message that are shown.
 const LONGEST: usize = 1000;
 
 const MASK: &str = "***";
@@ -21,13 +21,13 @@ const QUOTES: [char; 10] = ['"', '\'', '«', '»', '„', '“', '”', '‘', '
 
 const BRACKETS: [char; 6] = ['(', ')', '[', ']', '{', '}'];
 
-/// Where PostgreSQL itself has been, without a function.
+/// Entries of PostgreSQL's context that do not come from a function.
 const PLACES: [&str; 2] = ["JSON data, line ", "parallel worker"];
 
-/// In place of what is not told.
-const UNTOLD: &str = "it failed in words that may quote a row and are not told here; the query by hand shows them";
+/// Replaces a message that is left out.
+const UNTOLD: &str = "its message may quote a row and is not shown here; run the query by hand to see it";
 
-/// How MySQL and MariaDB begin what they say of a query that they read the rows of.
+/// The beginnings of the messages of MySQL and MariaDB while they read a query's rows.
 const MYSQL: [&str; 16] = [
     "Subquery returns more than 1 row",
     "Query execution was interrupted",
@@ -47,15 +47,15 @@ const MYSQL: [&str; 16] = [
     "Recursive query aborted",
 ];
 
-/// The numbers of what a function or trigger of MySQL signals, unless it names another.
+/// The numbers that a function or trigger of MySQL signals, unless it names another.
 const SIGNALLED: [u16; 3] = [1642, 1643, 1644];
 
-/// The words of a driver, or of a database that has not read a row.
+/// The message of a driver, or of a database before it reads a row.
 pub(crate) fn of(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) if is_raised(&**error) => coded(UNTOLD, &**error),
         sqlx::Error::Database(error) => coded(error.message(), &**error),
-        // Behind it TLS names a page of its manual.
+        // After this, TLS adds a link to its manual.
         sqlx::Error::Io(error) => line(error.to_string().split(": https://").next().unwrap_or_default()),
         sqlx::Error::Tls(error) => line(&format!("TLS: {error}")),
         sqlx::Error::Configuration(error) if error.to_string().contains("RSA auth backend") => {
@@ -66,7 +66,7 @@ pub(crate) fn of(error: &sqlx::Error) -> String {
     }
 }
 
-/// The words of a driver, or of a database that reads the rows of a query.
+/// The message of a driver, or of a database that reads a query's rows.
 pub(crate) fn among_rows(error: &sqlx::Error, query: &str) -> String {
     let Some(database) = error.as_database_error() else { return of(error) };
     let told = if is_raised(database) {
@@ -75,14 +75,15 @@ pub(crate) fn among_rows(error: &sqlx::Error, query: &str) -> String {
         let known = MYSQL.iter().find(|known| database.message().starts_with(*known));
         (*known.unwrap_or(&UNTOLD)).to_owned()
     } else {
-        // What is about data has no name of the user's in it.
+        // A message about data has no name from the query in it.
         let is_about_data = database.code().is_some_and(|code| code.starts_with("22"));
         masked(database.message(), if is_about_data { "" } else { query })
     };
     coded(&told, database)
 }
 
-/// Whether the words are those of a function or a trigger, or may be: PostgreSQL tells [where](PLACES) in one it was.
+/// Whether a function or a trigger may have raised the error: PostgreSQL's context names it, unless it lists only
+/// [these](PLACES).
 fn is_raised(error: &dyn DatabaseError) -> bool {
     if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
         let is_own = |place: &str| PLACES.iter().any(|known| place.starts_with(known));
@@ -103,8 +104,8 @@ fn line(text: &str) -> String {
     cut(printable(&text.split_whitespace().collect::<Vec<_>>().join(" ")), LONGEST)
 }
 
-/// Of a message about rows what can be no value of them, on one line. Values stand between quotes or brackets, of which they
-/// may hold some themselves, behind a colon, or have a digit; what stands in `own`, too, the user wrote.
+/// The words of a message about rows that can't be a row's value, on one line. A value is between quotes or brackets,
+/// which may be nested, follows a colon, or has a digit; words in `own` come from the user's query.
 pub(crate) fn masked(message: &str, own: &str) -> String {
     let message = line(message);
     let message = between(&between(&message, &QUOTES, own), &BRACKETS, own);
@@ -118,7 +119,7 @@ pub(crate) fn masked(message: &str, own: &str) -> String {
     words.join(" ") + &rest.unwrap_or_default()
 }
 
-/// Masks what stands from the first of these marks to the last, unless it is the user's own.
+/// Masks the text from the first of these marks to the last, unless it occurs in `own`.
 fn between(message: &str, marks: &[char], own: &str) -> String {
     let (Some(first), Some(last)) = (message.find(marks), message.rfind(marks)) else { return message.to_owned() };
     let begin = message[first..].chars().next().map_or(first, |mark| first + mark.len_utf8());
@@ -128,7 +129,7 @@ fn between(message: &str, marks: &[char], own: &str) -> String {
     }
 }
 
-/// Whether a text has these words, as whole ones. Names may be written in another case.
+/// Whether a text contains these words as whole words, in any case.
 fn has(own: &str, words: &str) -> bool {
     let (own, words) = (own.to_lowercase(), words.to_lowercase());
     let is_within_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');

@@ -1,4 +1,4 @@
-//! What is done with a ledger in a table: it connects for loading and for each batch, and lets go.
+//! Access to a ledger in a table: connects for loading and for each batch, then closes the connection.
 
 use std::collections::HashMap;
 
@@ -20,33 +20,33 @@ use crate::{
     memory::{Entry, Memory},
 };
 
-/// Rows of a statement.
+/// The most rows per statement.
 const ROWS: usize = 200;
 
-/// The same as the ledger of a pair: another pair's is not read, and refused for writing.
+/// The ledger for one pair: if it belongs to another pair, it is not read, and writing is refused.
 #[derive(Debug)]
 pub struct Paired<'a> {
     sql: &'a Sql,
     pair: Pair,
 }
 
-/// Writes a table that is there, may be written, and is the pair's.
+/// Writes to a table that exists, may be written, and is the pair's.
 #[derive(Debug)]
 pub struct SqlWriter<'a> {
     sql: &'a Sql,
     claim: Claim<'a>,
 }
 
-/// What there is, to be told.
+/// The findings of a check.
 #[derive(Debug)]
 pub struct Found {
     /// The table.
     pub state: State,
-    /// Whose it is, where that is said.
+    /// The ledger's pair, if it names one.
     pub whose: Option<Pair>,
 }
 
-/// Does the same in the database's own words.
+/// Opens a session in the database's dialect, and runs the block with it.
 macro_rules! in_dialect {
     ($ledger:expr, $access:expr, |$session:ident| $done:expr) => {
         match $ledger.server.kind() {
@@ -67,13 +67,13 @@ macro_rules! in_dialect {
 }
 
 impl Sql {
-    /// The same as the ledger of a pair.
+    /// The ledger for one pair.
     #[must_use]
     pub fn of(&self, pair: Pair) -> Paired<'_> {
         Paired { sql: self, pair }
     }
 
-    /// What there is, and whether this role could write it: asked without writing.
+    /// Checks the table and whether this role could write it, without writing.
     pub async fn check(&self) -> Result<Found, Error> {
         if self.has_no_file() {
             let found = Found { state: State::Missing, whose: None };
@@ -83,7 +83,7 @@ impl Sql {
         in_dialect!(self, Access::Read, |session| {
             let state = session.state().await?;
             session.require(&state).await?;
-            // In a table of an earlier version it was not said yet.
+            // A table of an earlier version may lack the column for it.
             let whose = if state == State::Complete { session.whose().await? } else { None };
             session.close().await;
             let whose = whose.map(|whose| whose.pair);
@@ -91,13 +91,13 @@ impl Sql {
         })
     }
 
-    /// Whether it is to be in a file that is not there yet.
+    /// Whether the ledger's file does not exist yet.
     fn has_no_file(&self) -> bool {
         self.file().is_some_and(|file| !file.exists())
     }
 
-    /// Makes it this pair's, whoever's it was, and forgets all that it knew of customers, so that no token is found in it that
-    /// may be another's. Makes what is missing.
+    /// Gives the ledger to this pair, even if it was another pair's, and empties all rows, so that no token of another
+    /// Explo remains. Makes what is missing.
     pub async fn adopt(&self, pair: &Pair) -> Result<Adopted, Error> {
         in_dialect!(self, Access::Create, |session| {
             session.make().await?;
@@ -111,7 +111,7 @@ impl Sql {
         match database::Session::open_for(access, &self.server).await {
             Ok(connection) => Ok(Session { ledger: self, connection }),
             Err(error) if is_late(&error) => Err(self.late()),
-            // There was no statement yet that could bring a value.
+            // No statement so far could contain a value, so the error can't quote one.
             Err(error) if D::is_denied(&error) => Err(self.denied(&error, words::of(&error))),
             Err(error) => {
                 let cause = causes::unreachable(&error, Keys::LEDGER);
@@ -127,7 +127,7 @@ impl Ledger for Paired<'_> {
     where
         Self: 'a;
 
-    /// Of another pair's nothing is known, which is said.
+    /// Loads nothing from a ledger of another pair, and logs that.
     async fn load(&self) -> Result<Memory, Error> {
         let Self { sql, pair } = self;
         if sql.has_no_file() {
@@ -140,7 +140,7 @@ impl Ledger for Paired<'_> {
         });
         match whose.map(|whose| sql.refuse_another(&whose.pair, pair)) {
             Some(Err(error)) => {
-                tracing::warn!("nothing is known from the ledger, and a run that writes is refused: {error}");
+                tracing::warn!("the ledger's memory is not used, and a run that writes is refused: {error}");
                 Ok(Memory::with_tokens(HashMap::new()))
             }
             Some(Ok(())) | None => Ok(Memory::with_tokens(known)),
@@ -163,7 +163,9 @@ impl Writer for SqlWriter<'_> {
         let (keepable, too_long): (Vec<_>, Vec<_>) =
             entries.iter().partition(|entry| entry.provided_id.len() <= LONGEST_ID);
         let why = |bytes| {
-            format!("its provided_id has {bytes} bytes and the key takes {LONGEST_ID}; it is kept in sync all the same")
+            format!(
+                "its provided_id has {bytes} bytes, and the key takes {LONGEST_ID}; its customer is kept in sync all the same"
+            )
         };
         let refused = too_long.iter().map(|entry| (entry.provided_id.clone(), why(entry.provided_id.len())));
         let mut refused: Refused = refused.collect();

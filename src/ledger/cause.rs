@@ -1,4 +1,5 @@
-//! What a database says of a failure, without what it may quote: a row has a token in it, and messages end up in logs.
+//! The cause of a database's failure without the values that it may quote: a row has a token, and messages go into
+//! logs.
 
 use super::{
     Table,
@@ -9,7 +10,7 @@ use crate::{
     model::printable,
 };
 
-/// The words of the driver or the database on one line. Of a trigger's words, and of those about values, none are told.
+/// The driver's or the database's message on one line. Leaves out a trigger's message, and messages about values.
 pub(super) fn cause<D: Dialect>(error: &sqlx::Error, table: &Table) -> String {
     if is_dropped(error) {
         return "the database reports no error and stores nothing: a trigger or a rule of the table drops it"
@@ -21,5 +22,5 @@ pub(super) fn cause<D: Dialect>(error: &sqlx::Error, table: &Table) -> String {
         return words::masked(database.message(), &table.to_string()) + &code;
     }
     let constraint = D::constraint(error).map_or(String::new(), |name| format!(" by constraint {}", printable(name)));
-    format!("it refuses a row{constraint}, and what it says of it is not told here, for it may quote its values{code}")
+    format!("it refuses a row{constraint}; its message is not shown here, because it may quote the row's values{code}")
 }

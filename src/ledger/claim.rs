@@ -1,4 +1,5 @@
-//! Whose the ledger is, in the words of one database: said by the first run that writes, changed by `ledger --adopt` alone.
+//! The pair of the ledger, in one database's dialect: the first run that writes claims it, and only `ledger --adopt`
+//! changes it.
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Row, Type, raw_sql};
 
@@ -19,13 +20,14 @@ where
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,
 {
-    /// What is said of whose it is; nothing where that can't be understood.
+    /// The pair that the ledger names; `None` if it names none, or in an unknown form.
     pub(super) async fn whose(&mut self) -> Result<Option<Whose>, Error> {
         let said = self.within("", async |session: &mut Self| session.said("").await).await;
         said.map_err(|error| self.failed(&error))
     }
 
-    /// Makes it this pair's, if it is nobody's: of two that try at once, one succeeds. Another pair's is refused.
+    /// Claims the ledger for this pair if it has none: of two claims at once, one succeeds. Another pair's ledger is
+    /// refused.
     pub(super) async fn claim<'p>(&mut self, pair: &'p Pair) -> Result<Claim<'p>, Error> {
         let claim = |whose: Whose| {
             self.ledger.refuse_another(&whose.pair, pair)?;
@@ -38,29 +40,29 @@ where
         }
         match self.within(D::WRITING, async |session: &mut Self| session.say_whose(pair).await).await {
             Ok(whose) => claim(whose),
-            // As any row that is refused for what it holds, it is missing, and no failure of the run.
+            // The row is refused for its values, like any other such row: it is missing, and the run goes on.
             Err(error) if D::is_refusal(&error) || D::may_quote(&error) || is_dropped(&error) => {
                 let (place, cause) = (self.ledger.place(), cause::<D>(&error, &self.ledger.table));
-                tracing::warn!(place, "the ledger can't be told whose it is, so no other pair is refused: {cause}");
+                tracing::warn!(place, "the ledger can't store its pair, so it refuses no other pair: {cause}");
                 Ok(Claim { pair, adopted: None })
             }
             Err(error) => Err(self.failed(&error)),
         }
     }
 
-    /// Makes it this pair's, whoever's it was, and forgets all that it knew of customers.
+    /// Gives the ledger to this pair, even if it was another pair's, and empties all rows.
     pub(super) async fn adopt(&mut self, pair: &Pair) -> Result<Adopted, Error> {
         let adopted = self.within(D::WRITING, async |session: &mut Self| session.take_over(pair).await).await;
         adopted.map_err(|error| self.failed(&error))
     }
 
-    /// Whether who claimed it may still record, in the transaction in which it does: nobody adopts it meanwhile.
+    /// Whether the claim is still valid; locks the row until the transaction ends, so that no adoption comes between.
     pub(super) async fn holds(&mut self, claim: &Claim<'_>) -> sqlx::Result<bool> {
         let Some(whose) = self.said(D::LOCKED).await? else { return Ok(true) };
         Ok(whose.pair.is_same(claim.pair) && claim.adopted.is_none_or(|adopted| adopted == whose.adopted))
     }
 
-    /// What the row says after this pair had its say.
+    /// Names this pair in the row, unless it names another; returns what the row then says.
     async fn say_whose(&mut self, pair: &Pair) -> sqlx::Result<Whose> {
         self.execute(&row::reserve::<D>(self.ledger)).await?;
         let said = self.said("").await?;
@@ -95,7 +97,7 @@ where
         Ok(Whose::read(text.as_deref()))
     }
 
-    /// The first cell of the first row, as text.
+    /// The first cell of the first row as text.
     async fn cell(&mut self, sql: &str) -> sqlx::Result<Option<String>> {
         let asked = raw_sql(AssertSqlSafe(sql.to_owned())).fetch_optional(&mut *self.connection);
         match self.ledger.server.in_time(asked).await? {

@@ -1,4 +1,4 @@
-//! The statement that makes the table, and the rights to give, for whoever prepares it.
+//! The statement that makes the table, and the grants, for the person who prepares it.
 
 use super::{Table, dialect::Dialect};
 

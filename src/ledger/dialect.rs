@@ -7,13 +7,13 @@ use crate::database::{Server, Transact};
 
 pub(super) type Connection<D> = <<D as Dialect>::Db as Database>::Connection;
 
-/// Names and types.
+/// Names and types of the columns.
 pub(super) type Columns = [(&'static str, &'static str); 18];
 
-/// In the place of columns that every ledger has, with the key behind them.
+/// The columns that every ledger has, then the key, which stands among the columns.
 pub(super) const KEY: [&str; 3] = ["instance", "provided_id", "PRIMARY KEY"];
 
-/// What stands against any entry of anybody.
+/// The objection of a server that takes no writes from any role.
 pub(super) const READ_ONLY: &str = "the server is read-only";
 
 /// The columns that hold a time.
@@ -23,39 +23,39 @@ pub(super) const TIMES: [&str; 6] =
 /// The columns that count.
 pub(super) const COUNTS: [&str; 2] = ["failures", "runs_to_wait"];
 
-/// What differs: the defaults are those of PostgreSQL and SQLite.
+/// The differences between databases; the defaults are those of PostgreSQL and SQLite.
 pub(super) trait Dialect {
     type Db: Database<Connection: Transact> + HasStatementCache;
 
-    /// Around a name.
+    /// The quote around a name.
     const QUOTE: char = '"';
 
     /// The columns and their types: the key first.
     const COLUMNS: Columns;
 
-    /// After the columns.
+    /// The end of the statement, after the columns.
     const TABLE_END: &'static str = "";
 
-    /// What stands between the rows and the columns that a row that is there takes over.
+    /// Between the inserted rows and the columns that replace those of an existing row.
     const ON_CONFLICT: &'static str = " ON CONFLICT (instance, provided_id) DO UPDATE SET ";
 
-    /// The mode of a transaction that will write.
+    /// The mode of a transaction that writes.
     const WRITING: &'static str;
 
-    /// Behind a query: keeps others from changing its rows until the transaction ends.
+    /// Appended to a query: locks its rows against changes until the transaction ends.
     const LOCKED: &'static str;
 
-    /// The value that was to be inserted.
+    /// The value that the statement inserts.
     fn inserted(column: &str) -> String {
         format!("excluded.{column}")
     }
 
-    /// The value that is there.
+    /// The value of the existing row.
     fn held(column: &str) -> String {
         format!("held.{column}")
     }
 
-    /// The time that is so many seconds after the beginning of 1970.
+    /// The time at this number of seconds since 1970.
     fn time(seconds: u64) -> String;
 
     const NOW: &'static str;
@@ -63,7 +63,7 @@ pub(super) trait Dialect {
     /// An expression as text; a time as its seconds since 1970.
     fn text(column: &str) -> String;
 
-    /// Whether entries could be written, asked without writing: what the database says against it.
+    /// Why entries can't be written, as the database says; `None` if they can. Checked without writing.
     async fn objection(
         connection: &mut Connection<Self>,
         server: &Server,
@@ -71,7 +71,7 @@ pub(super) trait Dialect {
         statement: &Statement,
     ) -> sqlx::Result<Option<String>>;
 
-    /// What of a table is not as it must be: else a row could become two, or two rows one.
+    /// What is wrong with a table, so that one row could become two, or two rows one.
     async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>>;
 
     /// Whether an error says that there is no such table.
@@ -80,29 +80,29 @@ pub(super) trait Dialect {
     /// Whether an error says that there is no such schema, or in MySQL no such database.
     fn lacks_schema(error: &sqlx::Error) -> bool;
 
-    /// Whether an error says that the role may not.
+    /// Whether an error says that the role lacks a right.
     fn is_denied(error: &sqlx::Error) -> bool;
 
-    /// Whether a row was refused for what it holds: a value that is too long or of another character set, a constraint, or
-    /// what a trigger raises.
+    /// Whether the database refused a row for its values: one is too long or of another character set, breaks a
+    /// constraint, or a trigger refused it.
     fn is_refusal(error: &sqlx::Error) -> bool;
 
-    /// Whether another session stood in the way: it will not for long.
+    /// Whether another session was in the way, so that a retry may succeed.
     fn is_for_others(error: &sqlx::Error) -> bool;
 
-    /// The rows that a statement wrote, at least, one that stays as it is among them.
+    /// A lower bound of the rows that a statement wrote, unchanged rows included.
     fn written(done: &<Self::Db as Database>::QueryResult) -> u64;
 
-    /// Whether the words of an error are those of a trigger, or may quote what a row holds.
+    /// Whether the text of an error comes from a trigger, or may quote a row's values.
     fn may_quote(error: &sqlx::Error) -> bool;
 
-    /// The name of the constraint that refuses a row, where the database itself names it.
+    /// The name of the constraint that refused a row, if the database gives it.
     fn constraint(_: &sqlx::Error) -> Option<&str> {
         None
     }
 }
 
-/// The columns where a text needs no length, with the type of a time.
+/// The columns for databases whose text type needs no length; `time` is the type of a time.
 pub(super) const fn columns(time: &'static str) -> Columns {
     [
         ("instance", "text NOT NULL"),
@@ -126,19 +126,19 @@ pub(super) const fn columns(time: &'static str) -> Columns {
     ]
 }
 
-/// The statement that will be made.
+/// A statement whose success is in question.
 #[derive(Debug)]
 pub(super) enum Statement {
     Create(String),
-    /// Columns that the table lacks.
+    /// Adds the columns that the table lacks.
     Add,
     Insert(String),
 }
 
-/// That a row of a customer may become two.
+/// The objection to a table in which one customer could have two rows.
 pub(super) const NO_KEY: &str = "it has no unique key of (instance, provided_id) and nothing else";
 
-/// A statement that a database without such a key refuses; to be explained, not carried out.
+/// An upsert to be explained, not executed: a database refuses it if the table lacks the key.
 pub(super) fn claim<D: Dialect>(table: &Table) -> String {
     let table = table.quoted(D::QUOTE);
     format!(
@@ -146,10 +146,10 @@ pub(super) fn claim<D: Dialect>(table: &Table) -> String {
     )
 }
 
-/// The error of a row that the database took, and did not store.
+/// The error if the database accepted a row but did not store it.
 pub(super) const DROPPED: sqlx::Error = sqlx::Error::RowNotFound;
 
-/// Whether an error is [that](DROPPED) one; no query here demands a row.
+/// Whether it is [that](DROPPED) error; no query here needs a row, so it has no other cause.
 pub(super) fn is_dropped(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::RowNotFound)
 }

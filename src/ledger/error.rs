@@ -1,11 +1,11 @@
-//! What can go wrong with a ledger, by what the operator can do about it.
+//! Errors of a ledger, by what the operator can do about them.
 
 use super::Pair;
 
-/// A ledger that can't be read or written.
+/// Why a ledger can't be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No connection.
+    /// There is no connection.
     #[error("can't connect to the ledger in {place}: {cause}")]
     Connect {
         /// Host and database.
@@ -18,14 +18,14 @@ pub enum Error {
     Denied {
         /// Host and database.
         place: String,
-        /// Who asked.
+        /// The role that connected.
         role: String,
         /// The database's words.
         cause: String,
         /// What to grant, or to run.
         way_out: String,
     },
-    /// The table is somebody else's.
+    /// The table belongs to something else.
     #[error("{table} in {place} is no ledger: it has no column {column}; name another table in ledger.table")]
     Foreign {
         /// The table.
@@ -35,7 +35,7 @@ pub enum Error {
         /// The column that every ledger has.
         column: &'static str,
     },
-    /// The table is not as it must be.
+    /// The table's definition is wrong.
     #[error(
         "{table} in {place} can't be the ledger: {cause}; let it be made as `explo-sync ledger --print-sql` prints it"
     )]
@@ -47,7 +47,7 @@ pub enum Error {
         /// What is wrong with it.
         cause: String,
     },
-    /// It is another pair's.
+    /// The ledger belongs to another pair.
     #[error(
         "under the name {instance} the ledger in {place} belongs to {kept}, but this run is between {asked}: give one of the \
          two another `name`, or make the ledger this run's with `explo-sync ledger --adopt`; then the other one is refused"
@@ -55,22 +55,22 @@ pub enum Error {
     Another {
         /// Host, database and table.
         place: String,
-        /// The name that both have.
+        /// The name that both pairs use.
         instance: String,
-        /// Whose it is.
+        /// The pair that the ledger belongs to.
         kept: Box<Pair>,
-        /// Who asked.
+        /// The pair of this run.
         asked: Box<Pair>,
     },
-    /// It became another's while a run went on.
+    /// Another pair adopted the ledger during the run.
     #[error(
-        "the ledger in {place} was adopted by `explo-sync ledger --adopt` since this run began, and takes nothing of it"
+        "the ledger in {place} was adopted by `explo-sync ledger --adopt` since this run began, and refuses its entries"
     )]
     Adopted {
         /// Host, database and table.
         place: String,
     },
-    /// The database refuses a statement, or broke off.
+    /// The database refuses a statement, or broke it off.
     #[error("the ledger in {place} failed: {cause}")]
     Failed {
         /// Host, database and table.
@@ -78,16 +78,16 @@ pub enum Error {
         /// The database's words.
         cause: String,
     },
-    /// It takes all but some rows, each of which was told.
+    /// The ledger took all except some rows, which the log names.
     #[error("the ledger refuses or drops {rows} row(s), which the log names")]
     Refused {
         /// The number of these rows.
         rows: usize,
     },
     /// The run was stopped before everything was recorded.
-    #[error("the ledger did not take all of it before the end of the stop")]
+    #[error("the ledger did not take all entries before the stop ended")]
     Stopped,
-    /// No answer for too long.
+    /// The database did not answer in time.
     #[error("the ledger in {place} did not answer within {seconds} s: it is out of reach, or the table is locked")]
     Timeout {
         /// Host, database and table.
@@ -98,19 +98,19 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the configuration is at fault: it names a ledger that is another's.
+    /// Whether the configuration is at fault: it names a ledger of another pair.
     #[must_use]
     pub fn is_about_config(&self) -> bool {
         matches!(self, Self::Another { .. })
     }
 
-    /// Whether all other rows are there.
+    /// Whether all rows except those refused are recorded.
     #[must_use]
     pub fn is_about_rows(&self) -> bool {
         matches!(self, Self::Refused { .. })
     }
 
-    /// Whether trying again is of no use, however long one waits.
+    /// Whether no retry can succeed.
     pub(super) fn is_final(&self) -> bool {
         matches!(self, Self::Another { .. } | Self::Adopted { .. })
     }

@@ -1,13 +1,13 @@
 //! Fingerprints and findings as text, with the version of their form: `2:3w5e11264sgsf`, `2:emails 00c5…:9f31… added`.
 //!
-//! What was hashed in another form says nothing of what is hashed now, so such a text is not known, and is written anew with
-//! the next run. The digits of a fingerprint are of base 36: tables of earlier versions in MySQL have room for 16 characters.
+//! Hashes of different forms can't be compared, so a text of another version counts as unknown, and the next run
+//! replaces it. A fingerprint has digits of base 36: tables of earlier versions in MySQL have room for 16 characters.
 
-/// To be raised whenever [`lasting_fingerprint`](crate::memory::lasting_fingerprint), or what findings are hashes of, changes,
-/// and whenever findings of earlier versions are not to be believed.
+/// Raise it when [`lasting_fingerprint`](crate::memory::lasting_fingerprint) or the hashes in findings change, and when
+/// findings of earlier versions are no longer valid.
 const VERSION: &str = "2";
 
-/// Of the digits 0 to 9 and a to z.
+/// The digits 0 to 9 and a to z.
 const BASE: u32 = 36;
 
 /// A text of this version.
@@ -15,7 +15,7 @@ pub(super) fn stamped(text: &str) -> String {
     format!("{VERSION}:{text}")
 }
 
-/// What [`stamped`] was given, if it was this version.
+/// The text that [`stamped`] got, if it has this version.
 pub(super) fn unstamped(text: &str) -> Option<&str> {
     text.strip_prefix(VERSION)?.strip_prefix(':')
 }
@@ -33,7 +33,7 @@ pub(super) fn write(fingerprint: u64) -> String {
     stamped(&digits.iter().rev().collect::<String>())
 }
 
-/// Reads what [`write()`] wrote; `None`: not known.
+/// Reads what [`write()`] wrote; `None` if the text is not known.
 pub(super) fn read(text: &str) -> Option<u64> {
     u64::from_str_radix(unstamped(text)?, BASE).ok()
 }
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!((unstamped("2:name 1:2 cut"), unstamped("name 1:2 cut")), (Some("name 1:2 cut"), None));
     }
 
-    /// Where this fails, the form has changed: raise the version.
+    /// If this fails, the form has changed: raise the version.
     #[test]
     fn the_form_of_a_fingerprint_is_that_of_its_version() {
         let tenant = Tenant {

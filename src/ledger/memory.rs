@@ -1,11 +1,11 @@
-//! A ledger that is forgotten with the process, and keeps no tokens.
+//! A ledger that lasts as long as the process, and keeps no tokens.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Ledger, Refused, Writer};
 use crate::memory::{Entry, Memory};
 
-/// What is known while the process lives.
+/// The memory of one process.
 #[derive(Debug, Default)]
 pub struct InMemory(Mutex<Memory>);
 

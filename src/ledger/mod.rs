@@ -1,8 +1,9 @@
-//! What is remembered between runs: one row for each customer, with its token. It makes runs cheaper and hands the tokens to
-//! the application; it is never the truth.
+//! Memory between runs: one row per customer, with its token. It makes runs cheaper and hands the tokens to the
+//! application; it is never the truth.
 //!
-//! Promises: an entry is recorded only after Explo acknowledged or showed what it says; no connection is open but while
-//! it is loaded or a batch is recorded; and what one pair of source and Explo recorded, no other pair reads or replaces. [`InMemory`] lasts as long as the process, [`Sql`] is a table.
+//! Promises: an entry is recorded only after Explo acknowledged or showed what it says; a connection is open only while
+//! the memory is loaded or a batch is recorded; and no pair of source and Explo reads or replaces what another pair
+//! recorded. [`InMemory`] lasts as long as the process, [`Sql`] is a table.
 
 mod access;
 mod cause;
@@ -36,27 +37,27 @@ pub use sql::{Adopted, LONGEST_ID, Sql};
 pub use table::Table;
 pub use whose::Pair;
 
-/// What runs found out, to be read.
-#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+/// Reads what earlier runs recorded.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]
 pub trait Ledger {
-    /// What records.
+    /// Records entries.
     type Writer<'a>: Writer
     where
         Self: 'a;
 
-    /// What is known of this instance's customers; changes nothing.
+    /// The memory of this instance's customers; changes nothing.
     async fn load(&self) -> Result<Memory, Error>;
 
-    /// Makes what is missing, and proves that it is ours and that entries can be recorded. A dry run has no writer.
+    /// Makes what is missing, and checks that the ledger is this pair's and can be written. A dry run has no writer.
     async fn writer(&self) -> Result<Self::Writer<'_>, Error>;
 }
 
-/// The ids of rows that the ledger does not take, with the reason, in which no value is quoted.
+/// The ids of rows that the ledger refuses, with the reason, which quotes no value.
 pub type Refused = BTreeMap<String, String>;
 
-/// Remembers what runs found out.
-#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+/// Records what runs find out.
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]
 pub trait Writer {
-    /// Remembers entries, each of another customer, in this order, but for those that are refused for what they hold.
+    /// Records entries in this order, each of another customer; returns those that are refused for their values.
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error>;
 }

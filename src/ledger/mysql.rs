@@ -1,5 +1,5 @@
-//! What is particular to a ledger in MySQL or MariaDB. An id is kept as its bytes, for every collation would take two ids for
-//! one; an index takes 3,072 of them at the most.
+//! What is specific to a ledger in MySQL or MariaDB. An id is stored as bytes, since every collation makes some ids
+//! equal; an index takes at most 3,072 of them.
 
 use std::borrow::Cow;
 
@@ -45,7 +45,7 @@ impl Dialect for MySqlDialect {
 
     const WRITING: &'static str = "";
 
-    // MariaDB knows no other words for it.
+    // MariaDB has no other syntax for it.
     const LOCKED: &'static str = " LOCK IN SHARE MODE";
 
     fn inserted(column: &str) -> String {
@@ -70,7 +70,8 @@ impl Dialect for MySqlDialect {
         }
     }
 
-    /// A statement that is prepared is judged, and not carried out; but for one that adds columns, which its grants tell.
+    /// Prepares the statement without executing it, which checks the rights; for added columns, reads the grants
+    /// instead.
     async fn objection(
         connection: &mut Connection<Self>,
         _: &Server,
@@ -89,7 +90,8 @@ impl Dialect for MySqlDialect {
             Err(error) => Err(error),
             Ok(()) => {
                 connection.clear_cached_statements().await?;
-                // Only a write that is carried out shows whether the server takes any; one of no row, or of no table, will do.
+                // Only an executed write shows whether the server takes any; one that affects no row, or has no table,
+                // is enough.
                 let of_no_row = format!("UPDATE {} SET token = token WHERE 1 = 0", table.quoted(Self::QUOTE));
                 match raw_sql(AssertSqlSafe(of_no_row)).execute(connection).await {
                     Err(error) if takes_no_writes(&error) => Ok(Some(READ_ONLY.to_owned())),
@@ -103,7 +105,7 @@ impl Dialect for MySqlDialect {
     async fn misfit(connection: &mut Connection<Self>, table: &Table) -> sqlx::Result<Option<String>> {
         let schema = table.schema().map_or("DATABASE()".to_owned(), |schema| format!("'{schema}'"));
         let ours = format!("table_schema = {schema} AND table_name = '{}'", table.name());
-        // Of another's collation ids that differ in case are one.
+        // With another collation, ids that differ only in case are equal.
         let collation = format!(
             "SELECT CONCAT('its provided_id does not tell capitals from small letters (', collation_name, ')') \
              FROM information_schema.columns \
@@ -125,12 +127,13 @@ impl Dialect for MySqlDialect {
         number(error) == Some(1049)
     }
 
-    /// A right on the table, on a column, on the database, or a server that is read-only.
+    /// The role lacks a right on the table, a column or the database, or the server is read-only.
     fn is_denied(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| [1142, 1143, 1044].contains(&number)) || takes_no_writes(error)
     }
 
-    /// Data, constraints, and what a trigger signals: under a number of the server's it can't be told.
+    /// Errors about values and constraints, and those that a trigger signals, unless it uses a number of the server's
+    /// own.
     fn is_refusal(error: &sqlx::Error) -> bool {
         let is_theirs = |code: Cow<'_, str>| ["22", "23", "45"].iter().any(|class| code.starts_with(class));
         let is_it = |number| number == SIGNALLED || ABOUT_DATA.contains(&number);
@@ -141,25 +144,25 @@ impl Dialect for MySqlDialect {
         Self::is_refusal(error)
     }
 
-    /// A lock that took too long, a deadlock, and what MariaDB says of a row that another session changed.
+    /// A lock timeout, a deadlock, and MariaDB's error for a row that another session changed.
     fn is_for_others(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| [1205, 1213, 1020].contains(&number))
     }
 
-    /// Each row that is there and changes counts twice; sqlx asks the server to count one that does not change.
+    /// A changed row counts twice, an unchanged one once, as sqlx asks the server to.
     fn written(done: &MySqlQueryResult) -> u64 {
         done.rows_affected()
     }
 }
 
-/// The numbers of errors about a value: not NULL, twice, too long, out of range, of another character set, against a
-/// constraint. By class they can't be told: HY000 is a table that is full, too.
+/// The numbers of errors about a value: NULL, duplicate, too long, out of range, of another character set, against a
+/// constraint. Their class does not tell: HY000 is a full table, too.
 const ABOUT_DATA: [u16; 13] = [1048, 1062, 1118, 1264, 1265, 1292, 1300, 1366, 1406, 1452, 1526, 3819, 4025];
 
-/// The number of an error that a trigger signals, unless it names another.
+/// The number of an error that a trigger signals without a number of its own.
 const SIGNALLED: u16 = 1644;
 
-/// Whether a grant may give the right to add columns: of a role it can't be told.
+/// Whether a grant may include the right to add columns: a granted role may include any.
 fn may_alter(grant: &str) -> bool {
     !grant.contains(" ON ") || ["ALL PRIVILEGES", "ALTER ON", "ALTER,"].iter().any(|right| grant.contains(right))
 }

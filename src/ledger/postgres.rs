@@ -1,4 +1,4 @@
-//! What is particular to a ledger in PostgreSQL.
+//! What is specific to a ledger in PostgreSQL.
 
 use sqlx::{
     AssertSqlSafe, Postgres, Row,
@@ -19,7 +19,7 @@ impl Dialect for PostgresDialect {
 
     const COLUMNS: Columns = columns("timestamptz");
 
-    // Who waited for another's row sees it, and may write, whatever the role's defaults are.
+    // A transaction that waited for another's row then sees it, and may write, whatever the role's defaults are.
     const WRITING: &'static str = "ISOLATION LEVEL READ COMMITTED READ WRITE";
 
     const LOCKED: &'static str = " FOR SHARE";
@@ -86,7 +86,7 @@ impl Dialect for PostgresDialect {
         code(error).is_some_and(|code| code == "42501" || code == "25006")
     }
 
-    /// Data, constraints, what is too large, and what PL/pgSQL raises, under whatever code.
+    /// Errors about data, constraints and sizes, and any error that PL/pgSQL raises.
     fn is_refusal(error: &sqlx::Error) -> bool {
         told(error).is_some_and(|error| {
             let is_it = ["22", "23", "54", "P0"].iter().any(|class| error.code().starts_with(class));
@@ -94,7 +94,7 @@ impl Dialect for PostgresDialect {
         })
     }
 
-    /// A deadlock, a serialization failure, a lock that took too long.
+    /// A deadlock, a serialization failure, or a lock timeout.
     fn is_for_others(error: &sqlx::Error) -> bool {
         code(error).is_some_and(|code| ["40P01", "40001", "55P03"].contains(&&*code))
     }
@@ -103,7 +103,7 @@ impl Dialect for PostgresDialect {
         done.rows_affected()
     }
 
-    /// Data, constraints, and whatever was raised within a function, under whatever code.
+    /// Errors about data and constraints, and any error raised inside a function, whatever its code.
     fn may_quote(error: &sqlx::Error) -> bool {
         told(error).is_some_and(|error| {
             let is_theirs = ["22", "23", "P0"].iter().any(|class| error.code().starts_with(class));

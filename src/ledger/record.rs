@@ -1,4 +1,4 @@
-//! Writes a batch, in the words of one database: all rows but those that are refused for what they hold.
+//! Writes a batch in one database's dialect: all rows except those that the database refuses for their values.
 
 use sqlx::{ColumnIndex, Database, Decode, Encode, Executor, IntoArguments, Type};
 
@@ -20,7 +20,8 @@ where
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
     usize: ColumnIndex<<D::Db as Database>::Row>,
 {
-    /// Writes all rows at once; where some are refused, half by half, and what is refused alone is left out and told.
+    /// Writes all rows at once; if some are refused, writes each half on its own. A single row that is refused is left
+    /// out and returned with the cause.
     pub(super) async fn record(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> Result<Refused, Error> {
         let error = match self.write(claim, entries).await {
             Ok(true) => return Ok(Refused::new()),
@@ -39,7 +40,7 @@ where
         Ok(refused)
     }
 
-    /// Whether a row is at fault for an error: the database says so or, whatever the code is, takes the ledger's own row.
+    /// Whether an error is a row's fault: the database says so, or it accepts a write of the ledger's own row.
     async fn is_for_a_row(&mut self, error: &sqlx::Error) -> bool {
         if D::is_refusal(error) || is_dropped(error) {
             return true;
@@ -56,7 +57,7 @@ where
         }
     }
 
-    /// False: the ledger is another's by now.
+    /// Writes all rows in one transaction; false: the ledger belongs to another pair by now.
     async fn write(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> sqlx::Result<bool> {
         let write = async |session: &mut Self| {
             let holds = session.holds(claim).await?;
@@ -84,7 +85,7 @@ where
         self.run(row::insert::<D>(self.ledger, entries), entries.len()).await
     }
 
-    /// Makes a row that of another id; false where that has a row already.
+    /// Gives a row another id; false if that id has a row already.
     async fn rename(&mut self, former: &str, provided_id: &str) -> sqlx::Result<bool> {
         let mut find = row::find::<D>(self.ledger, provided_id);
         let found = find.build().persistent(false).fetch_optional(&mut *self.connection);

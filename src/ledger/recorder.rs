@@ -1,6 +1,6 @@
-//! Records entries in batches while a run goes on: when there are enough, a few seconds after the first, and at the end.
+//! Records entries in batches during a run: when there are enough, a few seconds after the first, and at the end.
 //!
-//! An outage costs little: what can't be recorded is kept, and tried again after pauses that grow.
+//! During an outage the recorder keeps the entries, and retries with a growing pause.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,24 +16,24 @@ use tokio::{
 use super::{Error, Refused, Writer};
 use crate::{memory::Entry, model::shown};
 
-/// Entries of a batch.
+/// Entries that make a batch due.
 const ENOUGH: usize = 200;
 
-/// Entries that are recorded at once: where that fails, so many are to be recorded again.
+/// The most entries recorded at once: if that fails, they are all recorded again.
 const MOST: usize = 2000;
 
-/// How long an entry waits for others.
+/// The longest that an entry waits for others.
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// How long to wait after the first failure; twice as long after each further one, up to the longest.
+/// The pause after the first failure; each further failure doubles it, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How often the last batch is tried again.
+/// How often the last batch is retried.
 const LAST_TRIES: usize = 2;
 
-/// Records all that comes, until there will be no more. What could not be recorded is tried again later, but for rows that are
-/// refused for what they hold: they are told, once each. An error says that some of it is missing at the end.
+/// Records all entries until the channel closes. Retries what could not be recorded, except rows whose values are
+/// refused: the log names each of them once. An error means that some entries are missing at the end.
 pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<Entry>) -> Result<(), Error> {
     let (mut open, mut pause, mut last_tries) = (Open::default(), None, LAST_TRIES);
     loop {
@@ -55,7 +55,7 @@ pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<Ent
             Err(error) => {
                 let entries = open.entries.len();
                 if pause.is_none() {
-                    tracing::warn!(entries, "the ledger is tried again until it takes them: {error}");
+                    tracing::warn!(entries, "the ledger failed, and is retried until it takes them: {error}");
                 } else {
                     tracing::debug!(entries, "the ledger still does not take them: {error}");
                 }
@@ -69,18 +69,18 @@ pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<Ent
     }
 }
 
-/// What is not recorded yet.
+/// The entries that are not recorded yet.
 #[derive(Default)]
 struct Open {
-    /// By customer: first all that keep their id, for what was to be written to a row is to be written before the row gets
-    /// another id.
+    /// By customer. Entries of customers that keep their id come first: a row's earlier entries must be written before
+    /// the row gets another id.
     entries: BTreeMap<(bool, String), Entry>,
     /// The ids of rows that were refused.
     refused: BTreeSet<String>,
 }
 
 impl Open {
-    /// Takes entries until a batch is due; whether there will be no more.
+    /// Collects entries until a batch is due; true if the channel is closed.
     async fn collect(&mut self, entries: &mut UnboundedReceiver<Entry>) -> bool {
         let Some(first) = entries.recv().await else { return true };
         self.add(first);
@@ -93,7 +93,7 @@ impl Open {
         is_over
     }
 
-    /// Takes entries until there are enough or the time has come; whether there will be no more.
+    /// Collects entries until there are enough or `due` has come; true if the channel is closed.
     async fn collect_until(&mut self, due: Instant, enough: usize, entries: &mut UnboundedReceiver<Entry>) -> bool {
         while self.entries.len() < enough {
             match timeout_at(due, entries.recv()).await {
@@ -105,7 +105,7 @@ impl Open {
         false
     }
 
-    /// Of several entries of one customer the last counts.
+    /// Merges an entry with the earlier one of its customer.
     fn add(&mut self, entry: Entry) {
         let mut before = |is_renamed| self.entries.remove(&(is_renamed, entry.provided_id.clone()));
         let entry = match before(false).or_else(|| before(true)) {
@@ -119,7 +119,7 @@ impl Open {
         self.entries.insert((entry.former.is_some(), entry.provided_id.clone()), entry);
     }
 
-    /// Records all, portion by portion: what is recorded is not tried again, whatever becomes of the rest.
+    /// Records all entries, portion by portion: a portion that is recorded stays so, even if the next one fails.
     async fn record(&mut self, writer: &impl Writer) -> Result<(), Error> {
         while !self.entries.is_empty() {
             let portion: Vec<_> =
@@ -137,7 +137,7 @@ impl Open {
         Ok(())
     }
 
-    /// Tells which rows are refused, and were not before.
+    /// Logs the rows of a portion that are newly refused.
     fn settle(&mut self, portion: &[Entry], refused: &Refused) {
         for Entry { provided_id, .. } in portion {
             match refused.get(provided_id) {

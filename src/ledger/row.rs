@@ -1,4 +1,4 @@
-//! One row of the table: what is remembered of a customer, as columns. The row without an id says whose ledger it is.
+//! One row of the table: the memory of a customer, as columns. The row with the empty id names the ledger's pair.
 
 use std::iter;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::memory::{Entry, Failure, FieldFindings, Remembered, Seen, Token, token_hash};
 
-/// The columns of what is remembered, in the order of reading; behind the id.
+/// The columns of the memory, in the order of reading, after the id.
 const REMEMBERED: [&str; 11] = [
     "unsettled",
     "token",
@@ -27,26 +27,26 @@ const REMEMBERED: [&str; 11] = [
     "customer_gone_since",
 ];
 
-/// The id of the row that says whose ledger it is: no tenant has it.
+/// The id of the row that names the ledger's pair: no tenant has it.
 pub(super) const NOBODY: &str = "";
 
 /// One row.
 pub(super) enum Row {
-    /// Whose ledger it is, where that is said.
+    /// The ledger's pair in JSON, if the row names one.
     Whose(Option<String>),
-    /// What is remembered of a customer, by its id.
+    /// The memory of a customer, by its id.
     Customer(String, Box<Remembered>),
 }
 
-/// In place of a fingerprint.
+/// Stands in place of a fingerprint for a hidden customer.
 const UNLISTED: &str = "unlisted";
 
-/// The columns that are written, behind the key.
+/// The columns that are written, after the key.
 fn written(form: impl Fn(&str) -> String) -> String {
     REMEMBERED.into_iter().chain(["synced_at"]).map(form).collect::<Vec<_>>().join(", ")
 }
 
-/// The statement that reads an instance's rows, where the table has these columns.
+/// The statement that reads an instance's rows from a table with these columns.
 pub(super) fn select<D: Dialect>(ledger: &Sql, columns: &[String]) -> String {
     let expression = |name: &&str| {
         if columns.iter().any(|column| column == name) { D::text(name) } else { "NULL".to_owned() }
@@ -57,15 +57,15 @@ pub(super) fn select<D: Dialect>(ledger: &Sql, columns: &[String]) -> String {
     format!("SELECT {} FROM {table} WHERE instance = '{instance}'", expressions.join(", "))
 }
 
-/// One row, cell by cell, in the order of [`select`]. What somebody broke is not known, nor what has another form; of a row
-/// with such a fingerprint the other one isn't either, so that it is written anew.
+/// One row, cell by cell, in the order of [`select`]. Broken values and values of another form count as unknown. If one
+/// of a row's fingerprints is unknown, so is the other, so that the next run replaces both.
 pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sqlx::Result<Option<Row>> {
     let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
     let (Some(provided_id), unsettled) = (next()?, next()?) else { return Ok(None) };
     if provided_id == NOBODY {
         return Ok(Some(Row::Whose(unsettled)));
     }
-    // What an earlier version found out has no times, and is believed as far as it can be.
+    // Findings of earlier versions have no times; they count as far as they can be read.
     let fields =
         unsettled.map(|text| FieldFindings::parse(form::unstamped(&text).unwrap_or(&text))).unwrap_or_default();
     let token = next()?.filter(|token| !token.is_empty()).map(|token| token_hash(&token));
@@ -73,7 +73,7 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
     let wanted = written.as_deref().and_then(form::read);
     let seen = match seen.as_deref() {
         Some(text) if text.starts_with(UNLISTED) => {
-            // An earlier version did not keep the time.
+            // Earlier versions did not store the time.
             let asked_at = u64::from_str_radix(&text[UNLISTED.len()..], 16);
             Some(Seen::Hidden(asked_at.unwrap_or(0)))
         }
@@ -132,7 +132,7 @@ where
     insert
 }
 
-/// The same of nothing, to be judged, or carried out and rolled back: it empties the ledger's own row.
+/// The statement that upserts the ledger's own row without values, to be prepared, or executed and rolled back.
 pub(super) fn nothing<D: Dialect>(ledger: &Sql) -> String {
     let values = written(|column| empty(column).to_owned());
     format!("{}VALUES ('{}', '{NOBODY}', {values}){}", begin::<D>(ledger), ledger.instance, end::<D>())
@@ -147,7 +147,7 @@ fn into<D: Dialect>(ledger: &Sql) -> String {
     format!("INSERT INTO {}{alias}", ledger.table.quoted(D::QUOTE))
 }
 
-/// A row that is there keeps what is not shown anew.
+/// An existing row keeps the values that the entry does not have.
 fn end<D: Dialect>() -> String {
     let kept = |column: &str| {
         let (inserted, held) = (D::inserted(column), D::held(column));
@@ -168,7 +168,7 @@ where
     of::<D>(find, ledger, &[provided_id])
 }
 
-/// The statement that puts something into a column of rows; nothing empties it.
+/// The statement that sets a column of some rows; `None` empties it.
 pub(super) fn update<D: Dialect>(
     ledger: &Sql,
     column: &str,
@@ -183,14 +183,14 @@ where
     of::<D>(update, ledger, provided_ids)
 }
 
-/// The statement that reads whose ledger it is.
+/// The statement that reads the ledger's pair.
 pub(super) fn whose<D: Dialect>(ledger: &Sql) -> String {
     // The instance is a name without quotes.
     let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
     format!("SELECT unsettled FROM {table} WHERE instance = '{instance}' AND provided_id = '{NOBODY}'")
 }
 
-/// The statement that makes the row for it, if there is none, and keeps it from others until the transaction ends.
+/// The statement that makes the row of the pair if it is missing, and locks it until the transaction ends.
 pub(super) fn reserve<D: Dialect>(ledger: &Sql) -> String {
     let (into, instance, held) = (into::<D>(ledger), &ledger.instance, D::held("unsettled"));
     format!("{into} (instance, provided_id) VALUES ('{instance}', '{NOBODY}'){}unsettled = {held}", D::ON_CONFLICT)
@@ -211,7 +211,7 @@ pub(super) fn count_tokens<D: Dialect>(ledger: &Sql) -> String {
     format!("SELECT {} FROM {table} WHERE {of_customers}", D::text("COUNT(*)"))
 }
 
-/// What stands in a column of which nothing is known.
+/// The value of a column if nothing is known.
 fn empty(column: &str) -> &'static str {
     if COUNTS.contains(&column) { "0" } else { "NULL" }
 }

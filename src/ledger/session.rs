@@ -1,4 +1,4 @@
-//! One connection to the table, in the words of one database.
+//! One connection to the table, in one database's dialect.
 
 use std::collections::HashMap;
 
@@ -25,19 +25,19 @@ use crate::{
     memory::Remembered,
 };
 
-/// What there is of the table.
+/// The state of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// Nothing yet.
+    /// There is no table.
     Missing,
     /// A table of an earlier version, with the statements that add what it lacks.
     Lacking(Vec<String>),
-    /// All of it.
+    /// The table has every column.
     Complete,
 }
 
-/// One connection, for one thing. All that is asked is asked in a transaction, so that it works behind a transaction pooler as
-/// well, and can be cancelled.
+/// One connection for one task. Every statement runs in a transaction, so that it also works behind a transaction
+/// pooler and can be cancelled.
 pub(super) struct Session<'a, D: Dialect> {
     pub(super) ledger: &'a Sql,
     pub(super) connection: database::Session<Connection<D>>,
@@ -78,7 +78,7 @@ where
         }
     }
 
-    /// What there is; a table that is no ledger is refused.
+    /// The state of the table; fails if the table is not a ledger.
     pub(super) async fn state(&mut self) -> Result<State, Error> {
         Ok(match self.names().await? {
             None => State::Missing,
@@ -89,7 +89,7 @@ where
         })
     }
 
-    /// The names of the columns, where there is a table.
+    /// The names of the columns; `None` if there is no table.
     async fn names(&mut self) -> Result<Option<Vec<String>>, Error> {
         match self.within("", async |session: &mut Self| session.columns().await).await {
             Ok(columns) => Ok(Some(columns)),
@@ -98,7 +98,7 @@ where
         }
     }
 
-    /// Only a statement that is prepared tells its columns without a row.
+    /// Prepares a query: only a prepared statement has columns without a row.
     async fn columns(&mut self) -> sqlx::Result<Vec<String>> {
         let sql = format!("SELECT * FROM {} WHERE 1 = 0", self.ledger.table.quoted(D::QUOTE));
         let names = |statement: <D::Db as Database>::Statement| {
@@ -107,11 +107,11 @@ where
         let server = &self.ledger.server;
         let preparing = (&mut *self.connection).prepare(AssertSqlSafe(sql).into_sql_str());
         let columns = server.in_time(preparing).await.map(names)?;
-        // Behind a transaction pooler the statement would stay on the server's connection.
+        // Behind a transaction pooler the prepared statement would stay on the server's connection.
         server.in_time(self.connection.clear_cached_statements()).await.map(|()| columns)
     }
 
-    /// Makes the table, or the columns that an earlier version did not have.
+    /// Makes the table, or the columns that it lacks.
     pub(super) async fn make(&mut self) -> Result<(), Error> {
         let statements = match self.state().await? {
             State::Missing => vec![ddl::create::<D>(&self.ledger.table)],
@@ -130,7 +130,7 @@ where
                     return Err(self.failed(&error));
                 }
                 match self.state().await? {
-                    // Another instance was faster.
+                    // Another instance has made the table meanwhile.
                     State::Complete => {}
                     left => {
                         self.require(&left).await?;
@@ -143,12 +143,13 @@ where
         self.require(&state).await
     }
 
-    /// What a transaction failed with, which is over by then: with its connection, where the database is late.
+    /// Rolls back after an error, and returns it, or the rollback's own error if the connection failed. After a timeout it
+    /// does not try: dropping the connection cancels the transaction.
     pub(super) async fn rolled_back(&mut self, error: sqlx::Error) -> sqlx::Error {
         if is_late(&error) {
             return error;
         }
-        // A database that refuses the rollback has none to do: a trigger of SQLite may have ended the transaction itself.
+        // If the database refuses the rollback, there is no transaction: a trigger of SQLite may have ended it.
         self.connection.end("ROLLBACK").await.err().filter(|error| error.as_database_error().is_none()).unwrap_or(error)
     }
 
@@ -193,7 +194,7 @@ where
         }
     }
 
-    /// Where columns are missing, the way out names them.
+    /// The error if the role may not write; if columns are missing, its way out names them.
     fn refused(&self, cause: String, additions: &[String]) -> Error {
         let way_out = match additions {
             _ if cause == READ_ONLY => "name the primary in ledger.url".to_owned(),
@@ -203,7 +204,7 @@ where
         self.ledger.closed(cause, way_out)
     }
 
-    /// What is remembered, by id, and whose ledger it is, where that is said.
+    /// The memory by id, and the ledger's pair if it names one.
     pub(super) async fn load(&mut self) -> Result<(HashMap<String, Remembered>, Option<Whose>), Error> {
         let Some(columns) = self.names().await? else { return Ok((HashMap::new(), None)) };
         self.additions(&columns)?;
@@ -227,7 +228,7 @@ where
         Ok((known, whose))
     }
 
-    /// Does something in a transaction of its own.
+    /// Runs something in a transaction of its own.
     pub(super) async fn within<T>(
         &mut self,
         mode: &str,
@@ -240,7 +241,7 @@ where
         }
     }
 
-    /// Fails where fewer rows are written than these.
+    /// Fails if fewer rows are written than `rows`.
     pub(super) async fn run(&mut self, mut statement: QueryBuilder<D::Db>, rows: usize) -> sqlx::Result<()> {
         let done = statement.build().persistent(false).execute(&mut *self.connection);
         let done = self.ledger.server.in_time(done).await?;

@@ -1,4 +1,4 @@
-//! A ledger in a table: where it is, whose it is, and how its failures are told.
+//! A ledger in a table: its server, its pair, and its errors.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use crate::database::{
     causes::{self, Keys},
 };
 
-/// Bytes of an id that the key takes; MySQL's index has room for no more than 3,072, PostgreSQL's for 2,704.
+/// The most bytes of an id in the key; MySQL's index has room for 3,072, PostgreSQL's for 2,704.
 pub const LONGEST_ID: usize = 2048;
 
 /// A table in a database.
@@ -19,17 +19,17 @@ pub struct Sql {
     pub(super) instance: String,
 }
 
-/// What became of a ledger that was adopted.
+/// The result of an adoption.
 #[derive(Debug)]
 pub struct Adopted {
-    /// Whose it was, where that was said.
+    /// The pair before, if the ledger named one.
     pub former: Option<Pair>,
-    /// The tokens that it forgot.
+    /// The number of tokens that were removed.
     pub tokens: u64,
 }
 
 impl Sql {
-    /// The ledger of an instance.
+    /// The ledger of an instance in a table.
     #[must_use]
     pub fn new(server: Server, table: Table, instance: &str) -> Self {
         Self { server, table, instance: instance.to_owned() }
@@ -41,13 +41,13 @@ impl Sql {
         format!("{} ({})", self.server.place(), self.table)
     }
 
-    /// The file of a SQLite database.
+    /// The file, if the ledger is in SQLite.
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         self.server.sqlite_file()
     }
 
-    /// The statements that make the table, and the rights to give.
+    /// The statement that makes the table, and the grants.
     #[must_use]
     pub fn ddl(&self) -> String {
         let (create, quote, grants) = match self.server.kind() {
@@ -59,13 +59,13 @@ impl Sql {
         format!("{create};\n\n{grants}")
     }
 
-    /// The way out names the primary or the grant.
+    /// The error if the database denies access; its way out names the primary or the grant.
     pub(super) fn denied(&self, error: &sqlx::Error, cause: String) -> Error {
         let primary = causes::primary(error, Keys::LEDGER);
         self.closed(cause, primary.unwrap_or_else(|| self.grants()))
     }
 
-    /// What gives the rights that are needed.
+    /// The grants that the role needs, as a way out.
     pub(super) fn grants(&self) -> String {
         let role = self.role();
         let (quote, grantee) = match self.server.kind() {
@@ -75,7 +75,7 @@ impl Sql {
         };
         let table = self.table.quoted(quote);
         format!(
-            "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; where the table is missing, let its owner run what \
+            "GRANT SELECT, INSERT, UPDATE ON {table} TO {grantee}; if the table is missing, let its owner run what \
              `explo-sync ledger --print-sql` prints"
         )
     }
@@ -88,7 +88,7 @@ impl Sql {
         self.server.role().unwrap_or_else(|| "this role".to_owned())
     }
 
-    /// Fails where it is another's.
+    /// Fails if the ledger belongs to another pair than the one that asks.
     pub fn refuse_another(&self, kept: &Pair, asked: &Pair) -> Result<(), Error> {
         if kept.is_same(asked) {
             return Ok(());

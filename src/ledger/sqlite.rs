@@ -1,4 +1,4 @@
-//! What is particular to a ledger in a SQLite file.
+//! What is specific to a ledger in a SQLite file.
 
 use std::{fs::OpenOptions, path::Path};
 
@@ -19,7 +19,7 @@ impl Dialect for SqliteDialect {
 
     const WRITING: &'static str = "IMMEDIATE";
 
-    // Nobody else writes meanwhile.
+    // An IMMEDIATE transaction is the only writer.
     const LOCKED: &'static str = "";
 
     fn time(seconds: u64) -> String {
@@ -60,7 +60,7 @@ impl Dialect for SqliteDialect {
         error.as_database_error().is_some_and(|error| error.message().starts_with("unknown database"))
     }
 
-    /// Read-only, in all its forms, and a file that can't be opened.
+    /// All codes of read-only, and a file that can't be opened.
     fn is_denied(error: &sqlx::Error) -> bool {
         number(error).is_some_and(|number| [3, 8, 14, 23].contains(&number))
     }
@@ -79,7 +79,7 @@ impl Dialect for SqliteDialect {
         done.rows_affected()
     }
 
-    /// `CONSTRAINT_TRIGGER`: what a trigger raises.
+    /// `CONSTRAINT_TRIGGER`: a trigger raised it.
     fn may_quote(error: &sqlx::Error) -> bool {
         code(error).as_deref() == Some("1811")
     }
@@ -90,7 +90,7 @@ fn number(error: &sqlx::Error) -> Option<u32> {
     code(error)?.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
-/// Why a file can't be written, asked without writing. Its directory must take a journal.
+/// Why the file can't be written; checked without writing. SQLite also needs to make a journal in the directory.
 pub(super) fn refusal(file: &Path) -> Option<String> {
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let is_closed = directory.metadata().map(|metadata| metadata.permissions().readonly());

@@ -1,8 +1,8 @@
-//! The name of the table: an identifier, or two with a dot between.
+//! The name of the table: one identifier, or two with a dot between.
 
 use std::fmt;
 
-/// A table, perhaps with its schema (in MySQL, its database).
+/// A table, with its schema if one is named (in MySQL, its database).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     schema: Option<String>,
@@ -10,7 +10,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Refuses what needs more than quotes around it.
+    /// Parses a name; `None` if it needs more than quotes around it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let is_plain = |name: &str| {
@@ -31,13 +31,13 @@ impl Table {
         self.schema.as_deref()
     }
 
-    /// Without its schema.
+    /// The name without its schema.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// As SQL names it, in these quotes.
+    /// The name in SQL, with this quote.
     #[must_use]
     pub fn quoted(&self, quote: char) -> String {
         let schema = self.schema.as_ref().map_or(String::new(), |schema| format!("{quote}{schema}{quote}."));
@@ -45,7 +45,7 @@ impl Table {
     }
 }
 
-/// Without quotes, for messages.
+/// The name without quotes, for messages.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.schema {

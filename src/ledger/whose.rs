@@ -1,4 +1,4 @@
-//! Whose ledger it is: the source and the Explo that it stands between, as the row without an id says, in JSON.
+//! The pair that a ledger belongs to, a source and an Explo: JSON in the row with the empty id.
 
 use std::fmt;
 
@@ -9,32 +9,32 @@ use crate::source::Identity;
 /// The two sides of an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pair {
-    /// Where the tenants are.
+    /// The source of the tenants.
     pub source: Identity,
-    /// Where the customers are: Explo's address, in a form in which the same one is written in one way.
+    /// Explo's address, in its one form.
     pub explo: String,
 }
 
-/// What the row says.
+/// The content of that row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Whose {
     #[serde(flatten)]
     pub(super) pair: Pair,
-    /// How often it was adopted: a run that began before must not record any more.
+    /// How often the ledger was adopted: a run that began before the last adoption must not record any more.
     #[serde(default)]
     pub(super) adopted: u64,
 }
 
-/// The right of a run to record.
+/// A run's right to record.
 #[derive(Debug)]
 pub(super) struct Claim<'p> {
     pub(super) pair: &'p Pair,
-    /// How often the ledger was adopted until then; unknown where it can't be said whose it is.
+    /// The number of adoptions when the run began; `None` if the ledger can't store its pair.
     pub(super) adopted: Option<u64>,
 }
 
 impl Pair {
-    /// Whether both are the same two sides.
+    /// Whether both are the same pair.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.source.is_same(&other.source) && self.explo == other.explo
@@ -48,12 +48,12 @@ impl fmt::Display for Pair {
 }
 
 impl Whose {
-    /// What a row says; `None` where it says nothing that can be understood.
+    /// Reads a row; `None` if it has no known form.
     pub(super) fn read(text: Option<&str>) -> Option<Self> {
         serde_json::from_str(text?).ok()
     }
 
-    /// The same with what this pair was told beyond.
+    /// The same, with what this pair knows of the source beyond it.
     pub(super) fn known_by(&self, pair: &Pair) -> Self {
         let Self { pair: Pair { source, explo }, adopted } = self.clone();
         Self { pair: Pair { source: source.or(&pair.source), explo }, adopted }
@@ -62,7 +62,7 @@ impl Whose {
 
 impl fmt::Display for Whose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Texts and a number: nothing that JSON could not hold.
+        // Texts and a number: JSON can express all of them, so this never fails.
         f.write_str(&serde_json::to_string(self).unwrap_or_default())
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 use super::{Columns, Error, Identity, Rest, Source, Sql};
 use crate::model::TakeRows;
 
-/// What the configuration names.
+/// The source that the configuration names.
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 #[derive(Debug)]
 pub enum AnySource {
@@ -16,7 +16,7 @@ pub enum AnySource {
 }
 
 impl AnySource {
-    /// The longest silence.
+    /// The longest silence before a timeout.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         match self {
@@ -25,7 +25,7 @@ impl AnySource {
         }
     }
 
-    /// The file of a SQLite database.
+    /// The file, if the source is a SQLite database.
     #[must_use]
     pub fn file(&self) -> Option<PathBuf> {
         match self {
@@ -34,7 +34,7 @@ impl AnySource {
         }
     }
 
-    /// Which source it is, whatever the way to it.
+    /// The identity of the source, which does not depend on the connection's route.
     pub async fn identity(&self) -> Result<Identity, Error> {
         match self {
             Self::Sql(sql) => sql.identity().await,

@@ -1,10 +1,10 @@
-//! One value of a row, as far as converting it needs to know what the database calls it.
+//! One value of a row, with the type that the database gives it, as far as the conversion needs it.
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr3};
 
-/// A value with the database's own spelling of it.
+/// A value in the database's own spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell<'r> {
     /// NULL.
@@ -13,31 +13,31 @@ pub enum Cell<'r> {
     Bool(bool),
     /// An integer, float or numeric with all its digits; also `NaN` and infinities.
     Number(Cow<'r, str>),
-    /// Anything else that is text.
+    /// Text, or any other type in its text form.
     Text(Cow<'r, str>),
     /// The text of a JSON value.
     Json(Cow<'r, str>),
-    /// The same as the database itself printed it: sound, however deep.
+    /// JSON that the database itself printed: well-formed, at any depth.
     SoundJson(Cow<'r, str>),
     /// A PostgreSQL array in its literal form: `{a,"b c",NULL}`.
     Array(Cow<'r, str>),
-    /// Bytes that are no text.
+    /// Bytes that are not UTF-8.
     Binary,
 }
 
-/// Stands in a text where there were bytes that are not UTF-8: no text has these characters, which are none, in this order.
+/// Stands in a text for bytes that are not UTF-8. No valid text has this sequence of noncharacters.
 pub(super) const NOT_UTF8: &str = "\u{fffe}\u{ffff}\u{fffe}";
 
-/// What the values of a column are, as far as its type tells.
+/// The kind of values that a column's type announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Booleans.
     Bool,
     /// Numbers.
     Number,
-    /// Bits: a number.
+    /// Bits, read as a number.
     Bits,
-    /// JSON as somebody wrote it.
+    /// JSON as a client wrote it.
     Json,
     /// JSON as the database prints it.
     SoundJson,
@@ -48,7 +48,7 @@ pub(super) enum Kind {
 }
 
 impl<'r> Cell<'r> {
-    /// A value that is text, as a database prints it.
+    /// The cell for a text that a database prints.
     pub(super) fn of(kind: Kind, text: Cow<'r, str>) -> Self {
         match kind {
             Kind::Bool => Self::Bool(text == "t"),
@@ -60,7 +60,7 @@ impl<'r> Cell<'r> {
         }
     }
 
-    /// The same, unless it has [the mark](NOT_UTF8): then it is no text.
+    /// The same value; `Binary` if it has [the mark](NOT_UTF8).
     pub(super) fn unmarked(self) -> Self {
         match &self {
             Self::Text(text) | Self::Json(text) | Self::SoundJson(text) if text.contains(NOT_UTF8) => Self::Binary,
@@ -68,7 +68,7 @@ impl<'r> Cell<'r> {
         }
     }
 
-    /// The bytes of a text.
+    /// The length of the text in bytes.
     pub(super) fn length(&self) -> usize {
         match self {
             Self::Null | Self::Bool(_) | Self::Binary => 0,
@@ -78,7 +78,7 @@ impl<'r> Cell<'r> {
         }
     }
 
-    /// What this is, for a message; never the value.
+    /// The kind of value, for a message; never the value.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "NULL",
@@ -91,7 +91,7 @@ impl<'r> Cell<'r> {
         }
     }
 
-    /// The value as the database prints it.
+    /// The value as the database prints it; `None` for NULL and for bytes.
     pub(super) fn into_printed(self) -> Option<Cow<'r, str>> {
         match self {
             Self::Null | Self::Binary => None,

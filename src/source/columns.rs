@@ -1,16 +1,16 @@
-//! The columns of a query, by their names: which field, or which key of a field, each of them is.
+//! The columns of a query: their names say which field, or which key of a field, each of them is.
 
 use std::collections::{BTreeSet, HashSet};
 
 use crate::model::{Field, shown};
 
-/// Longest edit distance at which a known name is offered for an unknown one.
+/// The longest edit distance at which a mistake suggests a known name.
 const NEAR: usize = 3;
 
-/// No column of a tenant but a key has a name of half this length.
+/// Longer names get no suggestion: known names without a key have less than half of this.
 const LONGEST: usize = 64;
 
-/// What a column is.
+/// The meaning of a column.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Column {
     /// The id that both sides share.
@@ -29,7 +29,7 @@ pub enum Column {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
     columns: Vec<(String, Column)>,
-    /// Of each, whether its NULL means: leave alone.
+    /// Per column, whether its NULL means: leave alone.
     leave_null: Vec<bool>,
 }
 
@@ -49,7 +49,7 @@ impl Column {
 }
 
 impl Columns {
-    /// Recognises the columns; every mistake is told at once.
+    /// Recognises the columns by their names; returns every mistake at once.
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>, leave_null: &[String]) -> Result<Self, Vec<String>> {
         let (mut columns, mut mistakes, mut seen) = (Vec::new(), Vec::new(), HashSet::new());
         for name in names {
@@ -83,7 +83,7 @@ impl Columns {
         Ok(Self { leave_null: leave_null.collect(), columns })
     }
 
-    /// What these columns have that the others lack, and the other way round.
+    /// The columns that only one of the two queries returns, as mistakes.
     pub(super) fn unlike(&self, whole: &Self) -> Vec<String> {
         let names = |columns: &'_ Self| columns.iter().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>();
         let (ours, theirs) = (names(self), names(whole));

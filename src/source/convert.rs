@@ -22,13 +22,13 @@ use crate::{
     model::{Field, Invalid, Object, Row, Scan, Tenant, json, shown},
 };
 
-/// So many elements are compared with each other.
+/// Up to this many elements are compared pair by pair.
 const FEW: usize = 8;
 
-/// Bytes that the values of a row may have together. A larger row passes, and nothing of it is kept but its ids.
+/// The most bytes of a row's values together. Of a larger row only the ids are kept, and the next row is read.
 const LARGEST: usize = 16 << 20;
 
-/// Turns the cells of one row, in the order of the columns, into a tenant. `place` names a row that has no id.
+/// Turns the cells of one row, in the order of the columns, into a tenant. `place` names a row without an id.
 pub fn row<'r>(columns: &'r Columns, cells: impl Iterator<Item = Cell<'r>>, place: impl Display) -> Row<'r> {
     let mut tenant = Tenant::default();
     let (mut reasons, mut length) = (Vec::new(), 0);
@@ -45,7 +45,7 @@ pub fn row<'r>(columns: &'r Columns, cells: impl Iterator<Item = Cell<'r>>, plac
         }
     }
     if length > LARGEST {
-        reasons.push(format!("the row has {length} bytes, and {LARGEST} (16 MiB) is the most"));
+        reasons.push(format!("the row has {length} bytes; the limit is {LARGEST} (16 MiB)"));
     }
     if reasons.is_empty() {
         return Ok(tenant);
@@ -56,7 +56,7 @@ pub fn row<'r>(columns: &'r Columns, cells: impl Iterator<Item = Cell<'r>>, plac
     Err(Invalid { provided_id, previous_provided_id, reason: reasons.join("; "), place })
 }
 
-/// JSON's null is NULL for a list or an object; a key of the properties can have it as its value.
+/// Whether JSON's null means NULL: for a list or an object it does; a key of the properties can have null as its value.
 fn is_null(column: &Column, cell: &Cell<'_>) -> bool {
     match (column, cell) {
         (Column::Field(Field::Emails | Field::GroupTags), Cell::Json(text) | Cell::SoundJson(text))
@@ -111,7 +111,7 @@ fn text(cell: Cell<'_>) -> Result<Option<Cow<'_, str>>, String> {
     }
 }
 
-/// Empty elements and repetitions are dropped: they mean nothing in a set of addresses or tags.
+/// Drops empty elements and repetitions, which mean nothing in a set of addresses or tags.
 fn list(cell: Cell<'_>) -> Result<Vec<Cow<'_, str>>, String> {
     let mut list = match cell {
         Cell::Null => Vec::new(),
@@ -131,7 +131,7 @@ fn list(cell: Cell<'_>) -> Result<Vec<Cow<'_, str>>, String> {
     Ok(distinct(list))
 }
 
-/// The parts of a text, borrowed from whatever it is borrowed from.
+/// The parts of a text, borrowed from its source.
 fn parts(
     text: Cow<'_, str>,
     split: impl Fn(&str) -> Result<Vec<Cow<'_, str>>, String>,
@@ -143,7 +143,7 @@ fn parts(
 }
 
 fn distinct(list: Vec<Cow<'_, str>>) -> Vec<Cow<'_, str>> {
-    // Most lists are short, and then to look is cheaper than to hash.
+    // Most lists are short, and for those a scan is faster than a hash set.
     let is_distinct =
         |list: &[Cow<'_, str>]| list.iter().enumerate().all(|(at, element)| !list[..at].contains(element));
     if list.len() <= FEW && is_distinct(&list) {
@@ -182,12 +182,12 @@ fn object(cell: Cell<'_>) -> Result<Option<Cow<'_, str>>, String> {
     if json::is_object(&json) { Ok(Some(json)) } else { Err("is JSON, but not an object".to_owned()) }
 }
 
-/// Sound JSON of a bearable depth.
+/// JSON that the database printed, if it is not nested too deep.
 fn sound_json(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
     if json::is_no_deeper(&text, json::MAX_DEPTH) { Ok(text) } else { Err(json::JsonError::TooDeep.to_string()) }
 }
 
-/// A text that is JSON, without space around it.
+/// Checks that a text is JSON, and trims it.
 fn json(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
     match text {
         Cow::Borrowed(text) => json::checked(text).map(Cow::Borrowed),
@@ -196,7 +196,7 @@ fn json(text: Cow<'_, str>) -> Result<Cow<'_, str>, String> {
     .map_err(|error| error.to_string())
 }
 
-/// Data sources are named by strings in Explo; a number means the same.
+/// Explo names data sources by strings; a number means the string of its digits.
 fn mapping(object: Cow<'_, str>) -> Result<Object<'_>, String> {
     if has_texts_alone(&object) {
         return Ok(Object::Whole(object));
@@ -208,7 +208,7 @@ fn mapping(object: Cow<'_, str>) -> Result<Object<'_>, String> {
     Ok(Object::Whole(json::object(members.collect::<Result<Vec<_>, _>>()?.into_iter()).into()))
 }
 
-/// Whether a few members are all strings without escapes, and no key occurs twice: then nothing is to be done.
+/// Whether there are few members, all strings without escapes, and no key twice: such an object needs no conversion.
 fn has_texts_alone(object: &str) -> bool {
     let (mut keys, mut scan) = ([""; FEW], Scan::new(object));
     let Ok(true) = scan.enter(b'{') else { return false };
@@ -237,13 +237,13 @@ fn value(cell: Cell<'_>) -> Result<Option<Cow<'_, str>>, String> {
     }))
 }
 
-/// A JSON number has no leading zeros (MySQL's `ZEROFILL` prints them) and is finite.
+/// JSON numbers are finite and have no leading zeros, which MySQL's `ZEROFILL` prints.
 fn number(text: &str) -> Result<String, String> {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let stripped = digits.trim_start_matches('0');
     let zero = if stripped.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "0" };
     let number = json::checked(&format!("{sign}{zero}{stripped}")).map(str::to_owned);
-    number.map_err(|_| "is not a finite number, and JSON has no other".to_owned())
+    number.map_err(|_| "is not a finite number, and JSON has no others".to_owned())
 }
 
 fn flag(cell: &Cell<'_>) -> Result<bool, String> {

@@ -1,5 +1,5 @@
-//! Rows as PostgreSQL's `COPY … TO STDOUT` sends them, in text form: one to a message, values between tabs, `\N` for NULL,
-//! and what would be mistaken for these behind a backslash.
+//! Rows as PostgreSQL's `COPY … TO STDOUT` sends them in text form: one per message, tabs between values, `\N` for
+//! NULL, and a backslash before each character that could be mistaken for these.
 
 use std::{borrow::Cow, mem, ops::Range};
 
@@ -7,10 +7,10 @@ use memchr::{memchr, memchr_iter};
 
 use super::cell::{Cell, Kind};
 
-/// The values of a row, of these kinds.
+/// The values of a row of these kinds.
 pub(super) fn cells<'r>(row: &'r [u8], kinds: &'r [Kind]) -> impl Iterator<Item = Cell<'r>> {
     let row = row.strip_suffix(b"\n").unwrap_or(row);
-    // All at once, which is quicker; only where that fails is it asked which of them is no text.
+    // Validating the whole row at once is faster; only if that fails, each value is validated.
     let text = simdutf8::basic::from_utf8(row).ok().filter(|_| memchr(b'\\', row).is_none());
     kinds.iter().zip(places(row)).map(move |(kind, place)| match text {
         Some(text) => Cell::of(*kind, Cow::Borrowed(&text[place])),
@@ -18,7 +18,7 @@ pub(super) fn cells<'r>(row: &'r [u8], kinds: &'r [Kind]) -> impl Iterator<Item 
     })
 }
 
-/// Where the values of a row are, in the order of the columns.
+/// The ranges of a row's values, in the order of the columns.
 fn places(row: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     memchr_iter(b'\t', row).chain([row.len()]).map(move |end| mem::replace(&mut start, end + 1)..end)
@@ -32,7 +32,7 @@ fn of_bytes(kind: Kind, value: Cow<'_, [u8]>) -> Cell<'_> {
     text.map_or(Cell::Binary, |text| Cell::of(kind, text))
 }
 
-/// What a value is without its escapes; nothing for NULL.
+/// A value without its escapes; `None` for NULL.
 fn escaped(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     if value == b"\\N" {
         return None;
@@ -46,7 +46,7 @@ fn escaped(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(Cow::Owned(characters))
 }
 
-/// What stands behind a backslash.
+/// The character that a letter behind a backslash stands for.
 fn character(letter: u8) -> u8 {
     match letter {
         b'b' => 0x08,

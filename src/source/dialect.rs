@@ -1,4 +1,4 @@
-//! What differs between databases, and what each of them needs to know.
+//! What differs between databases, and the settings that each of them needs.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use sqlx::{Database, Either, Statement, TypeInfo, database::HasStatementCache};
 use super::cell::{Cell, Kind};
 use crate::database::{Timezone, Transact};
 
-/// Where the tenants are and how they are asked for.
+/// Where the tenants are, and the queries that read them.
 #[derive(Debug)]
 pub struct SqlSettings {
     /// `postgres:`, `mysql:`, `mariadb:` or `sqlite:`; may hold a password.
     pub url: SecretString,
     /// The password, where the URL has none.
     pub password: Option<SecretString>,
-    /// What a file of further authorities to trust holds, PEM.
+    /// The content of a PEM file with further authorities to trust.
     pub ca_file: Option<Vec<u8>>,
     /// The user's SELECT.
     pub query: String,
-    /// The same for one id, where there is one.
+    /// The same for one id, if configured.
     pub query_one: Option<String>,
-    /// The longest silence.
+    /// The longest silence before a timeout.
     pub timeout: Duration,
-    /// Of the session.
+    /// The time zone of the session.
     pub timezone: Timezone,
-    /// The longest that a statement of MySQL or MariaDB may take, whoever still waits for it.
+    /// The longest that a statement may run in MySQL or MariaDB, even if its client is gone.
     pub longest: Duration,
     /// Columns whose NULL means: leave alone.
     pub leave_null: Vec<String>,
@@ -42,15 +42,15 @@ pub(super) trait Dialect {
     /// The mode of a transaction that is a read-only snapshot.
     const SNAPSHOT: &str;
 
-    /// What stands for the id in the query for one.
+    /// Stands for the id in the query for one id.
     const PLACEHOLDER: &str;
 
-    /// Why an id can't be bound to the one or more parameters of a prepared query, where it can't.
+    /// Why an id can't be bound to the parameters of a prepared query; `None` if it can.
     fn mistake(_: &<Self::Db as Database>::Statement) -> Option<String> {
         None
     }
 
-    /// Binds an id to all parameters of a prepared query; nothing where no row can have such an id.
+    /// Binds an id to all parameters of a prepared query; `None` if no row can have such an id.
     async fn bind(
         connection: &mut Connection<Self>,
         statement: &<Self::Db as Database>::Statement,
@@ -58,11 +58,11 @@ pub(super) trait Dialect {
         provided_id: &str,
     ) -> sqlx::Result<Option<Bound<<Self::Db as Database>::Arguments>>>;
 
-    /// Whether it can [`copy`](Self::copy).
+    /// Whether it implements [`copy`](Self::copy).
     const COPIES: bool = false;
 
-    /// Begins to send all rows of a query as [`copied`](super::copied) ones, if the server takes it so; if not, the connection
-    /// is of no use any more.
+    /// Begins to send all rows of a query as [`copied`](super::copied) ones. `None` if the server refuses to copy this
+    /// query; the connection is then unusable.
     async fn copy<'c>(
         _: &'c mut Connection<Self>,
         _: &str,
@@ -70,24 +70,25 @@ pub(super) trait Dialect {
         Ok(None)
     }
 
-    /// What is left of the names in a query with these columns that are cut, so that something is called otherwise than was meant.
+    /// The names that remain after the database cut names in the query, as far as this renames one of the columns or a
+    /// key.
     async fn cut_names(_: &mut Connection<Self>, _query: &str, _columns: &[&str]) -> sqlx::Result<Vec<String>> {
         Ok(Vec::new())
     }
 
-    /// What the statement before lost on its way, where the server tells.
+    /// The part of the last statement's result that the server says it lost.
     async fn loss(_: &mut Connection<Self>) -> sqlx::Result<Option<Loss>> {
         Ok(None)
     }
 
-    /// What a column of this type has.
+    /// The kind of the values of a column of this type.
     fn kind(type_info: &<Self::Db as Database>::TypeInfo) -> Kind;
 
     /// One value of a row.
     fn cell(row: &<Self::Db as Database>::Row, position: usize, kind: Kind) -> sqlx::Result<Cell<'_>>;
 }
 
-/// What is to be fetched.
+/// A statement to fetch from.
 pub(super) enum Bound<A> {
     /// A statement as it is, in text form.
     Text(String),
@@ -95,16 +96,16 @@ pub(super) enum Bound<A> {
     Arguments(A),
 }
 
-/// A part of a result that did not arrive, although nothing failed.
+/// A part of a result that did not arrive, although no statement failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Loss {
     /// What happened to it.
     pub(super) what: &'static str,
-    /// How it is kept next time.
+    /// What to do so that it arrives next time.
     pub(super) way_out: &'static str,
 }
 
-/// How many parameters a statement has.
+/// The number of parameters of a statement.
 pub(super) fn parameters(statement: &impl Statement) -> usize {
     match statement.parameters() {
         Some(Either::Left(types)) => types.len(),
@@ -113,7 +114,7 @@ pub(super) fn parameters(statement: &impl Statement) -> usize {
     }
 }
 
-/// The name of a type without what the drivers add to it.
+/// Whether a type has one of these names, ignoring what the drivers add to them.
 pub(super) fn is_one_of(type_info: &impl TypeInfo, names: &[&str]) -> bool {
     let name = type_info.name();
     let base = name.strip_suffix(" UNSIGNED").unwrap_or(name);

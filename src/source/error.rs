@@ -1,4 +1,4 @@
-//! What can go wrong with a source, by what the user can do about it.
+//! Errors of a source, by what the user can do about them.
 
 use crate::{
     database::{CONNECTING, QueryFault},
@@ -9,7 +9,8 @@ pub(super) const PREPARING: &str = "preparing the query";
 
 pub(super) const READING: &str = "sending rows";
 
-/// What is waited for, and the way out; otherwise a pooler may have no connection left, for nothing else takes long.
+/// What a timeout waited for, and the way out. The last resort is a pooler without a free connection: nothing else
+/// takes long.
 const WAYS_OUT: [(&str, &str); 3] = [
     (
         CONNECTING,
@@ -21,13 +22,13 @@ const WAYS_OUT: [(&str, &str); 3] = [
     ),
     (READING, "raise source.timeout if the query needs longer, or end the session that holds a lock on what it reads"),
 ];
-const POOLED: &str = "a run takes up to three connections at once, and one more for a ledger: behind a pooler let its pool \
-                      be as large, else see what the server waits for";
+const POOLED: &str = "a run takes up to three connections at once, and one more for a ledger: behind a pooler make its pool \
+                      that large; otherwise see what the server waits for";
 
-/// A source that gave no tenants.
+/// Why a source gave no tenants.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No connection.
+    /// There is no connection.
     #[error("can't connect to {place}: {cause}")]
     Connect {
         /// Host and database.
@@ -46,7 +47,7 @@ pub enum Error {
         /// `source.timezone`.
         timezone: String,
     },
-    /// The database refuses the query, or broke off.
+    /// The database refuses the query, or broke it off.
     #[error("the query failed in {place}: {cause}")]
     Query {
         /// `source.query` or `source.query_one`.
@@ -55,10 +56,10 @@ pub enum Error {
         place: String,
         /// The database's words, and the way out.
         cause: String,
-        /// What it is about.
+        /// The cause of the failure.
         fault: QueryFault,
     },
-    /// Nothing came for too long.
+    /// The database was silent for too long.
     #[error("{place} was silent for {seconds} s while {doing}: {}", way_out(.doing))]
     Timeout {
         /// Host and database.
@@ -68,7 +69,7 @@ pub enum Error {
         /// What was waited for.
         doing: &'static str,
     },
-    /// The database answered, and kept back a part of what was asked.
+    /// The database answered without an error, but lost a part of the result.
     #[error("{place} lost a part of what {key} selects: {what}. Nothing was planned; {way_out}")]
     Lost {
         /// `source.query` or `source.query_one`.
@@ -77,7 +78,7 @@ pub enum Error {
         place: String,
         /// What happened to it; never the value.
         what: &'static str,
-        /// How it is kept.
+        /// What to do so that it arrives.
         way_out: &'static str,
     },
     /// The query holds more than one statement.
@@ -89,11 +90,11 @@ pub enum Error {
     /// The columns are not those that a tenant has.
     #[error("the query's columns can't be used: {}", .0.join("; "))]
     Columns(Vec<String>),
-    /// The query for one id is not the other one for one id.
+    /// The query for one id does not fit the whole query.
     #[error("source.query_one can't be used: {}", .0.join("; "))]
     QueryOne(Vec<String>),
-    /// The API refuses the token, or what is asked with it: which of the two statuses means which differs from one API,
-    /// even from one of its pages, to another.
+    /// The API refuses the token, or the token's rights. APIs, and even pages of one API, differ in which of the two
+    /// statuses they use for which.
     #[error(
         "{place} refuses the token ({status}: {excerpt}): check that source.token_file holds a valid one, and that it may \
          read the list"
@@ -103,7 +104,7 @@ pub enum Error {
         place: String,
         /// 401 or 403.
         status: u16,
-        /// What the answer explains, masked.
+        /// The answer's explanation, masked.
         excerpt: String,
     },
     /// The API refuses the request.
@@ -115,15 +116,15 @@ pub enum Error {
         place: String,
         /// The HTTP status.
         status: u16,
-        /// What the answer explains, masked.
+        /// The answer's explanation, masked.
         excerpt: String,
     },
-    /// The API could not be asked, or failed, as often as is allowed.
+    /// Every attempt to call the API failed.
     #[error("{place} can't be read: {failure}{}", if .failure.is_too_large() { "; lower source.page_size" } else { "" })]
     Unavailable {
         /// The list.
         place: String,
-        /// What became of the last call.
+        /// The failure of the last attempt.
         failure: Failure,
     },
     /// A page without records.
@@ -134,15 +135,15 @@ pub enum Error {
         /// Where the records should be.
         records: String,
     },
-    /// The pages can't be shown to be all, so nothing may be planned on them.
+    /// Nothing shows that the pages are all of them, so there is no plan.
     #[error("the records do not add up: {}", incomplete(.0))]
     Incomplete(Incomplete),
-    /// Pointers that find nothing in any record.
-    #[error("in {records} records nothing is found by {}: check source.columns and source.record_id", .pointers.join(", "))]
+    /// Some pointers find nothing in any record.
+    #[error("in {records} records there is no value at {}: check source.columns and source.record_id", .pointers.join(", "))]
     Pointers {
         /// Records seen.
         records: usize,
-        /// Each with its column.
+        /// Each pointer with its column.
         pointers: Vec<String>,
     },
 }
@@ -178,7 +179,8 @@ fn incomplete(why: &Incomplete) -> String {
              what source.total points at counts the page alone, set it to \"\""
         ),
         Incomplete::Endless { distinct } => format!(
-            "after {distinct} distinct ones a page comes again. Nothing was planned. See source.paging and source.page_parameter"
+            "after {distinct} distinct ones the API repeats a page. Nothing was planned. See source.paging and \
+             source.page_parameter"
         ),
     }
 }
@@ -197,13 +199,13 @@ impl Error {
         )
     }
 
-    /// Whether the query, or the configuration, is at fault: the database understood it and refuses what it says.
+    /// Whether the query or the configuration is at fault, not the connection.
     #[must_use]
     pub fn is_about_query(&self) -> bool {
         self.is_about_config() || matches!(self, Self::Query { fault: QueryFault::Query, .. })
     }
 
-    /// Whether the same may go well a moment later.
+    /// Whether a retry a moment later may succeed.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Query { fault: QueryFault::TryAgain, .. })

@@ -1,20 +1,21 @@
-//! Names that a server cuts when it reads a query. PostgreSQL keeps 63 bytes of one and tells it in a notice at most, MariaDB
-//! 255 and MySQL 256, and tell nothing; a character that does not fit is dropped whole. So the query is read for longer names:
-//! of its columns, and where PostgreSQL makes JSON of rows, whose keys are names, of anything.
+//! Names that a server cuts when it reads a query. PostgreSQL keeps 63 bytes of a name and says so only in a notice;
+//! MariaDB keeps 255, MySQL 256, and neither says so. All drop a character that does not fit as a whole. So this file
+//! looks for longer names in the query: those of its columns, and in PostgreSQL any name if the query makes JSON of
+//! rows, whose keys are names.
 //!
-//! A column of a view, a table or a function that the query does not name has the name that the database has for it,
-//! whatever was once meant.
+//! A name that the query does not contain, such as a column of a view, a table or a function, counts as it is in the
+//! database, even if it was cut there.
 
 use std::{collections::BTreeSet, ops::Bound};
 
-/// No name that PostgreSQL cut is shorter, for a character has four bytes at the most.
+/// The least bytes of a name that PostgreSQL has cut: a character has at most four bytes.
 pub(super) const POSTGRES: usize = 60;
 
-/// Nor one that MariaDB or MySQL cut.
+/// The same for MariaDB and MySQL.
 const MYSQL: usize = 252;
 
-/// Of the names that PostgreSQL keeps of longer ones in the query: those by which something is called that was to have the
-/// longer one.
+/// Of the names that PostgreSQL cut (`kept`, each the beginning of a longer name in the query) those that name a
+/// column, or may be a key of JSON.
 pub(super) fn lost(kept: Vec<String>, named: &BTreeSet<String>, columns: &[&str]) -> Vec<String> {
     let columns: BTreeSet<_> = columns.iter().copied().collect();
     let makes_keys = named.iter().any(|word| word.contains("json") || word == "hstore");
@@ -22,7 +23,7 @@ pub(super) fn lost(kept: Vec<String>, named: &BTreeSet<String>, columns: &[&str]
     kept.into_iter().filter(is_lost).collect()
 }
 
-/// The names of columns that are but the beginning of one in a query of MySQL or MariaDB.
+/// The columns whose names are only the beginning of a name in a query of MySQL or MariaDB.
 pub(super) fn cut_by_mysql(query: &str, columns: &[&str]) -> Vec<String> {
     if columns.iter().all(|name| name.len() < MYSQL) {
         return Vec::new();
@@ -37,7 +38,7 @@ pub(super) fn cut_by_mysql(query: &str, columns: &[&str]) -> Vec<String> {
     columns.iter().filter(is_cut).map(ToString::to_string).collect()
 }
 
-/// The identifiers and other words: not what is in texts and comments.
+/// The identifiers and other words of a query, without those in texts and comments.
 pub(super) fn postgres(query: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut rest = query;
@@ -74,7 +75,7 @@ pub(super) fn postgres(query: &str) -> BTreeSet<String> {
     found
 }
 
-/// What stands between quotes of any kind: the name of a column may be written as a text. Not what is in comments.
+/// The texts between quotes of any kind, since MySQL lets a text name a column. Without those in comments.
 fn mysql(query: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = query;
@@ -100,7 +101,8 @@ fn is_word(c: char) -> bool {
     c == '_' || c.is_ascii_alphanumeric() || !c.is_ascii()
 }
 
-/// What stands before a quote and what after it. Two quotes are one, and where a backslash hides, the one behind it.
+/// Splits at the closing quote: the text before it and the rest. Two quotes are one; if `hides`, a backslash escapes a
+/// quote.
 fn until_quote(text: &str, quote: char, hides: bool) -> (String, &str) {
     let (mut inside, mut characters) = (String::new(), text.char_indices().peekable());
     while let Some((at, c)) = characters.next() {
@@ -118,7 +120,7 @@ fn after_line(text: &str) -> &str {
     text.split_once('\n').map_or("", |(_, after)| after)
 }
 
-/// Behind a comment, which may have others in it.
+/// The rest after a comment, which may contain comments.
 fn after_comment(text: &str) -> &str {
     let (mut open, mut at) = (0, 0);
     while let Some(two) = text.as_bytes().get(at..at + 2) {
@@ -134,7 +136,7 @@ fn after_comment(text: &str) -> &str {
     ""
 }
 
-/// Behind a text between `$$` or `$tag$`, or else behind the one character, as in `$1`.
+/// The rest after a text between `$$` or `$tag$`, or after a single `$`, as in `$1`.
 fn after_dollars(text: &str) -> &str {
     let tag = text[1..].split_once('$').map(|(tag, _)| tag);
     let is_tag = |tag: &&str| tag.chars().all(is_word) && !tag.starts_with(|c: char| c.is_ascii_digit());
@@ -143,7 +145,7 @@ fn after_dollars(text: &str) -> &str {
     inside.split_once(delimiter).map_or("", |(_, after)| after)
 }
 
-/// What `U&"…"` uses in place of the backslash, if that is said behind it.
+/// The escape character of `U&"…"`: the backslash, unless `UESCAPE` names another.
 fn escape_character(after: &str) -> char {
     let word = after.trim_start();
     let said = word.get(..7).filter(|word| word.eq_ignore_ascii_case("uescape"));
@@ -151,7 +153,7 @@ fn escape_character(after: &str) -> char {
     character.unwrap_or('\\')
 }
 
-/// The characters of `U&"…"`: four digits behind an escape, six behind one with a plus.
+/// Decodes `U&"…"`: four digits after an escape, six after an escape with a plus.
 fn unescaped(name: &str, escape: char) -> String {
     let (mut characters, mut rest) = (String::new(), name);
     while let Some((before, after)) = rest.split_once(escape) {

@@ -1,5 +1,5 @@
-//! Which source it is, whatever the way to it: a tunnel, another host name or port, another role or password, or a replica
-//! that took over leads to the same one.
+//! The identity of a source, which does not depend on the route to it: a tunnel, another host name or port, another
+//! role or password, or a replica after a failover leads to the same source.
 
 use std::fmt;
 
@@ -9,19 +9,19 @@ use sqlx::{Executor, MySqlConnection, PgConnection, Row, raw_sql};
 use super::{Error, Sql};
 use crate::database::{self, Kind, Session, Transact};
 
-/// What makes a source this one and no other.
+/// What distinguishes a source from every other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Identity {
     /// A PostgreSQL database.
     Postgres {
-        /// Its name at the server, which a pooler may call otherwise.
+        /// Its name at the server; a pooler may have another name for it.
         database: String,
-        /// The number of the server's data, the same on its replicas; not every role is told it.
+        /// The server's system identifier, the same on its replicas; some roles can't read it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         system: Option<String>,
     },
-    /// A MySQL or MariaDB database: the server's own number changes with each replica that takes over.
+    /// A MySQL or MariaDB database. Its server's number changes with a failover, so it is no part of this.
     MySql {
         /// Its name.
         database: String,
@@ -39,7 +39,7 @@ pub enum Identity {
 }
 
 impl Identity {
-    /// Whether both are one source; a number that one of them was not told is no difference.
+    /// Whether both are one source. A system identifier that one of them lacks is no difference.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
@@ -50,7 +50,7 @@ impl Identity {
         }
     }
 
-    /// The same source with what either of both was told.
+    /// The same source, with the system identifier of either.
     #[must_use]
     pub fn or(self, other: &Self) -> Self {
         match (self, other) {
@@ -79,7 +79,7 @@ impl fmt::Display for Identity {
 const ASKING: &str = "asking which database it is";
 
 impl Sql {
-    /// Which database it is: asked on a connection of its own.
+    /// The identity of the database; asks on a connection of its own.
     pub async fn identity(&self) -> Result<Identity, Error> {
         match self.server.kind() {
             Kind::Postgres => self.ask(postgres).await,
@@ -97,7 +97,7 @@ impl Sql {
     ) -> Result<Identity, Error> {
         let mut session = self.open().await?;
         let asked = self.in_time(ASKING, question(&mut session), |error| self.refused(error)).await;
-        // What is late goes on, until it is cancelled.
+        // A statement that is late is still running: dropping the session cancels it.
         if !matches!(asked, Err(Error::Timeout { .. })) {
             session.close().await;
         }
@@ -112,7 +112,7 @@ async fn postgres(session: &mut Session<PgConnection>) -> sqlx::Result<Identity>
     let told = session.fetch_one(raw_sql("SELECT CAST(system_identifier AS text) FROM pg_control_system()")).await;
     let system = match told {
         Ok(row) => row.try_get_unchecked(0)?,
-        // The role may not ask, or there is nothing of the kind.
+        // The role may not read it, or the server has no such function.
         Err(sqlx::Error::Database(_)) => None,
         Err(error) => return Err(error),
     };

@@ -1,6 +1,6 @@
-//! Where tenants come from.
+//! The source of the tenants.
 //!
-//! Promises: all of them, or an error; of a database in one snapshot. Nothing stays open afterwards, and nothing is ever
+//! Promises: all tenants, or an error; from a database in one snapshot. Leaves no connection open, and never writes.
 //! written.
 
 mod any;
@@ -36,18 +36,18 @@ pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSetting
 pub use sql::Sql;
 
 /// Yields all tenants.
-#[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
+#[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]
 pub trait Source {
-    /// Gives every row once, valid or not, and closes; a few at a time.
+    /// Gives every row once, valid or not, a few at a time, then closes the connection.
     async fn read(&self, take: TakeRows<'_>) -> Result<(), Error>;
 
-    /// Gives every row that has one of these ids, valid or not, and maybe others; where single ids can't be asked for, all.
-    /// The result are ids for which there are only rows of other ids.
+    /// Gives every row that has one of these ids, valid or not, and maybe other rows; all rows, if the source can't
+    /// select by id. The result are the ids for which the source returned only rows with other ids.
     async fn read_some(&self, _: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
         self.read(take).await.map(|()| BTreeSet::new())
     }
 
-    /// What the rows have, without reading them.
+    /// The columns of the rows, without reading rows.
     async fn columns(&self) -> Result<Columns, Error>;
 
     /// Host and database, for messages; without credentials.

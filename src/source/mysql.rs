@@ -1,4 +1,4 @@
-//! What is particular to MySQL and MariaDB.
+//! What is specific to MySQL and MariaDB.
 
 use std::borrow::Cow;
 
@@ -22,7 +22,8 @@ impl Dialect for MySqlDialect {
 
     const PLACEHOLDER: &str = "?";
 
-    /// What is prepared by SQL comes in text form, and variables are bound in place of a text that would have to be quoted.
+    /// A statement that SQL prepares gives its result in text form, and takes variables, so that no text has to be
+    /// quoted.
     async fn bind(
         connection: &mut MySqlConnection,
         statement: &MySqlStatement,
@@ -64,14 +65,15 @@ impl Dialect for MySqlDialect {
             let value = bytes.iter().fold(0_u64, |value, &byte| value << 8 | u64::from(byte));
             return Ok(Cell::Number(Cow::Owned(value.to_string())));
         }
-        // The type's name does not tell text from bytes: JSON is called a BLOB, a binary collation VARBINARY.
+        // The type's name does not tell text from bytes: a JSON column is called BLOB, a binary collation VARBINARY.
         let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Cell::Binary) };
         Ok(Cell::of(kind, Cow::Borrowed(text)))
     }
 }
 
-/// Whether a value is a table's own, told by the schema of its origin. MariaDB sends such a `BIT` as bits; what it computes
-/// (`MAX`, `COALESCE`, a subquery) has the same type and comes as digits, unless it went through a temporary table.
+/// Whether a value comes straight from a table, which the schema of its origin says. MariaDB sends such a `BIT` as
+/// bits. A computed value (`MAX`, `COALESCE`, a subquery) has the same type and comes as digits, unless it went through
+/// a temporary table.
 fn is_stored(row: &MySqlRow, position: usize) -> bool {
     row.column(position).origin().table_column().is_some_and(|column| column.table.contains('.'))
 }

@@ -1,4 +1,4 @@
-//! What is particular to PostgreSQL.
+//! What is specific to PostgreSQL.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ const TEXTS: [&str; 4] = ["TEXT", "VARCHAR", "CHAR", "citext"];
 /// Other types that an id can be bound as.
 const IDS: [&str; 4] = ["INT2", "INT4", "INT8", "UUID"];
 
-/// What a server answers that does not copy a query: a syntax error, or that it has no such feature.
+/// The errors of a server that can't copy a query: a syntax error, or an unsupported feature.
 const NO_COPY: [&str; 2] = ["42601", "0A000"];
 
 pub(super) struct PostgresDialect;
@@ -45,7 +45,7 @@ impl Dialect for PostgresDialect {
         (!is_supported).then(|| format!("an id can't be bound as {}: write `where id::text = $1`", type_info.name()))
     }
 
-    /// A cursor takes a parameter, and what is fetched from it comes in text form. It ends with the transaction.
+    /// A cursor takes a parameter, and its rows come in text form. It ends with the transaction.
     async fn bind(
         connection: &mut PgConnection,
         statement: &PgStatement,
@@ -54,14 +54,14 @@ impl Dialect for PostgresDialect {
     ) -> sqlx::Result<Option<Bound<PgArguments>>> {
         let Some(Either::Left([type_info])) = statement.parameters() else { return Ok(None) };
         let Some(id) = BoundId::of(provided_id, type_info) else { return Ok(None) };
-        // The cursors of other ids are still open.
+        // The cursors of other ids are still open, so each has a name of its own.
         let cursor = format!("explo_sync_{:016x}", xxh3_64(provided_id.as_bytes()));
         let declare = AssertSqlSafe(format!("DECLARE {cursor} NO SCROLL CURSOR FOR {query}"));
         sqlx::query(declare).bind(id).persistent(false).execute(connection).await?;
         Ok(Some(Bound::Text(format!("FETCH ALL FROM {cursor}"))))
     }
 
-    /// The server itself says what it keeps of a name, for that depends on how it was built and on its encoding.
+    /// Asks the server what it keeps of each name, since that depends on its build and encoding.
     async fn cut_names(connection: &mut PgConnection, query: &str, columns: &[&str]) -> sqlx::Result<Vec<String>> {
         let named = identifiers::postgres(query);
         let long: Vec<_> = named.iter().filter(|name| name.len() >= identifiers::POSTGRES).cloned().collect();
@@ -96,7 +96,8 @@ impl Dialect for PostgresDialect {
 
     const COPIES: bool = true;
 
-    /// What can't be copied, such as `SHOW`, and what is no query between brackets, is refused before any row.
+    /// The server refuses a query that can't be copied, such as `SHOW`, or that can't stand in brackets, before it
+    /// sends a row.
     async fn copy<'c>(
         connection: &'c mut PgConnection,
         query: &str,
@@ -110,14 +111,14 @@ impl Dialect for PostgresDialect {
     }
 }
 
-/// An id in the binary form of the type that the query compares it with.
+/// An id in the binary form of the parameter's type.
 struct BoundId {
     bytes: Vec<u8>,
     type_info: PgTypeInfo,
 }
 
 impl BoundId {
-    /// `None`: there is no such value of this type.
+    /// `None`: this type has no such value.
     fn of(provided_id: &str, type_info: &PgTypeInfo) -> Option<Self> {
         let bytes = match base(type_info).name() {
             "INT2" => provided_id.parse::<i16>().ok()?.to_be_bytes().to_vec(),

@@ -1,4 +1,4 @@
-//! Reading tenants from a SQL database: one connection, one read-only snapshot, one statement for all tenants or for one.
+//! Reading tenants from a SQL database: one connection, one read-only snapshot, one statement for all tenants or one.
 
 use std::{collections::BTreeSet, mem};
 
@@ -17,7 +17,7 @@ use crate::{database::Kind, model::TakeRows};
 
 /// What a snapshot is for.
 enum Task<'a> {
-    /// To see that the queries are understood.
+    /// To check the queries.
     Columns,
     /// All rows.
     Whole(TakeRows<'a>),
@@ -33,7 +33,7 @@ impl Sql {
     {
         let mut snapshot = Snapshot::begin(self).await?;
         let done = self.carry_out::<D>(&mut snapshot, task).await;
-        // What is late goes on, until it is cancelled.
+        // A statement that is late is still running: dropping the session cancels it.
         if !matches!(done, Err(Error::Timeout { .. })) {
             snapshot.end().await;
         }

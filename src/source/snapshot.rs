@@ -1,5 +1,5 @@
-//! One connection with one read-only snapshot, in which queries are prepared and read, in text form so that every type
-//! arrives as the database prints it.
+//! One connection with one read-only snapshot, in which queries are prepared and read. Values come in text form, so
+//! every type arrives as the database prints it.
 
 use std::{collections::BTreeSet, slice};
 
@@ -20,13 +20,13 @@ use crate::{
     model::{Row, TakeRows, id_of, shown},
 };
 
-/// Rows that are converted at once, if they are there.
+/// The most rows converted at once; fewer, if no more have arrived.
 const BATCH: usize = 32;
 
-/// Bytes of them, but for the last one.
+/// The most bytes of such a batch, except for its last row.
 const LARGEST_BATCH: usize = 1 << 20;
 
-/// The connection, in its transaction.
+/// The connection in its transaction.
 pub(super) struct Snapshot<'s, D: Dialect> {
     sql: &'s Sql,
     connection: Session<Connection<D>>,
@@ -37,9 +37,9 @@ pub(super) struct Prepared<'s, D: Dialect> {
     key: &'static str,
     query: &'s str,
     statement: <D::Db as Database>::Statement,
-    /// Of each column.
+    /// Per column.
     kinds: Vec<Kind>,
-    /// What its rows have.
+    /// The columns of its rows.
     pub(super) columns: Columns,
 }
 
@@ -48,14 +48,15 @@ where
     for<'c> &'c mut Connection<D>: Executor<'c, Database = D::Db>,
     <D::Db as Database>::Arguments: IntoArguments<D::Db>,
 {
-    /// Connects, and begins.
+    /// Connects, and begins the transaction.
     pub(super) async fn begin(sql: &'s Sql) -> Result<Self, Error> {
         let mut connection = sql.open::<Connection<D>>().await?;
         sql.in_time("beginning", connection.start(D::SNAPSHOT), |error| sql.refused(error)).await?;
         Ok(Self { sql, connection })
     }
 
-    /// Only a prepared statement tells its columns before a row comes, and is refused where it is a list of statements.
+    /// Prepares a query: only a prepared statement has columns before its first row, and the server refuses to prepare
+    /// several.
     async fn prepare(
         &mut self,
         key: &'static str,
@@ -72,19 +73,19 @@ where
         let mut mistakes: Vec<_> = cut_names.iter().map(|name| cut(name)).collect();
         let columns = Columns::named(names, &self.sql.leave_null).map_err(|others| mistakes.extend(others)).ok();
         let Some(columns) = columns.filter(|_| mistakes.is_empty()) else { return Err(refused(mistakes)) };
-        // Behind a transaction pooler the name would stay on the server's connection.
+        // Behind a transaction pooler the prepared statement would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements();
         self.sql.in_time(PREPARING, cleared, failed).await?;
         let kinds = statement.columns().iter().map(|column| D::kind(column.type_info())).collect();
         Ok(Prepared { key, query, statement, kinds, columns })
     }
 
-    /// Prepares the query for all.
+    /// Prepares the query for all tenants.
     pub(super) async fn prepare_whole(&mut self) -> Result<Prepared<'s, D>, Error> {
         self.prepare("source.query", &self.sql.query, Error::Columns).await
     }
 
-    /// Prepares the query for one id; it must return what the whole one does.
+    /// Prepares the query for one id; it must return the columns of the whole query.
     pub(super) async fn prepare_one(
         &mut self,
         query: &'s str,
@@ -100,7 +101,8 @@ where
         if mistakes.is_empty() { Ok(one) } else { Err(Error::QueryOne(mistakes)) }
     }
 
-    /// Reads every row in the quickest way, if the server takes the query so; if not, nothing was read, and nothing more can be.
+    /// Reads every row in the fastest way. False if the server refuses it: no row was read, and the snapshot is
+    /// unusable.
     pub(super) async fn copy(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<bool, Error> {
         let failed = |error: &_| self.sql.broke_off(query.key, query.query, error);
         let copying = D::copy(&mut self.connection, query.query);
@@ -118,12 +120,12 @@ where
         }
     }
 
-    /// Reads every row in the way that takes any query.
+    /// Reads every row in the way that works for any query.
     pub(super) async fn read(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<(), Error> {
         self.fetch(query, Bound::Text(query.query.to_owned()), take).await
     }
 
-    /// Reads the rows of each id; the result are ids for which there are only rows of other ids.
+    /// Reads the rows of each id; the result are the ids for which the query returns only rows with other ids.
     pub(super) async fn read_some(
         &mut self,
         one: &Prepared<'_, D>,
@@ -169,7 +171,8 @@ where
         };
         let mut rows = rows.fuse();
         let (mut number, mut is_over) = (0, false);
-        // How large a row of the driver is shows when it is converted: so many as large as those before are no batch too large.
+        // A row's size is known only after its conversion, so the size of the last batch decides how many rows are the
+        // next.
         let mut at_once = 1;
         let failed = |error: &_| sql.broke_off(key, query.query, error);
         loop {
@@ -201,7 +204,7 @@ where
             at_once = (LARGEST_BATCH / (bytes / batch.len().max(1)).max(1)).clamp(1, BATCH);
         }
         drop(rows);
-        // The driver of SQLite ends so where its thread came to grief.
+        // SQLite's driver ends the rows without an end or an error if its thread failed.
         if !is_over {
             let cause = "the rows broke off before their end".to_owned();
             return Err(Error::Query { key, place: sql.place(), cause, fault: QueryFault::Other });
@@ -224,7 +227,7 @@ impl<D: Dialect> Prepared<'_, D> {
     }
 }
 
-/// The next row, and the most of those that are there behind it; none at the end.
+/// The next row, and up to `most` of those that have arrived already; empty at the end.
 async fn batch<R, E>(
     rows: &mut (impl TryStream<Ok = R, Error = E> + Unpin),
     most: usize,
@@ -242,13 +245,13 @@ async fn batch<R, E>(
     Ok(batch)
 }
 
-/// What to say of what is left of a name that the database cut.
+/// The mistake for a name that the database cut; `name` is the part that remains.
 fn cut(name: &str) -> String {
     let way_out = match name.split_once('.') {
         Some((field @ ("properties" | "mapping"), _)) => {
-            format!("give the key a shorter one, or select one JSON column {field}")
+            format!("shorten the key, or select one JSON column {field}")
         }
-        _ => "give it a shorter one, or make the object with jsonb_build_object, whose keys are texts".to_owned(),
+        _ => "shorten it, or make the object with jsonb_build_object, whose keys are texts".to_owned(),
     };
     format!("'{}' is only the beginning of a name that the database cut: {way_out}", shown(name))
 }

@@ -1,4 +1,4 @@
-//! A SQL database as a source: where it is, what is asked there, and how a failure is told.
+//! A SQL database as a source: its server, its queries, and its errors.
 
 use super::{Error, Source, dialect::SqlSettings};
 use crate::database::{
@@ -24,24 +24,24 @@ impl Sql {
         Ok(Self { server, query, query_one, leave_null })
     }
 
-    /// Where it is.
+    /// The database, for messages.
     #[must_use]
     pub fn server(&self) -> &Server {
         &self.server
     }
 
-    /// A failure of the database, in the words of this source.
+    /// A database's failure as an error of this source.
     #[must_use]
     pub fn told(&self, error: &database::Error) -> Error {
         if is_late(&error.cause) { self.late(error.doing) } else { self.refused(&error.cause) }
     }
 
-    /// Connects.
+    /// Connects to the database.
     pub(super) async fn open<C: Transact>(&self) -> Result<Session<C>, Error> {
         Session::open(&self.server).await.map_err(|error| self.told(&error))
     }
 
-    /// No connection, or none with our settings.
+    /// The error if no connection with our settings can be made.
     pub(super) fn refused(&self, error: &sqlx::Error) -> Error {
         let place = self.place();
         if causes::lacks_timezone(error) {
@@ -52,18 +52,18 @@ impl Sql {
         }
         let mut cause = causes::unreachable(error, Keys::SOURCE);
         if self.server.role().is_none() && causes::is_about_user(error) {
-            let taken = if self.server.kind() == Kind::MySql { "root" } else { "that of PGUSER or of the system" };
-            cause = format!("{cause}; source.url names no user, so {taken} was taken");
+            let used = if self.server.kind() == Kind::MySql { "root" } else { "that of PGUSER or of the system" };
+            cause = format!("{cause}; source.url names no user, so {used} was used");
         }
         Error::Connect { place, cause }
     }
 
-    /// No query that the database understands: no row was read.
+    /// The error if the database refuses a query before its first row.
     pub(super) fn failed(&self, key: &'static str, error: &sqlx::Error) -> Error {
         self.refused_query(key, &words::of(error), error)
     }
 
-    /// Not all of a query's rows.
+    /// The error if the rows of a query break off.
     pub(super) fn broke_off(&self, key: &'static str, query: &str, error: &sqlx::Error) -> Error {
         self.refused_query(key, &words::among_rows(error, query), error)
     }
@@ -79,7 +79,7 @@ impl Sql {
         self.query_one.is_some()
     }
 
-    /// Waits as long as the settings allow; `told` tells of any other failure.
+    /// Waits for at most the timeout; `told` makes the error of any other failure.
     pub(super) async fn in_time<T>(
         &self,
         doing: &'static str,

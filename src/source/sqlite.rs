@@ -1,4 +1,4 @@
-//! What is particular to SQLite: values have types, columns only wishes.
+//! What is specific to SQLite: values have types, columns only affinities.
 
 use std::borrow::Cow;
 
@@ -45,7 +45,8 @@ impl Dialect for SqliteDialect {
         }
         Ok(match value.type_info().name() {
             "INTEGER" => Cell::Number(Cow::Owned(row.try_get_unchecked::<i64, _>(position)?.to_string())),
-            // The shortest digits that give this number again; a whole number is told apart from an `INTEGER` as SQLite does, `1.0`.
+            // The shortest digits that give this number again. A whole number keeps its `.0`, as SQLite prints it,
+            // unlike an `INTEGER`.
             "REAL" => Cell::Number(Cow::Owned(format!("{:?}", row.try_get_unchecked::<f64, _>(position)?))),
             _ => match std::str::from_utf8(row.try_get_unchecked::<&[u8], _>(position)?) {
                 Ok(text) => Cell::Text(Cow::Borrowed(text)),

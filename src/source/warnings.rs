@@ -1,13 +1,13 @@
-//! What MySQL and MariaDB tell of a statement beside its rows: where a value did not fit, they cut or drop it and give no more
-//! than a warning. So the warnings say whether what was read is whole.
+//! Warnings of MySQL and MariaDB: if a value does not fit, they cut or drop it and only warn. So the warnings after a
+//! statement say whether its result is complete.
 //!
 //! | warning | is a loss |
 //! |---|---|
 //! | a list was cut, a result was too large for a packet | yes |
-//! | a number, text or time did not fit into its column | yes, but for a note that digits were rounded off |
+//! | a number, text or time did not fit into its column | yes, except for a note that digits were rounded off |
 //! | characters were replaced, JSON was too deep, rows were not looked at | yes |
-//! | a text is no number, no date, no JSON; division by zero | no: it is what the query makes of it |
-//! | more than are kept, so that one of them may be a loss | yes |
+//! | a text is not a number, a date or JSON; division by zero | no: it is what the query makes of it |
+//! | there are more than the server keeps, so a loss may be among the others | yes |
 
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, MySqlConnection, Row};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::dialect::Loss;
 use crate::database::causes;
 
-/// Numbers that are told as a note although the value is another: only they are a loss as a note.
+/// Numbers whose note is a loss, because the value changed; no other note is a loss.
 const NOTES: [u16; 2] = [1916, 1917];
 
 const LIST: Loss = Loss {
@@ -27,40 +27,40 @@ const PACKET: Loss =
     Loss { what: "the result of a function was larger than max_allowed_packet, and dropped", way_out: causes::PACKET };
 const ROOM: Loss = Loss {
     what: "a value did not fit into the type or length that its column has, and was cut",
-    way_out: "let the query cast it to a wider type, in a recursive or united query in its first part",
+    way_out: "let the query cast it to a wider type; in a recursive or UNION query, in its first part",
 };
 const CHARACTERS: Loss = Loss {
     what: "a text has characters that the character set it is converted to lacks, and they were replaced or dropped",
-    way_out: "let the query convert to utf8mb4 alone, and only what is text",
+    way_out: "let the query convert only text, and only to utf8mb4",
 };
 const DEPTH: Loss = Loss {
     what: "JSON is nested deeper than a JSON function of the server reads, and was dropped",
     way_out: causes::DEPTH,
 };
 const ROWS: Loss =
-    Loss { what: "LIMIT ROWS EXAMINED ended the query before all rows were read", way_out: "let the query do without" };
+    Loss { what: "LIMIT ROWS EXAMINED ended the query before all rows were read", way_out: "remove it from the query" };
 const COUNT: Loss = Loss {
-    what: "it gives more warnings than the server keeps, so one of the others may say that a value was cut",
-    way_out: "let the query give fewer (`SHOW WARNINGS` after it tells which), or grant SESSION_VARIABLES_ADMIN where it is \
-              MySQL: with it 65,535 are kept",
+    what: "it gives more warnings than the server keeps, so a dropped one may say that a value was cut",
+    way_out: "let the query give fewer (`SHOW WARNINGS` after it tells which), or, in MySQL, grant \
+              SESSION_VARIABLES_ADMIN: then the server keeps 65,535",
 };
 const REST: Loss = Loss {
     what: "a row whose first column has 16 MiB or more looks like the end of all rows",
     way_out: "let the query select provided_id first",
 };
 
-/// What the statement before lost.
+/// The loss of the last statement, if any.
 pub(super) async fn loss(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {
     match told(connection).await {
         Ok(told) => Ok(told),
         Err(error @ (sqlx::Error::Database(_) | sqlx::Error::Io(_) | sqlx::Error::Tls(_))) => Err(error),
-        // What came is no answer to what was asked.
+        // What came is not an answer to this question.
         Err(_) => Ok(Some(REST)),
     }
 }
 
 async fn told(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {
-    // In this order: a SELECT would begin a list of its own.
+    // In this order: a SELECT would begin a new list of warnings.
     let given: usize = text(connection, "SHOW COUNT(*) WARNINGS").await?.parse().unwrap_or(usize::MAX);
     let (mut kept, mut lost) = (0, None);
     let mut warnings = sqlx::raw_sql("SHOW WARNINGS").fetch(&mut *connection);
@@ -69,7 +69,7 @@ async fn told(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {
         lost = lost.or(of(warning.try_get_unchecked(0)?, warning.try_get_unchecked(1)?));
     }
     drop(warnings);
-    // Rows that were left over would be taken for these answers, but none of them for this one.
+    // Rows left over from the query could be read as these answers; none of them can be this random sign.
     let sign = Uuid::now_v7().to_string();
     if text(connection, &format!("SELECT '{sign}'")).await? != sign {
         return Ok(Some(REST));
@@ -77,12 +77,12 @@ async fn told(connection: &mut MySqlConnection) -> sqlx::Result<Option<Loss>> {
     Ok(lost.or((given > kept).then_some(COUNT)))
 }
 
-/// The one value of an answer.
+/// The single value of an answer.
 async fn text(connection: &mut MySqlConnection, question: &str) -> sqlx::Result<String> {
     sqlx::raw_sql(AssertSqlSafe(question.to_owned())).fetch_one(connection).await?.try_get_unchecked(0)
 }
 
-/// What a warning says was lost; its text is not asked, for it may hold the value.
+/// The loss that a warning means. The warning's text is never used: it may contain the value.
 fn of(level: &str, number: u16) -> Option<Loss> {
     if level == "Note" && !NOTES.contains(&number) {
         return None;

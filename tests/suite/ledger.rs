@@ -504,7 +504,7 @@ async fn an_id_that_the_key_does_not_take_is_kept_in_sync_and_named(#[case] kind
     let sandbox = sandbox([]).await;
     let output = program(&database, &sandbox).run(&["sync"]).await;
     assert_eq!((output.code, sandbox.customers().len()), (3, 3), "{output:?}");
-    assert!(output.stderr.contains("has 2049 bytes and the key takes 2048"), "{}", output.stderr);
+    assert!(output.stderr.contains("has 2049 bytes, and the key takes 2048"), "{}", output.stderr);
     let mut expected = held(&sandbox);
     expected.remove(&too_long);
     assert_eq!(kept(&database, "default").await, expected);

@@ -92,7 +92,7 @@ async fn a_pool_that_is_too_small_for_a_run_is_told(#[values(1, 2)] size: usize)
     let pooler = Pooler::start_with(&database, &lines).await;
     let program = program(&pooler.to(&database), &sandbox.url()).with("EXPLO_SYNC__SOURCE__TIMEOUT", "3s");
     let output = program.run(&["sync"]).await;
-    assert!(output.code == 1 && output.stderr.contains("behind a pooler let its pool be as large"), "{output:?}");
+    assert!(output.code == 1 && output.stderr.contains("behind a pooler make its pool that large"), "{output:?}");
 }
 
 #[rstest]

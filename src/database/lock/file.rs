@@ -1,9 +1,9 @@
-//! A locked file beside a SQLite database, never the database itself, whose locks are SQLite's own.
+//! A locked file beside a SQLite database; never the database itself, whose locks belong to SQLite.
 //!
-//! It is `DATABASE@NAME.lock` in the directory of the database's real file, so that a symbolic link leads to the same
-//! one; the [name](super::name) begins with the instance's. It is empty, for its owner alone, and left in place: if it
-//! were removed, one run could lock the old file and another a new one. It is no link itself: a dangling one would make
-//! its target.
+//! It is `DATABASE@NAME.lock` in the directory of the database's real file, so every symbolic link leads to the same
+//! lock; the [name](super::name) begins with the instance's. The file is empty, belongs to its owner alone, and stays
+//! in place: if it were removed, one run could lock the old file and another a new one. A symbolic link is refused: a
+//! dangling one would create its target.
 
 use std::{
     ffi::OsString,
@@ -53,7 +53,7 @@ impl Holder for Beside {
     async fn release(self) {}
 }
 
-/// A new file, or the regular one that is there.
+/// Creates the file, or opens it if it is a regular file.
 fn open(path: &Path) -> io::Result<File> {
     match OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -64,7 +64,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The file to lock for a database, by its real path.
+/// The lock file of a database, from the database's real path.
 fn lock_file(database: &Path, name: &str) -> PathBuf {
     let mut file = database.file_name().map_or_else(OsString::new, ToOwned::to_owned);
     file.push(format!("@{name}.lock"));

@@ -1,12 +1,12 @@
 //! One run at a time per source database, instance and Explo.
 //!
-//! Promises: only one process holds the lock while its connection lives; the lock is free again as soon as the holder
-//! lets go, dies, or is silent for a minute; and nothing is written to the database. Where the database can't hold
-//! one, it says why: simultaneous runs are safe, and make extra calls.
+//! Promises: only one process has the lock while its connection lives; the lock is free again as soon as its process
+//! releases it, dies, or is silent for a minute; and nothing is written to the database. If the database has no locks,
+//! the attempt says why: without a lock, simultaneous runs are safe but make extra calls.
 //!
-//! Which Explo is told by its address and the team's token, so that daemons of one source for two teams, or for two Explos,
-//! work side by side. While a token is rotated, a run with the old one and a run with the new one overlap: that, too, costs
-//! calls, not correctness.
+//! The address and the team's token identify the Explo, so daemons of one source for two teams, or for two Explos, work
+//! side by side. While a token is rotated, a run with the old token and a run with the new one may overlap: that, too,
+//! is safe but makes extra calls.
 //!
 //! | database | what is locked | another host's run |
 //! |---|---|---|
@@ -40,18 +40,18 @@ use crate::stop::Stop;
 
 const ASKING: &str = "asking for the lock";
 
-/// After so long without a sign of life from the holder, the server takes the lock from it.
+/// The silence of a process after which the server frees its lock.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// How often a lock that another run holds is asked for.
+/// The interval between two attempts while another run has the lock.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How long to wait, and how often to look.
+/// How long to wait for the lock, and how often to check it.
 #[derive(Debug, Clone, Copy)]
 pub struct Timing {
-    /// For another run to let go; zero: ask once.
+    /// How long to wait for another run's end; zero: ask once.
     pub wait: Duration,
-    /// Between two proofs that the lock is still held. One that takes three times as long has failed. Well below a minute.
+    /// The interval between two pings. A ping that takes three times as long has failed. Well below a minute.
     pub ping_every: Duration,
 }
 
@@ -61,20 +61,20 @@ impl Default for Timing {
     }
 }
 
-/// What came of asking for the lock.
+/// The result of asking for the lock.
 #[derive(Debug)]
 pub enum Attempt {
-    /// This run is the only one.
+    /// This run has the lock.
     Acquired(Lock),
-    /// Another run holds it, and did so until the end of the wait.
+    /// Another run had the lock until the wait ended.
     Busy,
-    /// This database can't hold one: the reason, for a warning.
+    /// This database has no locks: the reason, for a warning.
     Unavailable(String),
-    /// A stop was asked for before there was an answer.
+    /// A stop was requested before the database answered.
     Stopped,
 }
 
-/// The right to be the only run. Dropped, it is given up as well, a moment later and without a farewell.
+/// The right to be the only run. Dropping it releases the lock a moment later, without a proper end of the connection.
 #[derive(Debug)]
 pub struct Lock {
     lost: CancellationToken,
@@ -82,17 +82,17 @@ pub struct Lock {
     watch: JoinHandle<()>,
 }
 
-/// The word that a run may write: nothing that writes is made without it.
+/// The permission to write: every writer needs one.
 #[derive(Debug)]
 pub enum Permit {
     /// The run is the only one.
     Locked(Lock),
-    /// No lock can be held here. Simultaneous runs are safe, and make extra calls.
+    /// This database has no locks: simultaneous runs are safe but make extra calls.
     Unlocked,
 }
 
 impl Permit {
-    /// Is cancelled when the lock is lost; one that is not there can't be.
+    /// Is cancelled when the lock is lost; never without a lock.
     #[must_use]
     pub fn lost(&self) -> CancellationToken {
         match self {
@@ -101,7 +101,7 @@ impl Permit {
         }
     }
 
-    /// Lets another run begin.
+    /// Releases the lock, so that another run can begin.
     pub async fn release(self) {
         match self {
             Self::Locked(lock) => lock.release().await,
@@ -110,15 +110,16 @@ impl Permit {
     }
 }
 
-/// The name of the lock of an instance's runs: the instance, an `@`, which no instance has in its name, and 16 hexadecimal
-/// digits, the XXH3-64 of the token seeded with that of Explo's address. It is the same in every version and on every machine.
+/// The name of the lock of an instance's runs: the instance, an `@`, which no instance's name contains, and 16
+/// hexadecimal digits, the XXH3-64 of the token seeded with that of Explo's address. It is the same in every version
+/// and on every machine.
 #[must_use]
 pub fn name(instance: &str, address: &str, token: &SecretString) -> String {
     let explo = xxh3_64_with_seed(token.expose_secret().as_bytes(), xxh3_64(address.as_bytes()));
     format!("{instance}@{explo:016x}")
 }
 
-/// Asks for the lock of a name on connections of its own. It is pinged on the runtime on which it was asked for.
+/// Asks for the lock of this name on connections of its own. The runtime that runs this also pings the lock.
 pub async fn acquire(server: &Server, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, Error> {
     let asked = async {
         match server.kind() {
@@ -149,7 +150,7 @@ async fn ask(server: &Server, mut holder: impl Holder, timing: Timing) -> Result
         }
         sleep(left.min(AGAIN)).await;
     };
-    // There is an answer; that the farewell fails changes nothing.
+    // The attempt has its answer, so a failure here changes nothing.
     let _ = server.in_time(holder.release().map(Ok)).await;
     Ok(attempt)
 }
@@ -161,16 +162,16 @@ impl Lock {
         Self { lost, released, watch }
     }
 
-    /// Cancelled once the lock is lost: then another run may have begun, and this one must not begin another write.
+    /// Cancelled when the lock is lost: another run may have begun, so this one must not begin another write.
     #[must_use]
     pub fn lost(&self) -> &CancellationToken {
         &self.lost
     }
 
-    /// Gives the lock up; when this returns, the next run can have it.
+    /// Releases the lock; when this returns, the next run can get it.
     pub async fn release(mut self) {
         self.released.cancel();
-        // It can only fail by having ended already.
+        // It fails only if the task has ended already.
         let _ = (&mut self.watch).await;
     }
 }
@@ -181,7 +182,7 @@ impl Drop for Lock {
     }
 }
 
-/// Keeps the lock until it is released, and tells when it is lost.
+/// Keeps the lock until it is released, and cancels `lost` if it is lost.
 async fn watch(
     mut holder: impl Holder,
     place: String,
@@ -213,19 +214,19 @@ async fn watch(
     }
 }
 
-/// What holds the lock at one kind of database. Dropping it gives the lock up.
+/// A lock in one kind of database. Dropping it releases the lock.
 trait Holder: Send + 'static {
-    /// Tries once; false: another holds it. An error says that the database [is not there](is_gone), or won't hold one.
+    /// Tries once; false: another run has it. An error says that the database [is gone](is_gone), or refuses to lock.
     fn take(&mut self) -> impl Future<Output = sqlx::Result<bool>> + Send;
 
-    /// Proves that the lock is still held, or tells why not.
+    /// Checks that the lock is still ours; the error is the reason if not.
     fn ping(&mut self) -> impl Future<Output = Result<(), String>> + Send;
 
-    /// Gives the lock up if it is held, and takes its leave.
+    /// Releases the lock, if it is ours, and closes the connection.
     fn release(self) -> impl Future<Output = ()> + Send;
 }
 
-/// Whether the database is not there, or went away.
+/// Whether the database is unreachable, or went away.
 fn is_gone(error: &sqlx::Error) -> bool {
     // SQLSTATE: connection exception, operator intervention, and MySQL's own for a session that was killed.
     let is_end = |code: &str| ["08", "57", "70"].iter().any(|class| code.starts_with(class));

@@ -1,6 +1,6 @@
 //! `GET_LOCK` of MySQL and MariaDB.
 //!
-//! Its names belong to the server and know neither case nor more than 64 characters, so ours is `explo-sync.` and the
+//! Names of locks belong to the server, ignore case and have at most 64 characters. So ours is `explo-sync.` and the
 //! XXH3-128 (seed 0), in hexadecimal digits, of the database's name, a zero byte and the [lock's name](super::name). It is
 //! the same in every version and on every machine.
 
@@ -45,7 +45,7 @@ impl Holder for Named {
 
     async fn release(mut self) {
         if let Some(name) = self.held.take() {
-            // The connection's end would do, but is not waited for.
+            // Closing the connection would release the lock too, but only later.
             let _ = self.execute(format!("DO RELEASE_LOCK('{name}')")).await;
         }
         self.session.close().await;

@@ -1,16 +1,17 @@
-//! PostgreSQL's advisory locks, held by open transactions.
+//! PostgreSQL's advisory locks, which open transactions hold.
 //!
-//! A lock of the session would be simpler, but behind a pooler in transaction mode the session is the pooler's: two runs
-//! may share it, and it keeps the lock when we are gone. An open transaction is ours alone, there as well as at the server
-//! itself. Between statements it has no snapshot and no transaction id, so it holds up neither vacuum nor writers.
+//! A session's lock would be simpler, but behind a pooler in transaction mode the session is the pooler's: two runs may
+//! share it, and it keeps the lock when our process is gone. An open transaction is ours alone, behind a pooler as
+//! well. Between statements it has no snapshot and no transaction id, so it holds up neither vacuum nor writers.
 //!
-//! No transaction stays open for long, for those alarm whoever looks after the server, and a pooler can't renew its connection
-//! below one. So there are two keys, each of a transaction of its own. They end and begin again in turn: while one key is free
-//! for a moment, the other one is held, and only who has both has the lock. Who asks and gets one of them gives it back at once.
+//! Long transactions alarm database administrators, and a pooler can't renew a connection that has one. So there are
+//! two keys, each locked by a transaction of its own, and the two are renewed in turn: while one key is free for a
+//! moment, the other is locked. Only a run with both keys has the lock; a run that gets one of them gives it back at
+//! once.
 //!
-//! Advisory locks belong to a database, so the keys are made of the [lock's name](super::name) alone: the XXH3-64, with seed 0
-//! and with seed 1, of `explo-sync`, a zero byte and the name, read as a signed number. They are the same in every version and
-//! on every machine; `pg_locks` shows their halves as `classid` and `objid`.
+//! Advisory locks belong to a database, so the keys depend on the [lock's name](super::name) alone: the XXH3-64, with
+//! seed 0 and with seed 1, of `explo-sync`, a zero byte and the name, read as a signed number. They are the same in
+//! every version and on every machine; `pg_locks` shows their halves as `classid` and `objid`.
 
 use std::time::Duration;
 
@@ -21,23 +22,23 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::{Holder, SILENCE};
 use crate::database::{Error, Server, Session, postgres, words};
 
-/// How long to wait where another run, which asks, has the key for a moment.
+/// How long to wait if another run has the key for a moment, because it tries for the lock.
 const MOMENT: Duration = Duration::from_millis(50);
 
-/// Two connections that hold the lock together.
+/// Two connections that have the lock together.
 pub(super) struct TwoKeys {
-    /// The one to be renewed next is the first.
+    /// The first is the next to be renewed.
     halves: [Half; 2],
 }
 
-/// A connection whose transaction holds a key.
+/// A connection whose transaction has a key.
 struct Half {
     session: Session<PgConnection>,
     take: String,
 }
 
 impl TwoKeys {
-    /// The pings keep the silence short; the length of a transaction, which some servers limit, is ours.
+    /// Pings limit the silence of a transaction, and this limits its length, so the server's own limit is off.
     pub(super) async fn connect(server: &Server, name: &str) -> Result<Self, Error> {
         let begin = format!(
             "{};
@@ -55,7 +56,7 @@ impl TwoKeys {
 }
 
 impl Half {
-    /// Begins a transaction that holds the key; false: another's does.
+    /// Begins a transaction that locks the key; false: another transaction has it.
     async fn take(&mut self) -> sqlx::Result<bool> {
         let rows = raw_sql(AssertSqlSafe(self.take.clone())).fetch_all(&mut *self.session).await?;
         let is_held = rows.last().map_or(Ok(false), |row| row.try_get(0))?;
@@ -65,7 +66,7 @@ impl Half {
         Ok(is_held)
     }
 
-    /// A transaction that was aborted has given up its key, and refuses this.
+    /// Pings: an aborted transaction, which has lost its key, fails here.
     async fn keep(&mut self) -> sqlx::Result<()> {
         raw_sql("SELECT 1").execute(&mut *self.session).await.map(drop)
     }
@@ -75,14 +76,14 @@ impl Half {
     }
 
     async fn release(mut self) {
-        // The connection's end would do, but is not waited for.
+        // Closing the connection would release the lock too, but only later.
         let _ = self.let_go().await;
         self.session.close().await;
     }
 }
 
 impl Holder for TwoKeys {
-    /// All ask for the keys in the same order.
+    /// Every run takes the keys in the same order.
     async fn take(&mut self) -> sqlx::Result<bool> {
         let [one, other] = &mut self.halves;
         if !one.take().await? {

@@ -1,16 +1,16 @@
-//! What may be told of an answer that is no success: what its status means, and the text that explains it. Nothing else of
-//! it is told, for it may show a record.
+//! The part of an error answer that a message may show: the meaning of its status, and the text that explains it. The
+//! rest may contain a record, and is never shown.
 
 use reqwest::StatusCode;
 
 use super::pointer::{Pointer, characters};
 use crate::{http::excerpt, model::json};
 
-/// Where an answer explains itself, in the order looked at.
+/// Where an answer may explain itself; the first that exists counts.
 const EXPLAINING: [&str; 7] =
     ["/message", "/error/message", "/error_description", "/detail", "/title", "/reason", "/error"];
 
-/// The meaning of the status, and the words of the explanation that may be told.
+/// The meaning of the status, and the answer's masked explanation.
 pub(super) fn explanation(status: StatusCode, body: &[u8]) -> String {
     let meaning = match status {
         StatusCode::INTERNAL_SERVER_ERROR => Some("an unexpected error of its own"),

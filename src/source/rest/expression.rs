@@ -1,10 +1,10 @@
-//! What a column is made of.
+//! The expression that a column's value is made from.
 //!
 //! | written | is |
 //! |---|---|
-//! | `/owner/id` | what the pointer finds |
-//! | `DE-{/id}` | the text with what the pointers find in it; nothing if one finds nothing |
-//! | `{/type=partner}Partner` | the same, where the value is this one; else nothing |
+//! | `/owner/id` | the value at the pointer |
+//! | `DE-{/id}` | the text with the values at the pointers in it; nothing if a pointer finds nothing |
+//! | `{/type=partner}Partner` | the same, if the value at `/type` is `partner`; else nothing |
 //! | anything else | itself |
 
 use std::borrow::Cow;
@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use super::pointer::{Pointer, Record, characters};
 use crate::source::cell::Cell;
 
-/// One way to a value.
+/// One expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expression {
     Pointer(Pointer),
@@ -27,7 +27,7 @@ pub(super) enum Part {
 }
 
 impl Expression {
-    /// Reads one; `None` where a pointer in it is none or a brace is not closed.
+    /// Parses an expression; `None` if a pointer in it is not valid or a brace is not closed.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.starts_with('/') {
             return Pointer::parse(text).map(Self::Pointer);
@@ -50,7 +50,7 @@ impl Expression {
         Some(Self::Template(parts))
     }
 
-    /// The value for a record; `None` where there is none.
+    /// The value for a record; `None` if there is none.
     pub(super) fn of<'j>(&self, record: &Record<'j>) -> Option<Cell<'j>> {
         match self {
             Self::Pointer(pointer) => Some(cell(pointer.within(record)?)).filter(|cell| *cell != Cell::Null),
@@ -61,7 +61,7 @@ impl Expression {
         }
     }
 
-    /// The pointers in it.
+    /// The pointers in the expression.
     pub(super) fn pointers(&self) -> Vec<&Pointer> {
         match self {
             Self::Pointer(pointer) => vec![pointer],

@@ -1,4 +1,4 @@
-//! From a record to a row: only what a column is made of is read, and nothing else of the record is kept.
+//! Turns a record into a row: reads only the values that the columns need, and keeps nothing else of the record.
 
 use std::{borrow::Cow, fmt::Display};
 
@@ -15,27 +15,27 @@ use crate::{
     },
 };
 
-/// What the columns are made of.
+/// The expressions of all columns.
 #[derive(Debug)]
 pub struct Mapping {
     columns: Columns,
-    /// For each column the ways to its value.
+    /// Per column, the expressions that can give its value.
     expressions: Vec<Vec<Expression>>,
 }
 
 impl Mapping {
-    /// Reads what each column is made of; every mistake is told at once. Of several ways the first that leads to a value
-    /// counts; of the addresses and tags all.
+    /// Parses the expressions of each column; returns every mistake at once. Of several expressions the first that
+    /// gives a value counts; for addresses and tags all count.
     pub fn new(columns: &[(String, Vec<String>)], leave_null: &[String]) -> Result<Self, Vec<String>> {
         let mut mistakes = Vec::new();
         let mut read = |(name, texts): &(String, Vec<String>)| -> Vec<Expression> {
             let unread = texts.iter().filter(|text| Expression::parse(text).is_none());
             mistakes.extend(unread.map(|text| {
-                let form = "no JSON pointer such as /owner/id, and no text with some in braces such as {/owner/id}";
+                let form = "neither a JSON pointer (/owner/id) nor a text with pointers in braces ({/owner/id})";
                 format!("'{}' has '{}', which is {form}", shown(name), shown(text))
             }));
             if texts.is_empty() {
-                mistakes.push(format!("'{}' is made of nothing: give it a JSON pointer such as /name", shown(name)));
+                mistakes.push(format!("'{}' has no expression: give it a JSON pointer such as /name", shown(name)));
             }
             texts.iter().filter_map(|text| Expression::parse(text)).collect()
         };
@@ -47,13 +47,13 @@ impl Mapping {
         }
     }
 
-    /// What the rows have.
+    /// The columns of the rows.
     #[must_use]
     pub fn columns(&self) -> &Columns {
         &self.columns
     }
 
-    /// A record as a row; `place` names it where it has no id.
+    /// A record as a row; `place` names a record without an id.
     pub(super) fn row<'r>(&'r self, record: &'r str, place: impl Display) -> Row<'r> {
         let record = Record::new(record, self.expressions.iter().map(Vec::len).sum());
         let columns = self.columns.iter().zip(&self.expressions);
@@ -77,7 +77,7 @@ impl Mapping {
     }
 }
 
-/// The first value there is. An empty text only counts where there is no other.
+/// The first value there is. An empty text counts only if there is no other.
 fn first<'j>(expressions: &[Expression], record: &Record<'j>) -> Cell<'j> {
     let empty = Cell::Text(Cow::Borrowed(""));
     let mut values = expressions.iter().filter_map(|expression| expression.of(record)).peekable();
@@ -85,12 +85,12 @@ fn first<'j>(expressions: &[Expression], record: &Record<'j>) -> Cell<'j> {
     values.find(|value| *value != empty).unwrap_or(or_else)
 }
 
-/// An object or a list is no text, and may hold anything.
+/// Drops an object or a list, which is not text and may contain anything.
 fn plain(cell: Cell<'_>) -> Cell<'_> {
     if matches!(cell, Cell::Json(_) | Cell::SoundJson(_)) { Cell::Null } else { cell }
 }
 
-/// The elements of all, as one list.
+/// The elements of all expressions as one list.
 fn all<'j>(expressions: &[Expression], record: &Record<'j>) -> Cell<'j> {
     let cells = expressions.iter().filter_map(|expression| expression.of(record));
     let elements = cells.flat_map(|cell| match cell {

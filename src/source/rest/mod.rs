@@ -1,8 +1,8 @@
-//! Tenants from an HTTP API that lists records as JSON: called as Explo is, paced and retried, and with the same evidence
-//! that all of them were read.
+//! Tenants from an HTTP API that lists records as JSON: paced and retried like Explo's, with the same evidence that all
+//! of them were read.
 //!
-//! What tells two records apart is their own id, so that one that moves to another page while pages are read is not
-//! taken for two; two records with one `provided_id` are.
+//! The record's own id tells records apart: a record that moves to another page during the reading counts once, and two
+//! records with one `provided_id` count as two.
 
 mod explanation;
 mod expression;
@@ -28,37 +28,37 @@ pub use paging::{Paging, PagingKind};
 pub use parents::ParentBy;
 pub use pointer::Pointer;
 
-/// The keys that say where it is.
+/// The config keys that say where the API is.
 const KEYS: Keys = Keys { url: "source.url", ca_file: "source.ca_file" };
 
-/// Where the records are, how they are asked for, and what is made of them.
+/// Where the records are, how to ask for them, and how to turn them into rows.
 #[derive(Debug)]
 pub struct RestSettings {
-    /// The list; without a query.
+    /// The URL of the list, without a query.
     pub url: Url,
     /// A further authority to trust, PEM.
     pub ca: Option<Vec<u8>>,
-    /// The proxy on the way to it.
+    /// The proxy on the route to it.
     pub proxy: Option<Proxy>,
-    /// The token in its header, where one is sent.
+    /// The header with the token, if the API needs one.
     pub credentials: Option<Header>,
     /// Sent with every call.
     pub parameters: Vec<(String, String)>,
-    /// How pages are asked for.
+    /// How to ask for pages.
     pub paging: Paging,
     /// Where a page has its records.
     pub records: Pointer,
-    /// Where a record has what tells it apart from others.
+    /// Where a record has its own id.
     pub record_id: Pointer,
-    /// What the columns are made of.
+    /// How to make the columns.
     pub mapping: Mapping,
-    /// What a record's parent is named by.
+    /// How a record names its parent.
     pub parent_by: ParentBy,
-    /// How long and how often a call is tried.
+    /// Timeout and attempts of a call.
     pub patience: Patience,
-    /// Calls a minute.
+    /// The most calls per minute.
     pub requests_per_minute: u32,
-    /// Calls under way at once.
+    /// The most calls in flight.
     pub max_in_flight: usize,
 }
 
@@ -69,14 +69,14 @@ pub struct Rest {
     pub(super) caller: Caller<Https>,
 }
 
-/// What reading all records once found out about the configuration.
+/// What one reading of all records shows about the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
     /// Distinct records.
     pub records: usize,
     /// Pages read.
     pub pages: usize,
-    /// Column, pointer, and the records in which it finds something, null included.
+    /// Column, pointer, and the number of records in which it finds something, null included.
     pub pointers: Vec<(String, String, usize)>,
 }
 
@@ -87,18 +87,18 @@ impl Rest {
         let https = Https::new(url.clone(), credentials.clone(), patience.timeout, ca.as_deref(), proxy.clone(), KEYS);
         let https = https?;
         let pacer = Arc::new(Pacer::new(settings.requests_per_minute, settings.max_in_flight));
-        // Whoever reads is not waited for when a stop is asked for: nothing is lost.
+        // A stop does not wait for calls that only read, so this stop never comes.
         let caller = Caller::new(https, *patience, pacer, Stop::default(), seed);
         Ok(Self { settings, caller })
     }
 
-    /// How it is called.
+    /// Timeout and attempts of a call.
     #[must_use]
     pub fn patience(&self) -> Patience {
         self.settings.patience
     }
 
-    /// Which API it is: its address, whatever is asked of it.
+    /// The identity of the API: its address without the query.
     #[must_use]
     pub fn identity(&self) -> Identity {
         let mut url = self.settings.url.clone();
@@ -106,7 +106,7 @@ impl Rest {
         Identity::Rest { url: url.to_string() }
     }
 
-    /// What a failed call means.
+    /// The error for a failed call.
     fn failed(&self, failure: Failure) -> Error {
         let place = self.place();
         match failure {

@@ -1,33 +1,33 @@
-//! How an API is asked for one page after the other.
+//! How to ask an API for its pages.
 
 use super::pointer::Pointer;
 use crate::http::{PassRules, Position, Walk};
 
-/// How pages are asked for.
+/// How to ask for pages.
 #[derive(Debug)]
 pub struct Paging {
-    /// What says which page.
+    /// How a page is named.
     pub kind: PagingKind,
-    /// The parameter's name; empty: the usual one.
+    /// The parameter that names the page; empty: the usual one.
     pub page_parameter: String,
-    /// That of the size; empty: no size is asked for.
+    /// The parameter of the page size; empty: no size is asked for.
     pub size_parameter: String,
-    /// Records asked for at once; the server may give fewer.
+    /// Records per page; the server may give fewer.
     pub size: usize,
-    /// Where a page says how many records there are; nothing: it doesn't.
+    /// Where a page has the total number of records, if it has it.
     pub total: Option<Pointer>,
 }
 
-/// What says which page.
+/// How a page is named.
 #[derive(Debug)]
 pub enum PagingKind {
-    /// Nothing: there is one.
+    /// Not at all: there is one page.
     None,
-    /// How many records are before it.
+    /// By the number of records before it.
     Offset,
-    /// Its number, counted from this one.
+    /// By its number; the first page has this number.
     Page(usize),
-    /// What stands here in the page before it.
+    /// By the cursor at this pointer of the page before it.
     Cursor(Pointer),
 }
 
@@ -45,7 +45,7 @@ impl Paging {
         Some(size).filter(|(name, _)| !name.is_empty()).into_iter().chain(page).collect()
     }
 
-    /// Where a page names the next one.
+    /// Where a page has the cursor of the next page.
     pub(super) fn cursor(&self) -> Option<&Pointer> {
         match &self.kind {
             PagingKind::None | PagingKind::Offset | PagingKind::Page(_) => None,
@@ -53,7 +53,7 @@ impl Paging {
         }
     }
 
-    /// The way from page to page. What an API calls its count may be that of a page.
+    /// The rules of a pass. What an API calls its count may be that of one page.
     pub(super) fn rules(&self, side_by_side: usize) -> PassRules {
         let trust_total = self.total.is_some();
         let walk = match &self.kind {

@@ -1,23 +1,23 @@
-//! Parents that records name by each other's own ids: the `provided_id` of each is looked up when all are read.
+//! Parents that records name by the own ids of other records: translated to `provided_id` when all records are read.
 
 use std::collections::HashMap;
 
 use crate::model::{Row, TakeRows, Tenant, id_of};
 
-/// What `parent_provided_id` of a record is.
+/// How a record names its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParentBy {
     /// The parent's `provided_id`.
     ProvidedId,
-    /// The own id of the parent's record. Where no record has it, it is unknown as a parent, too.
+    /// The own id of the parent's record. If no record has that id, it stays as it is, and is unknown as a parent.
     RecordId,
 }
 
-/// Gives rows on, those that have a parent to look up at the end.
+/// Passes rows on; rows with a parent to translate come at the end.
 pub(super) struct Parents<'e> {
     by: ParentBy,
     take: TakeRows<'e>,
-    /// By the records' own ids.
+    /// `provided_id` by the records' own ids.
     provided_ids: HashMap<String, String>,
     waiting: Vec<Tenant<'static>>,
 }

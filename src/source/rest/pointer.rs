@@ -1,19 +1,19 @@
-//! JSON pointers (RFC 6901), which walk the text of a value in place: what they don't point at is never read. Where there are
-//! many, each object and array on their ways is taken apart once for all.
+//! JSON pointers (RFC 6901) that walk a value's text in place and read nothing else of it. If there are many pointers,
+//! each object and array on their paths is parsed once for all of them.
 
 use std::{borrow::Cow, cell::RefCell, collections::HashMap, fmt};
 
 use crate::model::json;
 
-/// So many pointers walk a value one by one.
+/// Up to this many pointers walk a value one by one.
 const FEW: usize = 16;
 
-/// Where a value stands: `/owner/id`, `/emails/0`; empty: the whole.
+/// The place of a value: `/owner/id`, `/emails/0`; empty: the whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointer(Vec<String>);
 
 impl Pointer {
-    /// Reads a pointer; `None` where it is none.
+    /// Parses a pointer; `None` if it is not valid.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
@@ -27,7 +27,7 @@ impl Pointer {
             .map(Self)
     }
 
-    /// The text of the value, in JSON that was checked. Of a repeated key the last counts.
+    /// The text of the value in checked JSON. If a key occurs twice, the last one counts.
     pub(super) fn of<'j>(&self, value: &'j str) -> Option<&'j str> {
         self.0.iter().try_fold(value, |value, step| match value.as_bytes().first()? {
             b'{' => json::members(value).filter(|(key, _)| key == step).last().map(|(_, member)| member),
@@ -36,7 +36,7 @@ impl Pointer {
         })
     }
 
-    /// The same in a record that others point at too.
+    /// The same in a record that other pointers share.
     pub(super) fn within<'j>(&self, record: &Record<'j>) -> Option<&'j str> {
         match &record.parts {
             None => self.of(record.text),
@@ -50,15 +50,15 @@ impl Pointer {
     }
 }
 
-/// A value in JSON that was checked, to which pointers lead.
+/// Checked JSON that pointers lead into.
 #[derive(Debug)]
 pub(super) struct Record<'j> {
     text: &'j str,
-    /// Those of its values that were taken apart, by where they begin.
+    /// The values that are parsed already, by their address; `None` if there are few pointers.
     parts: Option<RefCell<HashMap<usize, Parts<'j>>>>,
 }
 
-/// What is in a value.
+/// The children of a value.
 #[derive(Debug)]
 enum Parts<'j> {
     Members(HashMap<Cow<'j, str>, &'j str>),
@@ -67,7 +67,7 @@ enum Parts<'j> {
 }
 
 impl<'j> Record<'j> {
-    /// One at which so many pointers lead.
+    /// A record for this number of pointers.
     pub(super) fn new(text: &'j str, pointers: usize) -> Self {
         Self { text, parts: (pointers > FEW).then(RefCell::default) }
     }
@@ -97,7 +97,7 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// The characters of a value; none where it is null, an array or an object.
+/// The text of a value; `None` for null, an array or an object.
 pub(super) fn characters(value: &str) -> Option<String> {
     match value.as_bytes().first()? {
         b'"' => Some(json::string(value).into_owned()),

@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Rest {
-    /// Reads all records as rows, and sees which pointers find something. One that never does is a mistake.
+    /// Reads all records as rows, and counts what each pointer finds. A pointer that never finds anything is an error.
     pub async fn survey(&self, take: TakeRows<'_>) -> Result<Survey, Error> {
         let mapping = &self.settings.mapping;
         let own = [("record_id", &self.settings.record_id)];

@@ -1,4 +1,4 @@
-//! The pages of an API: one call each, of which the records are taken and the rest is dropped.
+//! The pages of an API: one call per page, from which only the records are kept.
 
 use std::{borrow::Cow, sync::Mutex};
 
@@ -15,16 +15,16 @@ use crate::{
     source::{Error, cell::NOT_UTF8},
 };
 
-/// The pages, as they are read.
+/// Reads the pages.
 pub(super) struct Records<'r, 't> {
     rest: &'r Rest,
     taken: Mutex<Taken<'t>>,
 }
 
-/// Is given each record once, with its own id where it has one.
+/// Gets each record once, with its own id if it has one.
 pub(super) type Take<'t> = &'t mut dyn FnMut(Option<&str>, &str);
 
-/// Tells records apart by their own ids; those without one as a whole.
+/// Tells records apart by their own ids; a record without an id, by its whole text.
 struct Taken<'t> {
     distinct: Distinct,
     take: Take<'t>,
@@ -64,7 +64,7 @@ impl<'r, 't> Records<'r, 't> {
     }
 }
 
-/// A page with a mark in place of what is not UTF-8, so that it costs the values that it is in, and no other.
+/// The text of a page. A mark replaces bytes that are not UTF-8, so that they affect only the values that contain them.
 fn text(body: &[u8]) -> Cow<'_, str> {
     match str::from_utf8(body) {
         Ok(text) => Cow::Borrowed(text),
@@ -85,7 +85,7 @@ impl Pages for Records<'_, '_> {
         let call = PageCall { query: own.chain(settings.paging.query(position)).collect(), most: position.most };
         match self.rest.caller.call(&call, Attempts::ALL, |body| self.read(body)).await {
             Ok((seen, _)) => Ok(seen),
-            // Past the end.
+            // The page is past the end.
             Err(Failure::Status { status: 404, .. }) if position.number > 1 => Ok(PageSummary::default()),
             Err(failure) => Err(self.rest.failed(failure)),
         }

@@ -211,7 +211,7 @@ fn forwarded(host: &str, port: u16) -> u16 {
 
 #[rstest]
 #[case::no_tls("N", "switch TLS on at the server or, where the network is trusted, add sslmode=disable")]
-#[case::no_database("HTTP/1.1 400 Bad Request", "what listens there speaks another language")]
+#[case::no_database("HTTP/1.1 400 Bad Request", "the server there is no PostgreSQL")]
 #[tokio::test]
 async fn a_server_without_tls_and_one_that_is_no_database_are_told(
     #[case] answer: &'static str,

@@ -272,7 +272,7 @@ async fn a_row_of_more_than_16_mib_is_one_invalid_row(#[case] kind: Kind) {
     let expected = [
         ("a", None),
         ("whole", None),
-        ("large", Some("the row has 16777217 bytes, and 16777216 (16 MiB) is the most")),
+        ("large", Some("the row has 16777217 bytes; the limit is 16777216 (16 MiB)")),
         ("z", None),
     ];
     let told = |rows: &[Row<'_>]| -> Vec<(String, Option<String>)> {
@@ -307,7 +307,7 @@ async fn an_id_that_is_too_large_itself_is_not_kept(#[case] kind: Kind) {
     let database = Database::new(kind).await;
     let query = format!("select {} as provided_id, 'Ann' as name", repeated(kind, 16_777_217));
     let invalid = read(&database, &query).await.remove(0).unwrap_err();
-    let reason = "the row has 16777220 bytes, and 16777216 (16 MiB) is the most";
+    let reason = "the row has 16777220 bytes; the limit is 16777216 (16 MiB)";
     assert_eq!((invalid.provided_id, &*invalid.reason), (None, reason));
 }
 

@@ -27,7 +27,7 @@ async fn a_name_that_postgres_cuts_is_an_error_that_shows_what_is_left() {
     let told = |kept: &str| {
         let field = kept.split_once('.').unwrap().0;
         vec![format!(
-            "'{kept}' is only the beginning of a name that the database cut: give the key a shorter one, or select one JSON \
+            "'{kept}' is only the beginning of a name that the database cut: shorten the key, or select one JSON \
              column {field}"
         )]
     };
@@ -56,7 +56,7 @@ async fn a_name_that_postgres_cuts_is_an_error_that_shows_what_is_left() {
     // The keys of JSON that is made of rows are names, too.
     let key = "k".repeat(70);
     let told_of_key = format!(
-        "'{}' is only the beginning of a name that the database cut: give it a shorter one, or make the object with \
+        "'{}' is only the beginning of a name that the database cut: shorten it, or make the object with \
          jsonb_build_object, whose keys are texts",
         &key[..63]
     );

@@ -229,7 +229,7 @@ async fn a_number_that_is_not_finite_is_no_property(#[case] kind: Kind, #[case] 
     let database = Database::new(kind).await;
     for expression in expressions {
         let reason = column(&database, "properties.k", expression).await.unwrap_err();
-        assert_eq!(reason, "properties.k is not a finite number, and JSON has no other", "{expression}");
+        assert_eq!(reason, "properties.k is not a finite number, and JSON has no others", "{expression}");
     }
 }
 

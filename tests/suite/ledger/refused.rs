@@ -106,7 +106,7 @@ async fn what_the_ledger_drops_is_told_of_each_row_and_of_its_own(#[case] kind: 
         .await;
     let output = program.run(&["sync"]).await;
     assert_eq!((output.code, output.stderr.matches("not kept in the ledger").count()), (3, 3), "{output:?}");
-    assert!(output.stderr.contains("can't be told whose it is"), "{output:?}");
+    assert!(output.stderr.contains("can't store its pair"), "{output:?}");
     assert!(output.stderr.contains("a trigger or a rule of the table drops it"), "{output:?}");
     let_all_through(&database).await;
     assert_eq!(program.sync(&[]).await.0, 0);

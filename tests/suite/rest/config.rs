@@ -85,7 +85,7 @@ async fn a_pointer_that_finds_nothing_is_a_mistake_at_check() {
     let columns = r#"{"provided_id":["/external_id","/id"],"name":"/name","emails":"{/contact/email}"}"#;
     let output = program.with("EXPLO_SYNC__SOURCE__COLUMNS", columns).run(&["check"]).await;
     assert_eq!(output.code, 78, "{output:?}");
-    let told = "in 120 records nothing is found by emails = /contact/email, provided_id = /external_id";
+    let told = "in 120 records there is no value at emails = /contact/email, provided_id = /external_id";
     assert!(output.stdout.contains(told), "{}", output.stdout);
 }
 

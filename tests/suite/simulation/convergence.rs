@@ -1,4 +1,4 @@
-//! However Explo behaves: two runs bring what it allows, the next one is quiet, and nobody else's data is touched.
+//! However Explo behaves, two runs apply what it allows, the third writes nothing, and no other data changes.
 
 use std::collections::BTreeSet;
 
@@ -23,10 +23,10 @@ use super::{
     world::World,
 };
 
-/// Of each kind.
+/// Worlds per kind.
 const CASES: u64 = 1_500;
 
-/// Of so many tenants those whose changes came back are looked at in two runs.
+/// Up to this number of tenants, two runs are enough to look up the customers whose changes were undone.
 const FEW: usize = 12;
 
 #[test]
@@ -81,7 +81,7 @@ async fn converges<L: Kept>(world: &World, remembers: bool) {
     }
 }
 
-/// After the third run: all that would come is there, what is not is told, and nothing that is as wanted was written.
+/// After the third run: all possible changes are applied, the report names the others, and no needless write was made.
 pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
     let unsettled = report.unsettled();
@@ -99,7 +99,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
                 continue;
             }
             missing.push(field);
-            // Nobody sees what becomes of a customer that is not listed: it was told when it was written.
+            // No run sees a hidden customer: its differences were reported when it was written.
             let is_unseen = is_hidden(&api, id) || customer.is_some_and(|customer| customer.odd.is_some());
             assert!(
                 is_excused || is_unseen || is_told(field),
@@ -118,7 +118,8 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
         let is_odd = stored(&api, id).is_some_and(|customer| customer.odd.is_some());
         for write in calls.iter().filter(|call| call.is_write() && call.tenant_id() == id) {
             assert!(write.new_id().is_none(), "the third run renames {write:?}");
-            // It or its parent was there without anybody knowing it; or of many that came back it was not looked at yet.
+            // Its customer or its parent existed without any run's knowledge; or it is one of many undone changes, and
+            // not looked up yet.
             let is_of_lies = write.fields().all(|name| lies.iter().any(|field| field.name() == name));
             let is_late = below_broken(world, tenant) || is_of_lies && tenants.len() > FEW;
             assert!(!remembers || is_late || is_unlisted && write.is_found(), "the third run writes {write:?}");
@@ -131,7 +132,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
     }
 }
 
-/// Whether a write of this field alone would change what is held.
+/// Whether a write of this field alone would change the stored customer.
 fn would_come(world: &World, api: &Api, tenant: &Tenant<'_>, field: Field) -> bool {
     let (now, then) = (stored(api, &tenant.provided_id), asked_for(world, api, tenant, field));
     let held = |customer: &_| held(customer, tenant, field);

@@ -1,10 +1,10 @@
-//! How one run goes, and how it ends.
+//! The course of one run, and its end.
 
 use std::time::Duration;
 
 use explo_sync::{explo::Error, plan::Guard, reconciler, report::Report};
 
-/// How one run goes.
+/// The course of one run.
 pub struct Course {
     pub seed: u64,
     /// When it begins, in seconds since 1970.
@@ -12,24 +12,24 @@ pub struct Course {
     pub guard: Guard,
     pub dry_run: bool,
     pub max_changes: usize,
-    /// Tenants that failed are tried whenever they are met.
+    /// Whether failed tenants are retried before their next try is due.
     pub retry_failed: bool,
-    /// The process dies after so many steps.
+    /// The number of polls after which the process dies.
     pub dies_after: Option<usize>,
-    /// SIGTERM.
+    /// The time until SIGTERM.
     pub stops_after: Option<Duration>,
-    /// The clock jumps so far, then.
+    /// When the clock jumps, and by how much.
     pub jump: Option<(Duration, Duration)>,
 }
 
-/// What became of a run.
+/// The end of a run.
 pub enum Ended {
     Planned(Box<Report>),
     Failed(reconciler::Error),
     Died,
 }
 
-/// Nothing is held.
+/// A guard that holds nothing.
 pub const FREE: Guard = Guard { floor: 1_000_000, create_floor: 1_000_000, percent: 100, max_orphan_percent: 100 };
 
 impl Course {
@@ -52,14 +52,14 @@ impl Course {
         self.guard.floor == FREE.floor
     }
 
-    /// Whether nothing keeps the run from beginning all that is due.
+    /// Whether nothing keeps the run from beginning every due change.
     pub fn is_whole(&self) -> bool {
         !self.dry_run && self.max_changes == usize::MAX && self.dies_after.is_none() && self.stops_after.is_none()
     }
 }
 
 impl Ended {
-    /// What it reported.
+    /// The report, if there is one.
     pub fn report(&self) -> Option<&Report> {
         match self {
             Self::Planned(report) => Some(report),
@@ -67,12 +67,12 @@ impl Ended {
         }
     }
 
-    /// Whether the listing could not be shown to be complete.
+    /// Whether the listing was not complete.
     pub fn is_incomplete(&self) -> bool {
         matches!(self, Self::Failed(reconciler::Error::Explo(Error::Incomplete(_))))
     }
 
-    /// Whether the listing was taken for another team's.
+    /// Whether the run refused the listing as another team's.
     pub fn is_of_strangers(&self) -> bool {
         matches!(self, Self::Failed(reconciler::Error::Strangers { .. }))
     }

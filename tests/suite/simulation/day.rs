@@ -1,4 +1,4 @@
-//! What a ledger knows of parents is good for a day, by a clock that the test turns.
+//! The ledger's knowledge of parents is valid for a day, by a clock that the test sets.
 
 use std::borrow::Cow;
 
@@ -27,7 +27,7 @@ fn tenant(provided_id: &'static str, parent: Option<&'static str>) -> Tenant<'st
     }
 }
 
-/// Two parents, of which one has a child.
+/// Two parents; one of them has a child.
 fn world() -> World {
     let tenants = [tenant("q", None), tenant("r", None), tenant("c", Some("q"))];
     let customer = |tenant: &Tenant| StoredCustomer {

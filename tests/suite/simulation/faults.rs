@@ -1,5 +1,5 @@
-//! Whatever breaks: runs that meet every fault, die anywhere, are stopped, held and overtaken by others leave nothing wrong
-//! behind, and the first quiet run repairs the rest.
+//! Whatever breaks: after runs that meet every fault, die anywhere, are stopped, held or overlap, nothing is wrong, and
+//! the first quiet run repairs the rest.
 
 use std::time::Duration;
 
@@ -67,8 +67,8 @@ async fn survives<L: Kept>(world: &World, outlives: bool) {
     heals(world, &ledger).await;
 }
 
-/// What the listings of one run say that is not so. Where a create writes to a customer that exists, nobody could spare one that
-/// is left out.
+/// What is wrong in one run's listings. If a create writes to an existing customer, no customer may be left out: it
+/// could not be protected.
 fn lie(world: &World, random: &mut SmallRng, often: f64) -> Option<Lie> {
     let api = world.api.borrow();
     let lie = match random.random_range(0..if STRICT { 4 } else { 2 }) {
@@ -80,10 +80,10 @@ fn lie(world: &World, random: &mut SmallRng, often: f64) -> Option<Lie> {
     (random.random_bool(often) && api.behaviour.existing == Existing::Left).then_some(lie)
 }
 
-/// The answers to some calls show another customer's token.
+/// Makes the answers to some calls show another customer's token.
 fn mix_tokens(world: &World, random: &mut SmallRng) {
     world.api.borrow_mut().faults.retain(|fault| fault.kind != FaultKind::OtherToken);
-    // Of one that is neither listed nor remembered nobody knows whose it is.
+    // A token that is neither listed nor remembered can't be recognised as another's.
     if STRICT && !world.may_miss() && random.random_bool(0.1) {
         let endpoints = [Endpoint::CreateCustomer, Endpoint::UpdateCustomer, Endpoint::GetCustomer];
         let fault = Fault::new(FaultKind::OtherToken).at(*endpoints.choose(random).unwrap());
@@ -91,7 +91,7 @@ fn mix_tokens(world: &World, random: &mut SmallRng) {
     }
 }
 
-/// A random way for a run to go.
+/// A random course of a run.
 fn course(random: &mut SmallRng) -> Course {
     let seconds = |random: &mut SmallRng, most: u64| Duration::from_millis(random.random_range(0..most * 1000));
     Course {
@@ -109,7 +109,7 @@ fn course(random: &mut SmallRng) -> Course {
     }
 }
 
-/// Without faults, two runs bring what Explo allows, and the next is quiet.
+/// Without faults, two runs apply what Explo allows, and the third writes nothing.
 async fn heals(world: &World, ledger: &impl Kept) {
     world.trouble.set(0);
     {
@@ -119,7 +119,7 @@ async fn heals(world: &World, ledger: &impl Kept) {
         api.faults.retain(|fault| fault.kind != FaultKind::OtherToken);
     }
     for round in 0..3 {
-        // What somebody moved is found within a day, and who is gone after two listings that are ten minutes apart.
+        // A moved customer is found within a day, a deleted one after two listings ten minutes apart.
         let course = Course { now: 1_000_000 + 600 * round, ..Course::quiet(round) };
         let before = world.api.borrow().clone();
         let ended = world.run(&course, ledger).await;
@@ -128,7 +128,7 @@ async fn heals(world: &World, ledger: &impl Kept) {
         ledger.check_run(world, &course, &ended);
         let report = match ended {
             Ended::Planned(report) => report,
-            // It is for somebody to say whose they are.
+            // A person must say whose customers they are.
             ended if ended.is_of_strangers() => return,
             Ended::Failed(error) => panic!("a quiet run fails: {error}"),
             Ended::Died => unreachable!("nobody killed it"),

@@ -1,4 +1,4 @@
-//! What happens between two runs: somebody clicks in Explo's pages, and the tenants' owner works.
+//! What happens between two runs: a user changes customers in Explo's pages, and the tenants change.
 
 use explo_sync::{
     model::Tenant,
@@ -11,7 +11,7 @@ use super::{
     world::World,
 };
 
-/// One thing, or nothing.
+/// Makes one change, or none.
 pub fn meddle(world: &World, random: &mut SmallRng) {
     let mut tenants = world.tenants.borrow_mut();
     let Some(tenant) = tenants.choose(random).cloned() else { return };
@@ -66,7 +66,7 @@ fn edit(store: &mut Store, id: &str, edit: impl FnOnce(&mut StoredCustomer)) {
     let _ = store.customer(id).map(edit);
 }
 
-/// The tenant gets another id, and says which it had.
+/// Gives the tenant another id, and its former id as the previous one.
 fn rename(tenants: &mut [Tenant<'static>], tenant: &Tenant<'_>, new: String) {
     if let Some(one) = tenants.iter_mut().find(|one| one.provided_id == tenant.provided_id) {
         one.previous_provided_id = Some(std::mem::replace(&mut one.provided_id, new.into()));

@@ -1,7 +1,7 @@
-//! The real reconciler, client, pacer and applier between random tenants and a sandbox in process, on a paused clock. A seed
-//! is a whole world: the same one gives the same calls at the same times.
+//! The real reconciler, client, pacer and applier between random tenants and a sandbox in process, on a paused clock. A
+//! seed defines a world completely: the same seed gives the same calls at the same times.
 //!
-//! `SEED=N` runs one world alone and shows its calls; `tests/run --soak N` runs as many more.
+//! `SEED=N` runs one world alone and shows its calls; `tests/run --soak N` runs N further worlds.
 
 mod convergence;
 mod course;
@@ -21,7 +21,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// Runs the worlds of some seeds, side by side; names the seeds that fail, up to the first or, in a soak, all.
+/// Runs the worlds of some seeds in parallel; names the first seed that fails or, in a soak, all of them.
 fn each_seed(seeds: Range<u64>, world: impl AsyncFn(u64) + Sync) {
     let number = |name| std::env::var(name).ok().and_then(|text: String| text.parse().ok());
     let seeds = match (number("SEED"), number("SOAK"), number("SOAK_FIRST")) {

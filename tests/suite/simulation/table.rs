@@ -1,5 +1,5 @@
-//! A ledger in a table that is only thought of: it keeps tokens, and outlives the process. Of each batch that is recorded it is
-//! checked whose tokens they are.
+//! A simulated ledger table: it keeps tokens, and outlives the process. Checks each recorded batch for tokens of other
+//! customers.
 
 use std::{
     cell::RefCell,
@@ -22,22 +22,22 @@ use super::{
     world::World,
 };
 
-/// A ledger that a world may have.
+/// A ledger for a world.
 pub trait Kept: Ledger {
-    /// An empty one.
+    /// An empty ledger.
     fn of(world: &World) -> Self;
 
-    /// What must hold of it after a run.
+    /// Checks the ledger after a run.
     fn check_run(&self, _: &World, _: &Course, _: &Ended) {}
 
-    /// What must hold of it at the end.
+    /// Checks the ledger at the end.
     fn check_end(&self, _: &World) {}
 }
 
-/// What it holds.
+/// The rows of the table.
 pub struct Table {
     memory: RefCell<Memory>,
-    /// By id, as an application finds them.
+    /// By id, as an application reads them.
     tokens: RefCell<Tokens>,
     api: Rc<RefCell<Api>>,
     tenants: Rc<RefCell<Vec<Tenant<'static>>>>,
@@ -67,7 +67,8 @@ impl Kept for Table {
         }
     }
 
-    /// Nobody has a token that the listing showed to be another's; and where it was taken for another team's, none was there.
+    /// No customer has a token that the listing showed for another one. If the run refused the listing as another team's,
+    /// the listing showed none of the table's tokens.
     fn check_run(&self, world: &World, course: &Course, ended: &Ended) {
         let (tokens, api) = (self.tokens.borrow(), self.api.borrow());
         if ended.is_of_strangers() {
@@ -90,7 +91,7 @@ impl Kept for Table {
         let listed_customers = api.store().customers().iter().filter(|one| !api.store().is_hidden(one)).count();
         let is_small = 2 * listed_customers < tokens.values().flatten().count();
         for (id, token) in tokens.iter().filter_map(|(id, token)| Some((id, token.as_ref()?))) {
-            // Of two with one id neither is taken, and what was remembered stays.
+            // Of two customers with one id neither token is recorded, and the remembered one stays.
             let is_veiled = is_hidden(&api, id) || world.scenario.hidden.contains(id) || listed(&api, id).count() > 1;
             let is_its = owner(&api, token).is_some_and(|owner| owner.provided_id.as_ref() == Some(id));
             assert!(is_its || is_veiled || is_small, "{id} has the token {token:?}, which nobody has under this id");
@@ -105,7 +106,7 @@ impl Kept for Table {
 }
 
 impl Table {
-    /// Nobody gets another's token, and nobody loses one.
+    /// No customer gets another's token, and none loses its own.
     fn check_batch(&self, before: &Tokens, after: &Tokens) {
         let api = self.api.borrow();
         let has =
@@ -120,10 +121,10 @@ impl Table {
         }
         let old = before.iter().filter_map(|(id, token)| Some((id, token.as_ref()?)));
         for (id, token) in old.filter(|(id, token)| !has(after, id, token)) {
-            // Nobody asks for a hidden customer once it is no tenant's, nor for one that an attempt with a lost answer may
-            // have made.
+            // No run looks up a hidden customer that no tenant has, nor one that an attempt with a lost answer may
+            // have created.
             let is_told = |owner: &StoredCustomer| self.is_steady || !api.store().is_hidden(owner);
-            // Of two the answer to a create shows one, where the listing leaves both out.
+            // The answer to a create shows one of the two customers that the listing leaves out.
             let is_one_of_two = self.is_blind(&api) && listed(&api, id).count() > 1;
             let is_there = owner(&api, token)
                 .is_some_and(|owner| owner.provided_id.as_ref() == Some(id) && is_told(owner) && !is_one_of_two);
@@ -131,7 +132,7 @@ impl Table {
         }
     }
 
-    /// Whether a customer has an id, or is renamed from it just now.
+    /// Whether a customer has this id, or is being renamed from it.
     fn is_of(&self, customer: &StoredCustomer, id: &str) -> bool {
         let own = customer.provided_id.as_deref();
         let is_renamed = |tenant: &Tenant<'_>| {
@@ -140,7 +141,7 @@ impl Table {
         own == Some(id) || self.tenants.borrow().iter().any(is_renamed)
     }
 
-    /// Whether listings may miss customers again and again.
+    /// Whether listings may lack customers again and again.
     fn misses(&self, api: &Api) -> bool {
         !api.behaviour.churn.is_empty() || !self.trust_total && api.behaviour.order == Order::Shuffled
     }

@@ -1,23 +1,23 @@
-//! What somebody who looks at one world wants to see.
+//! Prints one world's course for a person who examines it.
 #![expect(clippy::print_stderr, reason = "tests show it where they fail")]
 
 use explo_sync::report::Report;
 
 use super::wire::Call;
 
-/// A seed that fails.
+/// Prints a seed that fails.
 pub fn failure(seed: u64) {
     eprintln!("the world of seed {seed} fails: SEED={seed} runs it alone");
 }
 
-/// A call, where one world runs alone.
+/// Prints a call, if one world runs alone.
 pub fn call(call: &Call) {
     if is_alone() {
         eprintln!("{call}");
     }
 }
 
-/// What became of a run, where one world runs alone.
+/// Prints a run's report, if one world runs alone.
 pub fn run(report: &Report) {
     let plan = &report.run.plan;
     if !is_alone() {

@@ -1,4 +1,4 @@
-//! The calls of a world, as the wire saw them.
+//! The calls of a world as seen on the wire.
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -12,14 +12,14 @@ use tokio::time::Instant;
 pub struct Call {
     pub endpoint: String,
     pub page: Option<usize>,
-    /// The customer whose children are listed.
+    /// The customer whose children the call lists.
     pub parent: Option<String>,
-    /// What the body names and carries.
+    /// The content of the body.
     pub asked: Asked,
     pub began: Instant,
-    /// What came back whole.
+    /// The answer, if it arrived whole.
     pub answer: Option<Answer>,
-    /// A rename that took place, whatever came back.
+    /// Whether a rename took place, whatever the answer.
     pub is_renamed: bool,
 }
 
@@ -28,10 +28,10 @@ pub struct Call {
 pub struct Asked {
     pub provided_id: String,
     pub new_id: Option<String>,
-    /// Of a tag.
+    /// The name of a tag.
     pub name: String,
     pub group_tags: Vec<String>,
-    /// As it was sent, field by field, ids aside.
+    /// The fields as sent, without ids.
     pub fields: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -43,7 +43,7 @@ pub struct Answer {
     pub at: Instant,
 }
 
-/// What an answer says, in both styles.
+/// An answer's content, in both styles.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Told {
@@ -65,7 +65,7 @@ pub struct Results {
     pub customers: Vec<Record>,
 }
 
-/// Which customer a record is about.
+/// The ids in a record.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Record {
     pub token: String,
@@ -92,7 +92,7 @@ impl Asked {
 }
 
 impl Call {
-    /// One that begins now.
+    /// A call that begins now.
     pub fn begin(request: &Outgoing<'_>) -> Self {
         let query = |name| request.query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         Self {
@@ -106,7 +106,7 @@ impl Call {
         }
     }
 
-    /// Of a customer.
+    /// Whether it writes a customer.
     pub fn is_write(&self) -> bool {
         matches!(self.endpoint.as_str(), "create_customer" | "update_customer")
     }
@@ -115,7 +115,7 @@ impl Call {
         &self.asked.provided_id
     }
 
-    /// The id that a rename asks for.
+    /// The new id of a rename.
     pub fn new_id(&self) -> Option<&str> {
         self.asked.new_id.as_deref()
     }
@@ -125,7 +125,7 @@ impl Call {
         self.new_id().unwrap_or_else(|| self.provided_id())
     }
 
-    /// The fields that a write sends.
+    /// The names of the fields that a write sends.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.asked.fields.keys().map(String::as_str)
     }
@@ -134,7 +134,7 @@ impl Call {
         Some(self.answer.as_ref()?.status)
     }
 
-    /// What came back whole, with a status of success.
+    /// The content of a whole answer with a status of success.
     pub fn told(&self) -> Option<&Told> {
         self.answer.as_ref().filter(|answer| answer.status == 200).map(|answer| &answer.told)
     }
@@ -155,7 +155,7 @@ impl Call {
         self.told().is_some_and(|told| told.new_customer == Some(false))
     }
 
-    /// The total and the customers of a listing that came.
+    /// The total and the customers of a listing that arrived.
     pub fn listed(&self) -> Option<(Option<u64>, &[Record])> {
         let told = self.told()?;
         let customers = told.results.as_ref().map(|results| &results.customers).or(told.customers.as_ref())?;
@@ -188,7 +188,7 @@ impl fmt::Display for Call {
 }
 
 impl Answer {
-    /// What came now.
+    /// An answer that arrives now.
     pub fn of(answer: &Incoming) -> Self {
         let pause = answer.headers.get("retry-after").map(|text| text.to_str().unwrap().parse().unwrap());
         Self {

@@ -1,4 +1,4 @@
-//! A world in one thread: tenants, an Explo in process, and runs between them.
+//! A world in one thread: tenants, an Explo in process, and the runs between them.
 
 use std::{
     cell::{Cell, RefCell},
@@ -37,29 +37,29 @@ use super::{
     wire::{Answer, Call},
 };
 
-/// Both sides, what lies between them, and what was said.
+/// Both sides, the wire between them, and the calls.
 pub struct World {
     pub scenario: Scenario,
     pub tenants: Rc<RefCell<Vec<Tenant<'static>>>>,
     pub api: Rc<RefCell<Api>>,
-    /// Of a thousand calls, so many go wrong.
+    /// The number of calls in a thousand that go wrong.
     pub trouble: Cell<u32>,
-    /// What listings say that is not so.
+    /// What is wrong in the listings.
     lie: Cell<Option<Lie>>,
     pub calls: RefCell<Vec<Call>>,
-    /// The tenants of which a call failed.
+    /// The tenants with a failed call.
     pub failed: RefCell<BTreeSet<String>>,
     random: RefCell<SmallRng>,
 }
 
-/// What the listings of a run say that is not so.
+/// What is wrong in the listings of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
-    /// There is nobody.
+    /// They are empty.
     Nobody,
-    /// The last so many are not there.
+    /// The last customers are missing, this number of them.
     Fewer(usize),
-    /// There are so many more.
+    /// The total is higher by this number.
     More(i32),
 }
 
@@ -68,7 +68,7 @@ enum Trouble {
     Nothing,
     Status(u16, &'static str),
     Throttled(Option<u64>),
-    /// It is done, and the answer is another.
+    /// The call is applied, and another answer comes back.
     DoneBut(u16, &'static str),
     Broken {
         is_done: bool,
@@ -94,7 +94,7 @@ impl World {
         }
     }
 
-    /// Has the listings lie from now on, or tell the truth.
+    /// Makes the listings wrong from now on, or right again.
     pub fn lie(&self, lie: Option<Lie>) {
         let mut api = self.api.borrow_mut();
         api.faults.retain(|fault| !matches!(fault.kind, FaultKind::Nobody | FaultKind::Fewer(_)));
@@ -113,20 +113,20 @@ impl World {
         self.lie.get().is_some()
     }
 
-    /// Whether a listing may miss customers though it looks complete.
+    /// Whether a listing may lack customers though it looks complete.
     pub fn may_miss(&self) -> bool {
         let behaviour = &self.api.borrow().behaviour;
         let is_shuffled = behaviour.order == sandbox::Order::Shuffled && !self.scenario.trust_total;
         is_shuffled || !behaviour.churn.is_empty() || self.is_lied_to()
     }
 
-    /// The calls since the last look.
+    /// The calls since the last time.
     pub fn take_calls(&self) -> Vec<Call> {
         self.calls.take()
     }
 
-    /// One run, by a process of its own but for the ledger: of what it had to remember when it died, that stays which was
-    /// recorded by then.
+    /// One run in a new process, except for the ledger: if the process dies, only entries that were recorded by then
+    /// remain.
     pub async fn run(&self, course: &Course, ledger: &impl Ledger) -> Ended {
         let memory = ledger.load().await.unwrap();
         let (entries, recorded) = unbounded_channel();
@@ -234,7 +234,7 @@ impl World {
         }
     }
 
-    /// What Explo says, and how; it has heard the call from here on.
+    /// Explo's answer, and how it arrives; Explo has received the call from here on.
     fn hear(&self, number: usize, request: &Outgoing<'_>) -> (Incoming, Delivery) {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(request.query).finish();
         let mark = if query.is_empty() { "" } else { "?" };
@@ -275,7 +275,7 @@ impl Transport for &World {
 }
 
 impl World {
-    /// What comes back of a call.
+    /// What the caller receives.
     async fn answer(&self, number: usize, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
         let trouble = self.trouble();
         sleep(self.latency()).await;
@@ -354,7 +354,7 @@ async fn jumping(jump: Option<(Duration, Duration)>) {
     std::future::pending::<()>().await;
 }
 
-/// Drops a future after so many polls, wherever it waits then.
+/// Drops a future after this number of polls.
 async fn dying<T>(future: impl Future<Output = T>, after: Option<usize>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = after.unwrap_or(usize::MAX);

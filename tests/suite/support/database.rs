@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, MySqlConnection, PgConnect
 use tempfile::TempDir;
 use url::Url;
 
-/// The databases that tenants can come from.
+/// The kinds of databases that tenants can come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Postgres,
@@ -76,7 +76,7 @@ impl Database {
         url.into()
     }
 
-    /// The file of a SQLite database.
+    /// The path of a SQLite database.
     pub fn file(&self) -> PathBuf {
         self.url.trim_start_matches("sqlite://").into()
     }
@@ -104,7 +104,7 @@ impl Database {
         done.unwrap_or_else(|error| panic!("{:?} refuses a statement: {error}", self.kind));
     }
 
-    /// The rows that a query gives, as text.
+    /// The rows of a query, as text.
     pub async fn rows(&self, sql: &str) -> Vec<Vec<Option<String>>> {
         let query = || raw_sql(AssertSqlSafe(sql.to_owned()));
         match self.kind {
@@ -126,7 +126,7 @@ impl Database {
         }
     }
 
-    /// Whether a server of this kind is MariaDB, and not MySQL.
+    /// Whether the server of the MySQL kind is MariaDB.
     pub async fn is_mariadb(&self) -> bool {
         self.rows("select version()").await[0][0].as_ref().is_some_and(|version| version.contains("MariaDB"))
     }
@@ -158,7 +158,7 @@ where
     rows.iter().map(cells).collect()
 }
 
-/// A query of the database at a URL, with nothing else said.
+/// Settings with this URL and query, and defaults for the rest.
 pub fn settings(url: &str, query: &str) -> SqlSettings {
     SqlSettings {
         url: url.to_owned().into(),
@@ -173,7 +173,7 @@ pub fn settings(url: &str, query: &str) -> SqlSettings {
     }
 }
 
-/// Notes which server a test uses, for `tests/servers` to count it.
+/// Records which server a test uses, for `tests/servers`.
 pub(super) fn note_use(kind: Kind) {
     let Some(directory) = env::var_os("TEST_USED") else { return };
     let file = Path::new(&directory).join(if kind == Kind::Postgres { "postgres" } else { "mysql" });

@@ -1,4 +1,4 @@
-//! A server before the sandbox that answers some calls itself: the answers that no well-behaved server gives.
+//! A server in front of the sandbox that answers some calls itself, as no well-behaved server would.
 
 use std::{
     net::Ipv4Addr,
@@ -16,16 +16,16 @@ use tokio::net::TcpListener;
 
 /// A call on its way to the sandbox.
 pub struct Asked<'a> {
-    /// How often this endpoint was called before.
+    /// The number of earlier calls to this endpoint.
     pub before: usize,
     /// The last part of the path.
     pub endpoint: &'a str,
-    /// With the query.
+    /// The path with its query.
     pub path: &'a str,
     pub body: &'a str,
 }
 
-/// An answer in place of the sandbox's.
+/// An answer that replaces the sandbox's.
 #[derive(Default)]
 pub struct Answer {
     pub status: u16,
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-/// The address of a server that asks `answer` first; `None` passes the call on, and a status of 0 breaks the connection.
+/// The address of a server that asks `answer` first. `None` passes the call on; a status of 0 breaks the connection.
 pub async fn before(
     sandbox: &Sandbox,
     answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,
@@ -53,7 +53,7 @@ pub async fn before(
     before_url(sandbox.url(), answer).await
 }
 
-/// The same before another address.
+/// The same in front of another address.
 pub async fn before_url(
     upstream: String,
     answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! What the program prints is kept as well, for `secrets` to look through when all tests are done.
+//! Keeps all output of the program, so that `secrets` can search it when all tests are done.
 
 use std::{
     fs::{File, OpenOptions},
@@ -6,12 +6,12 @@ use std::{
     path::PathBuf,
 };
 
-/// Where `tests/run` wants everything that the program prints; without it nothing is kept.
+/// The directory for the program's output, from `tests/run`; `None`: output is not kept.
 pub fn kept_output() -> Option<PathBuf> {
     std::env::var_os("TEST_OUTPUT").map(PathBuf::from)
 }
 
-/// Two files for what one process prints, the arguments in the first line of each.
+/// Two files for the output of one process; the first line of each has the arguments.
 pub struct Kept {
     pub stdout: File,
     pub stderr: File,
@@ -30,14 +30,14 @@ impl Kept {
     }
 }
 
-/// Keeps what comes out of a pipe, and passes it on to whoever reads the new one.
+/// Copies a pipe's output to a file, and passes it on through the returned pipe.
 pub fn keeping(mut from: PipeReader, mut file: File) -> PipeReader {
     let (reader, mut writer) = pipe().unwrap();
     std::thread::spawn(move || {
         let mut chunk = vec![0; 1 << 16];
         while let Ok(length @ 1..) = from.read(&mut chunk) {
             file.write_all(&chunk[..length]).unwrap();
-            // A test may have read enough.
+            // The test may have closed its end already.
             let _ = writer.write_all(&chunk[..length]);
         }
     });

@@ -1,4 +1,4 @@
-//! What tests are made of: a database, a sandbox, and the program between them.
+//! The parts of a test: a database, a sandbox, and the program between them.
 
 mod database;
 mod interceptor;
@@ -25,19 +25,19 @@ pub async fn sandbox(customers: impl IntoIterator<Item = StoredCustomer>) -> San
     sandbox_of(Api::new(Store::new(customers), 0)).await
 }
 
-/// An empty one that knows this team token alone.
+/// An empty sandbox that accepts only this team token.
 pub async fn sandbox_knowing(token: &str) -> Sandbox {
     let mut api = Api::new(Store::default(), 0);
     api.token = Some(token.to_owned());
     sandbox_of(api).await
 }
 
-/// One that behaves, and fails, as this API does.
+/// A sandbox with this API's behaviour and faults.
 pub async fn sandbox_of(api: Api) -> Sandbox {
     Sandbox::start(([127, 0, 0, 1], 0).into(), api).await.unwrap()
 }
 
-/// A pipe with a name, in place of what was there.
+/// Replaces a file by a named pipe.
 pub fn make_fifo(path: &Path) {
     let _ = std::fs::remove_file(path);
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
@@ -54,7 +54,7 @@ pub fn endpoints(calls: &[Call]) -> Vec<&str> {
     calls.iter().map(|call| call.path[..path(call)].rsplit('/').next().unwrap()).collect()
 }
 
-/// The calls that change something.
+/// The calls that write.
 pub fn writes(calls: &[Call]) -> Vec<&Call> {
     calls.iter().filter(|call| call.method != "GET" && !call.path.contains("get_customer")).collect()
 }

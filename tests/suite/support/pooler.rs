@@ -1,4 +1,4 @@
-//! PgBouncer as it is installed, before the PostgreSQL that `tests/run` started.
+//! The installed PgBouncer, in front of the PostgreSQL that `tests/run` started.
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
@@ -11,7 +11,7 @@ use url::Url;
 
 use super::Database;
 
-/// One that pools in one mode.
+/// A pooler in one mode.
 pub struct Pooler {
     port: u16,
     _child: Child,
@@ -38,7 +38,7 @@ impl Pooler {
         );
         fs::write(&settings, text).unwrap();
         fs::write(&users, format!("\"{}\" \"{}\"\n", server.username(), server.password().unwrap())).unwrap();
-        // It does not run as root.
+        // PgBouncer refuses to run as root, so its user must be able to read this.
         fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
         let child = Command::new("pgbouncer").arg("-q").arg(&settings).kill_on_drop(true).spawn().unwrap();
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
@@ -47,7 +47,7 @@ impl Pooler {
         Self { port, _child: child, _directory: directory }
     }
 
-    /// The way through it to a database.
+    /// The URL of a database through the pooler.
     pub fn to(&self, database: &Database) -> String {
         let mut url = Url::parse(&database.url).unwrap();
         url.set_port(Some(self.port)).unwrap();

@@ -19,30 +19,30 @@ use super::{
     kept::{Kept, keeping},
 };
 
-/// How the program is called. It logs everything, unless the test says how much, and all that it prints is kept.
+/// How to call the program. It logs everything, unless the test sets a level, and all its output is kept.
 #[derive(Clone, Default)]
 pub struct Program {
     variables: BTreeMap<String, OsString>,
     directory: Option<PathBuf>,
-    /// `ulimit`'s option with a number.
+    /// An option of `ulimit` with a number.
     limit: Option<String>,
     parent: Parent,
 }
 
-/// What starts it.
+/// The way to start the program.
 #[derive(Clone, Copy, Default)]
 enum Parent {
     #[default]
     Test,
-    /// What makes a container.
+    /// As the first process of a container.
     Unshare,
-    /// What can freeze its first thread.
+    /// Through [`FREEZER`].
     Freezer,
-    /// What takes from root the right to open any file.
+    /// Without root's right to open any file.
     Setpriv,
 }
 
-/// Starts a program, and stops its first thread alone, as if that computed, at SIGUSR1.
+/// Starts a program; at SIGUSR1 stops only its first thread, as if that thread computed.
 const FREEZER: &str = "
 import ctypes, os, signal, sys
 libc = ctypes.CDLL(None)
@@ -62,7 +62,7 @@ while os.WIFSTOPPED(status):
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
 
-/// What it left behind.
+/// What the program left behind.
 #[derive(Debug)]
 pub struct Output {
     pub code: i32,
@@ -71,7 +71,7 @@ pub struct Output {
 }
 
 impl Program {
-    /// Between a database and a sandbox, as fast as they go.
+    /// Between a database and a sandbox, as fast as possible.
     pub fn between(database: &Database, sandbox: &Sandbox, query: &str) -> Self {
         Self::default()
             .with("DATABASE_URL", &database.url)
@@ -81,50 +81,51 @@ impl Program {
             .with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
     }
 
-    /// With one more variable.
+    /// Adds a variable.
     pub fn with(mut self, name: &str, value: &(impl AsRef<OsStr> + ?Sized)) -> Self {
         self.variables.insert(name.to_owned(), value.as_ref().to_owned());
         self
     }
 
-    /// In this working directory.
+    /// Sets the working directory.
     pub fn within(mut self, directory: &Path) -> Self {
         self.directory = Some(directory.to_owned());
         self
     }
 
-    /// With so many KiB of memory and no more.
+    /// Limits its memory, in KiB.
     pub fn in_memory(mut self, most: u32) -> Self {
         self.limit = Some(format!("-d {most}"));
         self
     }
 
-    /// With files of so many bytes, a multiple of 512, and no more: as on a full disk.
+    /// Limits the size of its files, in bytes, a multiple of 512: as on a full disk.
     pub fn on_disk(mut self, most: u32) -> Self {
         self.limit = Some(format!("-f {}", most / 512));
         self
     }
 
-    /// With so many descriptors and no more.
+    /// Limits its descriptors.
     pub fn with_descriptors(mut self, most: u32) -> Self {
         self.limit = Some(format!("-n {most}"));
         self
     }
 
-    /// As the first process of a container: a signal does nothing by itself there. Where this machine lets nobody make one, as a
-    /// process that was born deaf to the signals that end one, which comes to the same unless it undoes that itself.
+    /// Makes it the first process of a container, where a signal without a handler does nothing. If this machine does
+    /// not allow that, starts it with the signals ignored that would end it: the same effect, unless the program undoes
+    /// it.
     pub fn in_container(mut self) -> Self {
         self.parent = Parent::Unshare;
         self
     }
 
-    /// So that its first thread can be stopped alone, with [`freeze`].
+    /// Lets [`freeze`] stop its first thread.
     pub fn freezable(mut self) -> Self {
         self.parent = Parent::Freezer;
         self
     }
 
-    /// As a user for whom the permissions of files count.
+    /// Runs it as a user to whom file permissions apply.
     pub fn without_rights(mut self) -> Self {
         self.parent = Parent::Setpriv;
         self
@@ -149,7 +150,7 @@ impl Program {
         (output.code, output.json())
     }
 
-    /// Starts it, to be waited for by the caller; its stdout can be read.
+    /// Starts it; the caller waits for its end, and can read its stdout.
     pub fn start(&self, arguments: &[&str]) -> Child {
         let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
         let mut child = self.command(arguments).stdout(writer).stderr(kept.stderr).spawn().unwrap();
@@ -158,12 +159,12 @@ impl Program {
         child
     }
 
-    /// Runs it on a terminal of its own: all that this shows.
+    /// Runs it on a terminal of its own; returns all that the terminal shows.
     pub async fn on_terminal(&self, arguments: &str) -> String {
         String::from_utf8(self.on_terminal_after("true", arguments).output().await.unwrap().stdout).unwrap()
     }
 
-    /// What runs it on a terminal of its own, after another command.
+    /// The command that runs it on a terminal of its own, after another command.
     pub fn on_terminal_after(&self, before: &str, arguments: &str) -> Command {
         let line = format!("{before}; exec {} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
         let mut script = Command::new("script");
@@ -172,7 +173,7 @@ impl Program {
         script
     }
 
-    /// Starts it, to be waited for by the caller; its log can be read.
+    /// Starts it; the caller waits for its end, and can read its log.
     pub fn watch(&self, arguments: &[&str]) -> Child {
         let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
         let mut child = self.command(arguments).stdout(kept.stdout).stderr(writer).spawn().unwrap();
@@ -181,7 +182,7 @@ impl Program {
         child
     }
 
-    /// Starts it with this as its stdout; its log can be read.
+    /// Starts it with this stdout; the caller can read its log.
     pub fn watch_into(&self, arguments: &[&str], stdout: impl Into<Stdio>) -> Child {
         let (kept, (reader, writer)) = (Kept::of(arguments), pipe().unwrap());
         let mut child = self.command(arguments).stdout(stdout).stderr(writer).spawn().unwrap();
@@ -190,7 +191,7 @@ impl Program {
         child
     }
 
-    /// Starts it with these outputs; nothing that it prints is kept.
+    /// Starts it with these outputs; nothing is kept.
     pub fn start_into(&self, arguments: &[&str], stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Child {
         self.command(arguments).stdout(stdout).stderr(stderr).spawn().unwrap()
     }
@@ -223,7 +224,7 @@ impl Program {
     }
 }
 
-/// Sends a signal, such as `-TERM`; to the first process of a container, if the child only waits for one.
+/// Sends a signal such as `-TERM`: to the first process of the container, if there is one, else to the child.
 pub async fn signal(child: &Child, signal: &str) {
     let id = process(child).to_string();
     assert!(Command::new("kill").args([signal, &id]).status().await.unwrap().success());
@@ -235,7 +236,7 @@ pub async fn fills_stdout(child: &Child) {
     is_calling(process(child), |call| call.starts_with(&format!("{write} 0x1 "))).await;
 }
 
-/// Stops the first thread of a process alone, where it waits, as if it computed from then on.
+/// Stops only the first thread of a process, as if it computed from now on.
 pub async fn freeze(child: &Child) {
     let (id, waits) = (process(child), if cfg!(target_arch = "x86_64") { ["232 ", "281 "] } else { ["22 ", "441 "] });
     is_calling(id, |call| waits.iter().any(|wait| call.starts_with(wait))).await;
@@ -250,14 +251,14 @@ pub async fn freeze(child: &Child) {
     }
 }
 
-/// Waits until the first thread of a process is in such a call to the kernel.
+/// Waits until the first thread of a process is in a system call that fits.
 async fn is_calling(id: u32, call: impl Fn(&str) -> bool) {
     while !call(&std::fs::read_to_string(format!("/proc/{id}/task/{id}/syscall")).unwrap()) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-/// The program itself, be it behind another that started it.
+/// The process of the program itself, even if another process started it.
 fn process(child: &Child) -> u32 {
     let id = child.id().unwrap();
     let name = std::fs::read_to_string(format!("/proc/{id}/comm")).unwrap();
@@ -273,7 +274,7 @@ fn process(child: &Child) -> u32 {
     }
 }
 
-/// Runs a program as the first process of a container, in the first of these ways that this machine allows.
+/// Runs a program as the first process of a container, in the first way that this machine allows.
 fn first_of_a_container(program: &str) -> Command {
     let container = ["--pid", "--fork", "--kill-child"];
     for user in [&[][..], &["--user", "--map-root-user"]] {
@@ -291,7 +292,7 @@ fn first_of_a_container(program: &str) -> Command {
 }
 
 impl Output {
-    /// The report, which must be all of stdout.
+    /// The report; fails if stdout contains anything else.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }

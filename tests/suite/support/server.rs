@@ -1,4 +1,4 @@
-//! Servers of one test, made of the programs of those that `tests/run` started: they may be set up in a way that all other tests
+//! Servers for one test, from the same programs as those of `tests/run`, with settings that would disturb other tests.
 //! would suffer from.
 
 use std::{
@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use super::database::{Kind, note_use};
 
-/// A server; it ends with the test.
+/// A server that ends with the test.
 pub struct Server {
-    /// Of its administrator, to the database that is always there.
+    /// The URL of its administrator, to the default database.
     pub url: String,
     port: u16,
     child: Child,
@@ -32,7 +32,7 @@ impl Server {
         Self::postgres_of(directory, settings).await
     }
 
-    /// A standby of it; the primary's settings need `wal_level=replica`, which is the default.
+    /// A standby of this server, whose settings need `wal_level=replica` (the default).
     pub async fn standby(&self, settings: &[&str]) -> Self {
         let directory = directory();
         let (data, port) = (directory.path().join("data"), self.port.to_string());
@@ -56,7 +56,7 @@ impl Server {
         Self::started(command, ready, url, port, directory).await
     }
 
-    /// MariaDB or MySQL, whichever `tests/run` started, with these further options, such as `--read-only`, after these
+    /// MariaDB or MySQL, as `tests/run` chose, with these further options, such as `--read-only`, after these
     /// statements.
     pub async fn mysql(options: &[&str], statements: &str) -> Self {
         note_use(Kind::MySql);
@@ -65,7 +65,7 @@ impl Server {
         let server = mysql_program();
         let base = format!("--basedir={}", path(server.parent().unwrap().parent().unwrap()));
         let data = format!("--datadir={}", path(&data));
-        // Each begins with removing what others have below /tmp.
+        // Each program begins by removing another one's files below /tmp.
         let within = |program: &str| {
             let mut command = Command::new(program);
             command.env("TMPDIR", directory.path()).args(["--no-defaults", &base, &data]);
@@ -81,7 +81,7 @@ impl Server {
         let text = format!(
             "{none}CREATE USER root@'%' IDENTIFIED BY 'my-secret'; GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;{statements}"
         );
-        // It reads a statement from each line.
+        // The server reads one statement per line.
         fs::write(&accounts, text.replace(';', ";\n")).unwrap();
         let socket = format!("--socket={}", path(&directory.path().join("socket")));
         let mut command = within(server.file_name().unwrap().to_str().unwrap());
@@ -91,7 +91,7 @@ impl Server {
         Self::started(command, "ready for connections", url, port, directory).await
     }
 
-    /// Whether it is MariaDB that `tests/run` started, and not MySQL.
+    /// Whether `tests/run` started MariaDB, not MySQL.
     pub fn is_mariadb() -> bool {
         mysql_program().ends_with("mariadbd")
     }
@@ -108,12 +108,12 @@ impl Server {
         server
     }
 
-    /// What it said.
+    /// Its log.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.path().join("log")).unwrap()
     }
 
-    /// A file of its data.
+    /// A file in its data directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join("data").join(name)
     }
@@ -124,7 +124,7 @@ impl Server {
     }
 }
 
-/// At once, but so that nothing of it is left.
+/// Ends the server at once and removes its files.
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = Command::new("kill").args(["-QUIT", &self.child.id().to_string()]).status();
@@ -132,7 +132,7 @@ impl Drop for Server {
     }
 }
 
-/// One that the servers' user may make files in.
+/// A directory in which the servers' user may make files.
 fn directory() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o777)).unwrap();
@@ -157,7 +157,7 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Where the program of MariaDB or MySQL really is, behind the script by which `tests/run` gives it.
+/// The real program of MariaDB or MySQL, behind the wrapper script of `tests/run`.
 fn mysql_program() -> PathBuf {
     env::var_os("TEST_MYSQL_SERVER").unwrap_or_else(|| panic!("run the tests with tests/run")).into()
 }

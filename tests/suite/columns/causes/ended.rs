@@ -23,7 +23,7 @@ async fn seen(database: &Database, query: &str) -> String {
 
 const ENDED: &str = "the server or an administrator ended it";
 const BROKEN: &str = "the connection broke";
-const LATE: &str = "own limit of time ended it, or somebody did";
+const LATE: &str = "own limit of time or another session ended it";
 const CALL: &str = "call slow(null)";
 const NAP: &str = "select sleep(60) as provided_id from tenants";
 

@@ -46,7 +46,7 @@ async fn a_url_that_names_no_user_is_told() {
     let mut url: Url = Database::new(Kind::Postgres).await.bare_url().parse().unwrap();
     url.set_username("").unwrap();
     let told = refusal(settings(url.as_str(), ONE)).await;
-    assert!(told.contains("source.url names no user, so that of PGUSER or of the system was taken"), "{told}");
+    assert!(told.contains("source.url names no user, so that of PGUSER or of the system was used"), "{told}");
 }
 
 #[tokio::test]

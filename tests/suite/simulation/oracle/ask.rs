@@ -1,4 +1,4 @@
-//! What an Explo would make of a call, tried on a copy of it.
+//! What an Explo would do with a call, tried on a copy of it.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,7 @@ use tokio::time::Instant;
 use super::{fields::managed, stored};
 use crate::simulation::{wire::Told, world::World};
 
-/// What a tenant's customer would be after a write of one field, with everything of others' that is stored; nothing where
-/// there is none.
+/// A tenant's customer after a write of one field, with all unmanaged values; `None` if there is no customer.
 pub fn asked_for(world: &World, api: &Api, tenant: &Tenant<'_>, field: Field) -> Option<StoredCustomer> {
     let (mut copy, _) = with_tags(world, api, tenant);
     let body = body(stored(&copy, &tenant.provided_id), tenant, &[field], world.scenario.emails);
@@ -26,7 +25,7 @@ pub fn asked_for(world: &World, api: &Api, tenant: &Tenant<'_>, field: Field) ->
     stored(&copy, &tenant.provided_id).cloned()
 }
 
-/// Whether this Explo refuses what a tenant wants as a whole, or answers with another customer.
+/// Whether this Explo refuses a tenant's values as a whole, or answers with another customer.
 pub fn refuses(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     let (mut copy, are_made) = with_tags(world, api, tenant);
     let customer = stored(&copy, &tenant.provided_id);
@@ -47,7 +46,7 @@ fn ask(api: &mut Api, path: &str, body: &str) -> Reply {
     api.answer(&request, Instant::now())
 }
 
-/// A copy of this Explo with the tags of a tenant, where they are to be made; whether all of them could be.
+/// A copy of this Explo with a tenant's tags, if the program is to make them; whether all of them could be made.
 fn with_tags(world: &World, api: &Api, tenant: &Tenant<'_>) -> (Api, bool) {
     let mut copy = api.clone();
     copy.faults.clear();
@@ -62,7 +61,7 @@ fn with_tags(world: &World, api: &Api, tenant: &Tenant<'_>) -> (Api, bool) {
     (copy, are_made)
 }
 
-/// The body that writes some fields, with everything of others' that is stored.
+/// The body that writes some fields, with all unmanaged values.
 fn body(customer: Option<&StoredCustomer>, tenant: &Tenant<'_>, fields: &[Field], emails: EmailRule) -> String {
     let mut body = BTreeMap::from([("provided_id", raw(&tenant.provided_id))]);
     body.extend(fields.iter().map(|field| (field.name(), value(customer, tenant, *field, emails))));

@@ -1,4 +1,4 @@
-//! Whoever fails, everybody else is begun; and a run ends early for a reason.
+//! Every due change is begun, whatever other changes fail; a run ends early only for a reason.
 
 use explo_sync::{
     explo::Error,
@@ -15,11 +15,11 @@ use crate::simulation::{
     world::World,
 };
 
-/// Writes in a row that are given up before a read decides, and before nothing does.
+/// Failed writes in a row before a read decides, and before the run ends.
 const DOUBTFUL: usize = 10;
 const HOPELESS: usize = 60;
 
-/// Each change that is due in a run is begun.
+/// Every change that is due in a run is begun.
 pub fn check_begun(world: &World, before: &Api, course: &Course, calls: &[Call], ended: &Ended) {
     let Some(report) = ended.report() else { return };
     let Some(applied) = report.run.applied.as_ref() else {
@@ -47,13 +47,13 @@ pub fn check_begun(world: &World, before: &Api, course: &Course, calls: &[Call],
     }
 }
 
-/// A write, or the look before it that failed.
+/// A write, or the failed look-up before it.
 fn begins(call: &Call, id: &str) -> bool {
     let is_failed_look = call.endpoint == "get_customer" && !call.is_acknowledged();
     call.tenant_id() == id && (call.is_write() || is_failed_look)
 }
 
-/// Whether the customer above it was to be made or renamed, and that was not acknowledged.
+/// Whether the parent's customer was to be created or renamed, without an acknowledgement.
 fn waits(world: &World, before: &Api, calls: &[Call], tenant: &Tenant<'_>) -> bool {
     let Some(parent) = tenant.parent_provided_id.as_deref() else { return false };
     let tenants = world.tenants.borrow();
@@ -73,7 +73,7 @@ fn waits(world: &World, before: &Api, calls: &[Call], tenant: &Tenant<'_>) -> bo
     !tenants.iter().filter(is_above).all(is_there)
 }
 
-/// A tag of it could not be made.
+/// Whether one of its tags could not be made.
 fn lacks_tags(tenant: &Tenant<'_>, calls: &[Call]) -> bool {
     let is_unmade =
         |call: &&Call| call.endpoint == "create_group_tag" && call.told().is_none_or(|told| told.group_tag.is_none());
@@ -81,7 +81,7 @@ fn lacks_tags(tenant: &Tenant<'_>, calls: &[Call]) -> bool {
     unmade.any(|call| tenant.group_tags.iter().flatten().any(|tag| *tag == call.asked.name))
 }
 
-/// Whether a write would change something that is not as it is wanted. Nobody sees the place every day.
+/// Whether a write would change a value that differs. Parents are read only once a day.
 fn needs(world: &World, before: &Api, tenant: &Tenant<'_>) -> bool {
     let Some(customer) = stored(before, &tenant.provided_id) else {
         return stored(before, &found_under(world, before, tenant)).is_some() || tenant.name.is_some();
@@ -95,7 +95,7 @@ fn needs(world: &World, before: &Api, tenant: &Tenant<'_>) -> bool {
     })
 }
 
-/// Why a run may end before its end.
+/// Checks the reason for a run's early end.
 fn check_end(course: &Course, calls: &[Call], end: &Error) {
     let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
     let answered = |status| writes.iter().filter(|call| call.status() == Some(status)).count();
@@ -114,13 +114,13 @@ fn check_end(course: &Course, calls: &[Call], end: &Error) {
     assert!(is_justified, "{failed} of {} writes failed, {} with 403: {end}", writes.len(), answered(403));
 }
 
-/// The last look at the tags, by which a run asks whether anybody is there, was not answered.
+/// Whether the last read of the tags, by which a run tests whether Explo answers, failed.
 fn is_deaf(calls: &[Call]) -> bool {
     let last = calls.iter().rfind(|call| call.endpoint == "group_tags");
     last.is_some_and(|call| !matches!(call.status(), Some(200 | 400..=407 | 409..=428)))
 }
 
-/// The tenants that may wait for their turn from now on: those of which a call failed.
+/// Records the tenants with a failed call: from now on they may come last.
 pub fn note_failures(world: &World, calls: &[Call]) {
     let (mut failed, api) = (world.failed.borrow_mut(), world.api.borrow());
     for tenant in world.tenants.borrow().iter() {

@@ -1,4 +1,4 @@
-//! What the calls of one run must be, however it ended.
+//! Laws for the calls of one run, however it ended.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -10,7 +10,7 @@ use explo_sync::{compare::TagRule, explo::ListingVersion, model::Field};
 use super::fields::managed;
 use crate::simulation::{wire::Call, world::World};
 
-/// What the calls of one run must be, however it ended.
+/// Checks the calls of one run, however it ended.
 pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
     let tenants: HashMap<_, _> =
         world.tenants.borrow().iter().map(|one| (one.provided_id.clone(), one.clone())).collect();
@@ -34,14 +34,14 @@ pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
     }
 }
 
-/// Tags are made where that is asked for, before the first write, and only for tenants that have them.
+/// Tags are made only if configured, before the first write, and only for tenants that have them.
 fn check_tags(world: &World, calls: &[Call], is_planned: bool) {
     let creates: Vec<_> = calls.iter().filter(|call| call.endpoint == "create_group_tag").collect();
     let may_create = is_planned && world.scenario.tags == TagRule::Create;
     assert!(may_create || creates.is_empty(), "nobody asked for tags: {creates:?}");
     let first_write = calls.iter().position(Call::is_write).unwrap_or(calls.len());
     let (early, late) = calls.split_at(first_write);
-    // One that failed at first is tried again behind all others.
+    // A call that failed before is retried after all others.
     let is_again =
         |call: &&Call| early.iter().any(|first| first.endpoint == call.endpoint && first.asked.name == call.asked.name);
     let late = late.iter().filter(|call| call.endpoint == "create_group_tag").find(|call| !is_again(call));
@@ -54,7 +54,7 @@ fn check_tags(world: &World, calls: &[Call], is_planned: bool) {
     }
 }
 
-/// A rename that was done is not asked for again, and nothing is written under an id that is on its way out.
+/// An applied rename is not repeated, and no write names an id that a rename replaces.
 fn check_renames(writes: &[&Call]) {
     for (number, rename) in writes.iter().enumerate().filter(|(_, write)| write.new_id().is_some()) {
         let again = writes[number + 1..].iter().find(|later| later.new_id() == rename.new_id());
@@ -64,7 +64,7 @@ fn check_renames(writes: &[&Call]) {
     }
 }
 
-/// No write before the listing is known to be complete.
+/// No write begins before the listing is complete.
 fn check_order(world: &World, calls: &[Call]) {
     let Some(first_write) = calls.iter().position(Call::is_write) else { return };
     let (before, after) = calls.split_at(first_write);
@@ -92,7 +92,7 @@ fn check_order(world: &World, calls: &[Call]) {
     }
 }
 
-/// Nothing is tried more often than is allowed; a 429 is no attempt.
+/// No call has more attempts than allowed; a 429 does not count as one.
 fn check_attempts(world: &World, calls: &[Call]) {
     let mut attempts = BTreeMap::<_, u32>::new();
     for call in calls.iter().filter(|call| call.is_write()) {
@@ -115,7 +115,7 @@ fn check_pauses(calls: &[Call]) {
     }
 }
 
-/// Calls begin at the configured rate at the most, but for what the pacer takes as on time.
+/// Calls begin at most at the configured rate, with the pacer's tolerance.
 fn check_pace(world: &World, calls: &[Call]) {
     let least = Duration::from_mins(1) / world.scenario.requests_per_minute;
     for pair in calls.windows(2) {

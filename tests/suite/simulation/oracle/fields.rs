@@ -1,4 +1,4 @@
-//! What a customer holds and what its tenant wants, field by field: values by what they are, not by how they are written.
+//! The stored and the wanted values of a field, compared by value, not by spelling.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -16,7 +16,7 @@ pub fn managed(tenant: &Tenant<'_>) -> Vec<Field> {
     Field::ALL.into_iter().filter(|field| !wanted(tenant, *field).is_null()).collect()
 }
 
-/// What a tenant wants in one field; null where it leaves it alone.
+/// The wanted value of one field; null if the tenant leaves it alone.
 pub fn wanted(tenant: &Tenant<'_>, field: Field) -> Value {
     match field {
         Field::Name => json!(tenant.name),
@@ -30,7 +30,7 @@ pub fn wanted(tenant: &Tenant<'_>, field: Field) -> Value {
     }
 }
 
-/// What a customer holds of what a tenant manages in one field.
+/// The stored value of one field, as far as the tenant manages it.
 pub fn held(customer: &StoredCustomer, tenant: &Tenant<'_>, field: Field) -> Value {
     let members = |held: &Option<Members>, managed: &Option<Object<'_>>| {
         let mut held = plain(held.as_ref());
@@ -51,10 +51,10 @@ pub fn held(customer: &StoredCustomer, tenant: &Tenant<'_>, field: Field) -> Val
     }
 }
 
-/// Whether a customer holds what a tenant wants in one field.
+/// Whether the stored value of one field is the wanted one.
 pub fn holds(customer: &StoredCustomer, tenant: &Tenant<'_>, field: Field, emails: EmailRule) -> bool {
     match field {
-        // The addresses of others stay.
+        // Unmanaged addresses stay.
         Field::Emails if emails == EmailRule::Add => {
             tenant.emails.iter().flatten().all(|email| customer.emails.iter().any(|held| *held == **email))
         }
@@ -62,7 +62,7 @@ pub fn holds(customer: &StoredCustomer, tenant: &Tenant<'_>, field: Field, email
     }
 }
 
-/// An object with its values in their normal form; one that is not there is empty.
+/// An object with its values in normal form; empty if there is none.
 pub fn plain(members: Option<&Members>) -> Value {
     Value::Object(members.into_iter().flatten().map(|(key, value)| (key.clone(), json!(normal(value.get())))).collect())
 }
@@ -85,7 +85,7 @@ fn wanted_members(object: &Object<'_>) -> Value {
     }
 }
 
-/// JSON with its numbers by value, to the last digit.
+/// JSON with its numbers by value, exact to the last digit.
 fn normal(value: &str) -> String {
     let value = value.trim();
     match value.as_bytes()[0] {

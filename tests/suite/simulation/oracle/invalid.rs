@@ -1,4 +1,4 @@
-//! Which tenants may be invalid, told from both sides.
+//! Which tenants may be invalid, as both sides show.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use explo_sync::{
 use super::{ask::has_tag, listed};
 use crate::simulation::world::World;
 
-/// The tenants that a run may take for invalid, by their ids.
+/// The ids of the tenants that a run may consider invalid.
 pub fn invalid(world: &World, api: &Api) -> BTreeSet<String> {
     let tenants = world.tenants.borrow();
     let by_itself = tenants.iter().filter(|tenant| is_by_itself(world, api, &tenants, tenant));
     let mut invalid: BTreeSet<_> = by_itself.map(|tenant| tenant.provided_id.to_string()).collect();
-    // And those below.
+    // And those below them.
     loop {
         let is_below = |tenant: &&Tenant<'_>| {
             let above = tenant.parent_provided_id.as_deref().and_then(|parent| row(&tenants, parent));
@@ -51,10 +51,10 @@ fn is_by_itself(world: &World, api: &Api, tenants: &[Tenant<'_>], tenant: &Tenan
     is_nameless || is_ambiguous(id) || is_unread(id) || is_claimed || misses_tags || is_misplaced(api, tenants, tenant)
 }
 
-/// Its parent can't be.
+/// Whether its parent is impossible.
 fn is_misplaced(api: &Api, tenants: &[Tenant<'_>], tenant: &Tenant<'_>) -> bool {
     let Some(parent) = tenant.parent_provided_id.as_deref() else { return false };
-    // Under its former id a parent is found only until it is renamed.
+    // A parent is found under its previous id only until it is renamed.
     let is_somebody = tenants.iter().any(|one| one.provided_id == parent) || listed(api, parent).next().is_some();
     let Some(above) = row(tenants, parent).filter(|_| is_somebody) else {
         return tenant.hierarchy_level_name.is_none() || !is_somebody;
@@ -64,13 +64,13 @@ fn is_misplaced(api: &Api, tenants: &[Tenant<'_>], tenant: &Tenant<'_>) -> bool 
     tenant.hierarchy_level_name.is_none() || goes_round
 }
 
-/// The tenant with an id, or that is to lose it.
+/// The tenant with this id, or with this previous id.
 fn row<'a, 't>(tenants: &'a [Tenant<'t>], id: &str) -> Option<&'a Tenant<'t>> {
     let own = tenants.iter().find(|one| one.provided_id == id);
     own.or_else(|| tenants.iter().find(|one| one.previous_provided_id.as_deref() == Some(id)))
 }
 
-/// A record that is only too large can be written.
+/// A record that is only too large can still be written.
 fn is_unreadable(customer: &StoredCustomer) -> bool {
     customer.odd.is_some_and(|odd| odd != Odd::LargeProperties)
 }

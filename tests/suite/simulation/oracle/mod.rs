@@ -1,4 +1,4 @@
-//! What must hold whatever happens, told from the wire and from what Explo holds: none of it asks the program.
+//! Laws that always hold, checked on the wire and on Explo's customers, never by asking the program.
 
 mod ask;
 mod begun;
@@ -24,12 +24,12 @@ pub use said::{check_forecast, check_invalid, check_missing_tags, check_needed, 
 
 use super::world::World;
 
-/// What is stored under an id.
+/// The customer with an id.
 pub fn stored<'a>(api: &'a Api, provided_id: &str) -> Option<&'a StoredCustomer> {
     api.store().get(provided_id)
 }
 
-/// The customers with an id that listings show.
+/// The listed customers with an id.
 pub fn listed<'a>(api: &'a Api, provided_id: &str) -> impl Iterator<Item = &'a StoredCustomer> {
     let store = api.store();
     let is_it = move |one: &&StoredCustomer| one.provided_id.as_deref() == Some(provided_id) && !store.is_hidden(one);
@@ -41,7 +41,7 @@ pub fn is_hidden(api: &Api, provided_id: &str) -> bool {
     stored(api, provided_id).is_some() && listed(api, provided_id).next().is_none()
 }
 
-/// Fields that this Explo shows otherwise than it holds them, in some answer that matters.
+/// Fields that some answer of this Explo shows differently from what it stores.
 pub fn lies(behaviour: &Behaviour) -> Vec<Field> {
     let mut fields = Vec::new();
     fields.extend((behaviour.inherited_tags != Shown::Nowhere).then_some(Field::GroupTags));
@@ -52,7 +52,7 @@ pub fn lies(behaviour: &Behaviour) -> Vec<Field> {
     fields
 }
 
-/// Why nothing comes to a tenant, whatever a run does: told from both sides.
+/// Why a tenant's changes can't be applied by any run, as both sides show.
 pub fn is_excused(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     let is_out_of_reach = |id: &str| {
         let customer = stored(api, id).filter(|_| is_hidden(api, id));
@@ -60,7 +60,7 @@ pub fn is_excused(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     };
     let id = &*tenant.provided_id;
     let is_broken = |id: &&str| world.scenario.broken.iter().any(|broken| broken == id);
-    // The customer with the previous id can't get an id that another one has, be it hidden.
+    // A customer can't be renamed to an id that another one has, even a hidden one.
     let is_taken = is_hidden(api, id)
         && tenant.previous_provided_id.as_deref().is_some_and(|previous| listed(api, previous).next().is_some());
     is_out_of_reach(id)
@@ -73,8 +73,8 @@ pub fn is_excused(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
         || waits(world, api, tenant)
 }
 
-/// Whether its record is too large to be read, and others' values are to be carried, or somebody may have changed it since
-/// it was written.
+/// Whether its record is too large to be read, so that unmanaged values can't be preserved or changes since the last
+/// write can't be noticed.
 fn is_too_large(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     let is_of_keys = |object: &Option<Object<'_>>| matches!(object, Some(Object::Keys(_)));
     let adds = world.scenario.emails == EmailRule::Add && tenant.emails.is_some();
@@ -83,18 +83,18 @@ fn is_too_large(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     is_lost && stored(api, &tenant.provided_id).is_some_and(|customer| customer.odd.is_some())
 }
 
-/// Whether it was hidden once, and nobody can tell whether it is gone.
+/// Whether it was hidden once, so that no run can know whether it still exists.
 fn is_veiled(world: &World, api: &Api, id: &str) -> bool {
     api.behaviour.unknown_id == UnknownId::ServerError && world.scenario.hidden.iter().any(|hidden| hidden == id)
 }
 
-/// Whether it is in a group of which the listing shows nobody.
+/// Whether it is in a group without listed customers.
 fn is_foreign(api: &Api, customer: &StoredCustomer) -> bool {
     let mut listed = api.store().customers().iter().filter(|one| !api.store().is_hidden(one));
     listed.all(|one| one.access_group != customer.access_group)
 }
 
-/// Whether the calls of a tenant above it, or those with its previous id, fail for good, be they applied or not.
+/// Whether the calls of a tenant above it, or of one with its previous id, always fail, even if they are applied.
 pub fn below_broken(world: &World, tenant: &Tenant<'_>) -> bool {
     let tenants = world.tenants.borrow();
     let above = |one: &Tenant<'static>| {
@@ -107,7 +107,7 @@ pub fn below_broken(world: &World, tenant: &Tenant<'_>) -> bool {
     ids.into_iter().any(|id| world.scenario.broken.iter().any(|broken| broken == id))
 }
 
-/// Whether it is below a tenant whose customer can't be there, or to which nothing comes either.
+/// Whether it is below a tenant whose customer can't exist, or whose changes can't be applied.
 fn waits(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     let Some(parent) = tenant.parent_provided_id.as_deref() else { return false };
     let tenants = world.tenants.borrow();

@@ -1,4 +1,4 @@
-//! What is none of a tenant's business stays as it is.
+//! Values and customers that no tenant manages stay as they are.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -15,14 +15,14 @@ use super::{
 };
 use crate::simulation::{scenario::ANOTHERS, world::World};
 
-/// What nobody asked to be changed of each tenant's customer, its token first of all: renamed or not, it is the same one.
+/// The unmanaged values of each tenant's customer, its token first of all: a rename keeps them.
 pub fn unmanaged(world: &World) -> BTreeMap<String, Value> {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
     let rest = |tenant: &Tenant<'_>| {
         let id = found_under(world, &api, tenant);
         let is_ambiguous =
             api.store().customers().iter().filter(|one| one.provided_id.as_deref() == Some(&*id)).count() > 1;
-        // Renamed to an id with spaces around, it would have another.
+        // A rename to an id with spaces around it would lead to another customer.
         let is_lost = api.behaviour.ids == Ids::Trimmed && tenant.provided_id.trim() != tenant.provided_id;
         let customer = stored(&api, &id).filter(|_| !is_ambiguous && !is_lost)?;
         Some((tenant.provided_id.to_string(), rest(customer, tenant, world.scenario.emails)))
@@ -30,7 +30,7 @@ pub fn unmanaged(world: &World) -> BTreeMap<String, Value> {
     tenants.iter().filter_map(rest).collect()
 }
 
-/// It is still there; addresses may have come to it.
+/// The unmanaged values are still there; addresses may have been added.
 pub fn check_unmanaged(world: &World, before: &BTreeMap<String, Value>) {
     let now = unmanaged(world);
     let emails = |customer: &Value| customer["emails"].as_array().cloned().unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn check_unmanaged(world: &World, before: &BTreeMap<String, Value>) {
     }
 }
 
-/// The customers of no tenant and of another team, as they are.
+/// The customers of no tenant and of another team.
 pub fn strangers(world: &World) -> Vec<String> {
     let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
     let is_tenants = |id: &str| {
@@ -57,7 +57,7 @@ pub fn strangers(world: &World) -> Vec<String> {
     strangers.map(|customer| serde_json::to_string(customer).unwrap()).collect()
 }
 
-/// The customers of another team are as they were.
+/// The customers of another team are unchanged.
 pub fn check_foreign(world: &World, before: &Api) {
     let foreign = |api: &Api| -> Vec<String> {
         let is_churned = |one: &StoredCustomer| one.provided_id.as_ref().is_some_and(|id| id.starts_with(STRANGER));
@@ -71,7 +71,7 @@ pub fn check_foreign(world: &World, before: &Api) {
     assert_eq!(foreign(before), foreign(&api), "another team's customer was written");
 }
 
-/// The id under which a tenant's customer is: its own or, where nothing stands against a rename, the one before.
+/// The id of a tenant's customer: its own or, if a rename is possible, the previous one.
 pub fn found_under(world: &World, api: &Api, tenant: &Tenant<'_>) -> String {
     let tenants = world.tenants.borrow();
     let is_ours = |previous: &&Cow<'_, str>| {
@@ -116,7 +116,7 @@ fn rest(customer: &StoredCustomer, tenant: &Tenant<'_>, emails: EmailRule) -> Va
     Value::Object(rest)
 }
 
-/// All of a customer but its id and its parent, which follows the parent's own id.
+/// A customer without its id and its parent, which follows the parent's own id.
 fn all(customer: &StoredCustomer) -> Value {
     json!({
         "token": customer.token,

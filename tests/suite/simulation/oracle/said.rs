@@ -1,4 +1,4 @@
-//! What a report says must be what the wire and Explo say, and nothing is sent in vain.
+//! A report must agree with the wire and with Explo, and no call is needless.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,13 +20,13 @@ use super::{
 };
 use crate::simulation::{wire::Call, world::World};
 
-/// Tags that don't exist are made or make their tenants invalid, and those that exist are left alone.
+/// Missing tags are made, or make their tenants invalid; existing tags are left alone.
 pub fn check_missing_tags(world: &World, before: &Api, report: &Report, calls: &[Call]) {
     let of = |endpoint| calls.iter().filter(move |call| call.endpoint == endpoint);
     let creates: Vec<_> = of("create_group_tag").collect();
     let made_before = creates.iter().find(|call| has_tag(before, &call.asked.name));
     assert!(made_before.is_none(), "it was there: {made_before:?}");
-    // After so many writes that were given up in a row, it is asked whether anybody is there.
+    // Ten failed writes in a row cause one read of the tags.
     let doubts = calls.iter().filter(|call| call.is_write() && !call.is_acknowledged()).count() / 10;
     assert!(of("group_tags").count() <= 1 + creates.len() + doubts, "asked more than once which tags there are");
     let tells = before.behaviour.tag_calls == TagCalls::Present;
@@ -45,14 +45,15 @@ pub fn check_missing_tags(world: &World, before: &Api, report: &Report, calls: &
     }
 }
 
-/// Nothing is written that was there before.
+/// No write sends values that are there already.
 pub fn check_needed(world: &World, before: &Api, calls: &[Call]) {
     for write in calls.iter().filter(|call| call.endpoint == "update_customer") {
         let tenants = world.tenants.borrow();
-        // A rename names the id of before.
+        // A rename names the previous id.
         let Some(tenant) = tenants.iter().find(|tenant| tenant.provided_id == write.provided_id()) else { continue };
         let Some(customer) = stored(before, &tenant.provided_id) else { continue };
-        // A look that would tell the listing's style from the customer's own is not answered, or nothing can be compared.
+        // The look-up that could tell the listing's style from the customer's own fails, or there is nothing to
+        // compare.
         if world.scenario.broken.contains(&write.asked.provided_id) || customer.odd.is_some() {
             continue;
         }
@@ -60,7 +61,7 @@ pub fn check_needed(world: &World, before: &Api, calls: &[Call]) {
         for field in managed(tenant).into_iter().filter(|field| write.fields().any(|name| name == field.name())) {
             let was_held = holds(customer, tenant, field, world.scenario.emails);
             let is_hidden = |id: &str| is_hidden(before, id);
-            // Of whom no listing shows, nobody sees the place.
+            // No answer shows the parent of a hidden customer.
             let is_hidden =
                 is_hidden(&tenant.provided_id) || tenant.parent_provided_id.as_deref().is_some_and(is_hidden);
             assert!(
@@ -71,14 +72,15 @@ pub fn check_needed(world: &World, before: &Api, calls: &[Call]) {
     }
 }
 
-/// What a report says must be what the wire and Explo say.
+/// A report must agree with the wire and with Explo.
 pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
     let (counts, outcomes, plan) = (report.counts(), report.outcomes(), &report.run.plan);
     let planned = counts.create + counts.update + counts.rename;
     let told = outcomes.applied + outcomes.failed + outcomes.unsettled + outcomes.deferred;
     assert_eq!(plan.changes.len(), planned);
     assert_eq!(told, if report.dry_run { 0 } else { planned }, "{outcomes:?} of {planned}");
-    // A customer under the previous id of a tenant that has one under its own is nobody's, and no orphan.
+    // If a tenant has a customer under its own id, the customer under its previous id belongs to no tenant, and is no
+    // orphan.
     let renamed =
         plan.index.rows().min(world.tenants.borrow().iter().filter(|one| one.previous_provided_id.is_some()).count());
     let listed = counts.update + counts.unchanged + counts.unsettled + renamed;
@@ -97,7 +99,7 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
             plan.differences(change).iter().map(|difference| difference.field.name()).collect::<Vec<_>>(),
         );
         match report.outcome(number) {
-            // A create that found the customer there did nothing; the update that was to follow is deferred.
+            // A create that found an existing customer did nothing; the update that follows is deferred.
             Some(Outcome::Deferred | Outcome::Waiting(_)) | None => {
                 assert!(writes.last().is_none_or(|call| call.is_found()), "deferred, and sent: {writes:?}");
             }
@@ -107,7 +109,7 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
                 assert!(acknowledged, "{id} is applied without an answer");
                 let api = world.api.borrow();
                 let (customer, lies) = (stored(&api, &id).unwrap(), lies(&api.behaviour));
-                // Too large to be compared.
+                // The record is too large to be compared.
                 if customer.odd.is_some() {
                     continue;
                 }
@@ -115,7 +117,7 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
                     planned[&id].iter().filter_map(|name| managed(&tenant).into_iter().find(|f| f.name() == *name))
                 {
                     let is_held = holds(customer, &tenant, field, world.scenario.emails);
-                    // It was there although the listing missed it, and the next run looks for its place.
+                    // The customer existed though the listing missed it; the next run looks up its parent.
                     let is_found = field == Field::ParentProvidedId && writes.iter().any(|call| call.is_found());
                     assert!(
                         is_held || is_found || lies.contains(&field),
@@ -137,10 +139,10 @@ pub fn check_report(world: &World, report: &Report, calls: &[Call]) {
     }
 }
 
-/// Where nothing fails, the calls are those that were forecast.
+/// If nothing fails, the calls are those of the forecast.
 pub fn check_forecast(world: &World, report: &Report, calls: &[Call]) {
     let applied = report.run.applied.as_ref().unwrap();
-    // Some servers know no other answer for an id that nobody has.
+    // Some servers answer an unknown id only with a server error.
     if calls.iter().any(|call| call.status().is_none_or(|status| status >= 500)) {
         return;
     }
@@ -149,7 +151,7 @@ pub fn check_forecast(world: &World, report: &Report, calls: &[Call]) {
         return;
     }
     let (mut planned, mut made) = (report.calls_planned(), report.calls_made.clone());
-    // The first answer in another style costs one look, which nobody can foresee.
+    // The first answer in another style causes one look-up that no forecast can include.
     if lies(&world.api.borrow().behaviour).contains(&Field::Properties) {
         planned.remove(&Endpoint::GetCustomer);
         made.remove(&Endpoint::GetCustomer);
@@ -158,7 +160,7 @@ pub fn check_forecast(world: &World, report: &Report, calls: &[Call]) {
     assert_eq!(made, planned);
 }
 
-/// Every tenant that is said to be invalid is.
+/// Every tenant that the report calls invalid is invalid.
 pub fn check_invalid(world: &World, before: &Api, report: &Report) {
     if world.may_miss() {
         return;
@@ -170,7 +172,7 @@ pub fn check_invalid(world: &World, before: &Api, report: &Report) {
     }
 }
 
-/// How many customers have an id that another one has.
+/// The number of customers whose id another customer has too.
 fn doubles(api: &Api) -> usize {
     let ids = api.store().customers().iter().filter_map(|customer| customer.provided_id.as_ref());
     ids.clone().count() - ids.collect::<BTreeSet<_>>().len()

@@ -1,4 +1,4 @@
-//! The customers that an Explo begins with: some are a tenant's, and have something of their own.
+//! The customers at a world's beginning: some belong to a tenant, and have values of their own.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ use super::tenants::{EMAILS, Members, NO_TAGS, TAGS, VALUES, members, some};
 /// The group of the team whose token is used.
 pub const OURS: &str = "Production";
 
-/// One that its token does not see.
+/// A group that the token can't list.
 pub const ANOTHERS: &str = "Another team";
 
-/// The customers of some of the tenants, others', and one that may be a parent; one in so many is another team's.
+/// The customers of some tenants, further customers, and one possible parent; a share of them belongs to another team.
 pub fn customers(
     random: &mut SmallRng,
     tenants: &[Tenant<'_>],
@@ -47,14 +47,14 @@ pub fn customers(
         let ids = customers.iter_mut().flat_map(|one| [&mut one.provided_id, &mut one.parent_provided_id]);
         ids.flatten().for_each(|id| *id = id.trim().to_owned());
     }
-    // Others made them in no order.
+    // They were created in no order.
     for position in (1..customers.len()).rev() {
         customers.swap(position, random.random_range(0..=position));
     }
     customers
 }
 
-/// Whether each parent above a customer is there, and none goes round.
+/// Whether each parent above a customer exists, without a cycle.
 fn leads_to_the_top(customers: &[StoredCustomer], number: usize) -> bool {
     let mut next = customers[number].parent_provided_id.as_ref();
     for _ in customers {
@@ -65,13 +65,13 @@ fn leads_to_the_top(customers: &[StoredCustomer], number: usize) -> bool {
     false
 }
 
-/// What others wrote went through the same Explo, and is as it would be if it went through once more.
+/// The customer after one more pass through this Explo, so that values written earlier are stable.
 pub fn keep(customer: StoredCustomer, behaviour: &Behaviour) -> StoredCustomer {
     let plain = if behaviour.markup == Markup::Escaped { without_markup(customer) } else { customer };
     (0..3).fold(plain, |customer, _| customer.as_kept(behaviour))
 }
 
-/// Escaped once more with each time it is carried, others' markup could not be kept by anybody.
+/// Removes markup: it would be escaped once more with each write, so no program could preserve it.
 fn without_markup(customer: StoredCustomer) -> StoredCustomer {
     let plain = |text: &str| text.replace(['&', '<', '>'], "and");
     let value = |value: &str| serde_json::from_str(&plain(value)).unwrap();
@@ -85,7 +85,7 @@ fn without_markup(customer: StoredCustomer) -> StoredCustomer {
     }
 }
 
-/// The customer may still have the id that its tenant had before.
+/// The customer may still have its tenant's previous id.
 fn rename(random: &mut SmallRng, tenants: &[Tenant<'_>], customers: &mut [StoredCustomer], number: usize) {
     let tenant = tenants.iter().find(|tenant| Some(&*tenant.provided_id) == customers[number].provided_id.as_deref());
     let previous = tenant.and_then(|tenant| tenant.previous_provided_id.clone());
@@ -95,7 +95,7 @@ fn rename(random: &mut SmallRng, tenants: &[Tenant<'_>], customers: &mut [Stored
     }
 }
 
-/// A customer that has something of its tenant and something of its own.
+/// A customer with some values of its tenant and some of its own.
 fn customer(random: &mut SmallRng, tenant: &Tenant<'_>) -> StoredCustomer {
     let mut properties = members(random, &["theirs", "theirKey", "plan", "filterValue"], &VALUES);
     let mut mapping = members(random, &["40", "41"], &["\"213\"", "\"9\""]);
@@ -127,7 +127,7 @@ fn customer(random: &mut SmallRng, tenant: &Tenant<'_>) -> StoredCustomer {
     }
 }
 
-/// The wanted one where that can't go round, another, or none.
+/// The wanted parent if it makes no cycle, another one, or none.
 fn parent_of(random: &mut SmallRng, tenant: &Tenant<'_>) -> Option<String> {
     let number = |id: &str| id.strip_prefix('t').and_then(|number| number.parse::<usize>().ok());
     let is_before = |parent: &&Cow<'_, str>| *parent == "the parent" || number(parent) < number(&tenant.provided_id);

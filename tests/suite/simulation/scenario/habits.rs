@@ -1,4 +1,4 @@
-//! How the Explo of a world behaves.
+//! The behaviour of a world's Explo.
 
 use explo_sync::sandbox::{
     AddressCase, Behaviour, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
@@ -8,7 +8,7 @@ use explo_sync::sandbox::{
 };
 use rand::{RngExt, rngs::SmallRng, seq::IndexedRandom};
 
-/// Most habits are the usual ones; `is_steady` leaves out those that make a listing fail now and then.
+/// Most of the behaviour is the default; `is_steady` excludes behaviour with which a listing fails now and then.
 pub fn behaviour(random: &mut SmallRng, is_steady: bool) -> Behaviour {
     let mut one = |choices: &[usize]| if random.random_bool(0.2) { *choices.choose(random).unwrap() } else { 0 };
     let mut pick = |count: usize| one(&(0..count).collect::<Vec<_>>());

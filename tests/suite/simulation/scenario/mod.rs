@@ -1,4 +1,4 @@
-//! What a seed stands for: tenants, customers, and an Explo with its habits.
+//! The world of a seed: tenants, customers, and an Explo with its behaviour.
 
 mod customers;
 mod habits;
@@ -18,14 +18,15 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use super::world::World;
 pub use customers::{ANOTHERS, OURS, keep};
 
-/// Whether customers that can't be read, totals that are too high and answers with a listed customer's token are drawn.
+/// Whether worlds may have unreadable customers, totals that are too high, and answers with another listed customer's
+/// token.
 pub const STRICT: bool = true;
 
 /// The settings of a world.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub seed: u64,
-    /// Nobody but the program changes anything.
+    /// Nothing changes except by the program.
     pub is_steady: bool,
     pub emails: EmailRule,
     pub tags: TagRule,
@@ -37,11 +38,11 @@ pub struct Scenario {
     pub requests_per_minute: u32,
     /// The ids of customers that no listing shows.
     pub hidden: Vec<String>,
-    /// The tenants whose calls fail for good.
+    /// The tenants whose calls always fail.
     pub broken: Vec<String>,
 }
 
-/// Kinds of failures for good. Some are applied all the same.
+/// Kinds of permanent failures. Some are applied nevertheless.
 const FAILURES: [FaultKind; 13] = [
     FaultKind::Status(500),
     FaultKind::Status(503),
@@ -82,16 +83,16 @@ impl Default for Scenario {
 }
 
 impl World {
-    /// The world of a seed; `is_steady` leaves out habits that make a listing fail now and then.
+    /// The world of a seed; `is_steady` excludes behaviour with which a listing fails now and then.
     pub fn of(seed: u64, is_steady: bool) -> Self {
         let random = &mut SmallRng::seed_from_u64(seed);
         let mut behaviour = habits::behaviour(random, is_steady);
         let trust_total = behaviour.total != Total::Missing && behaviour.total_of == TotalOf::Visible;
-        // Where nothing but the end tells the end, there is one.
+        // If only the last page shows the end of the list, there must be such a page.
         if !trust_total && matches!(behaviour.past_end, PastEnd::First | PastEnd::Last) {
             behaviour.past_end = PastEnd::Empty;
         }
-        // Where a create writes to a customer that exists, one that a listing misses can't be spared,
+        // If a create writes to an existing customer, a customer that the listing misses can't be protected,
         if (behaviour.order == Order::Shuffled || !behaviour.churn.is_empty()) && !trust_total {
             behaviour.existing = Existing::Left;
         }
@@ -103,7 +104,7 @@ impl World {
         let tenants: Vec<_> = (0..count).map(|number| tenants::tenant(random, &shape, number)).collect();
         let tenants = distinct(tenants);
         let customers = customers::customers(random, &tenants, foreign, &behaviour);
-        // and neither can one that nobody sees.
+        // and neither can a hidden one.
         let may_hide = if behaviour.existing == Existing::Left { 0.05 } else { 0.0 };
         let ids: Vec<_> = customers.iter().filter_map(|customer| customer.provided_id.clone()).collect();
         let hidden = ids.iter().filter(|id| !id.starts_with("the ") && random.random_bool(may_hide)).cloned();
@@ -140,11 +141,11 @@ impl World {
 
 fn email_rule(random: &mut SmallRng, behaviour: &Behaviour) -> EmailRule {
     let adds = random.random_bool(0.2);
-    // An address that is carried would be escaped once more each time.
+    // A preserved address would be escaped once more with each write.
     if adds && behaviour.markup == Markup::Kept { EmailRule::Add } else { EmailRule::Replace }
 }
 
-/// How many of the customers are another team's: none of them is listed, and nothing but the group tells.
+/// The share of customers of another team: none is listed, and only the group distinguishes them.
 fn foreign(random: &mut SmallRng, behaviour: &Behaviour) -> f64 {
     let share = match random.random_range(0..40) {
         0 => 1.0,
@@ -161,7 +162,7 @@ fn distinct(mut tenants: Vec<Tenant<'static>>) -> Vec<Tenant<'static>> {
     tenants
 }
 
-/// Two of one id, and records that can't be read.
+/// Adds customers with the same id, and unreadable records.
 fn disturb(random: &mut SmallRng, store: &mut Store, ids: &[String]) {
     if let Some(id) = ids.choose(random).filter(|_| random.random_bool(0.08)) {
         store.twice(id, *[Second::After, Second::Before].choose(random).unwrap()).unwrap();
@@ -171,7 +172,7 @@ fn disturb(random: &mut SmallRng, store: &mut Store, ids: &[String]) {
     }
 }
 
-/// Tenants whose calls fail for good: some, or all that are next to one another in the order of ids.
+/// Tenants whose calls always fail: some, or all in a range of ids.
 fn broken(random: &mut SmallRng, tenants: &[Tenant<'_>]) -> Option<(FaultKind, Vec<String>)> {
     if tenants.is_empty() || !random.random_bool(0.15) {
         return None;
@@ -179,7 +180,7 @@ fn broken(random: &mut SmallRng, tenants: &[Tenant<'_>]) -> Option<(FaultKind, V
     let kind = *FAILURES.choose(random).unwrap();
     let mut ids: Vec<_> = tenants.iter().map(|tenant| tenant.provided_id.to_string()).collect();
     ids.sort_unstable();
-    // Three answers of 403 are taken for the token's.
+    // After three answers of 403, a run blames the token.
     let most = if kind == FaultKind::Forbidden { 2 } else { ids.len() };
     let count = random.random_range(1..=most.min(ids.len()));
     if random.random_bool(0.5) {

@@ -1,4 +1,4 @@
-//! What the tenants of a world want: values that meet the habits of servers.
+//! The tenants of a world, with values that servers treat differently.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -9,7 +9,7 @@ use explo_sync::{
 use rand::{RngExt, rngs::SmallRng, seq::IndexedRandom};
 use serde_json::value::RawValue;
 
-/// Which columns the query has.
+/// The columns of the query.
 #[expect(clippy::struct_excessive_bools, reason = "one for each plain column")]
 pub struct Shape {
     emails: bool,
@@ -20,7 +20,7 @@ pub struct Shape {
     level: bool,
     parents: bool,
     renames: bool,
-    /// Two ids may differ in case alone.
+    /// Two ids may differ only in case.
     twins: bool,
 }
 
@@ -60,7 +60,7 @@ pub const EMAILS: [&str; 9] = [
     "r&d@x.example",
 ];
 pub const TAGS: [&str; 4] = ["red", "green", "Blue", "a tag of many words"];
-/// Nobody has these.
+/// Tags that do not exist.
 pub const NO_TAGS: [&str; 3] = ["no such tag", " no", "nor this"];
 const KEYS: [&str; 4] = ["plan", "filterValue", "seat_count", "Odd-Key"];
 pub const VALUES: [&str; 14] = [
@@ -83,7 +83,7 @@ const IDS: [&str; 7] = ["", "\"", "/../", "é", "\u{202e}", "'; drop table x; --
 
 pub fn shape(random: &mut SmallRng, behaviour: &Behaviour) -> Shape {
     let kinds = [Managed::Nothing, Managed::Whole, Managed::Keys];
-    // Where no answer tells the true keys, nobody can keep them.
+    // If no answer shows the true keys, they can't be preserved.
     let hides_keys = matches!(behaviour.property_keys, PropertyKeys::Snake | PropertyKeys::Camel);
     Shape {
         emails: random.random_bool(0.7),
@@ -94,7 +94,7 @@ pub fn shape(random: &mut SmallRng, behaviour: &Behaviour) -> Shape {
         level: random.random_bool(0.4),
         parents: random.random_bool(0.5),
         renames: random.random_bool(0.5),
-        // One that creates into the other would be written for ever.
+        // If a create of one id writes to the other id's customer, the two would be written for ever.
         twins: behaviour.ids != Ids::Folded || behaviour.existing == Existing::Left,
     }
 }
@@ -148,7 +148,7 @@ pub fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant<'st
     }
 }
 
-/// Some are odd; one may be another's in another case.
+/// Some ids are unusual; one may be another's in another case.
 fn provided_id(random: &mut SmallRng, shape: &Shape, number: usize) -> String {
     match random.random_range(0..20) {
         0..4 => format!("t{number}{}", IDS.choose(random).unwrap()),
@@ -157,7 +157,7 @@ fn provided_id(random: &mut SmallRng, shape: &Shape, number: usize) -> String {
     }
 }
 
-/// Most are tenants before this one; some go round, or are nobody's.
+/// Most parents are earlier tenants; some make a cycle, or do not exist.
 fn parent_id(random: &mut SmallRng, number: usize) -> Option<String> {
     match random.random_range(0..20) {
         0..7 if number > 0 => Some(format!("t{}", random.random_range(0..number))),
@@ -168,7 +168,7 @@ fn parent_id(random: &mut SmallRng, number: usize) -> Option<String> {
     }
 }
 
-/// Most are new to the tenants; some are another's, or two tenants'.
+/// Most previous ids belong to no other tenant; some belong to another, or are named by two tenants.
 fn previous_id(random: &mut SmallRng, number: usize) -> Option<String> {
     match random.random_range(0..10) {
         0..4 => Some(format!("old-{number}")),
