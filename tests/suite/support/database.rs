@@ -1,6 +1,7 @@
 //! Fresh databases: in the servers that `tests/run` started, or in a file.
 
 use std::{
+    collections::BTreeMap,
     env,
     fmt::Display,
     fs::OpenOptions,
@@ -124,6 +125,14 @@ impl Database {
                 rows
             }
         }
+    }
+
+    /// The tokens of an instance's ledger by id, as an application reads them.
+    pub async fn tokens(&self, instance: &str) -> BTreeMap<String, Option<String>> {
+        // The row without an id is no customer's.
+        let sql = "select provided_id, token from explo_customers where provided_id <> '' and instance =";
+        let rows = self.rows(&format!("{sql} '{instance}'")).await;
+        rows.into_iter().map(|mut row| (row[0].take().unwrap(), row[1].take())).collect()
     }
 
     /// Whether a server of this kind is MariaDB, and not MySQL.
