@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     env,
-    fmt::Display,
     fs::OpenOptions,
     io::Write,
     path::{Path, PathBuf},
@@ -55,19 +54,6 @@ impl Database {
     /// The database at a URL.
     pub fn at(kind: Kind, url: &str) -> Self {
         Self { kind, url: url.to_owned(), _directory: None }
-    }
-
-    /// A database in a file, with these tenants: id and name, no address, no tag.
-    pub async fn of_tenants(rows: impl IntoIterator<Item = (impl Display, impl Display)>) -> Self {
-        let database = Self::new(Kind::Sqlite).await;
-        database.execute("create table tenants (id text, name text, email text, tag text)").await;
-        let quoted = |text: &dyn Display| text.to_string().replace('\'', "''");
-        let row = |(id, name)| format!("('{}', '{}', null, null)", quoted(&id), quoted(&name));
-        let rows: Vec<_> = rows.into_iter().map(row).collect();
-        if !rows.is_empty() {
-            database.execute(&format!("insert into tenants values {}", rows.join(","))).await;
-        }
-        database
     }
 
     /// Its URL without the password.
