@@ -6,11 +6,10 @@ mod ids;
 
 use std::{
     borrow::Cow,
-    fmt,
     sync::{Mutex, PoisonError},
 };
 
-use lz4_flex::block::{self, CompressTable};
+use lz4_flex::block;
 use serde::Deserialize;
 
 use crate::model::{Object, Tenant};
@@ -45,8 +44,6 @@ struct Block {
     ids: BlockIds,
     /// Compressed.
     fields: Box<[u8]>,
-    /// Bytes of the fields before that.
-    length: usize,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +55,6 @@ struct Open {
     fields: Vec<u8>,
     /// One row.
     row: Vec<u8>,
-    packer: Packer,
 }
 
 /// Name, addresses, tags, properties, mapping, demo flag, level.
@@ -71,29 +67,6 @@ type Fields<'t> = (
     Option<bool>,
     Option<Cow<'t, str>>,
 );
-
-/// Memory in which one block after the other is packed.
-#[derive(Default)]
-struct Packer {
-    packed: Vec<u8>,
-    table: CompressTable,
-}
-
-impl Packer {
-    fn pack(&mut self, bytes: &[u8]) -> &[u8] {
-        self.packed.resize(block::get_maximum_output_size(bytes.len()), 0);
-        match block::compress_into_with_table(bytes, &mut self.packed, &mut self.table) {
-            Ok(length) => &self.packed[..length],
-            Err(error) => unreachable!("there is room for the largest output: {error}"),
-        }
-    }
-}
-
-impl fmt::Debug for Packer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Packer").finish_non_exhaustive()
-    }
-}
 
 impl RowNumber {
     fn after(self, rows: usize) -> Self {
@@ -122,10 +95,9 @@ impl Rows {
     }
 
     fn pack(&mut self) {
-        let Open { rows, ids, fields, packer, .. } = &mut self.open;
-        let packed = packer.pack(fields).into();
-        let ids_of_rows = BlockIds::of(ids, *rows);
-        self.blocks.push(Block { first: self.first_open, ids: ids_of_rows, fields: packed, length: fields.len() });
+        let Open { rows, ids, fields, .. } = &mut self.open;
+        let packed = block::compress_prepend_size(fields).into();
+        self.blocks.push(Block { first: self.first_open, ids: BlockIds::of(ids, *rows), fields: packed });
         self.first_open = self.first_open.after(*rows);
         *rows = 0;
         ids.clear();
@@ -176,8 +148,7 @@ impl Rows {
     }
 
     fn unpack(&self, number: usize) -> Vec<u8> {
-        let Block { fields, length, .. } = &self.blocks[number];
-        match block::decompress(fields, *length) {
+        match block::decompress_size_prepended(&self.blocks[number].fields) {
             Ok(fields) => fields,
             Err(error) => unreachable!("the block is what was packed: {error}"),
         }
