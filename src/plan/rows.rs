@@ -10,12 +10,12 @@ use std::{
 };
 
 use lz4_flex::block;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Object, Tenant};
 use bytes::{decode, encode};
-use ids::BlockIds;
 pub(super) use ids::Ids;
+use ids::Kept;
 
 /// The number of a row, in the order of reading.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,20 +41,21 @@ pub(super) struct Rows {
 #[derive(Debug)]
 struct Block {
     first: RowNumber,
-    ids: BlockIds,
-    /// Compressed.
+    /// Of each row, behind its length.
+    ids: Box<[u8]>,
+    /// The same of the [`Fields`], compressed.
     fields: Box<[u8]>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     rows: usize,
-    /// As [`ids::put`] puts them.
+    /// Of each row, behind its length.
     ids: Vec<u8>,
-    /// Of each row the length, then its [`Fields`].
+    /// The same of the [`Fields`].
     fields: Vec<u8>,
-    /// One row.
-    row: Vec<u8>,
+    /// Of one row.
+    part: Vec<u8>,
 }
 
 /// Name, addresses, tags, properties, mapping, demo flag, level.
@@ -81,13 +82,10 @@ impl RowNumber {
 impl Rows {
     /// Adds the row with the next number.
     pub(super) fn push(&mut self, tenant: &Tenant<'_>) {
-        ids::put(&mut self.open.ids, tenant);
+        let Open { ids, fields, part, .. } = &mut self.open;
+        put(&Kept::of(tenant), part, ids);
         let Tenant { name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name, .. } = tenant;
-        let fields = (name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name);
-        self.open.row.clear();
-        encode(&fields, &mut self.open.row);
-        encode(&self.open.row.len(), &mut self.open.fields);
-        self.open.fields.extend_from_slice(&self.open.row);
+        put(&(name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name), part, fields);
         self.open.rows += 1;
         if self.open.rows == ROWS || self.open.fields.len() >= LARGEST {
             self.pack();
@@ -97,7 +95,7 @@ impl Rows {
     fn pack(&mut self) {
         let Open { rows, ids, fields, .. } = &mut self.open;
         let packed = block::compress_prepend_size(fields).into();
-        self.blocks.push(Block { first: self.first_open, ids: BlockIds::of(ids, *rows), fields: packed });
+        self.blocks.push(Block { first: self.first_open, ids: ids.as_slice().into(), fields: packed });
         self.first_open = self.first_open.after(*rows);
         *rows = 0;
         ids.clear();
@@ -106,10 +104,11 @@ impl Rows {
 
     /// The ids of one row.
     pub(super) fn ids(&self, row: RowNumber) -> Ids<'_> {
-        match self.block(row).map(|number| &self.blocks[number]) {
-            Some(Block { first, ids, .. }) => ids.nth(row.since(*first)),
-            None => ids::nth(&self.open.ids, row.since(self.first_open)),
-        }
+        let (ids, first) = match self.block(row).map(|number| &self.blocks[number]) {
+            Some(Block { first, ids, .. }) => (&**ids, *first),
+            None => (&*self.open.ids, self.first_open),
+        };
+        nth::<Kept<'_>>(ids, row.since(first)).ids()
     }
 
     /// The packed block that has a row; `None`: it is not packed.
@@ -155,12 +154,20 @@ impl Rows {
     }
 }
 
-/// One of the rows of a block.
-fn nth<T: for<'f> Deserialize<'f>>(mut fields: &[u8], number: usize) -> T {
+/// Puts what is kept of a row at the end, behind its length.
+fn put(kept: &impl Serialize, part: &mut Vec<u8>, end: &mut Vec<u8>) {
+    part.clear();
+    encode(kept, part);
+    encode(&part.len(), end);
+    end.extend_from_slice(part);
+}
+
+/// What was put of one of the rows.
+fn nth<'b, T: Deserialize<'b>>(mut bytes: &'b [u8], number: usize) -> T {
     for _ in 0..number {
-        let length: usize = decode(&mut fields);
-        fields = &fields[length..];
+        let length: usize = decode(&mut bytes);
+        bytes = &bytes[length..];
     }
-    let _: usize = decode(&mut fields);
-    decode(&mut fields)
+    let _: usize = decode(&mut bytes);
+    decode(&mut bytes)
 }
