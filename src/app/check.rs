@@ -69,7 +69,7 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
     }
     let (lock, mut found) = lock_of(context, instance, out).await?;
     let read = match &instance.config.source {
-        AnySource::Sql(sql) => sql.read(&mut |rows| index.insert(rows)).await,
+        AnySource::Sql(sql) => sql.read(&mut |row| index.insert(row)).await,
         // All records were.
         AnySource::Rest(_) => Ok(()),
     };
@@ -155,7 +155,7 @@ async fn query(sql: &Sql, out: &mut impl Write) -> io::Result<Result<(), Error>>
 
 /// Reads them all: only then is it known that a pointer finds nothing.
 async fn records(rest: &Rest, index: &mut Index, out: &mut impl Write) -> io::Result<Result<(), Error>> {
-    let Survey { records, pages, pointers } = match rest.survey(&mut |rows| index.insert(rows)).await {
+    let Survey { records, pages, pointers } = match rest.survey(&mut |row| index.insert(row)).await {
         Ok(survey) => survey,
         Err(error) => return Ok(Err(error)),
     };
@@ -278,7 +278,7 @@ async fn explo(instance: &Instance, memory: &Memory, out: &mut impl Write) -> io
     let mut census = Census::new(Index::new(Fingerprints::new(0)), instance.config.rules, memory, Extent::All);
     let mut unreadable = Vec::new();
     let mut observe = |page: Shown<'_, '_>| match page {
-        Shown::Customers(customers) => census.observe(customers),
+        Shown::Customer(customer) => census.observe(customer),
         Shown::Partial(partial, _) => {
             census.observe_partial(&partial);
             if partial.gap == Gap::Unreadable {

@@ -90,9 +90,8 @@ async fn missing(config: &Config, ledger: &ledger::Sql) -> Result<Vec<String>, S
     let pair = pair::of(config).await.map_err(|error| error.to_string())?;
     let memory = ledger.of(pair).load().await.map_err(|error| error.to_string())?;
     let mut ids = Vec::new();
-    let mut take = |rows: &[Row<'_>]| {
-        let missing = rows.iter().filter_map(id_of).filter(|id| memory.token(id).is_none());
-        ids.extend(missing.map(str::to_owned));
+    let mut take = |row: &Row<'_>| {
+        ids.extend(id_of(row).filter(|id| memory.token(id).is_none()).map(str::to_owned));
     };
     config.source.read(&mut take).await.map_err(|error| error.to_string())?;
     ids.sort_unstable();

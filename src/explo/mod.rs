@@ -41,7 +41,7 @@ pub trait Reader {
     /// The calls so far by endpoint, each counted once however many attempts it took.
     fn asked(&self) -> BTreeMap<Endpoint, usize>;
 
-    /// Shows every customer once, a few at a time, and proves that they are all, or fails. With their tokens.
+    /// Shows every customer once, and proves that they are all, or fails. With their tokens.
     async fn list(
         &self,
         observe: &mut dyn FnMut(Shown<'_, '_>),

@@ -194,5 +194,5 @@ pub fn id_of<'r>(row: &'r Row<'_>) -> Option<&'r str> {
     }
 }
 
-/// Is given rows, a few at a time.
-pub type TakeRows<'t> = &'t mut dyn FnMut(&[Row<'_>]);
+/// Is given rows, one after the other.
+pub type TakeRow<'t> = &'t mut dyn FnMut(&Row<'_>);

@@ -1,5 +1,5 @@
 //! The tenants while a run lasts: a fingerprint for each, found by the hash of its id, beside the rows, which are seldom read.
-//! Customers are probed against it, a few at a time, and forgotten.
+//! Customers are probed against it, one after the other, and forgotten.
 //!
 //! Refuses rows that share an id: none of them is planned.
 
@@ -79,22 +79,20 @@ impl Index {
         }
     }
 
-    /// Takes some rows of the source.
-    pub fn insert(&mut self, rows: &[Row<'_>]) {
-        for row in rows {
-            self.count += 1;
-            match row {
-                Ok(tenant) => match measure(tenant, None) {
-                    Ok(()) => self.insert_tenant(tenant, self.fingerprints.of_id(&tenant.provided_id)),
-                    Err(reason) => self.insert_invalid(&Invalid {
-                        provided_id: Some(tenant.provided_id.clone().into_owned()),
-                        previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
-                        reason,
-                        place: String::new(),
-                    }),
-                },
-                Err(invalid) => self.insert_invalid(invalid),
-            }
+    /// Takes a row of the source.
+    pub fn insert(&mut self, row: &Row<'_>) {
+        self.count += 1;
+        match row {
+            Ok(tenant) => match measure(tenant, None) {
+                Ok(()) => self.insert_tenant(tenant, self.fingerprints.of_id(&tenant.provided_id)),
+                Err(reason) => self.insert_invalid(&Invalid {
+                    provided_id: Some(tenant.provided_id.clone().into_owned()),
+                    previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
+                    reason,
+                    place: String::new(),
+                }),
+            },
+            Err(invalid) => self.insert_invalid(invalid),
         }
     }
 

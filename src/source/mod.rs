@@ -23,7 +23,7 @@ mod warnings;
 
 use std::collections::BTreeSet;
 
-use crate::model::TakeRows;
+use crate::model::TakeRow;
 
 pub use any::AnySource;
 pub use cell::Cell;
@@ -38,12 +38,12 @@ pub use sql::{Connection, Sql};
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so nobody needs the futures to be Send")]
 pub trait Source {
-    /// Gives every row once, valid or not, and closes; a few at a time.
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error>;
+    /// Gives every row once, valid or not, and closes.
+    async fn read(&self, take: TakeRow<'_>) -> Result<(), Error>;
 
     /// Gives every row that has one of these ids, valid or not, and maybe others; where single ids can't be asked for, all.
     /// The result are ids for which there are only rows of other ids.
-    async fn read_some(&self, _: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
+    async fn read_some(&self, _: &BTreeSet<String>, take: TakeRow<'_>) -> Result<BTreeSet<String>, Error> {
         self.read(take).await.map(|()| BTreeSet::new())
     }
 

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
+use futures_util::{FutureExt, TryStreamExt, stream::BoxStream};
 use sqlx::{Database, MySqlConnection, PgConnection};
 use tokio::task::coop::consume_budget;
 
 use super::{
     Error, Source,
     dialect::{Dialect, SqlSettings},
-    error::CONNECTING,
+    error::{CONNECTING, READING},
     mysql::MySqlDialect,
     postgres::PostgresDialect,
 };
@@ -101,6 +102,20 @@ impl Sql {
     #[must_use]
     pub fn has_query_one(&self) -> bool {
         self.query_one.is_some()
+    }
+
+    /// The next row; where it is not there yet, waits for it.
+    pub(super) async fn next<R>(
+        &self,
+        rows: &mut BoxStream<'_, sqlx::Result<R>>,
+    ) -> Result<sqlx::Result<Option<R>>, Error> {
+        match rows.try_next().now_or_never() {
+            Some(row) => {
+                consume_budget().await;
+                Ok(row)
+            }
+            None => self.in_time(READING, rows.try_next()).await,
+        }
     }
 
     /// Waits as long as the settings allow. Where it never has to, as with rows that are there already, it lets others act
