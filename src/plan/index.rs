@@ -11,7 +11,7 @@ mod renames;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use super::{
@@ -30,9 +30,6 @@ const PLACES: usize = 3;
 const REASONS: usize = 100;
 const FURTHER: &str = "for further reasons";
 
-/// Tags that are kept beside the rows.
-const MANY_TAGS: usize = 1000;
-
 /// The tenants of one run.
 #[derive(Debug)]
 pub struct Index {
@@ -46,8 +43,6 @@ pub struct Index {
     /// The upper half of each id's hash, and one more than the row's number.
     by_id: Slots,
     claims: Claims,
-    /// The distinct tags of all rows, unless there are many.
-    tags: Option<HashSet<String>>,
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
     shape_numbers: HashMap<Managed, u32>,
@@ -70,7 +65,6 @@ impl Index {
             rows: Rows::default(),
             by_id: Slots::default(),
             claims: Claims::default(),
-            tags: Some(HashSet::new()),
             shapes: Vec::new(),
             shape_numbers: HashMap::new(),
             invalid: BTreeMap::new(),
@@ -146,18 +140,8 @@ impl Index {
         self.wanted.push(self.fingerprints.of_tenant(tenant, &mut self.layouts.0) ^ id);
         self.marks.push(Mark::new(shape, tenant));
         self.rows.push(tenant);
-        self.keep_tags(tenant);
         self.by_id.insert((id >> 32 << 32) | (u64::from(number) + 1));
         self.claim(tenant, RowNumber(number), |_| None);
-    }
-
-    fn keep_tags(&mut self, tenant: &Tenant<'_>) {
-        for tag in tenant.group_tags.iter().flatten() {
-            if let Some(tags) = self.tags.as_mut().filter(|tags| !tags.contains(&**tag)) {
-                tags.insert(tag.clone().into_owned());
-            }
-        }
-        self.tags = self.tags.take().filter(|tags| tags.len() <= MANY_TAGS);
     }
 
     /// Marks a tenant as impossible to plan; of several reasons the first is kept.
@@ -307,11 +291,6 @@ impl Index {
     /// The row with this id.
     pub(super) fn row(&self, provided_id: &str) -> Option<RowNumber> {
         self.find(self.fingerprints.of_id(provided_id), provided_id)
-    }
-
-    /// Whether each tag of each row is one of these; it may be so where it does not say so.
-    pub(super) fn has_no_tag_beside(&self, known: &HashSet<String>) -> bool {
-        self.tags.as_ref().is_some_and(|tags| tags.is_subset(known))
     }
 
     /// How many rows were read, invalid ones included.
