@@ -118,7 +118,7 @@ async fn a_refusal_is_one_tenants_failure_and_its_reason_is_told_without_values(
     );
     assert_eq!(report["calls"]["made"]["create_customer"], 2, "a refusal is not repeated");
     let error = report["changes"][0]["error"].as_str().unwrap();
-    let quoted = if body.starts_with('"') { "another shape" } else { "please" };
+    let quoted = if body.starts_with('"') { "the documented shape" } else { "please" };
     assert!(error.contains("create_customer answered") && error.contains(quoted), "{error}");
     for text in [&output.stdout, &output.stderr] {
         assert!(!text.contains("ann@") && !text.contains("Ann"), "a value in {text}");

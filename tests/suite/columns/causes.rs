@@ -111,7 +111,7 @@ async fn refusal(settings: SqlSettings) -> String {
     Kind::MySql,
     "revoke select on DATABASE.tenants from ROLE",
     SELECT,
-    "check the name of the database in source.url (or DATABASE_URL), and what the user is granted"
+    "check the name of the database in source.url (or DATABASE_URL), and the user's grants on it"
 )]
 #[case::no_column(
     Kind::MySql,

@@ -29,11 +29,11 @@ async fn failing(database: &Database, raise: &str) {
 }
 
 #[rstest]
-#[case::in_its_own_words(Kind::Postgres, "raise exception 'bad tenant %', t", "f(name)", "by hand shows them")]
+#[case::in_its_own_words(Kind::Postgres, "raise exception 'bad tenant %', t", "f(name)", "by hand to see it")]
 #[case::of_its_own_code(Kind::Postgres, "raise exception using errcode = 'U0001', message = t", "f(name)", "check")]
 #[case::as_denied(Kind::Postgres, "raise exception using errcode = '42501', message = t", "f(name)", "GRANT SELECT")]
-#[case::an_assertion(Kind::Postgres, "assert false, t", "f(name)", "by hand shows them")]
-#[case::a_notice(Kind::Postgres, "raise warning 'bad %', t; raise exception 'no'", "f(name)", "by hand shows them")]
+#[case::an_assertion(Kind::Postgres, "assert false, t", "f(name)", "by hand to see it")]
+#[case::a_notice(Kind::Postgres, "raise warning 'bad %', t; raise exception 'no'", "f(name)", "by hand to see it")]
 #[case::a_setting(Kind::Postgres, "null", "current_setting(name)", "unrecognized configuration parameter \\\"***\\\"")]
 #[case::a_search(Kind::Postgres, "null", "to_tsquery(name)::text", "syntax error in tsquery: \\\"***\\\"")]
 #[case::a_file(Kind::Postgres, "null", "pg_read_file(name)", "reads a file that the server does not have")]
@@ -45,7 +45,7 @@ async fn failing(database: &Database, raise: &str) {
     Kind::MySql,
     "signal sqlstate '45000' set message_text = w",
     "f(name)",
-    "by hand shows them (code 45000, number 1644); check source.query"
+    "by hand to see it (code 45000, number 1644); check source.query"
 )]
 #[case::of_another_class(Kind::MySql, "signal sqlstate '42000' set message_text = w", "f(name)", "number 1644")]
 #[case::of_its_own_number(
