@@ -19,8 +19,12 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
     let mut text = Vec::new();
     if let Some(shell) = args.completions {
         clap_complete::generate(shell, &mut Cli::command(), "explo-sync", &mut text);
-    } else if args.man {
-        clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    } else if let Some(directory) = &args.man {
+        match directory {
+            None => clap_mangen::Man::new(Cli::command()).render(&mut text)?,
+            Some(directory) => clap_mangen::generate_to(Cli::command(), directory)
+                .map_err(|error| io::Error::other(format!("--man {}: {error}", directory.display())))?,
+        }
     } else if args.schema {
         serde_json::to_writer_pretty(&mut text, &config::schema())?;
         writeln!(text)?;
