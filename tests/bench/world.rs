@@ -10,8 +10,15 @@ use explo_sync::{
     plan::{Census, Extent, Plan},
     reconciler::Run,
     report::{Exit, Report, Style, write_json, write_text},
+    sandbox::{Api, Request, Store},
     tenants::Index,
 };
+use tokio::time::Instant;
+
+#[path = "../suite/support/derived.rs"]
+mod derived;
+
+use derived::derived;
 
 const PER_PAGE: usize = 1000;
 
@@ -37,28 +44,30 @@ fn tenant(n: usize) -> Tenant<'static> {
     }
 }
 
-/// A page of the listing. Of a hundred tenants one is not there, and one has another number of seats.
-fn page(first: usize, of: usize) -> String {
-    let record = |n: usize| {
-        let Tenant { provided_id, name, is_demo_group, .. } = tenant(n);
-        let properties = properties(n, if n % 100 == 37 { 999 } else { n % 500 });
-        format!(
-            r#"{{"token":"0a7b1c2d-{n:08x}","name":"{}","provided_id":"{provided_id}","is_demo_group":{},"emails":["billing{n}@tenant.example","ops{n}@tenant.example"],"group_tags":["eu","sales"],"properties":{properties},"computed_properties":{properties},"access_group":"Production","parent_schema_datasource_mapping":{{"134":"313","40":"212"}},"computed_parent_schema_datasource_mapping":{{"134":"313","40":"212"}},"hierarchy_level":"Customer"}}"#,
-            name.unwrap(),
-            is_demo_group.unwrap(),
-        )
-    };
-    let records: Vec<_> = (first..of.min(first + PER_PAGE)).filter(|n| n % 100 != 73).map(record).collect();
-    format!(r#"{{"total_count":{of},"results":{{"customers":[{}]}}}}"#, records.join(","))
-}
-
 /// Rows as a source gives them.
 pub fn rows(n: usize) -> Vec<Row<'static>> {
     (0..n).map(tenant).map(Ok).collect()
 }
 
+/// The pages of the listing. Of a hundred tenants one is not there, and one has another number of seats.
 pub fn pages(of: usize) -> Vec<String> {
-    (0..of).step_by(PER_PAGE).map(|first| page(first, of)).collect()
+    let customers = (0..of).filter(|n| n % 100 != 73).map(|n| {
+        let mut customer = derived(&tenant(n));
+        customer.token = format!("0a7b1c2d-{n:08x}");
+        if n % 100 == 37 {
+            customer.properties = serde_json::from_str(&properties(n, 999)).unwrap();
+        }
+        customer
+    });
+    let store = Store::new(customers);
+    let pages = store.customers().len().div_ceil(PER_PAGE);
+    let mut api = Api::new(store, 0);
+    let mut page = |number: usize| {
+        let path = format!("/v2/api/customers/?page={number}&page_size={PER_PAGE}");
+        let request = Request { method: "GET", path: &path, token: Some("team-token"), body: b"" };
+        String::from_utf8(api.answer(&request, Instant::now()).body).unwrap()
+    };
+    (1..=pages).map(&mut page).collect()
 }
 
 pub fn index(rows: &[Row<'_>]) -> Index {

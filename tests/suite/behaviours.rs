@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use clap::Parser;
-use explo_sync::sandbox::{Api, Behaviour, Sandbox, Store, StoredCustomer};
+use explo_sync::sandbox::{Api, Sandbox, Store, StoredCustomer};
 use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -12,7 +11,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Database, Kind, Program, body, customer, sandbox_of, writes};
+use crate::support::{Database, Kind, Program, World, behaviour, body, customer, sandbox_of, writes};
 
 const QUERY: &str = "select id as provided_id, name, emails, tags as group_tags, properties, mapping, \
                      demo as is_demo_group, level as hierarchy_level_name from tenants";
@@ -44,12 +43,6 @@ const MOVED_NOT: &str = "moved emails; moved group_tags; moved hierarchy_level_n
                          moved name; moved properties; new there 0 times";
 
 /// The switches as the command line has them.
-#[derive(Parser)]
-struct Switches {
-    #[command(flatten)]
-    behaviour: Behaviour,
-}
-
 /// Both sides, the sandbox behaving so, and the program between them. What is added is one of [`FURTHER`], or a key of the
 /// section `explo` with its value.
 async fn sides(flags: &str, further: &str) -> (Database, Sandbox, Program) {
@@ -86,7 +79,7 @@ async fn sides(flags: &str, further: &str) -> (Database, Sandbox, Program) {
     let mut store = Store::new(held.into_iter().map(customer));
     store.hide(["hidden".to_owned()]);
     let mut api = Api::new(store, 7);
-    api.behaviour = Switches::parse_from(["sandbox"].into_iter().chain(flags.split_whitespace())).behaviour;
+    api.behaviour = behaviour(flags);
     let sandbox = sandbox_of(api).await;
     // One page at a time, so that what others do meanwhile is always the same.
     let mut program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
@@ -376,18 +369,12 @@ async fn watch(watched: &Watched) {
 #[tokio::test]
 async fn after_three_strikes_a_field_alone_is_sent_no_more_and_the_spared_are_named() {
     let ids: Vec<_> = (0..30).map(|n| format!("t{n:02}")).collect();
-    let database = Database::of_tenants(ids.iter().map(|id| (id, "After"))).await;
-    database.execute("update tenants set email = id || '@t.example'").await;
-    let held = ids.iter().map(|id| {
-        customer(
-            json!({"provided_id": id, "name": "Before", "emails": [format!("{id}@t.example"), "former@t.example"]}),
-        )
+    let tenant = |id| json!({"provided_id": id, "name": "After", "emails": [format!("{id}@t.example")]});
+    let world = World::of(ids.iter().map(tenant)).derived().behaving("--emails merge").each(|customer| {
+        customer.name = "Before".into();
+        customer.emails.push("former@t.example".to_owned());
     });
-    let mut api = Api::new(Store::new(held), 7);
-    api.behaviour = Switches::parse_from(["sandbox", "--emails", "merge"]).behaviour;
-    let sandbox = sandbox_of(api).await;
-    let query = "select id as provided_id, name, email as emails from tenants";
-    let program = Program::between(&database, &sandbox, query).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "4");
+    let (_database, sandbox, program) = world.with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "4").start().await;
     let (code, report) = program.sync(&["--allow", "update=30"]).await;
     let calls = sandbox.take_calls();
     let sent: Vec<_> = writes(&calls).into_iter().map(body).collect();

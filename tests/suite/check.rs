@@ -1,24 +1,23 @@
 //! `check` reads as a run would: where it is green, `sync --dry-run` works.
 
-use explo_sync::sandbox::{Sandbox, Store, Total};
+use explo_sync::sandbox::{Store, Total};
 use rstest::rstest;
 use serde_json::json;
 use url::Url;
 
-use crate::support::{Database, Kind, Program, customer, sandbox};
+use crate::support::{Database, Kind, Program, World, customer, ids, sandbox};
 
 #[tokio::test]
 async fn check_reads_every_row_and_tells_what_cant_be_planned_by_reasons() {
     let tenants = (0..1200).map(|number| (format!("t{number:04}"), "Ann"));
-    let database = Database::of_tenants(tenants).await;
+    let (database, _sandbox, program) = World::of(tenants).columns(&["mapping"]).start().await;
     database
         .execute(
-            "update tenants set tag = '{' where id >= 't0100'; insert into tenants values ('t0000', 'Two', null, null)",
+            "update tenants set mapping = '{' where id >= 't0100'; insert into tenants values ('t0000', 'Two', null)",
         )
         .await;
-    let sandbox = sandbox([]).await;
-    let query = "select id as provided_id, tag as mapping from tenants";
-    let output = Program::between(&database, &sandbox, query).run(&["check"]).await;
+    let query = "select id as provided_id, mapping from tenants";
+    let output = program.with("EXPLO_SYNC__SOURCE__QUERY", query).run(&["check"]).await;
     assert_eq!(output.code, 3, "{output:?}");
     for part in [
         "ok    rows      1,201\n",
@@ -110,16 +109,17 @@ async fn what_can_be_judged_without_a_listing_is_judged() {
     }
     assert_eq!(output.stdout.matches("fail  ").count(), 4, "{}", output.stdout);
     let (_, report) = program.sync(&["--dry-run"]).await;
-    let invalid: Vec<_> =
-        report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].as_str().unwrap()).collect();
-    assert_eq!(invalid, ["about", "below", "foster", "nameless", "no-level", "round", "taken"], "{report}");
+    assert_eq!(
+        ids(&report["invalid"]),
+        ["about", "below", "foster", "nameless", "no-level", "round", "taken"],
+        "{report}"
+    );
 }
 
 #[tokio::test]
 async fn an_explo_that_does_not_count_fails_check_as_it_fails_a_run() {
-    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let (_database, sandbox, program) = World::of([("a", "Ann")]).start().await;
     sandbox.adjust(|api| api.behaviour.total = Total::Missing);
-    let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants");
     for arguments in [&["check"][..], &["sync", "--dry-run"]] {
         let output = program.run(arguments).await;
         let told = format!("{}{}", output.stdout, output.stderr);
@@ -136,14 +136,9 @@ async fn an_explo_that_does_not_count_fails_check_as_it_fails_a_run() {
 #[case::of_whom_one_page_is_shown(1, 0)]
 #[tokio::test]
 async fn strangers_fail_check_as_they_fail_a_run(#[case] page_size: usize, #[case] code: i32) {
-    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("c", "Cat")]).await;
-    let program = |sandbox: &Sandbox| {
-        Program::between(&database, sandbox, "select id as provided_id, name from tenants")
-            .with("EXPLO_SYNC__LEDGER__URL", "source")
-            .with("EXPLO_SYNC__EXPLO__PAGE_SIZE", &page_size.to_string())
-    };
-    let ours = sandbox([]).await;
-    let program = program(&ours);
+    let world = World::of([("a", "Ann"), ("b", "Bob"), ("c", "Cat")]).with_ledger();
+    let world = world.with("EXPLO_SYNC__EXPLO__PAGE_SIZE", &page_size.to_string());
+    let (_database, ours, program) = world.start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(program.run(&["check"]).await.code, 0, "they are known");
     let strangers =

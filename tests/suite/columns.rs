@@ -17,7 +17,7 @@ use explo_sync::{
     source::{Error, Source, Sql, SqlSettings},
 };
 
-use crate::support::{Database, Kind, settings};
+use crate::support::{Database, settings};
 
 /// All rows, or why there are none.
 async fn rows(settings: SqlSettings) -> Result<Vec<Row<'static>>, Error> {
@@ -45,10 +45,4 @@ async fn read_leaving(database: &Database, query: &str, leave_null: &[&str]) -> 
 async fn column(database: &Database, name: &str, expression: &str) -> Result<Tenant<'static>, String> {
     let query = format!("select 'x' as provided_id, {expression} as {}", database.quoted(name));
     read(database, &query).await.remove(0).map_err(|invalid| invalid.reason)
-}
-
-/// A text as this database writes it.
-fn literal(kind: Kind, text: &str) -> String {
-    let text = text.replace('\'', "''");
-    format!("'{}'", if kind == Kind::MySql { text.replace('\\', r"\\") } else { text })
 }

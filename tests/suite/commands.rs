@@ -11,11 +11,12 @@ use tokio::{
     sync::Notify,
 };
 
-use crate::support::{
-    Answer, Database, Program, before, body, customer, endpoints, keys, sandbox, sandbox_knowing, signal, writes,
-};
+use crate::support::{Answer, AsTenant, Program, World, before, body, endpoints, keys, signal, writes};
 
-const QUERY: &str = "select id as provided_id, name, email as emails, tag as group_tags from tenants";
+/// Tenants of two more columns, in which nothing is wanted.
+fn plain(tenants: impl IntoIterator<Item = impl AsTenant>) -> World {
+    World::of(tenants).columns(&["emails", "group_tags"])
+}
 
 fn numbered(numbers: std::ops::Range<usize>) -> impl Iterator<Item = (String, String)> {
     numbers.map(|n| (format!("t{n:02}"), format!("Tenant {n}")))
@@ -66,9 +67,9 @@ async fn bad_usage_exits_64_and_says_what_would_be_right(#[case] arguments: &[&s
 
 #[tokio::test]
 async fn exit_codes_tell_what_a_run_found_and_did() {
-    let database = Database::of_tenants([("new", "Newcomer"), ("old", "Oldtimer")]).await;
-    let sandbox = sandbox([customer(json!({"provided_id": "old", "name": "Former name"}))]).await;
-    let program = Program::between(&database, &sandbox, QUERY);
+    let world = plain([("new", "Newcomer"), ("old", "Oldtimer")]).derived().without(["new"]);
+    let world = world.but("old", |customer| customer.name = "Former name".into());
+    let (database, _sandbox, program) = world.start().await;
     let code = async |program: &Program, arguments: &[&str]| program.run(&[&["sync"], arguments].concat()).await.code;
     assert_eq!(code(&program, &["--dry-run"]).await, 0);
     assert_eq!(code(&program, &["--dry-run", "--exit-code"]).await, 2, "there is something to do");
@@ -80,15 +81,15 @@ async fn exit_codes_tell_what_a_run_found_and_did() {
     assert_eq!(code(&program, &[]).await, 3, "invalid rows");
     assert_eq!(code(&program, &["--dry-run", "--exit-code"]).await, 0, "invalid rows are no changes");
     let mend = "delete from tenants where id = 'bad' or id is null";
-    database.execute(&format!("{mend}; update tenants set tag = 'unknown' where id = 'new'")).await;
+    database.execute(&format!("{mend}; update tenants set group_tags = 'unknown' where id = 'new'")).await;
     assert_eq!(code(&program, &[]).await, 3, "a tenant is invalid: there is no such tag");
 }
 
 #[tokio::test]
 async fn check_shows_what_it_found_on_both_sides() {
-    let database = Database::of_tenants(numbered(0..1)).await;
-    let sandbox = sandbox(["a", "b", "c"].map(|id| customer(json!({"provided_id": id})))).await;
-    let output = Program::between(&database, &sandbox, QUERY).run(&["check"]).await;
+    let world = plain(numbered(0..1)).and(["a", "b", "c"].map(|id| json!({"provided_id": id})));
+    let (_database, _sandbox, program) = world.start().await;
+    let output = program.run(&["check"]).await;
     assert_eq!(output.code, 0, "{output:?}");
     for part in
         ["ok    config", "ok    database", "provided_id, name, emails, group_tags", "a page of 3 of 3 customers"]
@@ -124,9 +125,8 @@ async fn nothing_is_tried_with_a_configuration_that_cant_be_used(
     #[case] value: &str,
     #[case] part: &str,
 ) {
-    let database = Database::of_tenants(numbered(0..1)).await;
-    let sandbox = sandbox([]).await;
-    let wrong = Program::between(&database, &sandbox, QUERY).with(name, value);
+    let (_database, sandbox, program) = plain(numbered(0..1)).start().await;
+    let wrong = program.with(name, value);
     let output = wrong.run(&["check"]).await;
     assert_eq!((output.code, output.stdout.contains(part)), (78, true), "{output:?}");
     assert_eq!((marked(&output.stdout, "ok  ").len(), marked(&output.stdout, "fail").len()), (0, 1), "{output:?}");
@@ -140,7 +140,7 @@ const REFUSED: i32 = -78;
 #[rstest]
 #[case::unknown_column(
     "EXPLO_SYNC__SOURCE__QUERY",
-    "select id, email from tenants",
+    "select id, emails as email from tenants",
     78,
     "query",
     "did you mean 'emails'"
@@ -173,11 +173,8 @@ async fn check_and_sync_tell_the_same_failure_and_check_tries_the_other_side_all
     #[case] failing: &str,
     #[case] part: &str,
 ) {
-    let database = Database::of_tenants(numbered(0..1)).await;
-    let sandbox = sandbox_knowing("the-right-token").await;
-    let right = Program::between(&database, &sandbox, QUERY)
-        .with("EXPLO_TOKEN", "the-right-token")
-        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let (_database, sandbox, program) = plain(numbered(0..1)).knowing("the-right-token").start().await;
+    let right = program.with("EXPLO_TOKEN", "the-right-token").with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
     assert_eq!(right.run(&["check"]).await.code, 0);
     let wrong = right.with(name, value);
 
@@ -194,9 +191,7 @@ async fn check_and_sync_tell_the_same_failure_and_check_tries_the_other_side_all
 
 #[tokio::test]
 async fn of_two_failures_check_tells_both_and_exits_with_the_one_to_mend_first() {
-    let database = Database::of_tenants(numbered(0..1)).await;
-    let sandbox = sandbox_knowing("the-right-token").await;
-    let rejected = Program::between(&database, &sandbox, QUERY);
+    let (_database, _sandbox, rejected) = plain(numbered(0..1)).knowing("the-right-token").start().await;
     for (name, value, code, failing) in [
         ("EXPLO_SYNC__SOURCE__QUERY", "select id from tenants", 78, "query"),
         ("DATABASE_URL", "sqlite:///nowhere/tenants.db", 77, "database"),
@@ -260,9 +255,8 @@ async fn the_demo_ends_in_sync_and_says_what_to_type_next() {
 
 #[tokio::test]
 async fn a_run_that_is_told_to_stop_accounts_for_every_change_and_the_next_one_repeats_none() {
-    let database = Database::of_tenants(numbered(0..20)).await;
-    let listed = (15..20).map(|n| customer(json!({"provided_id": format!("t{n}"), "name": "Old"})));
-    let sandbox = sandbox(listed).await;
+    let world = plain(numbered(0..20)).derived().without(numbered(0..15).map(|(id, _)| id));
+    let (_database, sandbox, program) = world.each(|customer| customer.name = "Old".into()).start().await;
     let written = Arc::new(Notify::new());
     let notify = Arc::clone(&written);
     let url = before(&sandbox, move |asked| {
@@ -272,7 +266,6 @@ async fn a_run_that_is_told_to_stop_accounts_for_every_change_and_the_next_one_r
         None
     })
     .await;
-    let program = Program::between(&database, &sandbox, QUERY);
     // One call a second: the second create is about two seconds after the beginning.
     let slow =
         program.clone().with("EXPLO_SYNC__EXPLO__BASE_URL", &url).with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "60");
@@ -305,8 +298,7 @@ async fn a_run_that_is_told_to_stop_accounts_for_every_change_and_the_next_one_r
 
 #[tokio::test]
 async fn a_run_that_is_told_to_stop_before_there_is_a_plan_ends_at_once() {
-    let database = Database::of_tenants(numbered(0..1)).await;
-    let sandbox = sandbox([]).await;
+    let (_database, sandbox, program) = plain(numbered(0..1)).start().await;
     let asked = Arc::new(Notify::new());
     let notify = Arc::clone(&asked);
     let url = before(&sandbox, move |_| {
@@ -314,7 +306,7 @@ async fn a_run_that_is_told_to_stop_before_there_is_a_plan_ends_at_once() {
         Answer::with(429, "retry-after", "300")
     })
     .await;
-    let throttled = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__BASE_URL", &url);
+    let throttled = program.with("EXPLO_SYNC__EXPLO__BASE_URL", &url);
     let child = throttled.start(&["sync", "--output", "json"]);
     asked.notified().await;
     signal(&child, "-TERM").await;

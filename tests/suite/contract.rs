@@ -1,25 +1,27 @@
 //! The outer contract of a run: its JSON report, what is shown where, and that a dry run writes nothing.
 
-use explo_sync::sandbox::{Sandbox, TagCalls};
+use explo_sync::sandbox::{Sandbox, StoredCustomer, TagCalls};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Database, Kind, Output, Program, before, customer, keys, sandbox, writes};
+use crate::support::{Answer, Asked, Database, Kind, Output, Program, World, changes, keys, sandbox, writes};
 
 const QUERY: &str = "select id as provided_id, name, email as emails, tag as group_tags from tenants";
 
 /// One tenant to create, one to update, one equal; one customer without a tenant.
 async fn sides() -> (Database, Sandbox, Program) {
-    let database = Database::of_tenants([("new", "Newcomer Ltd"), ("old", "Oldtimer Ltd"), ("same", "Same Ltd")]).await;
-    database.execute("update tenants set email = id || '@secret.example' where id <> 'same'").await;
-    let customers = [
-        json!({"provided_id": "old", "name": "Former name Ltd", "token": "11112222333344445555666677778888"}),
-        json!({"provided_id": "same", "name": "Same Ltd"}),
-        json!({"provided_id": "stranger", "name": "Stranger Ltd"}),
+    let tenants = [
+        json!({"provided_id": "new", "name": "Newcomer Ltd", "emails": ["new@secret.example"], "group_tags": []}),
+        json!({"provided_id": "old", "name": "Oldtimer Ltd", "emails": ["old@secret.example"], "group_tags": []}),
+        json!({"provided_id": "same", "name": "Same Ltd", "emails": [], "group_tags": []}),
     ];
-    let sandbox = sandbox(customers.map(customer)).await;
-    let program = Program::between(&database, &sandbox, QUERY);
-    (database, sandbox, program)
+    let drifted = |customer: &mut StoredCustomer| {
+        customer.name = "Former name Ltd".into();
+        customer.emails.clear();
+        customer.token = "11112222333344445555666677778888".into();
+    };
+    let world = World::of(tenants).derived().without(["new"]).but("old", drifted);
+    world.and([json!({"provided_id": "stranger", "name": "Stranger Ltd"})]).start().await
 }
 
 /// The same, with a tenant that will fail, for a tag of which Explo does not tell before, and two rows that are invalid.
@@ -89,10 +91,7 @@ async fn the_report_tells_what_became_of_each_tenant_and_customer() {
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["exit"]), (3, &json!(3)));
     assert_eq!((&report["tenants"], &report["customers"]), (&json!(6), &json!(3)), "rows and customers");
-    let changes = report["changes"].as_array().unwrap().iter();
-    let told = changes.map(|change| ["kind", "provided_id", "outcome"].map(|key| change[key].as_str().unwrap()));
-    let expected = [["create", "failing", "failed"], ["create", "new", "applied"], ["update", "old", "applied"]];
-    assert_eq!(told.collect::<Vec<_>>(), expected);
+    assert_eq!(changes(&report), ["create failing failed", "create new applied", "update old applied"]);
     assert_eq!(report["changes"][2]["fields"], json!({"name": {}, "emails": {}}));
     assert_eq!(report["outcomes"], json!({"applied": 2, "failed": 1, "unsettled": 0, "deferred": 0}));
     let invalid: Vec<_> =
@@ -163,14 +162,11 @@ async fn off_a_terminal_no_value_and_no_colour_is_shown_and_a_token_never() {
 #[case(500)]
 #[tokio::test]
 async fn an_answer_that_quotes_the_token_does_not_make_it_shown(#[case] status: u16) {
-    let database = Database::of_tenants([("a", "Ann")]).await;
-    let sandbox = sandbox([]).await;
+    let (_database, sandbox, program) = World::of([("a", "Ann")]).start().await;
     let token = "0123abcd-team-token-4567";
-    let url = before(&sandbox, move |_| Answer::new(status, format!("{{\"detail\": \"no: Token {token}\"}}"))).await;
-    let program = Program::between(&database, &sandbox, QUERY)
-        .with("EXPLO_TOKEN", token)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
-        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2");
+    let quote = move |_: &Asked<'_>| Answer::new(status, format!("{{\"detail\": \"no: Token {token}\"}}"));
+    let program =
+        program.behind(&sandbox, quote).await.with("EXPLO_TOKEN", token).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2");
     for arguments in [&["-vv", "sync", "--show-values", "--output", "json"][..], &["-vv", "check", "--show-values"]] {
         let output = program.run(arguments).await;
         assert_eq!(output.code, if status < 404 { 77 } else { 1 }, "{output:?}");
@@ -184,17 +180,12 @@ async fn no_character_of_an_id_moves_the_cursor_turns_the_line_or_hides() {
     let hostile: Vec<char> = hostile.chain([0xfeff]).filter_map(char::from_u32).collect();
     let id = |side: &str, c: char| format!("{side}{c}{:04x}", u32::from(c));
     let rows = hostile.iter().map(|&c| (id("n", c), format!("Name{c}")));
-    let database = Database::of_tenants(rows).await;
-    let duplicate =
-        hostile.iter().map(|&c| format!("('{}', 'x', null, null)", id("i", c).repeat(2))).collect::<Vec<_>>().join(",");
+    let world = World::of(rows).and(hostile.iter().map(|&c| json!({"provided_id": id("o", c)})));
+    let (database, _sandbox, program) = world.start().await;
+    let duplicate = hostile.iter().map(|&c| format!("('{}', 'x')", id("i", c).repeat(2))).collect::<Vec<_>>().join(",");
     database
-        .execute(&format!(
-            "insert into tenants values {duplicate}, {duplicate}, ('{}', 'x', null, null)",
-            "l".repeat(65536)
-        ))
+        .execute(&format!("insert into tenants values {duplicate}, {duplicate}, ('{}', 'x')", "l".repeat(65536)))
         .await;
-    let sandbox = sandbox(hostile.iter().map(|&c| customer(json!({"provided_id": id("o", c)})))).await;
-    let program = Program::between(&database, &sandbox, QUERY);
     for arguments in [&["sync", "--dry-run", "-v"][..], &["sync", "--dry-run", "-v", "--show-values"], &["sync", "-v"]]
     {
         let output = program.run(arguments).await;
@@ -232,9 +223,7 @@ async fn hostile_ids_and_names_are_data() {
 
 #[tokio::test]
 async fn a_long_list_is_cut_with_a_count_unless_all_is_asked_for() {
-    let database = Database::of_tenants((0..50).map(|n| (format!("t{n:02}"), "T"))).await;
-    let sandbox = sandbox([]).await;
-    let program = Program::between(&database, &sandbox, QUERY);
+    let (_database, _sandbox, program) = World::of((0..50).map(|n| (format!("t{n:02}"), "T"))).start().await;
     let lines = async |arguments: &[&str]| {
         let output = program.run(arguments).await.stdout;
         (

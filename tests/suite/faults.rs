@@ -9,9 +9,7 @@ use futures_util::future::join_all;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Database, Program, customer, endpoints, sandbox};
-
-const QUERY: &str = "select id as provided_id, name, email as emails from tenants";
+use crate::support::{Database, Program, World, endpoints};
 
 /// What is wanted: the first is to be created, the second to be updated, the others are equal.
 const TENANTS: [(&str, &str); 5] = [("a", "Ann"), ("b", "Bob"), ("c", "Cat"), ("d", "Dan"), ("e", "Eve")];
@@ -50,23 +48,18 @@ type Calls = [usize; 3];
 /// Two pages of two.
 const UNDISTURBED: Calls = [2, 1, 1];
 
-async fn sides() -> (Database, Sandbox) {
-    let database = Database::of_tenants(TENANTS).await;
-    database.execute("update tenants set email = id || '@t.example'").await;
-    let listed = |(id, name): &(&str, &str)| {
-        let emails = [format!("{}@t.example", if *id == "b" { "former" } else { id })];
-        customer(json!({"provided_id": id, "name": name, "emails": emails, "access_group": "Production"}))
-    };
-    (database, sandbox(TENANTS[1..].iter().map(listed)).await)
-}
-
-/// One call at a time, in pages of two, each tried twice.
-fn program(database: &Database, sandbox: &Sandbox) -> Program {
-    Program::between(database, sandbox, QUERY)
+/// The program makes one call at a time, in pages of two, and tries each twice.
+async fn sides() -> (Database, Sandbox, Program) {
+    let tenant = |(id, name)| json!({"provided_id": id, "name": name, "emails": [format!("{id}@t.example")]});
+    let world = World::of(TENANTS.map(tenant)).derived().without([TENANTS[0].0]);
+    world
+        .but("b", |customer| customer.emails = vec!["former@t.example".to_owned()])
         .with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "2")
         .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1")
         .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2")
         .with("EXPLO_SYNC__EXPLO__PAUSE_ON_429", "100ms")
+        .start()
+        .await
 }
 
 fn made(sandbox: &Sandbox) -> Calls {
@@ -170,13 +163,13 @@ async fn a_fault_costs_one_retry_or_ends_as_the_contract_says_and_the_next_run_c
 }
 
 async fn strike(kind: &str, verdict: Verdict, place: Place, once: bool) {
-    let (database, sandbox) = sides().await;
+    let (_database, sandbox, program) = sides().await;
     let fault = format!("{kind},{}{}", place.options(), if once { ",times=1" } else { "" });
     let parsed: Fault = fault.parse().unwrap();
     sandbox.adjust(|api| api.faults = vec![parsed]);
     // Only where nothing comes is it not waited for long.
     let waits = ["drip", "hang"].iter().any(|slow| kind.starts_with(slow));
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__TIMEOUT", if waits { "2s" } else { "30s" });
+    let program = program.with("EXPLO_SYNC__EXPLO__TIMEOUT", if waits { "2s" } else { "30s" });
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, made(&sandbox)), place.expected(verdict, once), "{fault}: {report}");
     if code == 0 {
@@ -200,27 +193,25 @@ async fn strike(kind: &str, verdict: Verdict, place: Place, once: bool) {
 
 #[tokio::test]
 async fn a_page_that_is_not_there_is_the_end_and_the_total_tells_that_it_came_too_soon() {
-    let (database, sandbox) = sides().await;
+    let (_database, sandbox, program) = sides().await;
     sandbox.adjust(|api| api.faults = vec!["status=404,endpoint=customers,after=1,times=1".parse().unwrap()]);
-    let (code, report) = program(&database, &sandbox).sync(&[]).await;
+    let (code, report) = program.sync(&[]).await;
     assert_eq!((code, made(&sandbox)), (0, [4, 1, 1]), "two passes: {report}");
 
-    let (database, sandbox) = sides().await;
+    let (_database, sandbox, program) = sides().await;
     let every_second_page =
         [1, 3, 5].map(|after| Fault { after, ..Fault::new("status=404".parse().unwrap()).times(1) });
     sandbox.adjust(|api| api.faults = every_second_page.into());
-    let (code, report) = program(&database, &sandbox).sync(&[]).await;
+    let (code, report) = program.sync(&[]).await;
     assert_eq!((code, made(&sandbox)), (1, [6, 0, 0]), "three passes, and nothing was written: {report}");
 }
 
 #[tokio::test]
 async fn three_tenants_that_are_forbidden_are_about_the_token() {
-    let (database, sandbox) = sides().await;
-    database
-        .execute("insert into tenants values ('x', 'X', 'x@t.example', null), ('y', 'Y', 'y@t.example', null)")
-        .await;
+    let (database, sandbox, program) = sides().await;
+    database.execute("insert into tenants values ('x', 'X', 'x@t.example'), ('y', 'Y', 'y@t.example')").await;
     sandbox.adjust(|api| api.faults = vec!["forbidden,endpoint=create_customer".parse().unwrap()]);
-    let (code, report) = program(&database, &sandbox).sync(&[]).await;
+    let (code, report) = program.sync(&[]).await;
     assert_eq!((code, made(&sandbox)), (77, [2, 3, 0]), "{report}");
     assert_eq!(report["outcomes"], json!({"applied": 0, "failed": 3, "unsettled": 0, "deferred": 1}));
 }

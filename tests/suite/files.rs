@@ -9,16 +9,12 @@ use std::{
 use explo_sync::sandbox::Sandbox;
 use rstest::rstest;
 
-use crate::support::{Database, Program, make_fifo, sandbox};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
+use crate::support::{Database, Program, World, make_fifo};
 
 /// Tenants to create, in a database that is read without a write.
 async fn sides() -> (Database, Sandbox, Program) {
-    let database = Database::of_tenants((0..20).map(|n| (n, format!("Tenant {n}")))).await;
+    let (database, sandbox, program) = World::of((0..20).map(|n| (n, format!("Tenant {n}")))).start().await;
     database.execute("pragma journal_mode = delete").await;
-    let sandbox = sandbox([]).await;
-    let program = Program::between(&database, &sandbox, QUERY);
     (database, sandbox, program)
 }
 

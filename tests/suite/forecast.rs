@@ -8,12 +8,12 @@ use explo_sync::sandbox::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, Program, customer, endpoints, sandbox};
+use crate::support::{Database, Program, World, customer, endpoints};
 
 const FAMILY: &str = "provided_id, parent_provided_id, hierarchy_level_name, name";
 
 /// Tenants as rows of a query, customers in the shape of the listing, and how the program is called.
-struct World {
+struct Case {
     query: String,
     customers: Value,
     variables: Vec<(&'static str, &'static str)>,
@@ -21,9 +21,9 @@ struct World {
     adjust: fn(&mut Api),
 }
 
-fn world(columns: &str, rows: &str) -> World {
+fn case(columns: &str, rows: &str) -> Case {
     let query = format!("with tenants ({columns}) as (values {rows}) select * from tenants");
-    World { query, customers: json!([]), variables: Vec::new(), arguments: Vec::new(), adjust: |_| {} }
+    Case { query, customers: json!([]), variables: Vec::new(), arguments: Vec::new(), adjust: |_| {} }
 }
 
 fn named(provided_id: &str, name: &str) -> Value {
@@ -36,7 +36,7 @@ fn below(parent: &str, provided_id: &str) -> Value {
     json!({"provided_id": provided_id, "name": "Ann", "hierarchy_level": level, "parent_provided_id": parent})
 }
 
-impl World {
+impl Case {
     fn having(self, customers: Value) -> Self {
         Self { customers, ..self }
     }
@@ -59,13 +59,13 @@ impl World {
     }
 
     async fn sides(&self) -> (Database, Sandbox, Program) {
-        let database = Database::new(Kind::Sqlite).await;
-        let sandbox = sandbox(self.customers.as_array().unwrap().iter().cloned().map(customer)).await;
+        let further = [("EXPLO_SYNC__SOURCE__QUERY", &*self.query), ("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "100")];
+        let variables = further.iter().chain(&self.variables);
+        let world = World::empty().and(self.customers.as_array().unwrap().iter().cloned());
+        let world = variables.fold(world, |world, (name, value)| world.with(name, value));
+        let (database, sandbox, program) = world.start().await;
         sandbox.adjust(|api| (self.adjust)(api));
-        let program = Program::between(&database, &sandbox, &self.query);
-        let program = program.with("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "100");
-        let set = |program: Program, (name, value): &(&str, &str)| program.with(name, value);
-        (database, sandbox, self.variables.iter().fold(program, set))
+        (database, sandbox, program)
     }
 }
 
@@ -99,30 +99,28 @@ async fn forecast_and_made(program: &Program, sandbox: &Sandbox, arguments: &[&s
 #[tokio::test]
 async fn a_run_without_changes_is_a_call_for_each_thousand_customers(#[case] customers: usize, #[case] pages: usize) {
     let ids = || (0..customers).map(|n| format!("t-{n}"));
-    let database = Database::of_tenants(ids().map(|id| (id, "Ann"))).await;
-    let sandbox = sandbox(ids().map(|id| customer(json!({"provided_id": id, "name": "Ann"})))).await;
-    let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants");
+    let (_database, sandbox, program) = World::of(ids().map(|id| (id, "Ann"))).derived().start().await;
     let (code, report) = forecast_and_made(&program, &sandbox, &[], &json!({"customers": pages})).await;
     assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(customers)));
 }
 
-fn creates() -> World {
-    world("provided_id, name", "('a', 'Ann'), ('b', 'Bob'), ('c', 'Cat')").having(json!([named("c", "Cat")]))
+fn creates() -> Case {
+    case("provided_id, name", "('a', 'Ann'), ('b', 'Bob'), ('c', 'Cat')").having(json!([named("c", "Cat")]))
 }
 
-fn updates() -> World {
+fn updates() -> Case {
     creates().having(json!([named("a", "x"), named("b", "x"), named("c", "Cat")]))
 }
 
 /// Two pages, and a third when all are there.
-fn pages() -> World {
+fn pages() -> Case {
     let rows = "('a', 'Ann'), ('b', 'Bob'), ('c', 'Cat'), ('d', 'Dan'), ('e', 'Eve')";
     let listed = json!([named("a", "x"), named("b", "Bob"), named("c", "Cat")]);
-    world("provided_id, name", rows).having(listed).with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "2")
+    case("provided_id, name", rows).having(listed).with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "2")
 }
 
 /// The second of the names that a page's size may have is the one that is taken.
-fn refused_page_size() -> World {
+fn refused_page_size() -> Case {
     updates().adjusted(|api| {
         api.behaviour.page_size_name = PageSizeName::Camel;
         api.behaviour.unknown_parameters = UnknownParameters::Refused;
@@ -130,21 +128,21 @@ fn refused_page_size() -> World {
 }
 
 /// One page that is full, so that there might be another.
-fn untrusted_total() -> World {
-    world("provided_id, name", "('a', 'Ann'), ('b', 'Bob')")
+fn untrusted_total() -> Case {
+    case("provided_id, name", "('a', 'Ann'), ('b', 'Bob')")
         .having(json!([named("a", "x"), named("b", "Bob")]))
         .with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "2")
         .with("EXPLO_SYNC__EXPLO__TRUST_TOTAL", "false")
 }
 
 /// Of three customers that differ one has others' keys in nothing that is written.
-fn dotted_columns() -> World {
+fn dotted_columns() -> Case {
     let rows = "('a', 'Ann', 'pro', '1'), ('b', 'Bob', 'pro', '1'), ('c', 'Cat', 'pro', '1'), ('d', 'Dan', 'pro', '1')";
     let listed = |id: &str, name: &str, plan: &str, source: &str| {
         json!({"provided_id": id, "name": name, "properties": {"plan": plan, "theirs": 1},
                "parent_schema_datasource_mapping": {"40": source, "41": "9"}})
     };
-    world(r#"provided_id, name, "properties.plan", "mapping.40""#, rows).having(json!([
+    case(r#"provided_id, name, "properties.plan", "mapping.40""#, rows).having(json!([
         listed("a", "x", "pro", "1"),
         listed("b", "Bob", "free", "1"),
         listed("c", "Cat", "pro", "2")
@@ -152,9 +150,9 @@ fn dotted_columns() -> World {
 }
 
 /// One address is lacking, and one customer has all that are wanted but another name.
-fn added_emails() -> World {
+fn added_emails() -> Case {
     let rows = "('a', 'Ann', 'a@t.example'), ('b', 'Bob', 'b@t.example'), ('c', 'Cat', 'c@t.example')";
-    world("provided_id, name, emails", rows)
+    case("provided_id, name, emails", rows)
         .having(json!([
             {"provided_id": "a", "name": "Ann", "emails": ["theirs@t.example"]},
             {"provided_id": "b", "name": "x", "emails": ["theirs@t.example", "b@t.example"]},
@@ -163,9 +161,9 @@ fn added_emails() -> World {
 }
 
 /// One customer gets a new id alone, one a name too, and one a key among others'.
-fn renames() -> World {
+fn renames() -> Case {
     let rows = "('b', 'a', 'Ann', 'pro'), ('d', 'c', 'Cat', 'pro'), ('f', 'e', 'Eve', 'pro')";
-    world(r#"provided_id, previous_provided_id, name, "properties.plan""#, rows).having(json!([
+    case(r#"provided_id, previous_provided_id, name, "properties.plan""#, rows).having(json!([
         {"provided_id": "a", "name": "Ann", "properties": {"plan": "pro"}},
         {"provided_id": "c", "name": "x", "properties": {"plan": "pro"}},
         {"provided_id": "e", "name": "Eve", "properties": {"plan": "free"}},
@@ -173,10 +171,10 @@ fn renames() -> World {
 }
 
 /// Two parents are listed, and one is new. Of their children one stays, one moves, two are made.
-fn family() -> World {
+fn family() -> Case {
     let rows = "('q', null, 'region'), ('k', 'q', 'country'), ('r', null, 'region'), ('moves', 'r', 'country'), \
                 ('new', 'r', 'country'), ('n', null, 'region'), ('m', 'n', 'country')";
-    world(FAMILY, &rows.replace(')', ", 'Ann')")).having(json!([
+    case(FAMILY, &rows.replace(')', ", 'Ann')")).having(json!([
         below("", "q"),
         below("q", "k"),
         below("", "r"),
@@ -184,52 +182,52 @@ fn family() -> World {
     ]))
 }
 
-fn renamed_parent() -> World {
+fn renamed_parent() -> Case {
     let rows = "('r-new', 'r', null, 'region', 'Ann'), ('c', null, 'r-new', 'country', 'Ann'), \
                 ('d', null, 'r-new', 'country', 'Ann')";
-    world("provided_id, previous_provided_id, parent_provided_id, hierarchy_level_name, name", rows)
+    case("provided_id, previous_provided_id, parent_provided_id, hierarchy_level_name, name", rows)
         .having(json!([below("", "r"), below("r", "c")]))
 }
 
-fn missing_tags() -> World {
+fn missing_tags() -> Case {
     let rows = "('a', 'Ann', 'gold'), ('b', 'Bob', 'silver,gold'), ('c', 'Cat', 'bronze'), ('d', 'Dan', 'silver')";
     let listed = |id: &str, name: &str| json!({"provided_id": id, "name": name, "group_tags": ["gold"]});
-    world("provided_id, name, group_tags", rows)
+    case("provided_id, name, group_tags", rows)
         .having(json!([listed("c", "Cat"), listed("d", "x")]))
         .with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true")
 }
 
-fn tags_of_nobody() -> World {
-    world("provided_id, name, group_tags", "('a', 'Ann', 'silver')")
+fn tags_of_nobody() -> Case {
+    case("provided_id, name, group_tags", "('a', 'Ann', 'silver')")
         .adjusted(|api| api.store_mut().add_tag("silver").unwrap())
 }
 
 /// Three customers would differ by the style of a key, and one does.
-fn restyled_keys() -> World {
+fn restyled_keys() -> Case {
     let listed = |id: &str, plan: &str| json!({"provided_id": id, "name": "Ann", "properties": {"thePlan": plan}});
     let rows = r#"('a', '{"thePlan":"pro"}'), ('b', '{"thePlan":"pro"}'), ('c', '{"thePlan":"pro"}')"#;
-    world("provided_id, properties", rows)
+    case("provided_id, properties", rows)
         .having(json!([listed("a", "pro"), listed("b", "pro"), listed("c", "free")]))
         .adjusted(|api| api.behaviour.property_keys = PropertyKeys::SnakeListed)
 }
 
 /// Four customers have another style of a key indeed, and three looks are enough to tell.
-fn other_keys() -> World {
+fn other_keys() -> Case {
     let listed = |id: &str| json!({"provided_id": id, "name": "Ann", "properties": {"the_plan": "pro"}});
     let rows = ["a", "b", "c", "d"].map(|id| format!(r#"('{id}', '{{"thePlan":"pro"}}')"#)).join(", ");
-    world("provided_id, properties", &rows).having(json!(["a", "b", "c", "d"].map(listed)))
+    case("provided_id, properties", &rows).having(json!(["a", "b", "c", "d"].map(listed)))
 }
 
 /// One to make, one to rename and update, one that is equal, and one that nobody asks for.
-fn single_tenants() -> World {
+fn single_tenants() -> Case {
     let rows = "('a', null, 'Ann'), ('b', 'old', 'Bob'), ('c', null, 'Cat'), ('d', null, 'Dan')";
-    world("provided_id, previous_provided_id, name", rows)
+    case("provided_id, previous_provided_id, name", rows)
         .having(json!([named("old", "x"), named("c", "Cat")]))
         .called(&["--only", "a", "--only", "b", "--only", "c"])
 }
 
-fn two_at_a_time() -> World {
-    world("provided_id, name, group_tags", "('a', 'Ann', 'gold'), ('b', 'Bob', 'silver'), ('c', 'Cat', 'bronze')")
+fn two_at_a_time() -> Case {
+    case("provided_id, name, group_tags", "('a', 'Ann', 'gold'), ('b', 'Bob', 'silver'), ('c', 'Cat', 'bronze')")
         .with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true")
         .called(&["--max-changes", "2"])
 }
@@ -302,7 +300,7 @@ fn two_at_a_time() -> World {
     json!({"customers": 1, "group_tags": 1, "create_group_tag": 1, "create_customer": 1})
 )]
 #[tokio::test]
-async fn the_forecast_is_what_is_made(#[case] world: World, #[case] calls: Value, #[case] then: Value) {
+async fn the_forecast_is_what_is_made(#[case] world: Case, #[case] calls: Value, #[case] then: Value) {
     let (_database, sandbox, program) = world.sides().await;
     let (_, report) = forecast_and_made(&program, &sandbox, &world.arguments, &calls).await;
     assert_eq!((&report["outcomes"]["failed"], &report["outcomes"]["unsettled"]), (&json!(0), &json!(0)), "{report}");
@@ -324,25 +322,22 @@ async fn the_forecast_is_what_is_made(#[case] world: World, #[case] calls: Value
 )]
 #[tokio::test]
 async fn a_saved_plan_takes_a_look_at_each_customer_and_asks_once_what_absence_is(
-    #[case] world: World,
+    #[case] world: Case,
     #[case] calls: Value,
     #[case] then: Value,
 ) {
     let (_database, sandbox, program) = world.sides().await;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("plan.json");
-    let path = path.to_str().unwrap();
-    assert_eq!(program.sync(&["--dry-run", "--out", path]).await.0, 0);
+    let (_directory, path) = program.saved().await;
     drop(sandbox.take_calls());
     for (calls, code) in [(calls, 0), (then, 3)] {
-        let (ended, report) = program.sync(&["--plan", path]).await;
+        let (ended, report) = program.sync(&["--plan", &path]).await;
         assert_eq!((ended, &report["calls"]["planned"]), (code, &calls), "{report}");
         assert_eq!((&report["calls"]["made"], &counted(&sandbox.take_calls())), (&calls, &calls));
     }
 }
 
 /// Ends with a tenant that failed twice: the next run passes it by.
-async fn failing_twice(world: &World, endpoint: Endpoint) -> (Database, Sandbox, Program) {
+async fn failing_twice(world: &Case, endpoint: Endpoint) -> (Database, Sandbox, Program) {
     let (database, sandbox, program) = world.sides().await;
     let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
     sandbox.adjust(|api| api.faults = vec![Fault::new(FaultKind::Status(400)).at(endpoint)]);
@@ -356,7 +351,7 @@ async fn failing_twice(world: &World, endpoint: Endpoint) -> (Database, Sandbox,
 
 #[rstest]
 #[case::create_with_children(
-    world(FAMILY, "('r', null, 'region', 'Ann'), ('c', 'r', 'country', 'Ann'), ('s', 'c', 'site', 'Ann')"),
+    case(FAMILY, "('r', null, 'region', 'Ann'), ('c', 'r', 'country', 'Ann'), ('s', 'c', 'site', 'Ann')"),
     Endpoint::CreateCustomer,
     json!({"customers": 1}),
     json!({"customers": 1, "create_customer": 3})
@@ -387,7 +382,7 @@ async fn failing_twice(world: &World, endpoint: Endpoint) -> (Database, Sandbox,
 )]
 #[tokio::test]
 async fn what_waits_after_failures_is_neither_forecast_nor_sent_and_nor_is_what_needs_it(
-    #[case] world: World,
+    #[case] world: Case,
     #[case] endpoint: Endpoint,
     #[case] waiting: Value,
     #[case] then: Value,
@@ -404,7 +399,7 @@ async fn what_waits_after_failures_is_neither_forecast_nor_sent_and_nor_is_what_
 
 #[tokio::test]
 async fn tenants_that_failed_are_forecast_where_they_are_tried_at_once() {
-    let world = world("provided_id, name", "('a', 'Ann'), ('b', 'Bob')");
+    let world = case("provided_id, name", "('a', 'Ann'), ('b', 'Bob')");
     for arguments in [&["--retry-failed"][..], &["--only", "a", "--only", "b"]] {
         let (_database, sandbox, program) = failing_twice(&world, Endpoint::CreateCustomer).await;
         let listing = if arguments.len() == 1 { json!({"customers": 1}) } else { json!({"get_customer": 2}) };
@@ -418,8 +413,8 @@ async fn tenants_that_failed_are_forecast_where_they_are_tried_at_once() {
 #[tokio::test]
 async fn what_waits_takes_nobodys_place_among_the_changes_of_a_run() {
     let rows = "('r', null, 'region', 'Ann'), ('c', 'r', 'country', 'Ann'), ('d', 'r', 'country', 'Ann')";
-    let (_database, sandbox, program) = failing_twice(&world(FAMILY, rows), Endpoint::CreateCustomer).await;
-    let more = world(FAMILY, &format!("{rows}, ('x', null, 'region', 'Ann'), ('z', null, 'region', 'Ann')"));
+    let (_database, sandbox, program) = failing_twice(&case(FAMILY, rows), Endpoint::CreateCustomer).await;
+    let more = case(FAMILY, &format!("{rows}, ('x', null, 'region', 'Ann'), ('z', null, 'region', 'Ann')"));
     let program = program.with("EXPLO_SYNC__SOURCE__QUERY", &more.query);
     let one = json!({"customers": 1, "create_customer": 1});
     let (code, report) = forecast_and_made(&program, &sandbox, &["--max-changes", "1"], &one).await;

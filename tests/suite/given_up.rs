@@ -82,12 +82,7 @@ pub(super) async fn await_statements(database: &Database, count: usize, within: 
 async fn before(database: &Database, wait: Wait, url: &str) -> (Program, Option<Locked>) {
     database.execute("create table tenants (id varchar(20), name varchar(20))").await;
     database.execute("insert into tenants values ('a', 'Ann')").await;
-    let program = Program::default()
-        .with("DATABASE_URL", &database.url)
-        .with("EXPLO_TOKEN", "test-team-token-0123456789")
-        .with("EXPLO_SYNC__SOURCE__QUERY", QUERY)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", url)
-        .with("EXPLO_SYNC__LEDGER__URL", "source");
+    let program = Program::at(&database.url, url, QUERY).with("EXPLO_SYNC__LEDGER__URL", "source");
     match wait {
         Wait::LockedTenants => (program, Some(Locked::table(database, "tenants").await)),
         Wait::LockedLedger => {

@@ -13,11 +13,9 @@ use explo_sync::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Program, customer, endpoints, sandbox, signal, writes};
+use crate::support::{World, endpoints, signal, writes};
 
 const DEFAULT: Guard = Guard { floor: 10, create_floor: 100, percent: 10, max_orphan_percent: 50 };
-
-const QUERY: &str = "select id as provided_id, name from tenants";
 
 /// So many tenants without a customer, customers that equal theirs, that differ in the name, in the mapping, that have the
 /// previous id, and strangers.
@@ -120,19 +118,19 @@ fn an_allowance_names_a_class_and_a_number() {
     }
 }
 
-async fn tenants(count: usize) -> Database {
-    Database::of_tenants((0..count).map(|n| (format!("t{n:04}"), format!("Tenant {n}")))).await
+fn world(tenants: usize) -> World {
+    World::of((0..tenants).map(|n| (format!("t{n:04}"), format!("Tenant {n}"))))
 }
 
-fn customers(numbers: std::ops::Range<usize>, name: &str) -> Vec<StoredCustomer> {
-    numbers.map(|n| customer(json!({"provided_id": format!("t{n:04}"), "name": format!("{name} {n}")}))).collect()
+/// Other names than the tenants have.
+fn wrong(customer: &mut StoredCustomer) {
+    customer.name = customer.name.replace("Tenant", "Wrong");
 }
 
 #[tokio::test]
 async fn a_held_plan_writes_nothing_and_is_shown_whole_with_the_way_out() {
-    let database = tenants(40).await;
-    let sandbox = sandbox(customers(0..30, "Wrong")).await;
-    let program = Program::between(&database, &sandbox, QUERY);
+    let world = world(40).derived().each(wrong).without((30..40).map(|n| format!("t{n:04}")));
+    let (_database, sandbox, program) = world.start().await;
 
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["exit"]), (4, &json!(4)));
@@ -157,28 +155,29 @@ async fn a_held_plan_writes_nothing_and_is_shown_whole_with_the_way_out() {
 
 #[tokio::test]
 async fn an_empty_source_is_held_and_so_is_one_that_shrank() {
-    let sandbox = sandbox(customers(0..30, "Tenant")).await;
-    let (code, report) = Program::between(&tenants(0).await, &sandbox, QUERY).sync(&[]).await;
+    let (database, sandbox, program) = world(30).derived().start().await;
+    database.execute("create table all_tenants as select * from tenants; delete from tenants").await;
+    let (code, report) = program.sync(&[]).await;
     assert_eq!(code, 4);
     assert_eq!(report["held"], json!([{"class": "orphan", "count": 30, "limit": 15}]));
-    let (code, report) = Program::between(&tenants(14).await, &sandbox, QUERY).sync(&[]).await;
+    database.execute("insert into tenants select * from all_tenants where id < 't0014'").await;
+    let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["held"][0]["count"]), (4, &json!(16)));
-    assert_eq!(Program::between(&tenants(15).await, &sandbox, QUERY).sync(&[]).await.0, 0);
+    database.execute("insert into tenants select * from all_tenants where id = 't0014'").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
     assert!(writes(&sandbox.take_calls()).is_empty());
 }
 
 #[tokio::test]
 async fn nothing_on_both_sides_is_in_sync() {
-    let sandbox = sandbox([]).await;
-    let (code, report) = Program::between(&tenants(0).await, &sandbox, QUERY).sync(&[]).await;
+    let (_database, _sandbox, program) = world(0).start().await;
+    let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["changes"]), (0, &json!([])));
 }
 
 #[tokio::test]
 async fn a_first_load_is_allowed_by_hand_interrupted_and_taken_up() {
-    let database = tenants(300).await;
-    let sandbox = sandbox([]).await;
-    let program = Program::between(&database, &sandbox, QUERY);
+    let (_database, sandbox, program) = world(300).start().await;
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["held"]), (4, &json!([{"class": "create", "count": 300, "limit": 100}])));
 
@@ -207,11 +206,10 @@ async fn a_first_load_is_allowed_by_hand_interrupted_and_taken_up() {
 #[tokio::test]
 async fn an_update_that_only_shows_while_applying_counts_against_the_guard() {
     // Twenty customers exist with other names and are not listed: the listing is said to be complete without them.
-    let database = tenants(20).await;
     // One is listed, by which theirs is known to be the group of the others.
-    let hidden = sandbox(customers(0..21, "Wrong")).await;
+    let listed = json!({"provided_id": "t0020", "name": "Wrong 20", "access_group": "Production"});
+    let (_database, hidden, program) = world(20).derived().each(wrong).and([listed]).start().await;
     hidden.change(|store| store.hide((0..20).map(|n| format!("t{n:04}"))));
-    let program = Program::between(&database, &hidden, QUERY);
     let (code, report) = program.sync(&["--allow", "orphan=1"]).await;
     assert_eq!((code, &report["counts"]["create"]), (3, &json!(20)));
     assert_eq!(

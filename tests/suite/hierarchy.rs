@@ -1,53 +1,35 @@
 //! Parents: found by listing their children, made before them, and never asked for once for each tenant.
 
+use explo_sync::model::Tenant;
 use explo_sync::sandbox::{Call, Endpoint, Fault, FaultKind, ParentFilter, Sandbox, V1Filters, V2};
 use rand::{SeedableRng, rngs::SmallRng, seq::SliceRandom};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, Program, body, customer, endpoints, sandbox, stored, writes};
-
-const QUERY: &str = "select id as provided_id, parent as parent_provided_id, level as hierarchy_level_name, \
-                     previous as previous_provided_id, name from tenants";
+use crate::support::{Database, Program, World, body, changes, derived, invalid, stored, told, writes};
 
 /// Tenants: id, parent and level (empty: NULL); customers the same, in the order of making.
 async fn sides(tenants: &[[&str; 3]], customers: &[[&str; 3]]) -> (Database, Sandbox, Program) {
-    let database = Database::new(Kind::Sqlite).await;
-    database.execute("create table tenants (id text, parent text, level text, previous text, name text)").await;
-    for [id, parent, level] in tenants {
-        let row = format!("('{id}', nullif('{parent}', ''), nullif('{level}', ''), null, 'Ann')");
-        database.execute(&format!("insert into tenants values {row}")).await;
-    }
-    let customers = customers.iter().map(|[id, parent, level]| {
-        let set = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
-        customer(
-            json!({"provided_id": id, "name": "Ann", "hierarchy_level": set(level), "parent_provided_id": set(parent)}),
-        )
-    });
-    let sandbox = sandbox(customers).await;
-    sandbox.adjust(|api| api.behaviour.levels = ["region", "country", "site"].map(str::to_owned).into());
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
-    (database, sandbox, program)
+    let member = |[id, parent, level]: &[&str; 3]| {
+        let set = |text: &str| (!text.is_empty()).then(|| text.to_owned().into());
+        Tenant {
+            provided_id: (*id).to_owned().into(),
+            parent_provided_id: set(parent),
+            hierarchy_level_name: set(level),
+            name: Some("Ann".into()),
+            ..Tenant::default()
+        }
+    };
+    let world = World::of(tenants.iter().map(member)).having(customers.iter().map(member).map(|one| derived(&one)));
+    levelled(world.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1")).await
 }
 
-/// The calls: the listings with what they filter by, the others with the id and the parent that they name.
-fn told(calls: &[Call]) -> Vec<String> {
-    let tell = |(call, endpoint): (&Call, &str)| {
-        if endpoint == "customers" {
-            let query = call.path.split_once('?').map_or("", |(_, query)| query);
-            let parent = query.split('&').find_map(|pair| pair.strip_prefix("parent_provided_id="));
-            return parent.map_or_else(|| "list".to_owned(), |parent| format!("list {parent}"));
-        }
-        let body = body(call);
-        let text = |key: &str, mark: &str| body[key].as_str().map_or(String::new(), |id| format!("{mark}{id}"));
-        format!(
-            "{endpoint}{}{}{}",
-            text("provided_id", " "),
-            text("parent_provided_id", " under "),
-            text("new_provided_id", " > ")
-        )
-    };
-    calls.iter().zip(endpoints(calls)).map(tell).collect()
+/// With three levels, and a column for each way in which a tenant may be connected with others.
+async fn levelled(world: World) -> (Database, Sandbox, Program) {
+    let columns = ["previous_provided_id", "parent_provided_id", "hierarchy_level_name"];
+    let (database, sandbox, program) = world.columns(&columns).start().await;
+    sandbox.adjust(|api| api.behaviour.levels = ["region", "country", "site"].map(str::to_owned).into());
+    (database, sandbox, program)
 }
 
 /// The same where calls go side by side.
@@ -55,19 +37,6 @@ fn told_sorted(calls: &[Call]) -> Vec<String> {
     let mut told = told(calls);
     told.sort();
     told
-}
-
-fn invalid(report: &Value) -> Vec<String> {
-    let told = |one: &Value| format!("{}: {}", one["provided_id"].as_str().unwrap(), one["reason"].as_str().unwrap());
-    report["invalid"].as_array().unwrap().iter().map(told).collect()
-}
-
-fn outcomes(report: &Value) -> Vec<String> {
-    let told = |change: &Value| {
-        let text = |key: &str| change[key].as_str().unwrap_or("-").to_owned();
-        format!("{} {} {}", text("kind"), text("provided_id"), text("outcome"))
-    };
-    report["changes"].as_array().unwrap().iter().map(told).collect()
 }
 
 fn parent(sandbox: &Sandbox, id: &str) -> Value {
@@ -79,21 +48,20 @@ fn move_by_hand(sandbox: &Sandbox, id: &str, parent: Option<&str>) {
     sandbox.change(|store| store.customer(id).unwrap().parent_provided_id = parent.map(str::to_owned));
 }
 
+fn placed(id: &str, parent: Option<&str>, level: &str) -> Value {
+    json!({"provided_id": id, "parent_provided_id": parent, "hierarchy_level_name": level, "name": level})
+}
+
 #[tokio::test]
 async fn three_levels_arrive_with_parents_before_children_and_the_second_run_lists_each_parent_once() {
-    let database = Database::new(Kind::Sqlite).await;
-    database.execute("create table tenants (id text, parent text, level text, previous text, name text)").await;
-    let mut rows = Vec::new();
+    let mut tenants = Vec::new();
     for n in 0..500 {
-        rows.push(format!("('r{n}', null, 'region', null, 'Region')"));
-        rows.push(format!("('c{n}', 'r{}', 'country', null, 'Country')", n % 20));
-        rows.push(format!("('s{n}', 'c{}', 'site', null, 'Site')", n % 50));
+        tenants.push(placed(&format!("r{n}"), None, "region"));
+        tenants.push(placed(&format!("c{n}"), Some(&format!("r{}", n % 20)), "country"));
+        tenants.push(placed(&format!("s{n}"), Some(&format!("c{}", n % 50)), "site"));
     }
-    rows.shuffle(&mut SmallRng::seed_from_u64(5));
-    database.execute(&format!("insert into tenants values {}", rows.join(", "))).await;
-    let sandbox = sandbox([]).await;
-    sandbox.adjust(|api| api.behaviour.levels = ["region", "country", "site"].map(str::to_owned).into());
-    let program = Program::between(&database, &sandbox, QUERY);
+    tenants.shuffle(&mut SmallRng::seed_from_u64(5));
+    let (_database, sandbox, program) = levelled(World::of(tenants)).await;
     let (code, report) = program.sync(&["--dry-run"]).await;
     assert_eq!((code, &report["calls"]["planned"]), (0, &json!({"customers": 1, "create_customer": 1500})));
     drop(sandbox.take_calls());
@@ -101,7 +69,7 @@ async fn three_levels_arrive_with_parents_before_children_and_the_second_run_lis
     assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(1500)), "{}", report["error"]);
     let calls = sandbox.take_calls();
     let told = told(&calls);
-    assert_eq!((told.len(), told[0].as_str()), (1501, "list"));
+    assert_eq!((told.len(), told[0].as_str()), (1501, "customers"));
     let level = |call: &Call| body(call)["hierarchy_level_name"].as_str().unwrap().to_owned();
     let levels: Vec<_> = writes(&calls).into_iter().map(level).collect();
     assert!(levels[..500].iter().all(|level| level == "region") && levels[1000..].iter().all(|level| level == "site"));
@@ -110,8 +78,8 @@ async fn three_levels_arrive_with_parents_before_children_and_the_second_run_lis
     assert_eq!((code, &report["counts"]["unchanged"], &report["listing"]["pages"]), (0, &json!(1500), &json!(2)));
     assert_eq!(report["calls"]["planned"], json!({"customers": 72}), "two pages, and 70 parents");
     let mut expected: Vec<_> =
-        (0..20).map(|n| format!("list r{n}")).chain((0..50).map(|n| format!("list c{n}"))).collect();
-    expected.extend(["list".to_owned(), "list".to_owned()]);
+        (0..20).map(|n| format!("customers r{n}")).chain((0..50).map(|n| format!("customers c{n}"))).collect();
+    expected.extend(["customers".to_owned(), "customers".to_owned()]);
     expected.sort();
     assert_eq!(told_sorted(&sandbox.take_calls()), expected);
 }
@@ -124,9 +92,14 @@ async fn below_a_parent_that_fails_everybody_is_deferred_and_the_others_arrive()
     sandbox.adjust(|api| api.faults = vec![Fault::new(FaultKind::Status(400)).at(Endpoint::CreateCustomer).times(1)]);
     let (code, report) = program.with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1").sync(&[]).await;
     let expected = ["create q failed", "create r applied", "create c applied", "create d deferred", "create s applied"];
-    assert_eq!((code, outcomes(&report)), (3, expected.map(str::to_owned).into()), "{report}");
-    let made =
-        ["list", "create_customer q", "create_customer r", "create_customer c under r", "create_customer s under c"];
+    assert_eq!((code, changes(&report)), (3, expected.map(str::to_owned).into()), "{report}");
+    let made = [
+        "customers",
+        "create_customer q",
+        "create_customer r",
+        "create_customer c under r",
+        "create_customer s under c",
+    ];
     assert_eq!(told(&sandbox.take_calls()), made);
 }
 
@@ -137,9 +110,9 @@ async fn the_next_run_makes_what_was_deferred() {
     sandbox.adjust(|api| api.faults = vec![Fault::new(FaultKind::Status(400)).at(Endpoint::CreateCustomer).times(1)]);
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["outcomes"]), (3, &json!({"applied": 0, "failed": 1, "unsettled": 0, "deferred": 2})));
-    assert_eq!(told(&sandbox.take_calls()), ["list", "create_customer r"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "create_customer r"]);
     assert_eq!(program.sync(&[]).await.0, 0);
-    let made = ["list", "create_customer r", "create_customer c under r", "create_customer s under c"];
+    let made = ["customers", "create_customer r", "create_customer c under r", "create_customer s under c"];
     assert_eq!(told(&sandbox.take_calls()), made);
 }
 
@@ -155,10 +128,10 @@ async fn a_child_moves_in_one_call_that_names_its_parent_alone() {
     drop(sandbox.take_calls());
     assert_eq!(program.sync(&[]).await.0, 0);
     let calls = sandbox.take_calls();
-    assert_eq!(told_sorted(&calls), ["list", "list q", "list r", "update_customer c under q"]);
+    assert_eq!(told_sorted(&calls), ["customers", "customers q", "customers r", "update_customer c under q"]);
     assert_eq!(body(writes(&calls)[0]), json!({"provided_id": "c", "parent_provided_id": "q"}));
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-    assert_eq!(told_sorted(&sandbox.take_calls()), ["list", "list q", "list r"]);
+    assert_eq!(told_sorted(&sandbox.take_calls()), ["customers", "customers q", "customers r"]);
 }
 
 #[tokio::test]
@@ -168,8 +141,8 @@ async fn what_somebody_moved_in_the_ui_is_mended() {
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
     move_by_hand(&sandbox, "c", Some("r"));
     drop(sandbox.take_calls());
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
-    assert_eq!(told(&sandbox.take_calls()), ["list", "list q", "update_customer c under q"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update c applied"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "customers q", "update_customer c under q"]);
     assert_eq!(parent(&sandbox, "c"), "q");
 }
 
@@ -180,11 +153,11 @@ async fn a_child_is_made_or_moves_under_a_parent_that_is_made_before() {
     let (_database, sandbox, program) = sides(&tenants, &customers).await;
     let (code, report) = program.sync(&["--allow", "orphan=1"]).await;
     assert_eq!(
-        (code, outcomes(&report)),
+        (code, changes(&report)),
         (0, ["create new applied", "create d applied", "update c applied"].map(str::to_owned).into())
     );
     let calls = told(&sandbox.take_calls());
-    assert_eq!(calls[..2], ["list", "create_customer new"], "nobody asks for the children of what is not there");
+    assert_eq!(calls[..2], ["customers", "create_customer new"], "nobody asks for the children of what is not there");
     assert_eq!(calls.len(), 4);
     assert_eq!((parent(&sandbox, "c"), parent(&sandbox, "d")), (json!("new"), json!("new")));
 }
@@ -197,24 +170,24 @@ async fn a_parent_that_is_renamed_keeps_its_twenty_children_without_a_call_for_t
         [[parent, "", "region"]].into_iter().chain(children).collect::<Vec<_>>()
     };
     let (database, sandbox, program) = sides(&rows("r-new"), &rows("r-old")).await;
-    database.execute("update tenants set previous = 'r-old' where id = 'r-new'").await;
+    database.execute("update tenants set previous_provided_id = 'r-old' where id = 'r-new'").await;
     let (code, report) = program.sync(&["--dry-run"]).await;
     assert_eq!((code, &report["calls"]["planned"]), (0, &json!({"customers": 2, "update_customer": 1})));
     drop(sandbox.take_calls());
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(told(&sandbox.take_calls()), ["list", "list r-old", "update_customer r-old > r-new"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "customers r-old", "update_customer r-old > r-new"]);
     assert!(children.iter().all(|child| parent(&sandbox, child) == "r-new"));
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-    assert_eq!(told(&sandbox.take_calls()), ["list", "list r-new"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "customers r-new"]);
 }
 
 #[tokio::test]
 async fn a_row_may_still_name_its_parent_by_the_id_that_it_is_losing() {
     let tenants = [["r-new", "", "region"], ["c", "r-old", "country"], ["d", "r-old", "country"]];
     let (database, sandbox, program) = sides(&tenants, &[["r-old", "", "region"], ["c", "r-old", "country"]]).await;
-    database.execute("update tenants set previous = 'r-old' where id = 'r-new'").await;
+    database.execute("update tenants set previous_provided_id = 'r-old' where id = 'r-new'").await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    let made = ["list", "list r-old", "update_customer r-old > r-new", "create_customer d under r-new"];
+    let made = ["customers", "customers r-old", "update_customer r-old > r-new", "create_customer d under r-new"];
     assert_eq!(told(&sandbox.take_calls()), made);
     assert_eq!(parent(&sandbox, "d"), "r-new");
 }
@@ -244,16 +217,16 @@ async fn the_customer_of_a_tenant_without_a_place_is_left_alone_and_is_no_orphan
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["changes"], &report["orphans"]), (3, &json!([]), &json!([])), "{report}");
     assert_eq!((&report["counts"]["unchanged"], &report["counts"]["invalid"]), (&json!(0), &json!(2)));
-    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
 }
 
 #[tokio::test]
 async fn a_parent_may_be_a_customer_without_a_tenant() {
     let (_database, sandbox, program) = sides(&[["c", "r", "country"]], &[["r", "", "region"]]).await;
     assert_eq!(program.sync(&["--allow", "orphan=1"]).await.0, 0);
-    assert_eq!(told(&sandbox.take_calls()), ["list", "create_customer c under r"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "create_customer c under r"]);
     assert_eq!(program.sync(&[]).await.1["counts"]["unchanged"], json!(1));
-    assert_eq!(told(&sandbox.take_calls()), ["list", "list r"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "customers r"]);
 }
 
 #[rstest]
@@ -274,9 +247,9 @@ async fn parents_are_found_however_the_filter_works(
     let version = if v2 == V2::Missing { "v1" } else { "v2" };
     let program = program.with("EXPLO_SYNC__EXPLO__LISTING", version);
     assert_eq!(program.sync(&[]).await.1["counts"]["unchanged"], json!(4));
-    assert_eq!(told_sorted(&sandbox.take_calls()), ["list", "list c", "list r"]);
+    assert_eq!(told_sorted(&sandbox.take_calls()), ["customers", "customers c", "customers r"]);
     move_by_hand(&sandbox, "t", None);
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update t applied"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update t applied"]);
     assert_eq!(parent(&sandbox, "t"), "r");
 }
 
@@ -294,7 +267,7 @@ async fn where_the_filter_tells_nothing_parents_are_not_compared(
     let output = program.run(&["sync"]).await;
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert!(output.stderr.contains("not compared"), "{}", output.stderr);
-    assert!(told(&sandbox.take_calls()).iter().all(|call| call.starts_with("list")));
+    assert!(told(&sandbox.take_calls()).iter().all(|call| call.starts_with("customers")));
 }
 
 #[tokio::test]
@@ -308,7 +281,7 @@ async fn children_are_listed_page_by_page() {
     let (_, report) = program.with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "10").sync(&[]).await;
     assert_eq!((&report["changes"], &report["calls"]["made"]), (&json!([]), &json!({"customers": 6})));
     assert_eq!(report["calls"]["planned"], report["calls"]["made"]);
-    assert_eq!(told(&sandbox.take_calls())[3..], ["list r"; 3]);
+    assert_eq!(told(&sandbox.take_calls())[3..], ["customers r"; 3]);
 }
 
 #[tokio::test]
@@ -323,15 +296,12 @@ async fn a_saved_plan_moves_what_is_still_elsewhere() {
     ];
     let customers = [["q", "", "region"], ["r", "", "region"], ["c", "r", "country"], ["d", "r", "country"]];
     let (_database, sandbox, program) = sides(&tenants, &customers).await;
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("plan.json");
-    let file = file.to_str().unwrap();
-    program.run(&["sync", "--dry-run", "--out", file]).await;
+    let (_directory, file) = program.saved().await;
     move_by_hand(&sandbox, "d", Some("q"));
     drop(sandbox.take_calls());
-    let (code, report) = program.sync(&["--plan", file]).await;
+    let (code, report) = program.sync(&["--plan", &file]).await;
     let expected = ["create n applied", "create e applied", "update c applied"].map(str::to_owned);
-    assert_eq!((code, outcomes(&report), &report["skipped"]), (3, expected.into(), &json!(["d"])), "{report}");
+    assert_eq!((code, changes(&report), &report["skipped"]), (3, expected.into(), &json!(["d"])), "{report}");
     assert_eq!(report["calls"]["planned"], report["calls"]["made"]);
     assert_eq!((parent(&sandbox, "c"), parent(&sandbox, "e")), (json!("q"), json!("n")));
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
@@ -347,7 +317,7 @@ async fn single_tenants_are_made_under_their_parents_and_explained_with_them() {
             && text.contains("with parent_provided_id."),
         "{text}"
     );
-    assert_eq!(told(&sandbox.take_calls()), ["get_customer c", "get_customer r", "list r"]);
+    assert_eq!(told(&sandbox.take_calls()), ["get_customer c", "get_customer r", "customers r"]);
     let text = program.run(&["explain", "x"]).await.stdout;
     assert!(text.contains("Invalid") && text.contains("nobody"), "{text}");
     drop(sandbox.take_calls());
@@ -369,19 +339,26 @@ async fn with_a_ledger_parents_are_asked_once_a_day_and_what_was_moved_by_hand_i
     assert_eq!(program.sync(&[]).await.0, 0);
     drop(sandbox.take_calls());
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-    assert_eq!(told_sorted(&sandbox.take_calls()), ["list", "list c", "list q", "list r"], "nobody asked yet");
+    assert_eq!(
+        told_sorted(&sandbox.take_calls()),
+        ["customers", "customers c", "customers q", "customers r"],
+        "nobody asked yet"
+    );
     assert_eq!(program.sync(&[]).await.1["calls"]["planned"], json!({"customers": 1}));
-    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
     move_by_hand(&sandbox, "c", Some("r"));
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]), "nobody knows yet");
-    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
     a_day_later(&database).await;
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update c applied"]);
     let calls = sandbox.take_calls();
-    assert_eq!(told_sorted(&calls), ["list", "list c", "list q", "list r", "update_customer c under q"]);
+    assert_eq!(
+        told_sorted(&calls),
+        ["customers", "customers c", "customers q", "customers r", "update_customer c under q"]
+    );
     assert_eq!(parent(&sandbox, "c"), "q");
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
 }
 
 #[tokio::test]
@@ -391,23 +368,23 @@ async fn with_a_ledger_a_move_is_one_call_and_its_failure_is_not_forgotten() {
     let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
     assert_eq!(program.sync(&[]).await.0, 0);
     drop(sandbox.take_calls());
-    database.execute("update tenants set parent = 'r' where id = 'c'").await;
+    database.execute("update tenants set parent_provided_id = 'r' where id = 'c'").await;
     sandbox.adjust(|api| api.faults = vec![Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)]);
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c failed"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update c failed"]);
     assert_eq!(
         told_sorted(&sandbox.take_calls()),
-        ["list", "list r", "update_customer c under r"],
+        ["customers", "customers r", "update_customer c under r"],
         "nobody asked for r yet"
     );
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c failed"]);
-    assert_eq!(told(&sandbox.take_calls()), ["list", "update_customer c under r"]);
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c deferred"], "twice in a row is enough for now");
-    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update c failed"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "update_customer c under r"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update c deferred"], "twice in a row is enough for now");
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
     sandbox.adjust(|api| api.faults.clear());
-    assert_eq!(outcomes(&program.sync(&["--retry-failed"]).await.1), ["update c applied"]);
-    assert_eq!(told(&sandbox.take_calls()), ["list", "update_customer c under r"]);
+    assert_eq!(changes(&program.sync(&["--retry-failed"]).await.1), ["update c applied"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "update_customer c under r"]);
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-    assert_eq!((told(&sandbox.take_calls()), parent(&sandbox, "c")), (vec!["list".to_owned()], json!("r")));
+    assert_eq!((told(&sandbox.take_calls()), parent(&sandbox, "c")), (vec!["customers".to_owned()], json!("r")));
 }
 
 #[tokio::test]
@@ -421,14 +398,14 @@ async fn with_a_ledger_the_children_of_a_renamed_parent_cost_nothing_either() {
     let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
     assert_eq!(program.sync(&[]).await.0, 0);
     drop(sandbox.take_calls());
-    database.execute("update tenants set id = 'r-new', previous = 'r-old' where id = 'r-old'").await;
-    database.execute("update tenants set parent = 'r-new' where parent = 'r-old'").await;
+    database.execute("update tenants set id = 'r-new', previous_provided_id = 'r-old' where id = 'r-old'").await;
+    database.execute("update tenants set parent_provided_id = 'r-new' where parent_provided_id = 'r-old'").await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(told(&sandbox.take_calls()), ["list", "update_customer r-old > r-new"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "update_customer r-old > r-new"]);
     for _ in 0..2 {
         assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-        assert_eq!(told(&sandbox.take_calls()), ["list"]);
-        database.execute("update tenants set previous = null").await;
+        assert_eq!(told(&sandbox.take_calls()), ["customers"]);
+        database.execute("update tenants set previous_provided_id = null").await;
     }
     assert!(children.iter().all(|child| parent(&sandbox, child) == "r-new"));
 }
@@ -438,11 +415,11 @@ async fn a_move_from_the_id_that_the_new_parent_once_had_is_a_move() {
     let tenants = [["x", "", "region"], ["p", "", "region"], ["c", "x", "country"]];
     let (database, sandbox, program) = sides(&tenants, &tenants).await;
     let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
-    database.execute("update tenants set previous = 'x' where id = 'p'").await;
+    database.execute("update tenants set previous_provided_id = 'x' where id = 'p'").await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    database.execute("update tenants set parent = 'p' where id = 'c'").await;
+    database.execute("update tenants set parent_provided_id = 'p' where id = 'c'").await;
     drop(sandbox.take_calls());
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update c applied"]);
     assert_eq!(parent(&sandbox, "c"), "p");
 }
 
@@ -452,15 +429,15 @@ async fn where_the_id_of_before_is_forgotten_at_once_the_renamed_parent_is_asked
     let (database, sandbox, program) = sides(&tenants, &tenants).await;
     let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
     assert_eq!(program.sync(&[]).await.0, 0);
-    database.execute("update tenants set id = 'r-new', previous = 'r-old' where id = 'r-old'").await;
-    database.execute("update tenants set parent = 'r-new' where parent = 'r-old'").await;
+    database.execute("update tenants set id = 'r-new', previous_provided_id = 'r-old' where id = 'r-old'").await;
+    database.execute("update tenants set parent_provided_id = 'r-new' where parent_provided_id = 'r-old'").await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    database.execute("update tenants set previous = null").await;
+    database.execute("update tenants set previous_provided_id = null").await;
     drop(sandbox.take_calls());
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-    assert_eq!(told(&sandbox.take_calls()), ["list", "list r-new"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "customers r-new"]);
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
-    assert_eq!(told(&sandbox.take_calls()), ["list"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
 }
 
 #[tokio::test]
@@ -471,7 +448,7 @@ async fn what_was_asked_in_the_future_is_asked_again() {
     assert_eq!(program.sync(&[]).await.0, 0);
     database.execute("update explo_customers set parents_checked_at = '2099-01-01T00:00:00Z' where parents_checked_at is not null").await;
     move_by_hand(&sandbox, "c", None);
-    assert_eq!(outcomes(&program.sync(&[]).await.1), ["update c applied"]);
+    assert_eq!(changes(&program.sync(&[]).await.1), ["update c applied"]);
 }
 
 #[tokio::test]
@@ -481,13 +458,13 @@ async fn a_run_that_is_stopped_among_many_parents_goes_on_from_there() {
         |(parent, child): &'static (String, String)| [[parent.as_str(), "", "region"], [child, parent, "country"]];
     let rows: Vec<_> = Vec::leak(parents).iter().flat_map(below).collect();
     let (database, sandbox, program) = sides(&rows, &rows).await;
-    database.execute("insert into tenants values ('new', null, 'region', null, 'Ann')").await;
+    database.execute("insert into tenants (id, hierarchy_level_name, name) values ('new', 'region', 'Ann')").await;
     let program =
         program.with("EXPLO_SYNC__LEDGER__URL", "source").with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "600");
     let (mut codes, mut asked) = (Vec::new(), Vec::new());
     while codes.last() != Some(&0) && codes.len() < 10 {
         codes.push(program.sync(&["--max-duration", "2s"]).await.0);
-        asked.extend(told(&sandbox.take_calls()).into_iter().filter(|call| call.starts_with("list ")));
+        asked.extend(told(&sandbox.take_calls()).into_iter().filter(|call| call.starts_with("customers ")));
     }
     assert!(codes.len() > 1 && codes[..codes.len() - 1].iter().all(|code| *code == 75), "{codes:?}");
     assert_eq!(codes.last(), Some(&0));

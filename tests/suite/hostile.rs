@@ -1,6 +1,6 @@
 //! Tenants that are out to break something: what they are arrives as it is, and breaks no line, report, file or terminal.
 
-use std::{collections::BTreeMap, fmt::Write, iter};
+use std::{collections::BTreeMap, fmt::Write};
 
 use explo_sync::{
     model::told_id,
@@ -9,7 +9,7 @@ use explo_sync::{
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Database, Kind, Output, Program, before, customer, sandbox};
+use crate::support::{Answer, Database, Kind, Output, Program, World, before, customer, sandbox};
 
 const QUERY: &str = "select id as provided_id, name, emails, tags as group_tags, properties from tenants";
 
@@ -283,7 +283,7 @@ async fn a_hostile_column_is_told_on_one_safe_line() {
 #[case::config("EXPLO_SYNC_CONFIG")]
 #[tokio::test]
 async fn a_hostile_value_of_the_configuration_is_shown_escaped_and_cut(#[case] variable: &str) {
-    let (database, sandbox) = (Database::of_tenants(iter::empty::<(&str, &str)>()).await, sandbox([]).await);
+    let (_database, _sandbox, program) = World::empty().start().await;
     let directory = tempfile::tempdir().unwrap();
     for text in HOSTILE
         .iter()
@@ -291,7 +291,7 @@ async fn a_hostile_value_of_the_configuration_is_shown_escaped_and_cut(#[case] v
         .chain(long())
         .filter(|text| text.contains(is_dangerous) || text.len() > 1000)
     {
-        let program = Program::between(&database, &sandbox, QUERY).within(directory.path());
+        let program = program.clone().within(directory.path());
         let output = program.clone().with(variable, &text).run(&["check"]).await;
         assert_eq!(output.code, 78, "{variable} {output:?}");
         assert_safe(&(output.stderr + &output.stdout), variable);

@@ -1,23 +1,28 @@
 //! Whose customer, and whose token: without evidence nothing that exists is changed, and no token is kept.
 
-use explo_sync::sandbox::{Api, Endpoint, Fault, FaultKind, Hidden, Sandbox, Second, Store};
+use explo_sync::sandbox::{Endpoint, Fault, FaultKind, Hidden, Sandbox, Second};
+use std::ops::Range;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Program, customer, endpoints, sandbox, sandbox_of, stored, writes};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
+use crate::support::{Database, Program, World, customer, endpoints, stored, writes};
 
 fn id(number: usize) -> String {
     format!("t{number:02}")
 }
 
-fn with_ledger(database: &Database, sandbox: &Sandbox) -> Program {
-    Program::between(database, sandbox, QUERY).with("EXPLO_SYNC__LEDGER__URL", "source")
+/// So many tenants, and the program with a ledger.
+fn world(tenants: usize) -> World {
+    World::of((0..tenants).map(|number| (id(number), "Ann"))).with_ledger()
 }
 
-async fn tenants(count: usize) -> Database {
-    Database::of_tenants((0..count).map(|number| (id(number), "Ann"))).await
+/// The same, each with a customer of another team that no listing shows.
+async fn theirs(world: World, customers: Range<usize>) -> (Database, Sandbox, Program) {
+    let (database, sandbox, program) =
+        world.having(customers.map(|number| held(number, "Theirs", "Staging"))).start().await;
+    sandbox.change(|store| store.hide_group("Staging"));
+    (database, sandbox, program)
 }
 
 fn held(number: usize, name: &str, group: &str) -> explo_sync::sandbox::StoredCustomer {
@@ -26,17 +31,12 @@ fn held(number: usize, name: &str, group: &str) -> explo_sync::sandbox::StoredCu
 
 /// The tokens in the table, by id.
 async fn tokens(database: &Database) -> Vec<(String, Option<String>)> {
-    let rows = database.rows("select provided_id, token from explo_customers where provided_id <> '' order by 1").await;
-    rows.into_iter().map(|mut row| (row[0].take().unwrap(), row[1].take())).collect()
+    database.tokens("default").await.into_iter().collect()
 }
 
 #[tokio::test]
 async fn where_the_listing_shows_nobody_nothing_that_exists_is_touched() {
-    let database = tenants(15).await;
-    let mut store = Store::new((0..15).map(|number| held(number, "Theirs", "Staging")));
-    store.hide_group("Staging");
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = theirs(world(15), 0..15).await;
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(15)), "{report}");
     let calls = sandbox.take_calls();
@@ -48,11 +48,7 @@ async fn where_the_listing_shows_nobody_nothing_that_exists_is_touched() {
 
 #[tokio::test]
 async fn a_look_at_one_tenant_takes_no_customer_that_no_run_has_seen() {
-    let database = tenants(4).await;
-    let mut store = Store::new((0..4).map(|number| held(number, "Theirs", "Staging")));
-    store.hide_group("Staging");
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = theirs(world(4), 0..4).await;
     for before in [false, true] {
         if before {
             assert_eq!(program.sync(&[]).await.0, 3);
@@ -67,16 +63,10 @@ async fn a_look_at_one_tenant_takes_no_customer_that_no_run_has_seen() {
 
 #[tokio::test]
 async fn a_look_at_one_tenant_renames_nobody_without_evidence() {
-    let database = tenants(2).await;
-    database
-        .execute("alter table tenants add column prev text; update tenants set prev = 'prod' where id = 't01'")
-        .await;
-    let theirs = customer(json!({"provided_id": "prod", "name": "Ann", "access_group": "Production"}));
-    let mut store = Store::new([theirs]);
-    store.hide_group("Production");
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
-    let query = "select id as provided_id, name, prev as previous_provided_id from tenants";
-    let program = with_ledger(&database, &sandbox).with("EXPLO_SYNC__SOURCE__QUERY", query);
+    let theirs = json!({"provided_id": "prod", "name": "Ann", "access_group": "Production"});
+    let (database, sandbox, program) = world(2).columns(&["previous_provided_id"]).and([theirs]).start().await;
+    database.execute("update tenants set previous_provided_id = 'prod' where id = 't01'").await;
+    sandbox.change(|store| store.hide_group("Production"));
     let (code, report) = program.sync(&["--only", "t01"]).await;
     assert_eq!((code, writes(&sandbox.take_calls()).len()), (3, 0), "{report}");
     assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("previous id"), "{report}");
@@ -84,9 +74,7 @@ async fn a_look_at_one_tenant_renames_nobody_without_evidence() {
 
 #[tokio::test]
 async fn a_look_at_one_tenant_takes_no_customer_with_another_token_than_is_remembered() {
-    let database = tenants(4).await;
-    let sandbox = sandbox((0..4).map(|number| held(number, "Ann", "Production"))).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = world(4).derived().start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     let before = tokens(&database).await;
     database.execute("update tenants set name = 'Bob'").await;
@@ -104,22 +92,17 @@ async fn a_look_at_one_tenant_takes_no_customer_with_another_token_than_is_remem
 
 #[tokio::test]
 async fn where_the_listing_shows_nobody_a_lost_answer_of_ours_is_known_all_the_same() {
-    let database = tenants(3).await;
-    let sandbox = sandbox([]).await;
+    let (database, sandbox, program) = world(3).start().await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::DropAfter).at(Endpoint::CreateCustomer).times(2)));
-    let program = with_ledger(&database, &sandbox);
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!((sandbox.customers().len(), tokens(&database).await.len()), (3, 3));
 }
 
 #[tokio::test]
 async fn where_the_listing_shows_nobody_a_lost_answer_makes_no_customer_of_others_ours() {
-    let database = tenants(3).await;
-    let mut store = Store::new((0..2).map(|number| held(number, "Theirs", "Staging")));
-    store.hide_group("Staging");
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
+    let (database, sandbox, program) = theirs(world(3), 0..2).await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::DropBefore).of([id(0), id(1)]).times(2)));
-    let (code, report) = with_ledger(&database, &sandbox).sync(&[]).await;
+    let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(2)), "{report}");
     assert!((0..2).all(|number| stored(&sandbox, &id(number))["name"] == "Theirs"));
     let kept: Vec<_> = tokens(&database).await.into_iter().filter(|(_, token)| token.is_some()).collect();
@@ -131,9 +114,7 @@ async fn where_the_listing_shows_nobody_a_lost_answer_makes_no_customer_of_other
 #[case::before(Second::Before)]
 #[tokio::test]
 async fn of_two_customers_with_one_id_neither_is_taken_and_the_remembered_token_stays(#[case] second: Second) {
-    let database = tenants(4).await;
-    let sandbox = sandbox((0..4).map(|number| held(number, "Ann", "Production"))).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = world(4).derived().start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     let before = tokens(&database).await;
     sandbox.change(|store| store.twice("t01", second).unwrap());
@@ -150,9 +131,7 @@ async fn of_two_customers_with_one_id_neither_is_taken_and_the_remembered_token_
 
 #[tokio::test]
 async fn a_token_that_is_anothers_by_now_goes_although_two_customers_have_the_id() {
-    let database = tenants(3).await;
-    let sandbox = sandbox((0..3).map(|number| held(number, "Ann", "Production"))).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = world(3).derived().start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     sandbox.change(|store| {
         store.swap_ids("t00", "t01").unwrap();
@@ -166,12 +145,11 @@ async fn a_token_that_is_anothers_by_now_goes_although_two_customers_have_the_id
 
 #[tokio::test]
 async fn two_customers_with_the_previous_id_of_a_tenant_make_it_invalid() {
-    let database = tenants(1).await;
-    let mut store = Store::new([customer(json!({"provided_id": "old", "name": "Ann", "access_group": "Production"}))]);
-    store.twice("old", Second::After).unwrap();
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
-    let query = "select id as provided_id, name, 'old' as previous_provided_id from tenants";
-    let (code, report) = Program::between(&database, &sandbox, query).sync(&[]).await;
+    let tenant = json!({"provided_id": "t00", "previous_provided_id": "old", "name": "Ann"});
+    let renamed = json!({"provided_id": "old", "name": "Ann", "access_group": "Production"});
+    let (_database, sandbox, program) = World::of([tenant]).and([renamed]).start().await;
+    sandbox.change(|store| store.twice("old", Second::After).unwrap());
+    let (code, report) = program.sync(&[]).await;
     assert_eq!(
         (code, &report["invalid"][0]["provided_id"], &report["changes"]),
         (3, &json!("t00"), &json!([])),
@@ -181,12 +159,10 @@ async fn two_customers_with_the_previous_id_of_a_tenant_make_it_invalid() {
 
 #[tokio::test]
 async fn the_token_of_a_customer_that_is_only_listed_is_not_believed_of_another_either() {
-    let database = tenants(2).await;
     let renamed = customer(json!({"provided_id": "old", "name": "Ann", "access_group": "Production"}));
-    let sandbox = sandbox([held(0, "Theirs", "Production"), renamed, held(7, "Ann", "Production")]).await;
-    let query =
-        "select id as provided_id, name, case id when 't01' then 'old' end as previous_provided_id from tenants";
-    let program = with_ledger(&database, &sandbox).with("EXPLO_SYNC__SOURCE__QUERY", query);
+    let customers = [held(0, "Theirs", "Production"), renamed, held(7, "Ann", "Production")];
+    let (database, sandbox, program) = world(2).columns(&["previous_provided_id"]).having(customers).start().await;
+    database.execute("update tenants set previous_provided_id = 'old' where id = 't01'").await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::OtherToken).at(Endpoint::UpdateCustomer)));
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["outcomes"]["failed"]), (3, &json!(2)), "{report}");
@@ -202,12 +178,10 @@ async fn the_token_of_a_customer_that_is_only_listed_is_not_believed_of_another_
 #[case::update(Endpoint::UpdateCustomer, "t01")]
 #[tokio::test]
 async fn an_answer_with_the_token_of_another_is_not_believed(#[case] endpoint: Endpoint, #[case] whose: &str) {
-    let database = tenants(3).await;
-    let sandbox = sandbox((0..3).map(|number| held(number, "Ann", "Production"))).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = world(3).derived().start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     let before = tokens(&database).await;
-    database.execute("insert into tenants values ('t03', 'Ann', null, null)").await;
+    database.execute("insert into tenants values ('t03', 'Ann')").await;
     database.execute("update tenants set name = 'Bob' where id = 't01'").await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::OtherToken).at(endpoint).of([whose])));
     let (code, report) = program.sync(&[]).await;
@@ -230,11 +204,8 @@ async fn an_answer_with_the_token_of_another_is_not_believed(#[case] endpoint: E
 
 /// Three tenants; no listing shows the customer of the first.
 async fn with_a_hidden_one() -> (Database, Sandbox, Program) {
-    let database = tenants(3).await;
-    let mut store = Store::new((0..3).map(|number| held(number, "Ann", "Production")));
-    store.hide([id(0)]);
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = world(3).derived().start().await;
+    sandbox.change(|store| store.hide([id(0)]));
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(1)), "{report}");
     drop(sandbox.take_calls());
@@ -311,9 +282,8 @@ async fn a_hidden_customer_whose_id_another_teams_has_by_now_is_not_mistaken_for
 
 #[tokio::test]
 async fn the_token_of_a_hidden_customer_that_is_listed_under_another_id_leaves_its_row() {
-    let database = tenants(3).await;
-    let sandbox = sandbox([9, 0, 1, 2].map(|number| held(number, "Ann", "Production"))).await;
-    let program = with_ledger(&database, &sandbox);
+    let customers = [9, 0, 1, 2].map(|number| held(number, "Ann", "Production"));
+    let (database, sandbox, program) = world(3).having(customers).start().await;
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Fewer(1)).at(Endpoint::Customers).times(1)));
     assert_eq!(program.sync(&[]).await.0, 0);
     sandbox.change(|store| {
@@ -343,11 +313,8 @@ async fn where_looks_do_not_find_hidden_customers_a_create_does_and_its_token_te
 
 #[tokio::test]
 async fn of_many_hidden_customers_ten_are_asked_for_in_a_run_and_the_longest_unasked_first() {
-    let database = tenants(26).await;
-    let mut store = Store::new((0..26).map(|number| held(number, "Ann", "Production")));
-    store.hide((0..25).map(id));
-    let sandbox = sandbox_of(Api::new(store, 0)).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = world(26).derived().start().await;
+    sandbox.change(|store| store.hide((0..25).map(id)));
     assert_eq!(program.sync(&[]).await.0, 0);
     forget_the_day(&database).await;
     for asked in [10, 10, 5, 0] {
@@ -360,9 +327,7 @@ async fn of_many_hidden_customers_ten_are_asked_for_in_a_run_and_the_longest_una
 
 #[tokio::test]
 async fn a_listing_of_another_team_is_refused_and_nothing_is_replaced() {
-    let database = tenants(5).await;
-    let sandbox = sandbox((0..5).map(|number| held(number, "Ann", "Production"))).await;
-    let program = with_ledger(&database, &sandbox);
+    let (database, sandbox, program) = world(5).derived().start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     let before = tokens(&database).await;
     sandbox.change(|store| (0..5).for_each(|number| store.rotate_token(&id(number)).unwrap()));

@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::support::{Database, Program, body, customer, endpoints, sandbox_of};
+use crate::support::{World, body, customer, endpoints, sandbox_of};
 
 /// To be created: the tenants before this one; the others are to be updated.
 const CREATES: usize = 300;
@@ -52,7 +52,7 @@ async fn wait(calls: &mut Vec<Call>, sandbox: &Sandbox, most: usize, longer: Dur
 #[case(2)]
 #[tokio::test]
 async fn a_hundred_runs_killed_at_any_moment_make_no_duplicate_and_one_more_run_mends_each(#[case] seed: u64) {
-    let database = Database::of_tenants((0..TENANTS).map(|n| (id(n), "as wanted"))).await;
+    let (_database, _sandbox, program) = World::of((0..TENANTS).map(|n| (id(n), "as wanted"))).start().await;
     let drifted = (CREATES..TENANTS).map(|n| {
         customer(json!({"token": id(n), "provided_id": id(n), "name": "drifted", "access_group": "Production"}))
     });
@@ -62,7 +62,7 @@ async fn a_hundred_runs_killed_at_any_moment_make_no_duplicate_and_one_more_run_
     let (mut killed, mut midway) = (0, 0);
     for round in 0..=ROUNDS {
         let sandbox = sandbox_of(Api::new(Store::new(drifted.clone()), seed)).await;
-        let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants");
+        let program = program.clone().with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url());
         let arguments = ["sync", "--quiet", "--allow", "create=300", "--allow", "update=200"];
         let mut calls = Vec::new();
         // The first round is undisturbed: so many calls there are.

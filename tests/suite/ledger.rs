@@ -15,21 +15,19 @@ use explo_sync::sandbox::{Api, Behaviour, Endpoint, Fault, FaultKind, OnUpdate, 
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, Program, body, customer, endpoints, sandbox, sandbox_of, writes};
+use crate::support::{Database, Kind, Program, World, body, customer, endpoints, sandbox, sandbox_of, writes};
 
-const QUERY: &str = "select id as provided_id, name, emails, tags as group_tags from tenants";
+const QUERY: &str = "select id as provided_id, name, emails, group_tags from tenants";
 
-/// Tenants without addresses and tags.
+/// Tenants without addresses and tags, and a ledger beside them.
+fn world(kind: Kind, ids: impl IntoIterator<Item = String>) -> World {
+    let tenants = ids.into_iter().map(|id| (id.clone(), format!("Name of {id}")));
+    World::of(tenants).columns(&["emails", "group_tags"]).on(kind).with_ledger()
+}
+
+/// The tenants alone.
 async fn tenants(kind: Kind, ids: impl IntoIterator<Item = String>) -> Database {
-    let database = Database::new(kind).await;
-    // MySQL's collations take ids for one that differ in case, or in space at their end.
-    let id = if kind == Kind::MySql { "varbinary(700)" } else { "varchar(700)" };
-    database.execute(&format!("create table tenants (id {id} primary key, name text, emails text, tags text)")).await;
-    let rows: Vec<_> = ids.into_iter().map(|id| format!("('{id}', 'Name of {id}', null, null)")).collect();
-    if !rows.is_empty() {
-        database.execute(&format!("insert into tenants values {}", rows.join(","))).await;
-    }
-    database
+    world(kind, ids).start().await.0
 }
 
 fn ids(numbers: std::ops::Range<usize>) -> impl Iterator<Item = String> {
@@ -38,14 +36,6 @@ fn ids(numbers: std::ops::Range<usize>) -> impl Iterator<Item = String> {
 
 fn program(database: &Database, sandbox: &Sandbox) -> Program {
     Program::between(database, sandbox, QUERY).with("EXPLO_SYNC__LEDGER__URL", "source")
-}
-
-/// Id → token, as an application reads them.
-async fn kept(database: &Database, instance: &str) -> BTreeMap<String, Option<String>> {
-    let sql = "select provided_id, token from explo_customers where instance =";
-    // The row without an id is no customer's.
-    let rows = database.rows(&format!("{sql} '{instance}' and provided_id <> ''")).await;
-    rows.into_iter().map(|row| (row[0].clone().unwrap(), row[1].clone())).collect()
 }
 
 /// The same as the sandbox has them.
@@ -60,11 +50,12 @@ fn held(sandbox: &Sandbox) -> BTreeMap<String, Option<String>> {
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn after_a_run_each_tenant_has_the_token_that_explo_has(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..450).chain(["T-000".to_owned(), "T-000 ".to_owned()])).await;
     let listed = ids(0..300).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
     let drifted = ids(300..310).map(|id| customer(json!({"provided_id": id, "name": "Drifted"})));
-    let sandbox = sandbox(listed.chain(drifted)).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..450).chain(["T-000".to_owned(), "T-000 ".to_owned()]))
+        .having(listed.chain(drifted))
+        .start()
+        .await;
 
     let (code, _) = program.sync(&["--dry-run", "--allow", "create=200"]).await;
     assert_eq!((code, database.has_table("explo_customers").await), (0, false), "a dry run makes no table");
@@ -75,7 +66,7 @@ async fn after_a_run_each_tenant_has_the_token_that_explo_has(#[case] kind: Kind
 
     let (code, report) = program.sync(&["--allow", "create=200"]).await;
     assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(152)), "{report}");
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
     let missing = program.run(&["tokens", "--missing"]).await;
     assert_eq!((missing.code, missing.stdout.as_str()), (0, ""), "{missing:?}");
     assert!(program.run(&["check"]).await.stdout.contains("ok    ledger"), "it may be written");
@@ -86,7 +77,7 @@ async fn after_a_run_each_tenant_has_the_token_that_explo_has(#[case] kind: Kind
     let _ = sandbox.take_calls();
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(452)));
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
     assert!(writes(&sandbox.take_calls()).is_empty());
 }
 
@@ -102,8 +93,8 @@ async fn two_instances_share_a_table_and_nothing_else(#[case] kind: Kind) {
     let (ours, theirs) = (program(&database, &here), program(&database, &there).with("EXPLO_SYNC__NAME", "staging"));
     let (first, second) = tokio::join!(ours.sync(&[]), theirs.sync(&[]));
     assert_eq!((first.0, second.0), (0, 0), "{} {}", first.1, second.1);
-    assert_eq!(kept(&database, "default").await, held(&here));
-    assert_eq!(kept(&database, "staging").await, held(&there));
+    assert_eq!(database.tokens("default").await, held(&here));
+    assert_eq!(database.tokens("staging").await, held(&there));
 }
 
 #[rstest]
@@ -117,7 +108,7 @@ async fn the_ledger_may_be_in_another_database_than_the_tenants(#[case] source: 
     let sandbox = sandbox([]).await;
     let program = program(&source, &sandbox).with("EXPLO_SYNC__LEDGER__URL", &ledger.url);
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(kept(&ledger, "default").await, held(&sandbox));
+    assert_eq!(ledger.tokens("default").await, held(&sandbox));
     assert!(!source.has_table("explo_customers").await);
 }
 
@@ -133,9 +124,8 @@ async fn a_schema_that_is_not_there_is_named(#[values(Kind::Postgres, Kind::MySq
 
 #[tokio::test]
 async fn the_table_may_be_in_a_schema_of_its_own() {
-    let database = tenants(Kind::Postgres, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__TABLE", "sync.explo_customers");
+    let (database, _sandbox, program) = world(Kind::Postgres, ids(0..3)).start().await;
+    let program = program.with("EXPLO_SYNC__LEDGER__TABLE", "sync.explo_customers");
     database.execute("create schema sync").await;
     let check = program.run(&["check"]).await;
     assert!(check.code == 0 && check.stdout.contains("the first run makes it"), "{check:?}");
@@ -146,10 +136,9 @@ async fn the_table_may_be_in_a_schema_of_its_own() {
 
 #[tokio::test]
 async fn a_file_that_is_not_there_is_made_by_the_first_run_alone() {
-    let database = tenants(Kind::Sqlite, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
+    let (database, _sandbox, program) = world(Kind::Sqlite, ids(0..3)).start().await;
     let file = database.file().with_file_name("ledger.db");
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", &format!("sqlite://{}", file.display()));
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", &format!("sqlite://{}", file.display()));
     assert_eq!(program.sync(&["--dry-run"]).await.0, 0);
     assert_eq!((program.run(&["check"]).await.code, file.exists()), (0, false));
     assert_eq!(program.sync(&[]).await.0, 0);
@@ -158,9 +147,8 @@ async fn a_file_that_is_not_there_is_made_by_the_first_run_alone() {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_made_is_told_with_the_way_out() {
-    let database = tenants(Kind::Sqlite, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", "sqlite:/nowhere/at/all/ledger.db");
+    let (_database, sandbox, program) = world(Kind::Sqlite, ids(0..3)).start().await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "sqlite:/nowhere/at/all/ledger.db");
     let (code, report) = program.sync(&[]).await;
     let error = report["error"].as_str().unwrap();
     assert!(code == 1 && error.contains("make the file and its directory writable"), "{error}");
@@ -174,9 +162,8 @@ async fn a_file_that_cannot_be_made_is_told_with_the_way_out() {
 #[case(Kind::MySql)]
 #[tokio::test]
 async fn a_role_that_lacks_a_right_is_told_the_grant_and_with_it_all_goes_well(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let owner = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
+    let owner = program;
     let role = format!("r{}", &uuid::Uuid::now_v7().simple().to_string()[16..]);
     let (create, tenants) = match kind {
         Kind::MySql => {
@@ -208,11 +195,11 @@ async fn a_role_that_lacks_a_right_is_told_the_grant_and_with_it_all_goes_well(#
     database.execute(&format!("grant update on explo_customers to {role}")).await;
     assert_eq!(limited.run(&["check"]).await.code, 0);
     assert_eq!(limited.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
-    database.execute("update tenants set tags = id, id = 'renamed' where id = 't-001'").await;
-    let query = "select id as provided_id, tags as previous_provided_id, name from tenants";
+    assert_eq!(database.tokens("default").await, held(&sandbox));
+    database.execute("update tenants set group_tags = id, id = 'renamed' where id = 't-001'").await;
+    let query = "select id as provided_id, group_tags as previous_provided_id, name from tenants";
     assert_eq!(limited.with("EXPLO_SYNC__SOURCE__QUERY", query).sync(&[]).await.0, 0, "a rename needs no more");
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 /// Makes a table of one of the first versions.
@@ -227,8 +214,7 @@ fn early_table(kind: Kind) -> String {
 #[case(Kind::MySql)]
 #[tokio::test]
 async fn who_may_not_add_the_columns_that_a_table_lacks_is_told_them(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
     let role = format!("r{}", &uuid::Uuid::now_v7().simple().to_string()[16..]);
     let create = match kind {
         Kind::MySql => format!("create user {role} identified by 'my-secret'"),
@@ -239,7 +225,7 @@ async fn who_may_not_add_the_columns_that_a_table_lacks_is_told_them(#[case] kin
     database.execute(&format!("grant select, insert, update on explo_customers to {role}")).await;
     let mut url: url::Url = database.url.parse().unwrap();
     url.set_username(&role).unwrap();
-    let limited = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", url.as_str());
+    let limited = program.with("EXPLO_SYNC__LEDGER__URL", url.as_str());
     let check = limited.run(&["check"]).await;
     assert!(check.code == 1 && check.stdout.contains("let its owner run ALTER TABLE"), "{check:?}");
     let (code, report) = limited.sync(&[]).await;
@@ -249,7 +235,7 @@ async fn who_may_not_add_the_columns_that_a_table_lacks_is_told_them(#[case] kin
     let (_, statements) = error.split_once("let its owner run ").unwrap();
     database.execute(statements).await;
     assert_eq!((limited.run(&["check"]).await.code, limited.sync(&[]).await.0), (0, 0));
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[rstest]
@@ -268,9 +254,7 @@ async fn a_table_that_takes_two_rows_for_one_or_one_for_two_is_refused(
     #[case] key: &str,
     #[case] why: &str,
 ) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
     let columns = format!("instance varchar(64), provided_id {id}, token text");
     database.execute(&format!("create table explo_customers ({columns} {key})")).await;
     let check = program.run(&["check"]).await;
@@ -278,7 +262,7 @@ async fn a_table_that_takes_two_rows_for_one_or_one_for_two_is_refused(
     let (code, report) = program.sync(&[]).await;
     assert!(code == 1 && report["error"].as_str().unwrap().contains(why), "{report}");
     assert!(writes(&sandbox.take_calls()).is_empty());
-    assert!(kept(&database, "default").await.is_empty());
+    assert!(database.tokens("default").await.is_empty());
 }
 
 #[rstest]
@@ -287,15 +271,13 @@ async fn a_table_that_takes_two_rows_for_one_or_one_for_two_is_refused(
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn a_table_of_an_earlier_version_gets_its_columns_and_a_strange_one_is_left_alone(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
     database.execute(&early_table(kind)).await;
     database.execute("insert into explo_customers values ('default', 't-000', 'kept'), ('other', 'x', 'y')").await;
     assert_eq!(program.sync(&["--dry-run"]).await.0, 0, "what is not there is not read");
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
-    assert_eq!(kept(&database, "other").await.len(), 1);
+    assert_eq!(database.tokens("default").await, held(&sandbox));
+    assert_eq!(database.tokens("other").await.len(), 1);
 
     let strange = program.with("EXPLO_SYNC__LEDGER__TABLE", "tenants");
     let (code, report) = strange.sync(&[]).await;
@@ -333,11 +315,9 @@ async fn what_does_not_settle_is_known_to_the_next_process(#[case] kind: Kind) {
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn the_second_run_writes_nothing_to_the_table_and_lists_alone(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..30)).await;
     let drifted = ids(10..20).map(|id| customer(json!({"provided_id": id, "name": "Drifted"})));
     let equal = ids(20..30).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
-    let sandbox = sandbox(drifted.chain(equal)).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..30)).having(drifted.chain(equal)).start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     drop(sandbox.take_calls());
     count_writes(&database).await;
@@ -382,13 +362,13 @@ async fn a_customer_that_no_listing_shows_is_asked_for_once_until_its_row_change
     let program = program(&database, &sandbox);
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(endpoints(&sandbox.take_calls()).iter().filter(|name| **name == "create_customer").count(), 1);
-    assert_eq!(kept(&database, "default").await.len(), 2);
+    assert_eq!(database.tokens("default").await.len(), 2);
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["counts"]["unchanged"], &report["changes"]), (0, &json!(2), &json!([])));
     assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
     database.execute("update tenants set name = 'Renamed'").await;
     assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
-    assert_eq!(kept(&database, "default").await, held(&sandbox), "it exists all the same");
+    assert_eq!(database.tokens("default").await, held(&sandbox), "it exists all the same");
     database.execute("update tenants set name = 'Name of t-001' where id = 't-001'").await;
     assert_eq!(program.sync(&["--max-changes", "0"]).await.1["counts"]["create"], json!(1), "who knows what it holds");
     database.execute("update tenants set name = 'Renamed'").await;
@@ -402,12 +382,11 @@ async fn a_customer_that_no_listing_shows_is_asked_for_once_until_its_row_change
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn who_failed_is_tried_after_one_two_four_and_eight_runs(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    database.execute("update tenants set tags = 'Unknown Tag' where id = 't-000'").await;
-    let sandbox = sandbox([]).await;
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
+    database.execute("update tenants set group_tags = 'Unknown Tag' where id = 't-000'").await;
     // So that it is Explo who refuses.
     sandbox.adjust(|api| api.behaviour.tag_calls = TagCalls::Missing);
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    let program = program.with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
     let mut tried = Vec::new();
     for run in 0..17 {
         let (code, report) = program.sync(&[]).await;
@@ -443,20 +422,19 @@ async fn who_failed_is_tried_after_one_two_four_and_eight_runs(#[case] kind: Kin
     database.execute(&format!("update explo_customers set next_try = {passed}")).await;
     program.sync(&[]).await;
     assert_eq!(writes(&sandbox.take_calls()).len(), 1, "a day later it is tried whatever the runs");
-    database.execute("update tenants set tags = null where id = 't-000'").await;
+    database.execute("update tenants set group_tags = null where id = 't-000'").await;
     assert_eq!(program.sync(&[]).await.0, 0, "another row is tried at once");
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
     assert!(database.rows("select token from explo_customers where failures > 0").await.is_empty());
 }
 
 #[tokio::test]
 async fn a_rename_that_failed_waits_with_the_update_behind_it() {
-    let database = tenants(Kind::Sqlite, ids(0..2)).await;
     let old = ["old", "t-001"].map(|id| customer(json!({"provided_id": id, "name": "Name of t-001"})));
-    let sandbox = sandbox(old).await;
-    database.execute("update tenants set tags = 'old' where id = 't-000'").await;
-    let query = "select id as provided_id, tags as previous_provided_id, name from tenants";
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__SOURCE__QUERY", query);
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..2)).having(old).start().await;
+    database.execute("update tenants set group_tags = 'old' where id = 't-000'").await;
+    let query = "select id as provided_id, group_tags as previous_provided_id, name from tenants";
+    let program = program.with("EXPLO_SYNC__SOURCE__QUERY", query);
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(400)).at(Endpoint::UpdateCustomer)));
     let mut outcomes = Vec::new();
     for _ in 0..3 {
@@ -468,13 +446,13 @@ async fn a_rename_that_failed_waits_with_the_update_behind_it() {
     assert_eq!(outcomes, [["failed", "deferred"], ["failed", "deferred"], ["deferred", "deferred"]]);
     sandbox.adjust(|api| api.faults.clear());
     assert_eq!(program.sync(&["--retry-failed"]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[tokio::test]
 async fn those_go_last_that_failed_before() {
     let database = tenants(Kind::Sqlite, ids(0..4)).await;
-    database.execute("update tenants set tags = 'Unknown Tag' where id in ('t-000', 't-002')").await;
+    database.execute("update tenants set group_tags = 'Unknown Tag' where id in ('t-000', 't-002')").await;
     let drifted = ids(2..4).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
     let sandbox = sandbox(drifted).await;
     // So that it is Explo who refuses.
@@ -497,36 +475,28 @@ async fn those_go_last_that_failed_before() {
 #[tokio::test]
 async fn an_id_that_the_key_does_not_take_is_kept_in_sync_and_named(#[case] kind: Kind) {
     let (longest, too_long) = ("é".repeat(700) + &"x".repeat(600), "y".repeat(2049));
-    let database = Database::new(kind).await;
-    database.execute("create table tenants (id text, name text, emails text, tags text)").await;
-    let rows = [&*longest, &*too_long, "t-1"].map(|id| format!("('{id}', 'Somebody', null, null)"));
-    database.execute(&format!("insert into tenants values {}", rows.join(","))).await;
-    let sandbox = sandbox([]).await;
-    let output = program(&database, &sandbox).run(&["sync"]).await;
+    let (database, sandbox, program) = world(kind, [&*longest, &*too_long, "t-1"].map(str::to_owned)).start().await;
+    let output = program.run(&["sync"]).await;
     assert_eq!((output.code, sandbox.customers().len()), (3, 3), "{output:?}");
     assert!(output.stderr.contains("has 2049 bytes, and the key takes 2048"), "{}", output.stderr);
     let mut expected = held(&sandbox);
     expected.remove(&too_long);
-    assert_eq!(kept(&database, "default").await, expected);
+    assert_eq!(database.tokens("default").await, expected);
 }
 
 #[tokio::test]
 async fn a_stopped_run_has_recorded_what_it_did() {
-    let database = tenants(Kind::Sqlite, ids(0..60)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..60)).start().await;
     assert_eq!(program.sync(&["--max-changes", "7"]).await.0, 75);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
     let slow = program.clone().with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "600");
     assert_eq!(slow.sync(&["--max-duration", "1s"]).await.0, 75);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[tokio::test]
 async fn a_ledger_that_breaks_down_midway_is_said_and_the_next_run_fills_it() {
-    let database = tenants(Kind::Sqlite, ids(0..40)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..40)).start().await;
     assert_eq!(program.sync(&["--max-changes", "1"]).await.0, 75);
     let trigger = "create trigger broken before insert on explo_customers begin select raise(abort, 'broken'); end";
     database.execute("drop table explo_customers").await;
@@ -540,7 +510,7 @@ async fn a_ledger_that_breaks_down_midway_is_said_and_the_next_run_fills_it() {
     assert_eq!(program.sync(&[]).await.0, 3, "a row that is refused is named, and the run goes on");
     database.execute("drop trigger broken").await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[tokio::test]
@@ -565,31 +535,26 @@ async fn without_a_ledger_there_are_no_tokens_to_ask_for_and_check_says_what_tha
 
 #[tokio::test]
 async fn who_just_signed_up_has_a_token_after_two_calls() {
-    let database = tenants(Kind::Sqlite, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..3)).start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     drop(sandbox.take_calls());
     database.execute("insert into tenants values ('acme', 'Acme', null, null)").await;
     assert_eq!(program.sync(&["--only", "acme"]).await.0, 0);
     assert_eq!(endpoints(&sandbox.take_calls()), ["get_customer", "create_customer"]);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
     assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "");
 }
 
 #[tokio::test]
 async fn a_look_at_one_customer_fills_its_row_and_no_other() {
-    let database = tenants(Kind::Sqlite, ids(0..2)).await;
-    let listed = ids(0..2).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
-    let sandbox = sandbox(listed).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..2)).derived().start().await;
     assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-000\nt-001\n");
     assert_eq!(program.sync(&["--only", "t-000", "--dry-run"]).await.0, 0);
     assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-000\nt-001\n");
     assert_eq!(program.sync(&["--only", "t-000"]).await.0, 0);
     assert_eq!(program.run(&["tokens", "--missing"]).await.stdout, "t-001\n");
     assert_eq!(program.sync(&["--only", "t-001"]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[tokio::test]
@@ -607,17 +572,15 @@ async fn a_look_at_a_customer_that_no_listing_shows_does_not_make_it_listed() {
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["counts"]["unchanged"]), (0, &json!(2)), "{report}");
     assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[tokio::test]
 async fn a_tag_that_could_not_be_made_for_explos_fault_is_not_held_against_the_tenant() {
-    let database = tenants(Kind::Sqlite, ids(0..1)).await;
-    database.execute("update tenants set tags = 'new'").await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox)
-        .with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true")
-        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..1)).start().await;
+    database.execute("update tenants set group_tags = 'new'").await;
+    let program =
+        program.with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true").with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
     sandbox.adjust(|api| api.faults.push(Fault::new(FaultKind::Status(500)).at(Endpoint::CreateGroupTag)));
     for _ in 0..3 {
         let (code, report) = program.sync(&[]).await;
@@ -629,11 +592,9 @@ async fn a_tag_that_could_not_be_made_for_explos_fault_is_not_held_against_the_t
 
 #[tokio::test]
 async fn explain_says_what_is_not_sent_and_who_waits() {
-    let database = tenants(Kind::Sqlite, ids(0..1)).await;
     let old = customer(json!({"provided_id": "t-000", "name": "Name of t-000", "emails": ["b@x.example"]}));
-    let sandbox = sandbox([old]).await;
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..1)).having([old]).start().await;
     sandbox.adjust(|api| api.behaviour = Behaviour { emails: OnUpdate::Merge, ..Behaviour::default() });
-    let program = program(&database, &sandbox);
     assert_eq!(program.sync(&[]).await.0, 3);
     let text = program.run(&["explain", "t-000"]).await.stdout;
     assert!(

@@ -5,32 +5,21 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use clap::Parser;
-use explo_sync::sandbox::{Api, Behaviour, Sandbox, Store};
+use explo_sync::sandbox::Sandbox;
 use flate2::{Compression, write::GzEncoder};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Asked, Database, Kind, Program, before, customer, endpoints, keys, sandbox, sandbox_of};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
-
-#[derive(Parser)]
-struct Switches {
-    #[command(flatten)]
-    behaviour: Behaviour,
-}
+use crate::support::{Answer, Asked, Database, Program, World, endpoints, keys};
 
 /// Three tenants and their customers: nothing to do.
-async fn sides() -> (Database, Sandbox) {
-    let tenants = [("a", "Ann"), ("b", "Bob"), ("c", "Cat")];
-    let customers = tenants.map(|(id, name)| customer(json!({"provided_id": id, "name": name})));
-    (Database::of_tenants(tenants).await, sandbox(customers).await)
+async fn sides() -> (Database, Sandbox, Program) {
+    World::of([("a", "Ann"), ("b", "Bob"), ("c", "Cat")]).derived().start().await
 }
 
 /// The program before whom `answer` stands; every call's path is noted.
 async fn program(
-    sides: &(Database, Sandbox),
+    sides: &(Database, Sandbox, Program),
     answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,
 ) -> (Program, Arc<Mutex<Vec<String>>>) {
     let paths = Arc::new(Mutex::new(Vec::new()));
@@ -39,15 +28,12 @@ async fn program(
         noted.lock().unwrap().push(asked.path.to_owned());
         answer(asked)
     };
-    let url = before(&sides.1, answer).await;
-    let program = Program::between(&sides.0, &sides.1, QUERY)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
-        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
-    (program, paths)
+    let program = sides.2.behind(&sides.1, answer).await;
+    (program.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1"), paths)
 }
 
 /// The program before whom a listing stands.
-async fn listing(sides: &(Database, Sandbox), body: impl Into<Vec<u8>>) -> Program {
+async fn listing(sides: &(Database, Sandbox, Program), body: impl Into<Vec<u8>>) -> Program {
     let body = body.into();
     let listed =
         move |asked: &Asked<'_>| (asked.endpoint == "customers").then(|| Answer::new(200, body.clone())).flatten();
@@ -155,14 +141,11 @@ async fn the_envelope_has_a_total_in_any_spelling(#[case] head: &str, #[case] ex
 }
 
 /// A tenant that has every field, and what is listed for it with other values in these places.
-async fn one_full_tenant(without: &[&str], other: Value) -> (Program, (Database, Sandbox)) {
-    let database = Database::new(Kind::Sqlite).await;
-    database
-        .execute(
-            r#"create table tenants (provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name);
-               insert into tenants values ('7', 'Ann', '["a@a.example"]', '["gold"]', '{"plan": "pro"}', '{"40": "213"}', 1, 'Site')"#,
-        )
-        .await;
+async fn one_full_tenant(without: &[&str], other: Value) -> (Program, (Database, Sandbox, Program)) {
+    let tenant = json!({
+        "provided_id": "7", "name": "Ann", "emails": ["a@a.example"], "group_tags": ["gold"],
+        "properties": {"plan": "pro"}, "mapping": {"40": "213"}, "is_demo_group": true, "hierarchy_level_name": "Site",
+    });
     let mut record = json!({
         "token": "x", "provided_id": "7", "name": "Ann", "emails": ["a@a.example"], "group_tags": ["gold"],
         "properties": {"plan": "pro"}, "parent_schema_datasource_mapping": {"40": "213"}, "is_demo_group": true,
@@ -172,10 +155,9 @@ async fn one_full_tenant(without: &[&str], other: Value) -> (Program, (Database,
     fields.retain(|key, _| !without.contains(&key.as_str()));
     fields.extend(other.as_object().unwrap().clone());
     let page = json!({"total_count": 1, "results": {"customers": [record]}});
-    let sides = (database, sandbox([]).await);
+    let sides = World::of([tenant]).start().await;
     sides.1.change(|store| store.add_tag("gold").unwrap());
-    let program = listing(&sides, page.to_string()).await;
-    (program.with("EXPLO_SYNC__SOURCE__QUERY", "select * from tenants"), sides)
+    (listing(&sides, page.to_string()).await, sides)
 }
 
 const SNAKE_CASE: &[&str] = &[
@@ -248,13 +230,8 @@ async fn a_record_of_two_megabytes_differs_in_all_that_is_managed() {
 
 /// So many customers as there are tenants, on pages as the flags say: the calls of a run, and its report.
 async fn counted(flags: &str, customers: usize, settings: &[(&str, &str)]) -> (usize, i32, Value) {
-    let ids: Vec<_> = (0..customers).map(|n| format!("t{n:02}")).collect();
-    let database = Database::of_tenants(ids.iter().map(|id| (id, "T"))).await;
-    let held = ids.iter().map(|id| customer(json!({"provided_id": id, "name": "T"})));
-    let mut api = Api::new(Store::new(held), 7);
-    api.behaviour = Switches::parse_from(["sandbox"].into_iter().chain(flags.split_whitespace())).behaviour;
-    let sandbox = sandbox_of(api).await;
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    let world = World::of((0..customers).map(|n| (format!("t{n:02}"), "T"))).derived().behaving(flags);
+    let (_database, sandbox, program) = world.with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1").start().await;
     let program = settings.iter().fold(program, |program, (name, value)| program.with(name, value));
     let (code, report) = program.sync(&["--dry-run"]).await;
     let calls = sandbox.take_calls();
@@ -344,7 +321,7 @@ async fn where_the_total_is_not_trusted_the_end_is_an_empty_page_or_none(
 #[case::a_word(json!({"new_customer": "yes"}), "failed")]
 #[tokio::test]
 async fn whether_a_customer_is_new_is_said_in_any_spelling(#[case] said: Value, #[case] outcome: &str) {
-    let sides = (Database::of_tenants([("a", "Ann")]).await, sandbox([customer(json!({"access_group": "A"}))]).await);
+    let sides = World::of([("a", "Ann")]).and([json!({"access_group": "A"})]).start().await;
     // One that existed before would be another group's.
     let mut created =
         json!({"success": 1, "customer": {"token": "x", "providedId": "a", "name": "Ann", "accessGroup": "B"}});

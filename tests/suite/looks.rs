@@ -1,32 +1,19 @@
 //! A look at one customer: there, absent, or refused. A refusal is absence only where the server says the same of an id that
 //! nobody has.
 
-use clap::Parser;
-use explo_sync::sandbox::{Api, Behaviour, Call, Endpoint, Fault, FaultKind, Sandbox, Store};
+use explo_sync::sandbox::{Call, Endpoint, Fault, FaultKind, Sandbox};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Asked, Database, Kind, Program, before, body, customer, endpoints, sandbox_of, writes};
-
-const QUERY: &str = "select id as provided_id, previous as previous_provided_id, name from tenants";
-
-#[derive(Parser)]
-struct Switches {
-    #[command(flatten)]
-    behaviour: Behaviour,
-}
+use crate::support::{Answer, Asked, Database, Program, World, body, customer, endpoints, writes};
 
 /// `new` is to be made, `b` is to get the id of `renamed`, `c` is to be changed.
 async fn sides(flags: &str) -> (Database, Sandbox, Program) {
-    let database = Database::new(Kind::Sqlite).await;
-    let rows = "('new', null, 'New'), ('renamed', 'b', 'Bob'), ('c', null, 'Cat')";
-    database.execute(&format!("create table tenants (id, previous, name); insert into tenants values {rows}")).await;
-    let held = [("b", "Bob"), ("c", "Before")];
-    let mut api = Api::new(Store::new(held.map(|(id, name)| customer(json!({"provided_id": id, "name": name})))), 7);
-    api.behaviour = Switches::parse_from(["sandbox"].into_iter().chain(flags.split_whitespace())).behaviour;
-    let sandbox = sandbox_of(api).await;
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2");
-    (database, sandbox, program)
+    let tenants = [("new", None, "New"), ("renamed", Some("b"), "Bob"), ("c", None, "Cat")];
+    let tenants =
+        tenants.map(|(id, previous, name)| json!({"provided_id": id, "previous_provided_id": previous, "name": name}));
+    let held = [("b", "Bob"), ("c", "Before")].map(|(id, name)| json!({"provided_id": id, "name": name}));
+    World::of(tenants).and(held).behaving(flags).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2").start().await
 }
 
 /// The same, with looks at these ids refused in this way.
@@ -41,14 +28,7 @@ async fn refusing(
         let is_it = asked.endpoint == "get_customer" && ids.iter().any(|id| asked.body.contains(&format!("\"{id}\"")));
         is_it.then(|| Answer::new(status, said)).flatten()
     };
-    program.clone().with("EXPLO_SYNC__EXPLO__BASE_URL", &before(sandbox, refuse).await)
-}
-
-async fn saved(program: &Program) -> (tempfile::TempDir, String) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
-    assert_eq!(program.sync(&["--dry-run", "--out", &path]).await.0, 0);
-    (directory, path)
+    program.behind(sandbox, refuse).await
 }
 
 fn looked(calls: &[Call]) -> Vec<String> {
@@ -71,7 +51,7 @@ async fn absence_is_what_the_server_says_of_an_id_that_nobody_has(
     #[values("nothing", "request-id", "timestamp")] mark: &str,
 ) {
     let (_database, sandbox, program) = sides(&format!("{flags} --refusal-mark {mark}")).await;
-    let (_directory, path) = saved(&program).await;
+    let (_directory, path) = program.saved().await;
     drop(sandbox.take_calls());
     let (code, report) = program.sync(&["--plan", &path]).await;
     assert_eq!((code, &report["skipped"], &report["outcomes"]["applied"]), (0, &json!([]), &json!(3)), "{report}");
@@ -90,7 +70,7 @@ async fn absence_is_what_the_server_says_of_an_id_that_nobody_has(
 #[tokio::test]
 async fn any_other_refusal_leaves_a_saved_change_alone_and_names_it(#[case] status: u16, #[case] said: &'static str) {
     let (_database, sandbox, program) = sides("").await;
-    let (_directory, path) = saved(&program).await;
+    let (_directory, path) = program.saved().await;
     for (refused, skipped) in [(&["new"][..], "new"), (&["renamed"], "renamed"), (&["b"], "renamed"), (&["c"], "c")] {
         drop(sandbox.take_calls());
         let program = refusing(&sandbox, &program, refused, status, said).await;
@@ -132,7 +112,7 @@ async fn explain_tells_a_refusal_from_absence() {
 #[tokio::test]
 async fn a_server_error_is_no_evidence_of_absence() {
     let (_database, sandbox, program) = sides("--unknown-id 500").await;
-    let (_directory, path) = saved(&program).await;
+    let (_directory, path) = program.saved().await;
     for arguments in [&["explain", "new"][..], &["sync", "--plan", &path]] {
         let output = program.run(arguments).await;
         assert!(output.code == 1 && output.stderr.contains("get_customer failed 2 times"), "{output:?}");

@@ -6,9 +6,7 @@ use explo_sync::sandbox::{Endpoint, Fault, FaultKind, Sandbox};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Program, body, customer, sandbox, writes};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
+use crate::support::{Database, Program, World, body, writes};
 
 fn id(number: usize) -> String {
     format!("t{number:03}")
@@ -16,10 +14,8 @@ fn id(number: usize) -> String {
 
 /// So many tenants, none with a customer; an attempt more for each call, and eight calls in flight.
 async fn sides(tenants: usize) -> (Database, Sandbox, Program) {
-    let database = Database::of_tenants((0..tenants).map(|number| (id(number), "Ann"))).await;
-    let sandbox = sandbox([]).await;
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2");
-    (database, sandbox, program)
+    let world = World::of((0..tenants).map(|number| (id(number), "Ann")));
+    world.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2").start().await
 }
 
 /// The calls about these tenants fail so, for good.
@@ -131,11 +127,12 @@ async fn the_run_after_an_outage_begins_with_others() {
 
 #[tokio::test]
 async fn children_of_a_parent_that_fails_at_first_come_after_it() {
-    let (database, sandbox, program) = sides(3).await;
-    database.execute("update tenants set email = 't000' where id = 't001'").await;
-    let query =
-        "select id as provided_id, name, email as parent_provided_id, 'Level' as hierarchy_level_name from tenants";
-    let program = program.with("EXPLO_SYNC__SOURCE__QUERY", query).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    let tenants = [(id(0), None), (id(1), Some("t000")), (id(2), None)];
+    let world = World::of(tenants.map(|(id, parent)| {
+        json!({"provided_id": id, "parent_provided_id": parent, "hierarchy_level_name": "Level", "name": "Ann"})
+    }));
+    let world = world.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2").with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    let (_database, sandbox, program) = world.start().await;
     sandbox.adjust(|api| {
         api.faults.push(Fault::new(FaultKind::Status(503)).of([id(0)]).at(Endpoint::CreateCustomer).times(1));
     });
@@ -162,13 +159,15 @@ async fn what_the_moment_is_to_blame_for_is_tried_again_and_not_before_the_serve
 
 #[tokio::test]
 async fn what_went_behind_all_others_is_not_tried_again_before_the_server_says() {
-    let database = Database::of_tenants(["new", "tagged", "known", "renamed"].map(|id| (id, "Ann"))).await;
-    database.execute("update tenants set email = 'former' where id = 'renamed'").await;
-    database.execute("update tenants set tag = 'silver' where id = 'tagged'").await;
+    let tenants = [
+        json!({"provided_id": "new", "name": "Ann"}),
+        json!({"provided_id": "tagged", "name": "Ann", "group_tags": ["silver"]}),
+        json!({"provided_id": "known", "name": "Ann"}),
+        json!({"provided_id": "renamed", "previous_provided_id": "former", "name": "Ann"}),
+    ];
     let listed = ["known", "former"].map(|id| json!({"provided_id": id, "name": "Bob"}));
-    let sandbox = sandbox(listed.map(customer)).await;
-    let query = "select id as provided_id, name, tag as group_tags, email as previous_provided_id from tenants";
-    let program = Program::between(&database, &sandbox, query).with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true");
+    let world = World::of(tenants).and(listed).with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true");
+    let (_database, sandbox, program) = world.start().await;
     let unavailable = |endpoint, id: &[&str]| {
         let fault = Fault::new(FaultKind::Unavailable(3)).at(endpoint).times(1);
         if id.is_empty() { fault } else { fault.of(id.iter().copied()) }

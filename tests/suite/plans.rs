@@ -5,22 +5,14 @@ use std::{os::unix::fs::PermissionsExt, path::PathBuf};
 use explo_sync::sandbox::Sandbox;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, Program, body, customer, endpoints, sandbox, stored, writes};
+use crate::support::{Database, Kind, Program, World, body, customer, endpoints, ids, sandbox, stored, writes};
 
 const QUERY: &str = "select id as provided_id, name from tenants";
 
 /// Three tenants to create, and three customers with a name that is to change.
 async fn sides() -> (Database, Sandbox, Program) {
-    let database = Database::new(Kind::Sqlite).await;
-    database
-        .execute(
-            "create table tenants (id text, name text); insert into tenants values
-             ('a', 'Ann'), ('b', 'Bob'), ('c', 'Cat'), ('d', 'Dan'), ('e', 'Eve'), ('f', 'Flo')",
-        )
-        .await;
-    let sandbox = sandbox(["d", "e", "f"].map(|id| customer(json!({"provided_id": id, "name": "Old"})))).await;
-    let program = Program::between(&database, &sandbox, QUERY);
-    (database, sandbox, program)
+    let world = World::of([("a", "Ann"), ("b", "Bob"), ("c", "Cat"), ("d", "Dan"), ("e", "Eve"), ("f", "Flo")]);
+    world.derived().without(["a", "b", "c"]).each(|customer| customer.name = "Old".into()).start().await
 }
 
 async fn save(program: &Program) -> (tempfile::TempDir, PathBuf) {
@@ -63,8 +55,7 @@ async fn what_moved_since_the_plan_was_made_is_left_alone_and_named() {
     });
     let (code, report) = program.sync(&["--plan", path.to_str().unwrap()]).await;
     assert_eq!((code, &report["skipped"]), (3, &json!(["b", "d", "e"])), "{report}");
-    let changed: Vec<_> = report["changes"].as_array().unwrap().iter().map(|change| &change["provided_id"]).collect();
-    assert_eq!(changed, ["a", "c", "f"]);
+    assert_eq!(ids(&report["changes"]), ["a", "c", "f"]);
     assert_eq!(report["outcomes"]["applied"], 3);
     assert_eq!(stored(&sandbox, "b")["name"], "Made by hand");
     assert_eq!(stored(&sandbox, "d")["name"], "Somebody else's choice");

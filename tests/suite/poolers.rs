@@ -16,12 +16,7 @@ const QUERY: &str = "select id as provided_id, name, jsonb_build_object('share',
 
 /// The program behind a pooler, with a ledger there too.
 fn program(url: &str, explo: &str) -> Program {
-    Program::default()
-        .with("DATABASE_URL", url)
-        .with("EXPLO_TOKEN", "test-team-token-0123456789")
-        .with("EXPLO_SYNC__SOURCE__QUERY", QUERY)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", explo)
-        .with("EXPLO_SYNC__LEDGER__URL", "source")
+    Program::at(url, explo, QUERY).with("EXPLO_SYNC__LEDGER__URL", "source")
 }
 
 async fn tenants() -> Database {

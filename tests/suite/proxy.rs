@@ -13,10 +13,8 @@ use tokio::{
 
 use crate::{
     faults::reach::tls,
-    support::{Database, Program, sandbox},
+    support::{Database, Program, World, sandbox, serve},
 };
-
-const QUERY: &str = "select id as provided_id, name from tenants";
 
 /// A proxy that nobody serves.
 const DEAD: &str = "http://user:my-secret-proxy@127.0.0.1:1";
@@ -25,22 +23,14 @@ const ALL: [&str; 6] = ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"
 
 /// The program before an Explo of this address, which no name server knows.
 async fn before(base_url: &str) -> (Database, Program) {
-    let database = Database::of_tenants([("a", "Ann")]).await;
-    let program = Program::default()
-        .with("DATABASE_URL", &database.url)
-        .with("EXPLO_TOKEN", "test-team-token-0123456789")
-        .with("EXPLO_SYNC__SOURCE__QUERY", QUERY)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", base_url)
-        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let world = World::of([("a", "Ann")]).with("EXPLO_SYNC__EXPLO__BASE_URL", base_url);
+    let (database, _, program) = world.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1").start().await;
     (database, program)
 }
 
 /// A proxy that answers like this itself.
 async fn answering(app: Router) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    address
+    serve(app).await.replace("http://", "")
 }
 
 #[tokio::test]

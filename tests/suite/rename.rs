@@ -2,45 +2,26 @@
 
 use explo_sync::sandbox::{Call, Endpoint, Fault, FaultKind, Ids, Sandbox};
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Database, Kind, Program, body, customer, endpoints, keys, sandbox, stored};
-
-const QUERY: &str = "select id as provided_id, previous as previous_provided_id, name from tenants";
+use crate::support::{self, Database, Program, World, body, changes, customer, endpoints, keys, stored};
 
 /// Tenants: id, previous id (empty: NULL) and name; customers: id and name.
 async fn sides(tenants: &[[&str; 3]], customers: &[[&str; 2]]) -> (Database, Sandbox, Program) {
-    let database = Database::new(Kind::Sqlite).await;
-    database.execute("create table tenants (id text, previous text, name text)").await;
-    for [id, previous, name] in tenants {
-        database.execute(&format!("insert into tenants values ('{id}', nullif('{previous}', ''), '{name}')")).await;
-    }
-    let customers = customers.iter().map(|[id, name]| {
-        customer(json!({"provided_id": id, "name": name, "token": format!("token of {id}"), "emails": ["x@x.example"]}))
+    let tenants = tenants.iter().map(|[id, previous, name]| {
+        let previous = (!previous.is_empty()).then_some(previous);
+        json!({"provided_id": id, "previous_provided_id": previous, "name": name})
     });
-    let sandbox = sandbox(customers).await;
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "3");
-    (database, sandbox, program)
+    let customers = customers.iter().map(|[id, name]| {
+        json!({"provided_id": id, "name": name, "token": format!("token of {id}"), "emails": ["x@x.example"]})
+    });
+    let world = World::of(tenants).columns(&["previous_provided_id"]).and(customers);
+    world.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "3").start().await
 }
 
 /// The calls but for the listing: what they ask, and of whom.
 fn told(calls: &[Call]) -> Vec<String> {
-    let tell = |(call, endpoint): (&Call, &str)| {
-        let body = body(call);
-        let rename = body["new_provided_id"].as_str().map_or(String::new(), |new| format!(" > {new}"));
-        let id = body["provided_id"].as_str().unwrap();
-        let id = if id.starts_with("explo-sync-asks-for-nobody-") { "nobody" } else { id };
-        format!("{endpoint} {id}{rename}")
-    };
-    calls.iter().zip(endpoints(calls)).filter(|(_, endpoint)| *endpoint != "customers").map(tell).collect()
-}
-
-fn changes(report: &Value) -> Vec<String> {
-    let told = |change: &Value| {
-        let text = |key: &str| change[key].as_str().unwrap_or("-").to_owned();
-        format!("{} {} {}", text("kind"), text("provided_id"), text("outcome"))
-    };
-    report["changes"].as_array().unwrap().iter().map(told).collect()
+    support::told(calls).into_iter().filter(|call| call != "customers").collect()
 }
 
 fn ids(sandbox: &Sandbox) -> Vec<String> {
@@ -115,9 +96,7 @@ async fn a_previous_id_leads_to_a_rename_only_where_nothing_stands_against_it(
     let (_, report) = program.sync(&["--dry-run"]).await;
     let expected: Vec<_> = planned.iter().map(|change| format!("{change} -")).collect();
     assert_eq!(changes(&report), expected, "{report}");
-    let told: Vec<_> =
-        report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].as_str().unwrap()).collect();
-    assert_eq!(told, invalid, "{report}");
+    assert_eq!(support::ids(&report["invalid"]), invalid, "{report}");
     // With both ids listed, the old one is nobody's.
     let is_both = |tenant: &&[&str; 3]| listed.contains(&tenant[0]) && listed.contains(&tenant[1]);
     let is_a_tenants = |id: &&str| tenants.iter().any(|tenant| tenant[0] == *id);
@@ -186,12 +165,10 @@ async fn renames_are_held_above_three_and_let_through_by_hand() {
 async fn a_saved_plan_renames_unless_something_moved() {
     let tenants = [["b", "a", "Anna"], ["d", "c", "Dan"], ["f", "e", "Flo"]];
     let (_database, sandbox, program) = sides(&tenants, &[["a", "Ann"], ["c", "Dan"], ["e", "Flora"]]).await;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("plan.json");
-    assert_eq!(program.sync(&["--dry-run", "--out", path.to_str().unwrap()]).await.0, 0);
+    let (_directory, path) = program.saved().await;
     sandbox.change(|store| store.add(customer(json!({"provided_id": "f", "name": "Flora"}))));
     drop(sandbox.take_calls());
-    let (code, report) = program.sync(&["--plan", path.to_str().unwrap()]).await;
+    let (code, report) = program.sync(&["--plan", &path]).await;
     assert_eq!((code, &report["skipped"]), (3, &json!(["f"])), "{report}");
     assert_eq!(changes(&report), ["rename b applied", "rename d applied", "update b applied"]);
     let calls = told(&sandbox.take_calls());
@@ -202,7 +179,7 @@ async fn a_saved_plan_renames_unless_something_moved() {
         (&stored(&sandbox, "b")["token"], &stored(&sandbox, "e")["token"]),
         (&json!("token of a"), &json!("token of e"))
     );
-    assert_eq!(program.sync(&["--plan", path.to_str().unwrap()]).await.1["changes"], json!([]), "it is done");
+    assert_eq!(program.sync(&["--plan", &path]).await.1["changes"], json!([]), "it is done");
 }
 
 #[tokio::test]
@@ -245,8 +222,6 @@ async fn a_single_tenant_is_renamed_after_a_look_at_its_previous_id() {
     );
     let (code, report) = program.sync(&["--only", "d", "--only", "f", "--only", "i"]).await;
     assert_eq!((code, changes(&report)), (3, vec![]), "{report}");
-    let invalid: Vec<_> =
-        report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].as_str().unwrap()).collect();
-    assert_eq!(invalid, ["d", "f"], "another row has the id, or the previous id");
+    assert_eq!(support::ids(&report["invalid"]), ["d", "f"], "another row has the id, or the previous id");
     assert!(told(&sandbox.take_calls()).iter().all(|call| call.starts_with("get")));
 }

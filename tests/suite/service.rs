@@ -18,9 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{Database, Kind, Program, before, customer, endpoints, freeze, sandbox, signal};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
+use crate::support::{Kind, Program, World, before, customer, endpoints, freeze, sandbox, signal};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_mins(2);
@@ -81,22 +79,18 @@ impl Daemon {
     }
 }
 
-async fn tenants(kind: Kind) -> Database {
-    let database = Database::new(kind).await;
-    database.execute("create table tenants (id varchar(20), name varchar(20)); insert into tenants values ('a', 'Ann'), ('b', 'Bob')").await;
-    database
+fn world(kind: Kind) -> World {
+    World::of([("a", "Ann"), ("b", "Bob")]).on(kind)
 }
 
-fn daemon(database: &Database, sandbox: &Sandbox) -> Program {
-    Program::between(database, sandbox, QUERY)
-        .with("EXPLO_SYNC__SCHEDULE__CRON", CRON)
-        .with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0")
+fn daemon(program: &Program) -> Program {
+    program.clone().with("EXPLO_SYNC__SCHEDULE__CRON", CRON).with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0")
 }
 
 #[tokio::test]
 async fn it_runs_by_its_schedule_tells_how_it_is_and_ends_well_at_sigterm() {
-    let (database, sandbox) = (tenants(Kind::Postgres).await, sandbox([]).await);
-    let mut daemon = Daemon::start(&daemon(&database, &sandbox), &[]);
+    let (_database, _sandbox, program) = world(Kind::Postgres).start().await;
+    let mut daemon = Daemon::start(&daemon(&program), &[]);
     let line: serde_json::Value = serde_json::from_str(&daemon.says("ops server listens").await).unwrap();
     let address = line["address"].as_str().unwrap().to_owned();
     let first = daemon.says("run ended").await;
@@ -124,14 +118,13 @@ async fn it_runs_by_its_schedule_tells_how_it_is_and_ends_well_at_sigterm() {
 
 #[tokio::test]
 async fn a_failed_run_is_logged_and_the_next_one_comes() {
-    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let (_database, sandbox, program) = world(Kind::Sqlite).start().await;
     let url = before(&sandbox, |asked| {
         (asked.endpoint == "customers" && asked.before < 2).then(|| crate::support::Answer::new(500, "")).flatten()
     })
     .await;
-    let program = daemon(&database, &sandbox)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
-        .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let program =
+        daemon(&program).with("EXPLO_SYNC__EXPLO__BASE_URL", &url).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
     let mut daemon = Daemon::start(&program, &[]);
     daemon.says("run failed").await;
     daemon.says("run failed").await;
@@ -142,7 +135,7 @@ async fn a_failed_run_is_logged_and_the_next_one_comes() {
 
 #[tokio::test]
 async fn sigterm_lets_a_call_in_flight_end_and_begins_no_other() {
-    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let (_database, sandbox, program) = world(Kind::Sqlite).start().await;
     // The first create takes two seconds.
     let begun = Arc::<Notify>::default();
     let tell = Arc::clone(&begun);
@@ -154,9 +147,8 @@ async fn sigterm_lets_a_call_in_flight_end_and_begins_no_other() {
         None
     };
     let url = before_on_its_own_thread(&sandbox, slow).await;
-    let program = daemon(&database, &sandbox)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
-        .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
+    let program =
+        daemon(&program).with("EXPLO_SYNC__EXPLO__BASE_URL", &url).with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1");
     let mut daemon = Daemon::start(&program, &[]);
     begun.notified().await;
     let asked = Instant::now();
@@ -170,7 +162,7 @@ async fn sigterm_lets_a_call_in_flight_end_and_begins_no_other() {
 
 #[tokio::test]
 async fn the_time_of_a_run_begins_with_its_first_write() {
-    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let (_database, sandbox, program) = world(Kind::Sqlite).start().await;
     // Listing takes longer than a run may, and so does the first create.
     let slow = |asked: &crate::support::Asked<'_>| {
         let is_slow = ["customers", "create_customer"].contains(&asked.endpoint) && asked.before == 0;
@@ -178,7 +170,7 @@ async fn the_time_of_a_run_begins_with_its_first_write() {
         None
     };
     let url = before_on_its_own_thread(&sandbox, slow).await;
-    let program = daemon(&database, &sandbox)
+    let program = daemon(&program)
         .with("EXPLO_SYNC__EXPLO__BASE_URL", &url)
         .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1")
         .with("EXPLO_SYNC__SCHEDULE__MAX_RUN", "1s");
@@ -210,12 +202,12 @@ async fn before_on_its_own_thread(
 
 #[tokio::test]
 async fn sighup_reloads_a_good_configuration_and_refuses_a_bad_one() {
-    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let (_database, _sandbox, program) = world(Kind::Sqlite).start().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("explo-sync.toml");
     let write = |text: &str| std::fs::write(&path, text).unwrap();
     write("name = 'first'\n");
-    let mut daemon = Daemon::start(&daemon(&database, &sandbox), &["--config", path.to_str().unwrap()]);
+    let mut daemon = Daemon::start(&daemon(&program), &["--config", path.to_str().unwrap()]);
     assert!(daemon.says("run ended").await.contains("first"));
     write("name = 'not allowed!'\n");
     daemon.signal("-HUP").await;
@@ -232,7 +224,7 @@ async fn sighup_reloads_a_good_configuration_and_refuses_a_bad_one() {
 
 #[tokio::test]
 async fn what_was_found_out_of_one_team_says_nothing_of_another() {
-    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let (_database, sandbox, program) = world(Kind::Sqlite).start().await;
     let unlisted = |store: &mut explo_sync::sandbox::Store| {
         for id in ["a", "b"] {
             store.add(customer(json!({"provided_id": id, "name": "Old"})));
@@ -243,7 +235,7 @@ async fn what_was_found_out_of_one_team_says_nothing_of_another() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("token");
     std::fs::write(&path, "team-token-1").unwrap();
-    let program = daemon(&database, &sandbox).with("EXPLO_SYNC__EXPLO__TOKEN_FILE", path.to_str().unwrap());
+    let program = daemon(&program).with("EXPLO_SYNC__EXPLO__TOKEN_FILE", path.to_str().unwrap());
     let mut daemon = Daemon::start(&program, &[]);
     assert!(daemon.says("run ended").await.contains(r#""applied":2"#));
     assert!(daemon.says("run ended").await.contains(r#""planned":0"#), "it exists unlisted, and is known to");
@@ -267,7 +259,7 @@ fn told(line: &str) -> Option<serde_json::Value> {
 #[case::errors_alone(&["sync", "-q"])]
 #[tokio::test]
 async fn each_line_of_a_run_has_its_id_and_the_instance_beside_the_message(#[case] arguments: &[&str]) {
-    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let (database, sandbox, _program) = world(Kind::Sqlite).start().await;
     sandbox.adjust(|api| api.faults = vec!["status=400,endpoint=create_customer,times=1".parse().unwrap()]);
     let query = "select id as provided_id, name from tenants";
     let output = Program::between(&database, &sandbox, query).run(&[arguments, &["--output", "json"]].concat()).await;
@@ -283,9 +275,9 @@ async fn each_line_of_a_run_has_its_id_and_the_instance_beside_the_message(#[cas
 
 #[tokio::test]
 async fn a_held_plan_is_told_once_and_again_when_that_changes() {
-    let database = tenants(Kind::Sqlite).await;
-    let sandbox = sandbox((0..5).map(|n| customer(json!({"provided_id": format!("s{n}"), "name": "S"})))).await;
-    let program = daemon(&database, &sandbox);
+    let orphans = (0..5).map(|n| json!({"provided_id": format!("s{n}"), "name": "S"}));
+    let (_database, sandbox, program) = world(Kind::Sqlite).and(orphans).start().await;
+    let program = daemon(&program);
     let mut daemon = Daemon::start(&program, &[]);
     let held = daemon.says("held by the guard").await;
     assert!(
@@ -318,8 +310,8 @@ async fn a_held_plan_is_told_once_and_again_when_that_changes() {
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn of_two_daemons_one_works_and_the_other_takes_over_when_it_dies(#[case] kind: Kind) {
-    let (database, sandbox) = (tenants(kind).await, sandbox([]).await);
-    let program = daemon(&database, &sandbox);
+    let (_database, sandbox, program) = world(kind).start().await;
+    let program = daemon(&program);
     let mut working = Daemon::start(&program, &[]);
     working.says("run ended").await;
     let mut standby = Daemon::start(&program, &[]);
@@ -345,8 +337,9 @@ async fn of_two_daemons_one_works_and_the_other_takes_over_when_it_dies(#[case] 
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn daemons_of_one_source_for_two_explos_or_two_teams_work_side_by_side(#[case] kind: Kind) {
-    let (database, here, there) = (tenants(kind).await, sandbox([]).await, sandbox([]).await);
-    let (ours, theirs) = (daemon(&database, &here), daemon(&database, &there));
+    let ((_database, here, program), there) = (world(kind).start().await, sandbox([]).await);
+    let ours = daemon(&program);
+    let theirs = ours.clone().with("EXPLO_SYNC__EXPLO__BASE_URL", &there.url());
     let another_team = ours.clone().with("EXPLO_TOKEN", "test-team-token-of-another");
     let mut daemons = [ours, theirs, another_team].map(|program| Daemon::start(&program, &[]));
     for _ in 0..2 {
@@ -367,13 +360,12 @@ async fn daemons_of_one_source_for_two_explos_or_two_teams_work_side_by_side(#[c
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn a_sync_beside_another_waits_or_says_that_the_lock_is_held(#[case] kind: Kind) {
-    let (database, sandbox) = (tenants(kind).await, sandbox([]).await);
+    let (_database, sandbox, program) = world(kind).start().await;
     // Two calls a second, and one more for the listing: a second and a half.
-    let slow = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "60");
+    let slow = program.clone().with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "60");
     let mut child = slow.watch(&["sync"]);
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     while !lines.next_line().await.unwrap().unwrap().contains("listed the customers") {}
-    let program = Program::between(&database, &sandbox, QUERY);
     let (code, report) = program.sync(&[]).await;
     assert_eq!(
         (code, &report["exit"], report["error"].as_str().unwrap().contains("--lock-timeout")),
@@ -390,11 +382,10 @@ async fn a_sync_beside_another_waits_or_says_that_the_lock_is_held(#[case] kind:
 
 #[tokio::test]
 async fn a_one_shot_writes_the_metrics_to_a_file() {
-    let (database, sandbox) = (tenants(Kind::Sqlite).await, sandbox([]).await);
+    let (_database, _sandbox, program) = world(Kind::Sqlite).start().await;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("explo_sync.prom");
     let file = path.to_str().unwrap();
-    let program = Program::between(&database, &sandbox, QUERY);
     assert_eq!(program.sync(&["--metrics-file", file]).await.0, 0);
     let metrics = std::fs::read_to_string(&path).unwrap();
     assert!(

@@ -1,43 +1,17 @@
 //! What a server makes of some values says nothing of others: everybody's update is sent that would change something.
 
-use clap::Parser;
-use explo_sync::sandbox::{Api, Behaviour, OnUpdate, Sandbox, Store};
+use explo_sync::sandbox::{OnUpdate, Sandbox};
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, Program, body, customer, sandbox_of, stored, writes};
+use crate::support::{Database, Program, World, body, stored, unsettled, writes};
 
-#[derive(Debug, Parser)]
-struct Switches {
-    #[command(flatten)]
-    behaviour: Behaviour,
+/// With a server of these habits.
+async fn start(world: World, flags: &str) -> (Database, Sandbox, Program) {
+    world.behaving(flags).with_ledger().with("EXPLO_SYNC__GUARD__FLOOR", "1000").start().await
 }
 
-const QUERY: &str = "select id as provided_id, name, emails, properties from tenants";
-
-/// A tenant: id, name, addresses and properties; and the customer that Explo has, with the same.
-type Side<'a> = (String, &'a str, Value, Value);
-
-/// Both sides, with a server of these habits.
-async fn sides(flags: &str, wanted: &[Side<'_>], current: &[Side<'_>]) -> (Database, Sandbox, Program) {
-    let database = Database::new(Kind::Sqlite).await;
-    database.execute("create table tenants (id text, name text, emails text, properties text)").await;
-    for (id, name, emails, properties) in wanted {
-        let quoted = |text: &str| text.replace('\'', "''");
-        let (emails, properties) = (quoted(&emails.to_string()), quoted(&properties.to_string()));
-        let insert = format!("insert into tenants values ('{id}', '{}', '{emails}', '{properties}')", quoted(name));
-        database.execute(&insert).await;
-    }
-    let held = current.iter().map(|(id, name, emails, properties)| {
-        customer(json!({"provided_id": id, "name": name, "emails": emails, "properties": properties}))
-    });
-    let mut api = Api::new(Store::new(held), 7);
-    let flags = std::iter::once("sandbox").chain(flags.split_whitespace());
-    api.behaviour = Switches::parse_from(flags).behaviour;
-    let sandbox = sandbox_of(api).await;
-    let program = Program::between(&database, &sandbox, QUERY)
-        .with("EXPLO_SYNC__LEDGER__URL", "source")
-        .with("EXPLO_SYNC__GUARD__FLOOR", "1000");
-    (database, sandbox, program)
+fn tenant(id: &str, emails: &[&str]) -> Value {
+    json!({"provided_id": id, "name": "Ann", "emails": emails, "properties": {}})
 }
 
 fn named(kind: &str, number: usize) -> String {
@@ -46,11 +20,6 @@ fn named(kind: &str, number: usize) -> String {
 
 fn emails(sandbox: &Sandbox, id: &str) -> Value {
     stored(sandbox, id)["emails"].clone()
-}
-
-fn unsettled(report: &Value) -> Vec<String> {
-    let told = |one: &Value| format!("{} {}", one["provided_id"].as_str().unwrap(), one["field"].as_str().unwrap());
-    report["unsettled"].as_array().unwrap().iter().map(told).collect()
 }
 
 /// The ids that a run writes.
@@ -66,18 +35,14 @@ async fn written(program: &Program, sandbox: &Sandbox, arguments: &[&str]) -> Ve
 
 #[tokio::test]
 async fn where_letters_are_lowered_leavers_lose_their_access_all_the_same() {
-    let (mut wanted, mut current) = (Vec::new(), Vec::new());
-    for n in 0..4 {
-        let adam = format!("adam{n}@x.example");
-        wanted.push((named("a", n), "Ann", json!([format!("Zoe{n}@X.example"), adam]), json!({})));
-        current.push((named("a", n), "Ann", json!([adam]), json!({})));
-    }
-    for n in 0..20 {
-        let stays = format!("stays{n}@x.example");
-        wanted.push((named("l", n), "Ann", json!([stays]), json!({})));
-        current.push((named("l", n), "Ann", json!([stays, format!("leaver{n}@x.example")]), json!({})));
-    }
-    let (_database, sandbox, program) = sides("--address-case lower", &wanted, &current).await;
+    let with_adam =
+        (0..4).map(|n| tenant(&named("a", n), &[&format!("Zoe{n}@X.example"), &format!("adam{n}@x.example")]));
+    let with_leaver = (0..20).map(|n| tenant(&named("l", n), &[&format!("stays{n}@x.example")]));
+    let world = World::of(with_adam.chain(with_leaver)).derived().each(|customer| match customer.emails.len() {
+        1 => customer.emails.push(customer.emails[0].replace("stays", "leaver")),
+        _ => drop(customer.emails.remove(0)),
+    });
+    let (_database, sandbox, program) = start(world, "--address-case lower").await;
     let (code, report) = program.sync(&[]).await;
     for n in 0..20 {
         assert_eq!(emails(&sandbox, &named("l", n)), json!([format!("stays{n}@x.example")]));
@@ -88,10 +53,9 @@ async fn where_letters_are_lowered_leavers_lose_their_access_all_the_same() {
 
 #[tokio::test]
 async fn where_addresses_are_only_added_each_new_one_arrives() {
-    let wanted: Vec<_> =
-        (0..8).map(|n| (named("t", n), "Ann", json!([format!("new{n}@x.example")]), json!({}))).collect();
-    let current: Vec<_> = (0..8).map(|n| (named("t", n), "Ann", json!(["old@x.example"]), json!({}))).collect();
-    let (_database, sandbox, program) = sides("--emails merge", &wanted, &current).await;
+    let wanted = (0..8).map(|n| tenant(&named("t", n), &[&format!("new{n}@x.example")]));
+    let world = World::of(wanted).derived().each(|customer| customer.emails = vec!["old@x.example".to_owned()]);
+    let (_database, sandbox, program) = start(world, "--emails merge").await;
     assert_eq!(program.sync(&[]).await.0, 3);
     for n in 0..8 {
         assert_eq!(emails(&sandbox, &named("t", n)), json!(["old@x.example", format!("new{n}@x.example")]));
@@ -110,10 +74,15 @@ async fn where_numbers_become_doubles_and_texts_another_form_each_value_is_sent(
         ("--cut-at 8", "A name of many letters", json!({})),
     ];
     for (flags, name, properties) in cases {
-        let mut wanted: Vec<_> = (0..5).map(|n| (named("odd", n), name, json!([]), properties.clone())).collect();
-        wanted.extend((0..9).map(|n| (named("plain", n), "Ann", json!([]), json!({"a": n}))));
-        let current: Vec<_> = wanted.iter().map(|(id, ..)| (id.clone(), "Bob", json!([]), json!({"b": 1}))).collect();
-        let (_database, sandbox, program) = sides(flags, &wanted, &current).await;
+        let tenant =
+            |id, name: &str, properties: &Value| json!({"provided_id": id, "name": name, "properties": properties});
+        let odd = (0..5).map(|n| tenant(named("odd", n), name, &properties));
+        let plain = (0..9).map(|n| tenant(named("plain", n), "Ann", &json!({"a": n})));
+        let world = World::of(odd.chain(plain)).derived().each(|customer| {
+            customer.name = "Bob".into();
+            customer.properties = serde_json::from_str(r#"{"b": 1}"#).unwrap();
+        });
+        let (_database, sandbox, program) = start(world, flags).await;
         let (_, report) = program.sync(&[]).await;
         for n in 0..9 {
             let held = stored(&sandbox, &named("plain", n));
@@ -130,11 +99,9 @@ async fn where_numbers_become_doubles_and_texts_another_form_each_value_is_sent(
 
 /// Ten that lose an address, at a server that only adds.
 async fn leavers() -> (Database, Sandbox, Program) {
-    let wanted: Vec<_> = (0..10).map(|n| (named("t", n), "Ann", json!(["stays@x.example"]), json!({}))).collect();
-    let both = json!(["stays@x.example", "leaver@x.example"]);
-    let current: Vec<_> = (0..10).map(|n| (named("t", n), "Ann", both.clone(), json!({}))).collect();
-    let (database, sandbox, program) = sides("--emails merge", &wanted, &current).await;
-    (database, sandbox, program.with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1"))
+    let wanted = (0..10).map(|n| tenant(&named("t", n), &["stays@x.example"]));
+    let world = World::of(wanted).derived().each(|customer| customer.emails.push("leaver@x.example".to_owned()));
+    start(world.with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1"), "--emails merge").await
 }
 
 /// Everything that was found out was so two days ago.

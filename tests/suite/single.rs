@@ -4,25 +4,21 @@ use explo_sync::sandbox::{Sandbox, StoredCustomer};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Database, Kind, Program, customer, endpoints, sandbox, stored, writes};
-
-const QUERY: &str = "select id as provided_id, name, email as emails from tenants";
+use crate::support::{Database, Program, World, customer, endpoints, ids, stored, writes};
 
 /// `a` is to be made, `b` to be changed, `c` is as it should be, `e` has no name; nobody has a row for `d`.
 async fn sides() -> (Database, Sandbox, Program) {
-    let database = Database::new(Kind::Sqlite).await;
-    let rows = "create table tenants (id text, name text, email text);
-        insert into tenants values ('a', 'Ann', 'ann@a.example'), ('b', 'Bob', 'bob@b.example'),
-        ('c', 'Cat', 'cat@c.example'), ('e', null, null)";
-    database.execute(rows).await;
-    let existing = [("b", "Robert", "bob@b.example"), ("c", "Cat", "cat@c.example"), ("d", "Dan", "dan@d.example")];
-    let sandbox = sandbox(existing.map(|(id, name, email)| {
-        let properties = json!({"seats": 1.50});
-        customer(json!({"provided_id": id, "name": name, "emails": [email], "properties": properties}))
-    }))
-    .await;
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__GUARD__CREATE_FLOOR", "0");
-    (database, sandbox, program.with("EXPLO_SYNC__GUARD__FLOOR", "0"))
+    let tenant = |(id, name): (&str, &str)| {
+        let email = format!("{}@{id}.example", name.to_lowercase());
+        json!({"provided_id": id, "name": name, "emails": [email]})
+    };
+    let world = World::of([("a", "Ann"), ("b", "Bob"), ("c", "Cat")].map(tenant)).derived().without(["a"]);
+    let world = world.but("b", |customer| customer.name = "Robert".into()).and([tenant(("d", "Dan"))]);
+    let world = world.each(|customer| customer.properties = serde_json::from_str(r#"{"seats": 1.50}"#).unwrap());
+    let world = world.with("EXPLO_SYNC__GUARD__CREATE_FLOOR", "0").with("EXPLO_SYNC__GUARD__FLOOR", "0");
+    let (database, sandbox, program) = world.start().await;
+    database.execute("insert into tenants (id) values ('e')").await;
+    (database, sandbox, program)
 }
 
 #[tokio::test]
@@ -48,9 +44,7 @@ async fn only_looks_at_each_tenant_and_writes_it_whatever_the_guard_would_say() 
 async fn an_id_without_a_row_is_invalid_and_its_customer_is_left_alone() {
     let (_database, sandbox, program) = sides().await;
     let (code, report) = program.sync(&["--only", "d", "--only", "nobody", "--only", "e"]).await;
-    let invalid: Vec<_> =
-        report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].as_str().unwrap()).collect();
-    assert_eq!((code, invalid), (3, vec!["d", "e", "nobody"]));
+    assert_eq!((code, ids(&report["invalid"])), (3, vec!["d", "e", "nobody"]));
     assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("has no row"), "{report}");
     assert_eq!(writes(&sandbox.take_calls()).len(), 0);
 }
@@ -87,9 +81,9 @@ async fn explain_shows_both_sides_and_the_decision(#[case] id: &str, #[case] par
 
 #[tokio::test]
 async fn explain_says_nothing_of_the_fields_of_a_row_that_cannot_be_read() {
-    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let (_database, _sandbox, program) = World::of([("a", "Ann")]).start().await;
     let query = "select id as provided_id, name, '[1]' as properties from tenants";
-    let program = Program::between(&database, &sandbox, query);
+    let program = program.with("EXPLO_SYNC__SOURCE__QUERY", query);
     let output = program.run(&["explain", "a", "--show-values"]).await;
     for part in ["a has a row that can't be read, and Explo has no customer", "Invalid, so nothing is sent: properties"]
     {

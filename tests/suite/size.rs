@@ -3,15 +3,14 @@
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Answer, Database, Kind, Program, before, sandbox};
+use crate::support::{Answer, Database, Kind, Program, World, before, sandbox};
 
 #[tokio::test]
 async fn rows_without_an_id_count_and_are_told_together_by_the_reason() {
-    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let (database, _sandbox, program) = World::of([("a", "Ann")]).start().await;
     let numbers = "with recursive n (n) as (select 1 union all select n + 1 from n where n < 995)";
-    database.execute(&format!("insert into tenants {numbers} select null, 'x', null, null from n")).await;
-    database.execute("insert into tenants values ('', 'x', null, null)").await;
-    let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants");
+    database.execute(&format!("insert into tenants {numbers} select null, 'x' from n")).await;
+    database.execute("insert into tenants values ('', 'x')").await;
     let output = program.run(&["sync", "--output", "json"]).await;
     let report = output.json();
     let invalid = json!([
@@ -29,12 +28,9 @@ async fn rows_without_an_id_count_and_are_told_together_by_the_reason() {
 #[case::refused(100_000, "100000 bytes")]
 #[tokio::test]
 async fn a_long_id_is_told_by_its_beginning_and_its_length(#[case] length: usize, #[case] told: &str) {
-    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
-    database
-        .execute(&format!("insert into tenants values (replace(hex(zeroblob({length})), '00', 'i'), 'x', null, null)"))
-        .await;
+    let (database, sandbox, program) = World::of([("a", "Ann")]).start().await;
+    database.execute(&format!("insert into tenants values (replace(hex(zeroblob({length})), '00', 'i'), 'x')")).await;
     let url = before(&sandbox, |asked| (asked.body.len() > 1000).then(|| Answer::new(400, "no")).flatten()).await;
-    let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants");
     let program = program.with("EXPLO_SYNC__EXPLO__BASE_URL", &url).with("EXPLO_SYNC__LOG__LEVEL", "info");
     let output = program.run(&["sync", "--output", "json"]).await;
     let report = output.json();
@@ -52,7 +48,7 @@ const BOUND: u32 = 96 << 10;
 #[case::all_but_the_first(0, 9)]
 #[tokio::test]
 async fn pages_of_sixty_megabytes_stay_within_the_bound(#[case] first: usize, #[case] calls: usize) {
-    let (database, sandbox) = (Database::of_tenants([("c1", "C")]).await, sandbox([]).await);
+    let (_database, sandbox, program) = World::of([("c1", "C")]).start().await;
     let page = move |number: usize| {
         let padding = "x".repeat(if number == 1 { first } else { 60 } << 20);
         format!(
@@ -64,7 +60,6 @@ async fn pages_of_sixty_megabytes_stay_within_the_bound(#[case] first: usize, #[
         Answer::new(200, page(number))
     })
     .await;
-    let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants");
     let program = program.with("EXPLO_SYNC__EXPLO__BASE_URL", &url).with("EXPLO_SYNC__EXPLO__PAGE_SIZE", "1");
     let (code, report) = program.in_memory(BOUND).sync(&["--dry-run"]).await;
     assert_eq!((code, &report["customers"], &report["counts"]["unchanged"]), (0, &json!(5), &json!(1)), "{report}");
@@ -97,12 +92,13 @@ async fn rows_that_are_too_large_pass_within_the_bound(
 /// The driver's thread comes to grief there, at whichever row.
 #[tokio::test]
 async fn rows_that_break_off_are_no_end() {
-    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let (_database, _sandbox, program) = World::empty().start().await;
     let numbers = "with recursive n (n) as (select 1 union all select n + 1 from n where n < 64)";
     let query =
         format!("{numbers} select n as provided_id, replace(hex(zeroblob(10485760)), '00', 'x') as name from n");
     for memory in [BOUND / 2, BOUND, BOUND + BOUND / 4] {
-        let output = Program::between(&database, &sandbox, &query).in_memory(memory).run(&["sync", "--dry-run"]).await;
+        let program = program.clone().with("EXPLO_SYNC__SOURCE__QUERY", &query).in_memory(memory);
+        let output = program.run(&["sync", "--dry-run"]).await;
         assert!(output.code != 0 || output.stdout.contains(" 64 invalid."), "{output:?}");
     }
 }

@@ -18,26 +18,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
-    net::TcpListener,
     process::{Child, ChildStderr},
     sync::Notify,
     time::{sleep, timeout},
 };
 
-use crate::support::{Database, Program, endpoints, fills_stdout, sandbox, signal};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
+use crate::support::{Database, Program, World, endpoints, fills_stdout, serve, signal};
 
 /// Shorter than a write in flight is given, and than a call may take.
 const SOON: Duration = Duration::from_secs(18);
-
-async fn serve(app: Router) -> String {
-    explo_sync::install_crypto();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    url
-}
 
 /// A server that takes every call and never answers; it tells of each.
 pub(super) async fn silent() -> (String, Arc<Notify>) {
@@ -64,20 +53,12 @@ async fn slow(to_make: Duration) -> (String, Arc<Notify>) {
     (serve(app).await, asked)
 }
 
-async fn two_tenants() -> Database {
-    Database::of_tenants([("a", "Ann"), ("b", "Bob")]).await
-}
-
 /// The program before a server, with tenants in a file.
-fn before(url: &str, database: &Database) -> Program {
-    Program::default()
-        .with("DATABASE_URL", &database.url)
-        .with("EXPLO_TOKEN", "test-team-token-0123456789")
-        .with("EXPLO_SYNC__SOURCE__QUERY", QUERY)
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", url)
-        .with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
-        .with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1")
-        .with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0")
+async fn before(url: &str) -> (Database, Program) {
+    let world = World::of([("a", "Ann"), ("b", "Bob")]).with("EXPLO_SYNC__EXPLO__BASE_URL", url);
+    let world = world.with("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1").with("EXPLO_SYNC__OPS__LISTEN", "127.0.0.1:0");
+    let (database, _, program) = world.start().await;
+    (database, program)
 }
 
 async fn is_asked(asked: &Notify) {
@@ -118,8 +99,8 @@ async fn a_command_that_waits_for_explo_ends_at_a_signal(
     #[values("-TERM", "-INT")] name: &str,
     #[values(false, true)] in_container: bool,
 ) {
-    let (database, (url, asked)) = (two_tenants().await, silent().await);
-    let program = before(&url, &database);
+    let (url, asked) = silent().await;
+    let (_database, program) = before(&url).await;
     let child = if in_container { program.in_container() } else { program }.start(arguments);
     is_asked(&asked).await;
     signal(&child, name).await;
@@ -156,10 +137,10 @@ async fn a_query_that_never_ends_is_not_waited_for(
     #[values("sync", "run")] command: &str,
     #[values("-TERM", "-INT")] name: &str,
 ) {
-    let (database, (url, _)) = (two_tenants().await, silent().await);
+    let (_database, program) = before(&silent().await.0).await;
     let endless = "with recursive numbers(n) as (select 1 union all select n + 1 from numbers) \
                    select n as provided_id, '' as name from numbers where n < 0";
-    let program = before(&url, &database).with("EXPLO_SYNC__SOURCE__QUERY", endless).in_container();
+    let program = program.with("EXPLO_SYNC__SOURCE__QUERY", endless).in_container();
     let mut child = program.watch(&[command]);
     says(&mut log(&mut child), "run begins").await;
     signal(&child, name).await;
@@ -192,10 +173,10 @@ async fn a_command_whose_output_nobody_reads_ends_at_a_signal(
     #[values("-TERM", "-INT")] name: &str,
     #[values(false, true)] in_container: bool,
 ) {
-    let customers = ["a", "b"].map(|id| crate::support::customer(json!({"provided_id": id, "name": id})));
-    let (database, sandbox, directory) = (two_tenants().await, sandbox(customers).await, TempDir::new().unwrap());
-    let program = Program::between(&database, &sandbox, QUERY)
-        .with("EXPLO_SYNC__LEDGER__URL", &format!("sqlite://{}", directory.path().join("ledger.db").display()));
+    let world = World::of([("a", "Ann"), ("b", "Bob")]).derived().each(|customer| customer.name.clear());
+    let ((_database, _sandbox, program), directory) = (world.start().await, TempDir::new().unwrap());
+    let ledger = format!("sqlite://{}", directory.path().join("ledger.db").display());
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", &ledger);
     let ((stdout, _reader), program) = (full(), if in_container { program.in_container() } else { program });
     let child = program.watch_into(arguments, stdout);
     fills_stdout(&child).await;
@@ -206,8 +187,9 @@ async fn a_command_whose_output_nobody_reads_ends_at_a_signal(
 #[tokio::test]
 async fn a_write_in_flight_at_a_signal_is_waited_for_and_told() {
     // Longer than a command that has written nothing is given.
-    let (database, (url, asked)) = (two_tenants().await, slow(Duration::from_secs(3)).await);
-    let child = before(&url, &database).start(&["sync", "--output", "json"]);
+    let (url, asked) = slow(Duration::from_secs(3)).await;
+    let (_database, program) = before(&url).await;
+    let child = program.start(&["sync", "--output", "json"]);
     is_asked(&asked).await;
     signal(&child, "-TERM").await;
     let output = timeout(SOON, child.wait_with_output()).await.unwrap().unwrap();
@@ -218,8 +200,9 @@ async fn a_write_in_flight_at_a_signal_is_waited_for_and_told() {
 
 #[tokio::test]
 async fn a_second_interrupt_cuts_a_write_in_flight_which_is_told() {
-    let (database, (url, asked)) = (two_tenants().await, slow(Duration::MAX).await);
-    let mut child = before(&url, &database).watch(&["sync"]);
+    let (url, asked) = slow(Duration::MAX).await;
+    let (_database, program) = before(&url).await;
+    let mut child = program.watch(&["sync"]);
     let mut log = log(&mut child);
     is_asked(&asked).await;
     signal(&child, "-INT").await;
@@ -232,11 +215,11 @@ async fn a_second_interrupt_cuts_a_write_in_flight_which_is_told() {
 
 #[tokio::test]
 async fn sigterm_while_a_plan_is_made_lets_no_call_begin_afterwards() {
-    let sandbox = sandbox([]).await;
-    let database = Database::new(crate::support::Kind::Sqlite).await;
+    let (_database, sandbox, program) = World::empty().start().await;
     let many = "with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < 100000) \
                 select printf('a-customer-with-%08d', n * 7919 % 100003) as provided_id, 'T' as name from numbers";
-    let mut child = Program::between(&database, &sandbox, many).watch(&["sync", "--allow", "create=100000"]);
+    let program = program.with("EXPLO_SYNC__SOURCE__QUERY", many);
+    let mut child = program.watch(&["sync", "--allow", "create=100000"]);
     let mut log = log(&mut child);
     says(&mut log, "listed the customers").await;
     signal(&child, "-TERM").await;

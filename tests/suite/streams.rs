@@ -19,18 +19,13 @@ use tokio::{
 };
 
 use super::stop::full;
-use crate::support::{Database, Program, customer, fills_stdout, sandbox, signal};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
+use crate::support::{Database, Program, World, customer, fills_stdout, signal};
 
 /// Longer than anything here takes, and shorter than a write in flight is given.
 const SOON: Duration = Duration::from_secs(18);
 
 async fn sides() -> (Database, Sandbox, Program) {
-    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob")]).await;
-    let sandbox = sandbox([]).await;
-    let program = Program::between(&database, &sandbox, QUERY);
-    (database, sandbox, program)
+    World::of([("a", "Ann"), ("b", "Bob")]).start().await
 }
 
 fn full_disk() -> OwnedFd {
@@ -117,9 +112,10 @@ async fn a_stdout_that_is_full_or_closed_costs_what_is_printed(
     #[case] codes: [i32; 2],
     #[case] is_told: bool,
 ) {
-    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob")]).await;
-    let sandbox = sandbox([customer(json!({"provided_id": "a", "name": "Ann"}))]).await;
-    let program = Program::between(&database, &sandbox, QUERY);
+    let (_database, _sandbox, program) = World::of([("a", "Ann"), ("b", "Bob")])
+        .having([customer(json!({"provided_id": "a", "name": "Ann"}))])
+        .start()
+        .await;
     let program =
         if arguments == ["tokens", "--missing"] { program.with("EXPLO_SYNC__LEDGER__URL", "source") } else { program };
     for (stdout, code, is_full) in [(full_disk(), codes[0], true), (without_reader(), codes[1], false)] {
@@ -148,12 +144,11 @@ async fn lines_that_stderr_does_not_take_are_counted() {
 
 #[tokio::test]
 async fn a_run_with_more_to_say_than_anybody_reads_goes_on() {
-    let (database, directory) =
-        (Database::of_tenants((0..4000).map(|n| (n, "Failing"))).await, tempfile::tempdir().unwrap());
-    let sandbox = sandbox([]).await;
+    let (_database, sandbox, program) = World::of((0..4000).map(|n| (n, "Failing"))).start().await;
+    let directory = tempfile::tempdir().unwrap();
     sandbox.adjust(|api| api.faults = vec!["status=400,endpoint=create_customer".parse::<Fault>().unwrap()]);
     let path = directory.path().join("explo_sync.prom");
-    let ((stderr, _reader), program) = (full(), Program::between(&database, &sandbox, QUERY));
+    let (stderr, _reader) = full();
     let arguments = ["sync", "--allow", "create=4000", "--metrics-file", path.to_str().unwrap()];
     let mut child = program.start_into(&arguments, Stdio::null(), stderr);
     assert_eq!(timeout(10 * SOON, child.wait()).await.unwrap().unwrap().code(), Some(3));
@@ -163,9 +158,7 @@ async fn a_run_with_more_to_say_than_anybody_reads_goes_on() {
 
 #[tokio::test]
 async fn a_terminal_that_shows_nothing_more_stops_no_run() {
-    let database = Database::of_tenants((0..300).map(|n| (n, "Ann"))).await;
-    let sandbox = sandbox([]).await;
-    let program = Program::between(&database, &sandbox, QUERY);
+    let (_database, sandbox, program) = World::of((0..300).map(|n| (n, "Ann"))).start().await;
     let mut terminal = program.on_terminal_after("timeout 1 cat /dev/zero", "sync --allow create=300");
     let mut child = terminal.stdout(not_read()).kill_on_drop(true).spawn().unwrap();
     let all = async {

@@ -2,42 +2,25 @@
 
 use explo_sync::sandbox::{Sandbox, Store};
 use rstest::rstest;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Answer, Asked, Database, Program, before, customer, endpoints, sandbox, stored, writes};
-
-const QUERY: &str = "select id as provided_id, name, email as emails, tag as group_tags from tenants";
+use crate::support::{
+    Answer, Asked, Database, Program, World, before, changes, customer, endpoints, ids, stored, told, writes,
+};
 
 /// Tenants with these tags; `listed` has a customer that has the tag `gold`.
 async fn sides(tenants: &[(&str, &str)]) -> (Database, Sandbox, Program) {
-    let database = Database::of_tenants(tenants.iter().map(|(id, _)| (id, format!("Tenant {id}")))).await;
-    for (id, tags) in tenants {
-        database.execute(&format!("update tenants set tag = '{tags}' where id = '{id}'")).await;
-    }
+    let tagged = |(id, tags): &(&str, &str)| {
+        let tags: Vec<_> = tags.split(',').filter(|tag| !tag.is_empty()).collect();
+        json!({"provided_id": id, "name": format!("Tenant {id}"), "emails": [], "group_tags": tags})
+    };
     let listed = json!({"provided_id": "listed", "name": "Tenant listed", "group_tags": ["gold"]});
-    let sandbox = sandbox([customer(listed)]).await;
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "100");
-    (database, sandbox, program)
+    let world = World::of(tenants.iter().map(tagged)).and([listed]);
+    world.with("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "100").start().await
 }
 
 fn creating(program: &Program) -> Program {
     program.clone().with("EXPLO_SYNC__FIELDS__CREATE_MISSING_TAGS", "true")
-}
-
-/// Endpoints with the tenant or the tag that each call is about.
-fn told(sandbox: &Sandbox) -> Vec<String> {
-    let calls = sandbox.take_calls();
-    let about = |call: &explo_sync::sandbox::Call| {
-        let body: Value = serde_json::from_str(&call.body).unwrap_or_default();
-        let name = body["provided_id"].as_str().or(body["name"].as_str()).unwrap_or_default();
-        format!(" {name}")
-    };
-    endpoints(&calls).iter().zip(&calls).map(|(endpoint, call)| format!("{endpoint}{}", about(call))).collect()
-}
-
-fn outcomes(report: &Value) -> Vec<[&str; 3]> {
-    let changes = report["changes"].as_array().unwrap().iter();
-    changes.map(|change| ["kind", "provided_id", "outcome"].map(|key| change[key].as_str().unwrap_or("-"))).collect()
 }
 
 fn tags(sandbox: &Sandbox) -> Vec<String> {
@@ -58,7 +41,7 @@ async fn tags_that_listed_customers_have_are_not_asked_for(#[case] tenants: &[(&
 async fn an_unchanged_customer_is_no_reason_to_ask() {
     let (_database, sandbox, program) = sides(&[("listed", "gold")]).await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(told(&sandbox), ["customers "]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
 }
 
 #[tokio::test]
@@ -67,10 +50,10 @@ async fn tags_that_nobody_has_are_asked_for_once() {
     sandbox.change(|store| store.add_tag("silver").unwrap());
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["calls"]["made"]), (0, &report["calls"]["planned"]), "{report}");
-    assert_eq!(told(&sandbox)[..2], ["customers ", "group_tags "]);
+    assert_eq!(told(&sandbox.take_calls())[..2], ["customers", "group_tags"]);
     assert_eq!(stored(&sandbox, "b")["group_tags"], json!(["gold", "silver"]));
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(told(&sandbox), ["customers "]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers"]);
 }
 
 #[tokio::test]
@@ -85,11 +68,11 @@ async fn a_tenant_with_a_tag_that_does_not_exist_is_invalid_and_the_others_go_on
         {"provided_id": "b", "reason": format!("Explo has no group tag \"silver\": {way_out}")},
         {"provided_id": "listed", "reason": format!("Explo has no group tag \"bronze\", \"silver\": {way_out}")},
     ]);
-    assert_eq!((code, outcomes(&report)), (3, vec![["create", "a", "applied"]]));
+    assert_eq!((code, changes(&report)), (3, vec!["create a applied".to_owned()]));
     assert_eq!((&report["invalid"], &report["orphans"], &report["held"]), (&invalid, &json!([]), &json!([])));
     let calls = json!({"customers": 1, "group_tags": 1, "create_customer": 1});
     assert_eq!((&report["calls"]["planned"], &report["calls"]["made"]), (&calls, &calls));
-    assert_eq!(told(&sandbox), ["customers ", "group_tags ", "create_customer a"]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "group_tags", "create_customer a"]);
     assert_eq!(stored(&sandbox, "listed")["group_tags"], json!(["gold"]));
 }
 
@@ -128,19 +111,19 @@ async fn missing_tags_are_made_before_the_changes_where_that_is_asked_for() {
 
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["calls"]["planned"], &report["calls"]["made"]), (0, &planned, &planned));
-    let calls = told(&sandbox);
+    let calls = told(&sandbox.take_calls());
     let mut made = calls[2..4].to_vec();
     made.sort();
     assert_eq!(
         (&calls[..2], made),
         (
-            &["customers ", "group_tags "].map(str::to_owned)[..],
+            &["customers", "group_tags"].map(str::to_owned)[..],
             vec!["create_group_tag \"x\"".to_owned(), "create_group_tag silver".to_owned()]
         )
     );
     assert_eq!(stored(&sandbox, "listed")["group_tags"], json!(["gold", "silver"]));
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(told(&sandbox), ["customers "], "the second run is quiet");
+    assert_eq!(told(&sandbox.take_calls()), ["customers"], "the second run is quiet");
 }
 
 #[rstest]
@@ -159,7 +142,7 @@ async fn where_explo_does_not_tell_nothing_is_held_against_anyone(#[case] fault:
     for program in [creating(&program), program] {
         let (code, report) = program.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1").sync(&[]).await;
         assert_eq!((code, &report["invalid"]), (3, &json!([])), "Explo itself refuses what it does not have");
-        assert_eq!(outcomes(&report).last(), Some(&["create", "b", "failed"]));
+        assert_eq!(changes(&report).last(), Some(&"create b failed".to_owned()));
         assert!(report["calls"]["planned"].get("create_group_tag").is_none(), "{report}");
         assert_eq!(tags(&sandbox), ["gold", "silver"]);
     }
@@ -187,7 +170,7 @@ async fn rejected_credentials_end_the_run_at_the_tags_too() {
     let (_database, sandbox, program) = sides(&[("a", "silver")]).await;
     sandbox.adjust(|api| api.faults = vec!["unauthorized,endpoint=group_tags".parse().unwrap()]);
     assert_eq!(program.sync(&[]).await.0, 77);
-    assert_eq!(told(&sandbox), ["customers ", "group_tags "]);
+    assert_eq!(told(&sandbox.take_calls()), ["customers", "group_tags"]);
 }
 
 #[rstest]
@@ -204,13 +187,8 @@ async fn a_tag_that_can_not_be_made_fails_those_that_carry_it(#[case] fault: &st
     let once = [("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1"), ("EXPLO_SYNC__EXPLO__MAX_IN_FLIGHT", "1")];
     let program = once.iter().fold(creating(&program), |program, (name, value)| program.with(name, value));
     let (code, report) = program.sync(&[]).await;
-    let expected = [
-        ["create", "a", "applied"],
-        ["create", "b", "applied"],
-        ["create", "c", "failed"],
-        ["update", "listed", "failed"],
-    ];
-    assert_eq!((code, outcomes(&report)), (3, expected.to_vec()));
+    let expected = ["create a applied", "create b applied", "create c failed", "update listed failed"];
+    assert_eq!((code, changes(&report)), (3, expected.map(str::to_owned).to_vec()));
     let error = report["changes"][2]["error"].as_str().unwrap();
     let is_told =
         error.starts_with("one of its group_tags could not be created: ") && error.contains("create_group_tag");
@@ -234,8 +212,8 @@ async fn a_tag_whose_answer_was_lost_is_looked_after(#[case] fault: &str, #[case
     let program = creating(&program).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", &attempts.to_string());
     assert_eq!(program.sync(&[]).await.0, 0);
     let create = vec!["create_group_tag silver"; attempts as usize];
-    let expected = [&["customers ", "group_tags "][..], &create, &["group_tags ", "create_customer a"]].concat();
-    assert_eq!(told(&sandbox), expected);
+    let expected = [&["customers", "group_tags"][..], &create, &["group_tags", "create_customer a"]].concat();
+    assert_eq!(told(&sandbox.take_calls()), expected);
 }
 
 #[tokio::test]
@@ -246,10 +224,12 @@ async fn a_tag_that_somebody_made_meanwhile_is_as_good() {
         let is_first = asked.endpoint == "group_tags" && asked.before == 0;
         is_first.then(|| Answer::new(200, r#"{"success": 1, "group_tags": []}"#)).flatten()
     };
-    let url = before(&sandbox, hidden).await;
-    assert_eq!(creating(&program).with("EXPLO_SYNC__EXPLO__BASE_URL", &url).sync(&[]).await.0, 0);
+    assert_eq!(creating(&program).behind(&sandbox, hidden).await.sync(&[]).await.0, 0);
     // The first question did not get as far as here.
-    assert_eq!(told(&sandbox), ["customers ", "create_group_tag silver", "group_tags ", "create_customer a"]);
+    assert_eq!(
+        told(&sandbox.take_calls()),
+        ["customers", "create_group_tag silver", "group_tags", "create_customer a"]
+    );
 }
 
 #[tokio::test]
@@ -268,8 +248,8 @@ async fn only_asks_for_tags_that_the_looked_at_customers_do_not_have() {
     let (database, sandbox, program) = sides(&[("a", "silver"), ("b", "gold"), ("listed", "gold")]).await;
     database.execute("update tenants set name = 'Other' where id = 'listed'").await;
     assert_eq!(program.sync(&["--only", "b", "--only", "listed"]).await.0, 0);
-    let calls = told(&sandbox);
-    assert!(!calls.contains(&"group_tags ".to_owned()), "{calls:?}");
+    let calls = told(&sandbox.take_calls());
+    assert!(!calls.contains(&"group_tags".to_owned()), "{calls:?}");
     let (code, report) = program.sync(&["--only", "a", "--only", "listed"]).await;
     let calls = json!({"get_customer": 2, "group_tags": 1});
     assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("a")));
@@ -292,9 +272,7 @@ async fn explain_decides_as_a_run_does() {
 #[tokio::test]
 async fn a_saved_plan_keeps_its_tags_and_checks_them_again() {
     let (_database, sandbox, program) = sides(&[("a", "silver"), ("b", "bronze")]).await;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
-    assert_eq!(creating(&program).sync(&["--dry-run", "--out", &path]).await.0, 0);
+    let (_directory, path) = creating(&program).saved().await;
     sandbox.change(|store| store.add_tag("bronze").unwrap());
     drop(sandbox.take_calls());
     // The plan says what is to be made, whatever the configuration says now.
@@ -307,9 +285,7 @@ async fn a_saved_plan_keeps_its_tags_and_checks_them_again() {
 #[tokio::test]
 async fn a_tag_whose_tenants_all_moved_since_the_plan_was_saved_is_not_made() {
     let (_database, sandbox, program) = sides(&[("a", "silver")]).await;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
-    assert_eq!(creating(&program).sync(&["--dry-run", "--out", &path]).await.0, 0);
+    let (_directory, path) = creating(&program).saved().await;
     sandbox.change(|store| store.add(customer(json!({"provided_id": "a", "name": "Made by hand"}))));
     let (code, report) = program.sync(&["--plan", &path]).await;
     let calls = json!({"get_customer": 1});
@@ -319,9 +295,7 @@ async fn a_tag_whose_tenants_all_moved_since_the_plan_was_saved_is_not_made() {
 #[tokio::test]
 async fn where_explo_does_not_tell_any_more_a_saved_plan_makes_the_tags_that_it_names() {
     let (_database, sandbox, program) = sides(&[("a", "silver")]).await;
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
-    assert_eq!(creating(&program).sync(&["--dry-run", "--out", &path]).await.0, 0);
+    let (_directory, path) = creating(&program).saved().await;
     sandbox.adjust(|api| api.faults = vec!["status=404,endpoint=group_tags".parse().unwrap()]);
     assert_eq!(program.sync(&["--plan", &path]).await.0, 0);
     assert_eq!(stored(&sandbox, "a")["group_tags"], json!(["silver"]));
@@ -331,23 +305,21 @@ async fn where_explo_does_not_tell_any_more_a_saved_plan_makes_the_tags_that_it_
 async fn a_tag_that_went_since_the_plan_was_saved_makes_its_tenants_invalid() {
     let (_database, sandbox, program) = sides(&[("a", "silver"), ("b", "gold")]).await;
     sandbox.change(|store| store.add_tag("silver").unwrap());
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
-    assert_eq!(program.sync(&["--dry-run", "--out", &path]).await.0, 0);
+    let (_directory, path) = program.saved().await;
     let gold = json!({"provided_id": "listed", "name": "Tenant listed", "group_tags": ["gold"]});
     sandbox.change(|store| *store = Store::new([customer(gold)]));
     let (code, report) = program.sync(&["--plan", &path]).await;
-    assert_eq!((code, outcomes(&report)), (3, vec![["create", "b", "applied"]]));
+    assert_eq!((code, changes(&report)), (3, vec!["create b applied".to_owned()]));
     assert_eq!(report["invalid"][0]["provided_id"], "a");
 }
 
 #[tokio::test]
 async fn a_tenant_to_be_renamed_that_has_a_tag_that_does_not_exist_is_left_alone() {
     let (database, sandbox, program) = sides(&[("new", "silver")]).await;
-    let query = "select id as provided_id, 'listed' as previous_provided_id, name, tag as group_tags from tenants";
+    let query = "select id as provided_id, 'listed' as previous_provided_id, name, group_tags from tenants";
     let program = program.with("EXPLO_SYNC__SOURCE__QUERY", query).with("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "0");
     let (code, report) = program.sync(&[]).await;
-    assert_eq!((code, outcomes(&report), &report["orphans"]), (3, vec![], &json!([])), "{report}");
+    assert_eq!((code, changes(&report), &report["orphans"]), (3, vec![], &json!([])), "{report}");
     assert!(writes(&sandbox.take_calls()).is_empty());
     assert_eq!(creating(&program).sync(&[]).await.0, 0);
     assert_eq!(stored(&sandbox, "new")["group_tags"], json!(["silver"]));
@@ -363,19 +335,17 @@ async fn an_inherited_tag_that_is_listed_exists() {
         (asked.endpoint == "customers").then(|| Answer::new(200, page)).flatten()
     };
     sandbox.change(|store| store.add_tag("silver").unwrap());
-    let url = before(&sandbox, list).await;
-    assert_eq!(program.with("EXPLO_SYNC__EXPLO__BASE_URL", &url).sync(&[]).await.0, 0);
-    assert_eq!(told(&sandbox), ["create_customer a"]);
+    assert_eq!(program.behind(&sandbox, list).await.sync(&[]).await.0, 0);
+    assert_eq!(told(&sandbox.take_calls()), ["create_customer a"]);
 }
 
 #[tokio::test]
 async fn below_a_tenant_that_is_not_renamed_for_want_of_a_tag_nobody_is_made() {
-    let query = "select id as provided_id, name, tag as group_tags, email as previous_provided_id, \
+    let query = "select id as provided_id, name, group_tags, emails as previous_provided_id, \
                  case id when 'k' then 'q' end as parent_provided_id, 'a level' as hierarchy_level_name from tenants";
     let (database, sandbox, program) = sides(&[("q", "missing"), ("k", "")]).await;
-    database.execute("update tenants set email = case id when 'q' then 'listed' end").await;
+    database.execute("update tenants set emails = case id when 'q' then 'listed' end").await;
     let (code, report) = program.with("EXPLO_SYNC__SOURCE__QUERY", query).sync(&[]).await;
-    let invalid: Vec<_> = report["invalid"].as_array().unwrap().iter().map(|one| one["provided_id"].clone()).collect();
-    assert_eq!((code, outcomes(&report), invalid), (3, vec![], vec![json!("k"), json!("q")]), "{report}");
+    assert_eq!((code, changes(&report), ids(&report["invalid"])), (3, vec![], vec!["k", "q"]), "{report}");
     assert_eq!(writes(&sandbox.take_calls()).len(), 0);
 }

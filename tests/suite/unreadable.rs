@@ -4,38 +4,24 @@ use explo_sync::sandbox::{Odd, Sandbox};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, Asked, Database, Kind, Program, before, body, customer, endpoints, sandbox, stored, writes,
-};
-
-const QUERY: &str = "select id as provided_id, name from tenants";
+use crate::support::{Answer, Asked, Database, Program, World, body, endpoints, ids, stored, writes};
 
 /// `a` is equal, `b` is odd, `c` differs, `d` is new; nobody has a row for `e`.
 async fn sides(odd: Odd) -> (Database, Sandbox, Program) {
-    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("c", "Cat"), ("d", "Dan")]).await;
-    let held = [("a", "Ann"), ("b", "Bob"), ("c", "Before"), ("e", "Eve")];
-    let sandbox = sandbox(held.map(|(id, name)| {
-        let properties = json!({"plan": "free"});
-        customer(json!({"provided_id": id, "name": name, "token": format!("token of {id}"), "properties": properties}))
-    }))
-    .await;
+    let world = World::of([("a", "Ann"), ("b", "Bob"), ("c", "Cat"), ("d", "Dan")]).derived().without(["d"]);
+    let world = world.but("c", |customer| customer.name = "Before".into());
+    let world = world.and([json!({"provided_id": "e", "name": "Eve"})]).each(|customer| {
+        customer.token = format!("token of {}", customer.provided_id.as_ref().unwrap());
+        customer.properties = serde_json::from_str(r#"{"plan": "free"}"#).unwrap();
+    });
+    let (database, sandbox, program) = world.with("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "100").start().await;
     sandbox.change(|store| store.make_odd("b", odd).unwrap());
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__GUARD__MAX_ORPHAN_PERCENT", "100");
     (database, sandbox, program)
-}
-
-fn with_ledger(program: &Program) -> Program {
-    program.clone().with("EXPLO_SYNC__LEDGER__URL", "source")
 }
 
 /// The token that the ledger has for an id, if it has a row.
 async fn tokens(database: &Database, id: &str) -> Vec<Option<String>> {
-    let rows = database.rows(&format!("select token from explo_customers where provided_id = '{id}'")).await;
-    rows.into_iter().flatten().collect()
-}
-
-fn ids(list: &Value) -> Vec<&str> {
-    list.as_array().unwrap().iter().map(|one| one["provided_id"].as_str().unwrap()).collect()
+    database.tokens("default").await.remove(id).into_iter().collect()
 }
 
 #[rstest]
@@ -77,7 +63,7 @@ async fn one_record_that_is_not_utf8_is_one_customers_matter(
     #[case] bytes: &'static [u8],
     #[case] code: i32,
 ) {
-    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("d", "Dan")]).await;
+    let (_database, sandbox, program) = World::of([("a", "Ann"), ("b", "Bob"), ("d", "Dan")]).start().await;
     let record = |id: &str, name: &str| {
         format!(
             r#"{{"provided_id":"{id}","token":"token of {id}","name":"{name}","emails":[],"properties":{{"plan":"free"}}}}"#
@@ -90,16 +76,10 @@ async fn one_record_that_is_not_utf8_is_one_customers_matter(
     );
     let (begin, end) = page.split_once(instead_of).unwrap();
     let page = [begin.as_bytes(), bytes, end.as_bytes()].concat();
-    let sandbox = sandbox([]).await;
-    let url = before(
-        &sandbox,
-        move |asked: &Asked<'_>| {
-            if asked.endpoint == "customers" { Answer::new(200, page.clone()) } else { None }
-        },
-    )
-    .await;
-    let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
-    let output = program.with("EXPLO_SYNC__EXPLO__BASE_URL", &url).run(&["sync", "--output", "json"]).await;
+    let listing =
+        move |asked: &Asked<'_>| (asked.endpoint == "customers").then(|| Answer::new(200, page.clone())).flatten();
+    let program = program.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let output = program.behind(&sandbox, listing).await.run(&["sync", "--output", "json"]).await;
     assert_eq!(output.code, code, "{output:?}");
     let report = output.json();
     if code == 3 {
@@ -112,7 +92,7 @@ async fn one_record_that_is_not_utf8_is_one_customers_matter(
 #[tokio::test]
 async fn a_token_of_an_unreadable_record_is_neither_taken_up_nor_forgotten() {
     let (database, sandbox, program) = sides(Odd::EmailsText).await;
-    let program = with_ledger(&program);
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
     assert_eq!(program.sync(&[]).await.0, 3);
     assert_eq!(tokens(&database, "b").await, []);
     // Once it was read, it stays, whatever the record shows then.
@@ -137,20 +117,19 @@ async fn a_token_of_an_unreadable_record_is_neither_taken_up_nor_forgotten() {
 #[case::an_id_that_is_an_object(r#"{"token": "x", "provided_id": {"id": 7}}, {"token": "y", "provided_id": [7]}"#, json!([null, null]))]
 #[tokio::test]
 async fn a_listing_with_unreadable_records_is_complete(#[case] records: &str, #[case] unreadable: Value) {
-    let database = Database::of_tenants([("a", "Ann")]).await;
+    let (_database, sandbox, program) = World::of([("a", "Ann")]).start().await;
     let page = |total: usize| {
         let readable = r#"{"token": "a", "provided_id": "a", "name": "Ann"}"#;
         format!(r#"{{"total_count": {total}, "results": {{"customers": [{readable}, {records}]}}}}"#)
     };
     for (total, expected) in [(3, 0), (4, 1)] {
-        let (sandbox, page) = (sandbox([]).await, page(total));
+        let page = page(total);
         let listing = move |asked: &Asked<'_>| {
             let answer =
                 if asked.path.contains("page=1&") { Answer::new(200, page.clone()) } else { Answer::new(404, "") };
             (asked.endpoint == "customers").then_some(answer).flatten()
         };
-        let url = before(&sandbox, listing).await;
-        let program = Program::between(&database, &sandbox, QUERY).with("EXPLO_SYNC__EXPLO__BASE_URL", &url);
+        let program = program.behind(&sandbox, listing).await;
         let (code, report) = program.sync(&["--dry-run"]).await;
         assert_eq!(code, expected, "{report}");
         if code == 0 {
@@ -163,7 +142,7 @@ async fn a_listing_with_unreadable_records_is_complete(#[case] records: &str, #[
 #[tokio::test]
 async fn what_a_tenant_manages_of_a_record_that_is_too_large_is_sent_once_for_each_change_of_its_row() {
     let (database, sandbox, program) = sides(Odd::LargeProperties).await;
-    let program = with_ledger(&program);
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", "source");
     let (code, report) = program.sync(&["--dry-run", "--show-values"]).await;
     let update = report["changes"].as_array().unwrap().iter().find(|change| change["provided_id"] == "b").unwrap();
     assert_eq!((code, &update["fields"]), (0, &json!({"name": {"old": null, "new": "Bob"}})));
@@ -232,9 +211,7 @@ async fn a_single_tenant_tells_that_its_customer_cannot_be_read(
 async fn a_saved_plan_updates_a_record_that_is_still_too_large_and_leaves_one_that_became_unreadable() {
     for (odd, code) in [(Odd::LargeProperties, 0), (Odd::EmailsText, 3)] {
         let (_database, sandbox, program) = sides(Odd::LargeProperties).await;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
-        assert_eq!(program.sync(&["--dry-run", "--out", &path]).await.0, 0);
+        let (_directory, path) = program.saved().await;
         sandbox.change(|store| store.make_odd("b", odd).unwrap());
         let (ended, report) = program.sync(&["--plan", &path]).await;
         let skipped = if code == 0 { json!([]) } else { json!(["b"]) };
@@ -286,19 +263,12 @@ async fn check_names_those_of_its_page() {
 
 #[tokio::test]
 async fn children_are_told_by_their_ids_whatever_else_is_in_their_records() {
-    let database = Database::new(Kind::Sqlite).await;
-    let rows = "('p', 'P', 'Root', null), ('c', 'C', 'Customer', 'p'), ('d', 'D', 'Customer', 'p')";
-    database
-        .execute(&format!("create table tenants (id, name, level, parent); insert into tenants values {rows}"))
-        .await;
-    let held = [("p", "Root", None), ("c", "Customer", Some("p")), ("d", "Customer", None)];
-    let sandbox = sandbox(held.map(|(id, level, parent)| {
-        let name = id.to_uppercase();
-        customer(json!({"provided_id": id, "name": name, "hierarchy_level": level, "parent_provided_id": parent}))
-    }))
-    .await;
-    let query =
-        "select id as provided_id, name, level as hierarchy_level_name, parent as parent_provided_id from tenants";
+    let tenants = [("p", "Root", None), ("c", "Customer", Some("p")), ("d", "Customer", Some("p"))];
+    let tenants = tenants.map(|(id, level, parent)| {
+        json!({"provided_id": id, "name": id, "hierarchy_level_name": level, "parent_provided_id": parent})
+    });
+    let world = World::of(tenants).derived().but("d", |customer| customer.parent_provided_id = None);
+    let (_database, sandbox, program) = world.start().await;
     for (children, moved) in [
         (r#"{"token": "c", "provided_id": "c", "emails": ""}"#, vec!["d"]),
         (r#"{"token": "c", "provided_id": {"id": "c"}}"#, vec![]),
@@ -307,8 +277,7 @@ async fn children_are_told_by_their_ids_whatever_else_is_in_their_records() {
         let below = move |asked: &Asked<'_>| {
             asked.path.contains("parent_provided_id").then(|| Answer::new(200, page.clone())).flatten()
         };
-        let url = before(&sandbox, below).await;
-        let program = Program::between(&database, &sandbox, query).with("EXPLO_SYNC__EXPLO__BASE_URL", &url);
+        let program = program.behind(&sandbox, below).await;
         let (code, report) = program.sync(&["--dry-run"]).await;
         assert_eq!((code, ids(&report["changes"])), (0, moved), "{report}");
     }

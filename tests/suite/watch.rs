@@ -43,7 +43,7 @@ use crate::{
     lock::take_away,
     service::Daemon,
     stop::silent,
-    support::{Database, Kind, Program, endpoints, sandbox, settings},
+    support::{Database, Kind, Program, World, endpoints, sandbox, settings},
 };
 
 /// Pings that a test can wait for.
@@ -88,10 +88,7 @@ impl Progress for Computing {
 }
 
 async fn tenants(kind: Kind) -> Database {
-    let database = Database::new(kind).await;
-    let rows = "create table tenants (id varchar(20), name varchar(20)); insert into tenants values ('a', 'Ann'), ('b', 'Bob')";
-    database.execute(rows).await;
-    database
+    World::of([("a", "Ann"), ("b", "Bob")]).on(kind).start().await.0
 }
 
 /// A run with two customers to make, which computes while something else is done.

@@ -3,7 +3,7 @@
 use explo_sync::model::{Object, json};
 use rstest::rstest;
 
-use super::{column, literal, read};
+use super::{column, read};
 use crate::support::{Database, Kind};
 
 type Lists = &'static [(&'static str, &'static [&'static str])];
@@ -99,7 +99,7 @@ async fn what_is_no_list_is_invalid(#[case] kind: Kind, #[case] more: &[(&str, &
 
 /// A JSON text as an expression of a type, and what the database makes of it.
 fn typed(kind: Kind, column_type: &str, text: &str) -> String {
-    let literal = literal(kind, text);
+    let literal = kind.literal(text);
     match kind {
         Kind::Postgres => format!("{literal}::{column_type}"),
         Kind::MySql | Kind::Sqlite => literal,

@@ -7,7 +7,7 @@ use explo_sync::{
 };
 use rstest::rstest;
 
-use super::{literal, read};
+use super::read;
 use crate::support::{Database, Kind};
 
 /// id, emails, properties, mapping, demo; `SECRET` is in what no message may show.
@@ -38,7 +38,7 @@ const TWICE: &str = "more than one row has this provided_id: make the query retu
 
 async fn tenants(kind: Kind) -> Vec<Row<'static>> {
     let database = Database::new(kind).await;
-    let field = |value: Option<&str>| value.map_or("null".to_owned(), |value| literal(kind, value));
+    let field = |value: Option<&str>| value.map_or("null".to_owned(), |value| kind.literal(value));
     let row = |row: &[Option<&str>; 5]| row.iter().copied().map(field).collect::<Vec<_>>().join(", ");
     let values: Vec<_> = (1..).zip(ROWS).map(|(n, values)| format!("({n}, {})", row(values))).collect();
     let columns = "n int, id varchar(20), emails text, properties text, mapping text, demo text";

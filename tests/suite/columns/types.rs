@@ -7,7 +7,7 @@ use explo_sync::model::{Object, Tenant, json};
 use futures_util::{StreamExt, stream};
 use rstest::rstest;
 
-use super::{column, literal, read};
+use super::{column, read};
 use crate::support::{Database, Kind};
 
 /// What a value is as text, and as a property.
@@ -213,7 +213,7 @@ async fn text_arrives_byte_by_byte_also_when_long(#[case] kind: Kind) {
     let texts =
         ["", " ", "O'Neill \"& Sons\"\n\t\r\\n \\ % ? $1 :x {} — Ä e\u{301} \u{202e} 🦀👩‍👩‍👧 '; --", &"ü€🦀".repeat(8192)];
     for text in texts {
-        let expression = literal(kind, text);
+        let expression = kind.literal(text);
         let tenant = column(&database, "name", &expression).await.unwrap();
         assert_eq!(tenant.name.as_deref(), Some(text));
         let tenant = column(&database, "properties.k", &expression).await.unwrap();

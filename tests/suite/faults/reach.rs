@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Calls, UNDISTURBED, holds_what_is_wanted, made, program, sides};
+use super::{Calls, UNDISTURBED, holds_what_is_wanted, made, sides};
 
 fn ca_file() -> String {
     std::env::var("TEST_CA_FILE").unwrap_or_else(|_| panic!("TEST_CA_FILE is not set: run the tests with tests/run"))
@@ -60,7 +60,7 @@ pub(crate) async fn tls(sandbox: &Sandbox, shown: &str, broken: usize) -> u16 {
 /// The code, the report and the calls where Explo is at this address, its port that of a server which shows a certificate, and
 /// whether all is as wanted then.
 async fn reach(address: &str, is_trusted: bool, broken: usize) -> (i32, Value, Calls, bool) {
-    let (database, sandbox) = sides().await;
+    let (_database, sandbox, program) = sides().await;
     let (host, port) = address.rsplit_once(':').unwrap();
     let address = match port {
         "PLAIN" => format!("{host}:{}", sandbox.url().rsplit(':').next().unwrap()),
@@ -69,7 +69,7 @@ async fn reach(address: &str, is_trusted: bool, broken: usize) -> (i32, Value, C
         }
         _ => address.to_owned(),
     };
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__BASE_URL", &address);
+    let program = program.with("EXPLO_SYNC__EXPLO__BASE_URL", &address);
     let program = if is_trusted { program.with("EXPLO_SYNC__EXPLO__CA_FILE", &ca_file()) } else { program };
     let (code, report) = program.sync(&[]).await;
     (code, report, made(&sandbox), holds_what_is_wanted(&sandbox))
@@ -109,9 +109,9 @@ async fn a_server_that_is_not_the_one_gets_no_call_and_the_reason_is_told(
 #[case::html("html", "its answer is not JSON; the call goes to explo.base_url")]
 #[tokio::test]
 async fn an_explo_that_is_of_no_use_is_named(#[case] fault: &str, #[case] reason: &str) {
-    let (database, sandbox) = sides().await;
+    let (_database, sandbox, program) = sides().await;
     sandbox.adjust(|api| api.faults = vec![fault.parse().unwrap()]);
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
+    let program = program.with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "1");
     let output = program.with("EXPLO_SYNC__EXPLO__TIMEOUT", "1s").run(&["check"]).await;
     let place = format!("explo.base_url ({}/)", sandbox.url());
     assert!(output.code == 1 && output.stdout.contains(reason) && output.stdout.contains(&place), "{output:?}");
@@ -138,11 +138,11 @@ async fn a_system_that_trusts_nobody_needs_the_authority_named(
     #[case] expected: i32,
     #[case] told: &str,
 ) {
-    let (database, sandbox) = sides().await;
+    let (_database, sandbox, program) = sides().await;
     let address = format!("https://localhost:{}", tls(&sandbox, "server", 0).await);
     let program = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
         .into_iter()
-        .fold(program(&database, &sandbox), |program, name| program.with(name, "/nonexistent"))
+        .fold(program, |program, name| program.with(name, "/nonexistent"))
         .with("EXPLO_SYNC__EXPLO__BASE_URL", &address);
     let program = if is_trusted { program.with("EXPLO_SYNC__EXPLO__CA_FILE", &ca_file()) } else { program };
     let output = program.run(&["sync"]).await;

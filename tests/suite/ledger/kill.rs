@@ -8,7 +8,7 @@ use rstest::rstest;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{held, ids, kept, program, tenants};
+use super::{held, ids, program, tenants};
 use crate::support::{Kind, customer, sandbox};
 
 /// To be created: the tenants before this one; the others are to be updated.
@@ -63,7 +63,7 @@ async fn runs_killed_at_any_moment_leave_no_token_behind_after_one_more_run(#[ca
         killed += usize::from(child.wait().await.unwrap().code().is_none());
         let output = program.run(&arguments).await;
         assert_eq!(output.code, 0, "round {round}: {output:?}");
-        assert_eq!(kept(&database, "default").await, held(&sandbox), "round {round}");
+        assert_eq!(database.tokens("default").await, held(&sandbox), "round {round}");
         assert_eq!(sandbox.customers().len(), TENANTS, "round {round}");
     }
     assert!(killed >= 12, "{killed} were killed");

@@ -3,8 +3,8 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::{held, ids, kept, program, tenants};
-use crate::support::{Database, Kind, Program, customer, endpoints, sandbox, writes};
+use super::{held, ids, world};
+use crate::support::{Database, Kind, Program, endpoints, writes};
 
 /// What `ledger --print-sql` printed then.
 fn last_table(kind: Kind) -> String {
@@ -57,12 +57,9 @@ async fn columns(database: &Database) -> Vec<String> {
 
 /// The tenants, their customers, and the table of the last version.
 async fn last_version(kind: Kind) -> (Database, explo_sync::sandbox::Sandbox, Program) {
-    let database = tenants(kind, ids(0..4)).await;
-    let listed = ids(0..4).map(|id| customer(json!({"provided_id": id, "name": format!("Name of {id}")})));
-    let sandbox = sandbox(listed).await;
+    let (database, sandbox, program) = world(kind, ids(0..4)).derived().start().await;
     database.execute(&last_table(kind)).await;
     fill(&database, &held(&sandbox).into_values().flatten().collect::<Vec<_>>()).await;
-    let program = program(&database, &sandbox);
     (database, sandbox, program)
 }
 
@@ -73,7 +70,7 @@ async fn last_version(kind: Kind) -> (Database, explo_sync::sandbox::Sandbox, Pr
 #[tokio::test]
 async fn the_table_of_the_last_version_gets_all_columns_and_keeps_its_rows(#[case] kind: Kind) {
     let (database, sandbox, program) = last_version(kind).await;
-    let before = kept(&database, "default").await;
+    let before = database.tokens("default").await;
     let check = program.run(&["check"]).await;
     let added = check.stdout.matches("ADD COLUMN ").count();
     assert!(check.code == 0 && added == NEW.len(), "{}", check.stdout);
@@ -87,8 +84,8 @@ async fn the_table_of_the_last_version_gets_all_columns_and_keeps_its_rows(#[cas
     assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
     let after = columns(&database).await;
     assert!(after.len() == 17 && NEW.iter().all(|new| after.iter().any(|column| column == new)), "{after:?}");
-    assert_eq!(kept(&database, "default").await, before);
-    assert_eq!(kept(&database, "other").await.len(), 1);
+    assert_eq!(database.tokens("default").await, before);
+    assert_eq!(database.tokens("other").await.len(), 1);
     let healed = "select provided_id from explo_customers where instance = 'default' and provided_id <> '' \
                   and wanted like '2:%' and seen = wanted and failures = 0";
     assert_eq!(database.rows(healed).await.len(), 4, "what had no version is written anew");
@@ -126,7 +123,7 @@ async fn a_role_that_may_not_alter_meets_it_once(#[case] kind: Kind) {
     assert!(writes(&sandbox.take_calls()).is_empty());
     database.execute(statements).await;
     assert_eq!((limited.run(&["check"]).await.code, limited.sync(&[]).await.0), (0, 0));
-    assert_eq!((columns(&database).await.len(), kept(&database, "default").await), (17, held(&sandbox)));
+    assert_eq!((columns(&database).await.len(), database.tokens("default").await), (17, held(&sandbox)));
     assert_eq!(limited.run(&["ledger", "--adopt"]).await.code, 0, "nor does adopting take more");
 }
 
@@ -136,9 +133,7 @@ async fn a_role_that_may_not_alter_meets_it_once(#[case] kind: Kind) {
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn findings_and_fingerprints_of_another_version_are_not_believed_and_are_written_anew(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     let texts = "select wanted, seen from explo_customers where provided_id <> '' order by provided_id";
     let right = database.rows(texts).await;

@@ -16,8 +16,8 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{held, ids, kept, program, tenants};
-use crate::support::{Database, Kind, customer, endpoints, sandbox, signal};
+use super::{held, ids, world};
+use crate::support::{Database, Kind, customer, endpoints, signal};
 
 #[rstest]
 // Read-only, full, a lock that took too long: each is over some time, and told with the way out.
@@ -33,9 +33,7 @@ use crate::support::{Database, Kind, customer, endpoints, sandbox, signal};
 #[case(4025, "")]
 #[tokio::test]
 async fn a_row_is_at_fault_for_its_values_alone(#[case] number: u32, #[case] way_out: &str) {
-    let database = tenants(Kind::MySql, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(Kind::MySql, ids(0..3)).start().await;
     database.execute(&program.run(&["ledger", "--print-sql"]).await.stdout).await;
     let refuse = format!("signal sqlstate 'HY000' set mysql_errno = {number}, message_text = 'no'");
     database.execute(&format!("create trigger no before insert on explo_customers for each row {refuse}")).await;
@@ -43,10 +41,10 @@ async fn a_row_is_at_fault_for_its_values_alone(#[case] number: u32, #[case] way
     let told = report["error"].as_str().unwrap_or_default();
     assert_eq!(ended, if way_out.is_empty() { 3 } else { 1 }, "{report}");
     assert!(told.contains(if way_out.is_empty() { "refuses or drops 3 row(s)" } else { way_out }), "{told}");
-    assert!(kept(&database, "default").await.is_empty());
+    assert!(database.tokens("default").await.is_empty());
     database.execute("drop trigger no").await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[rstest]
@@ -54,10 +52,8 @@ async fn a_row_is_at_fault_for_its_values_alone(#[case] number: u32, #[case] way
 #[case(&[])]
 #[tokio::test]
 async fn what_is_not_recorded_is_the_exit_code_of_a_held_run_and_of_a_stopped_one(#[case] arguments: &[&str]) {
-    let database = tenants(Kind::Sqlite, ids(0..3)).await;
     let equal = customer(json!({"provided_id": "t-000", "name": "Name of t-000"}));
-    let sandbox = sandbox([equal]).await;
-    let program = program(&database, &sandbox);
+    let (database, _sandbox, program) = world(Kind::Sqlite, ids(0..3)).having([equal]).start().await;
     assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
     database.execute("update explo_customers set token = 'another'").await;
     // Not the fault of a row.
@@ -135,9 +131,8 @@ async fn what_is_recorded_is_not_recorded_again_when_the_rest_fails_and_a_rename
 
 #[tokio::test]
 async fn the_longest_silence_bounds_a_row_and_a_statement_and_not_the_whole() {
-    let database = tenants(Kind::Postgres, ids(0..700)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__SOURCE__TIMEOUT", "2s");
+    let (database, sandbox, program) = world(Kind::Postgres, ids(0..700)).start().await;
+    let program = program.with("EXPLO_SYNC__SOURCE__TIMEOUT", "2s");
     let slow = "create view slow as select 'default'::text as instance, n::text as provided_id, \
                 repeat('x', 20000) as unsettled, pg_sleep(0.5)::text as slept from generate_series(1, 6) n";
     database.execute(slow).await;
@@ -151,7 +146,7 @@ async fn the_longest_silence_bounds_a_row_and_a_statement_and_not_the_whole() {
     database.execute(trigger).await;
     let (code, report) = program.sync(&["--allow", "create=700"]).await;
     assert_eq!((code, &report["error"]), (0, &json!(null)), "{report}");
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 /// Locks the table until it is dropped.
@@ -174,9 +169,7 @@ async fn ends(mut child: Child) -> Option<i32> {
 
 #[tokio::test]
 async fn who_stops_does_not_wait_for_a_locked_table() {
-    let database = tenants(Kind::Postgres, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(Kind::Postgres, ids(0..3)).start().await;
     assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
     let locked = lock(&database).await;
     drop(sandbox.take_calls());
@@ -201,5 +194,5 @@ async fn who_stops_does_not_wait_for_a_locked_table() {
     assert_eq!(ends(child).await, Some(1), "what it did is not in the ledger");
     drop(locked);
     assert_eq!(slow.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }

@@ -3,8 +3,8 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::{held, ids, kept, program, tenants};
-use crate::support::{Database, Kind, customer, sandbox};
+use super::{held, ids, world};
+use crate::support::{Database, Kind, customer};
 
 /// Makes an insert or an update of a row fail with these words, in this database's language for triggers.
 async fn refuse(database: &Database, event: &str, raise: &str) {
@@ -60,15 +60,13 @@ async fn refuse(database: &Database, event: &str, raise: &str) {
 #[case::rolled_back(Kind::Sqlite, "select raise(rollback, ROW.token)")]
 #[tokio::test]
 async fn what_a_trigger_says_of_a_row_is_not_told(#[case] kind: Kind, #[case] raise: &str) {
-    let database = tenants(kind, ids(0..2)).await;
     // What a server says under its own numbers is told, without what may be a token; a trigger's words are not told at all.
     let words = if raise.contains("1290") { "0123456789abcdef" } else { "in-plain-words" };
     let [old, new] = ["old", "new"].map(|age| format!("sandbox-token-{age}-{words}"));
     let listed = ids(0..2).map(|id| {
         customer(json!({"provided_id": id, "name": format!("Name of {id}"), "token": format!("{new}-{id}")}))
     });
-    let sandbox = sandbox(listed).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..2)).having(listed).start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     // A run of all tenants learns another token; one of a single tenant finds its own and writes the rest of its row.
     let own = if kind == Kind::MySql { "concat('TOKEN-', provided_id)" } else { "'TOKEN-' || provided_id" };
@@ -89,7 +87,7 @@ async fn what_a_trigger_says_of_a_row_is_not_told(#[case] kind: Kind, #[case] ra
         database.execute(&format!("drop trigger refuse{on}")).await;
     }
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[rstest]
@@ -97,9 +95,7 @@ async fn what_a_trigger_says_of_a_row_is_not_told(#[case] kind: Kind, #[case] ra
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn what_a_constraint_says_of_a_row_is_not_told(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..2)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..2)).start().await;
     assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
     database.execute("create unique index tokens on explo_customers (token)").await;
     assert_eq!(program.sync(&["--max-changes", "1"]).await.0, 75);

@@ -10,7 +10,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{held, ids, kept, program, tenants};
+use super::{held, ids, program, tenants, world};
 use crate::support::{Database, Kind, Program, Server, sandbox};
 
 /// Does this with every row before it is written, in this database's language for triggers.
@@ -80,7 +80,7 @@ async fn a_row_that_is_refused_costs_one_row_whatever_the_code(#[case] kind: Kin
         let output = program.run(&["sync", "--output", "json"]).await;
         expected = held(&sandbox);
         let (_, token) = expected.remove_entry("t-002").unwrap();
-        assert_eq!((output.code, kept(&database, "default").await), (3, expected.clone()), "{output:?}");
+        assert_eq!((output.code, database.tokens("default").await), (3, expected.clone()), "{output:?}");
         assert_eq!(output.stderr.matches("not kept in the ledger").count(), 1, "{output:?}");
         assert!(output.stderr.contains("t-002"), "{output:?}");
         assert!(output.json()["error"].as_str().unwrap().contains("refuses or drops 1 row(s)"), "{output:?}");
@@ -89,7 +89,7 @@ async fn a_row_that_is_refused_costs_one_row_whatever_the_code(#[case] kind: Kin
     }
     let_all_through(&database).await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
     assert_eq!(expected.len(), 5);
 }
 
@@ -98,9 +98,7 @@ async fn a_row_that_is_refused_costs_one_row_whatever_the_code(#[case] kind: Kin
 #[case(Kind::Sqlite)]
 #[tokio::test]
 async fn what_the_ledger_drops_is_told_of_each_row_and_of_its_own(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
     database.execute(&program.run(&["ledger", "--print-sql"]).await.stdout).await;
     before_each_row(&database, if kind == Kind::Postgres { "return null;" } else { "true: select raise(ignore)" })
         .await;
@@ -110,7 +108,7 @@ async fn what_the_ledger_drops_is_told_of_each_row_and_of_its_own(#[case] kind: 
     assert!(output.stderr.contains("a trigger or a rule of the table drops it"), "{output:?}");
     let_all_through(&database).await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
 }
 
 #[rstest]
@@ -125,15 +123,13 @@ async fn of_many_rows_those_that_are_refused_are_named_and_the_others_are_kept(
     #[case] kind: Kind,
     #[case] action: &str,
 ) {
-    let database = tenants(kind, ids(0..500)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..500)).start().await;
     assert_eq!(program.sync(&["--max-changes", "0", "--allow", "create=500"]).await.0, 75);
     before_each_row(&database, action).await;
     let output = program.run(&["sync", "--allow", "create=500"]).await;
     assert_eq!((output.code, output.stderr.matches("not kept in the ledger").count()), (3, 50), "{output:?}");
     let expected: BTreeMap<_, _> = held(&sandbox).into_iter().filter(|(id, _)| !id.ends_with('7')).collect();
-    assert_eq!((expected.len(), kept(&database, "default").await), (450, expected));
+    assert_eq!((expected.len(), database.tokens("default").await), (450, expected));
 }
 
 /// Holds a row of the ledger, and wants another one as soon as the ledger waits for the first.
@@ -165,9 +161,7 @@ where
 #[case(Kind::MySql, "40001")]
 #[tokio::test]
 async fn a_deadlock_is_no_refusal_and_is_tried_again(#[case] kind: Kind, #[case] code: &str) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     database.execute("update explo_customers set token = 'old', wanted = '' where provided_id > 't-000'").await;
     let rows = vec!["(1)"; 1000].join(", ");
@@ -196,7 +190,7 @@ async fn a_deadlock_is_no_refusal_and_is_tried_again(#[case] kind: Kind, #[case]
         program.run(&["sync"]).await
     };
     let ((), output) = tokio::join!(standing, running);
-    assert_eq!((output.code, kept(&database, "default").await), (0, held(&sandbox)), "{output:?}");
+    assert_eq!((output.code, database.tokens("default").await), (0, held(&sandbox)), "{output:?}");
     assert!(output.stderr.contains("is tried again") && output.stderr.contains(code), "{output:?}");
     assert!(!output.stderr.contains("not kept"), "{output:?}");
 }
@@ -207,7 +201,7 @@ async fn writes_the_ledger(program: &Program, database: &Database, sandbox: &San
         let check = program.run(&["check"]).await;
         assert!(check.code == 0, "{check:?}");
         let output = program.run(&["sync"]).await;
-        assert_eq!((output.code, kept(database, "default").await), (0, held(sandbox)), "{output:?}");
+        assert_eq!((output.code, database.tokens("default").await), (0, held(sandbox)), "{output:?}");
     }
 }
 
@@ -235,9 +229,8 @@ async fn a_server_whose_transactions_are_read_only_by_default_takes_a_ledger_all
     let mut url: url::Url = server.url.parse().unwrap();
     url.set_path("app");
     let ledger = Database::at(Kind::MySql, url.as_str());
-    let database = tenants(Kind::Sqlite, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", &ledger.url);
+    let (_database, sandbox, program) = world(Kind::Sqlite, ids(0..3)).start().await;
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", &ledger.url);
     writes_the_ledger(&program, &ledger, &sandbox).await;
 }
 
@@ -246,13 +239,11 @@ async fn a_server_whose_transactions_are_read_only_by_default_takes_a_ledger_all
 #[case::of_one("where new.provided_id = 't-002'", 1)]
 #[tokio::test]
 async fn what_a_rule_drops_is_told(#[case] condition: &str, #[case] dropped: usize) {
-    let database = tenants(Kind::Postgres, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, _sandbox, program) = world(Kind::Postgres, ids(0..3)).start().await;
     assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 75);
     let rule = format!("create rule drops as on insert to explo_customers {condition} do instead nothing");
     database.execute(&rule).await;
     let output = program.run(&["sync"]).await;
-    assert_eq!((output.code, kept(&database, "default").await.len()), (3, 3 - dropped), "{output:?}");
+    assert_eq!((output.code, database.tokens("default").await.len()), (3, 3 - dropped), "{output:?}");
     assert_eq!(output.stderr.matches("a trigger or a rule of the table drops it").count(), dropped, "{output:?}");
 }

@@ -10,7 +10,6 @@ use explo_sync::{
 };
 use rstest::rstest;
 
-use super::kept;
 use crate::support::{Database, Kind};
 
 fn pair() -> Pair {
@@ -101,7 +100,7 @@ async fn the_row_of_an_old_id_becomes_that_of_the_new_one(#[case] kind: Kind) {
         writer.record(&shown).await.unwrap();
         let expected = [("2", None), ("3", Some("2")), ("4", Some("1")), ("5", None)];
         let expected = expected.map(|(id, token)| (id.to_owned(), token.map(str::to_owned)));
-        assert_eq!(kept(&database, "default").await, expected.into_iter().collect(), "and a batch may come twice");
+        assert_eq!(database.tokens("default").await, expected.into_iter().collect(), "and a batch may come twice");
     }
     assert_eq!(ours.load().await.unwrap().parent("4"), Some("the parent \u{e9}'\""));
 }

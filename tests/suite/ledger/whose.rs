@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{QUERY, held, ids, kept, program, tenants};
+use super::{QUERY, held, ids, program, tenants, world};
 use crate::support::{Database, Kind, Program, customer, endpoints, sandbox, writes};
 
 /// All that the table holds, but for what is of no matter.
@@ -77,12 +77,12 @@ async fn another_explo_under_the_same_name_is_refused_until_it_adopts_the_ledger
     assert_eq!(adopted.code, 0, "{adopted:?}");
     let told = [&*here.url(), &*there.url(), "5 tokens are forgotten"];
     assert!(told.iter().all(|part| adopted.stdout.contains(part)), "{adopted:?}");
-    assert!(kept(&database, "default").await.values().all(Option::is_none), "no token of the former pair is served");
-    assert_eq!(kept(&database, "theirs").await, held(&there), "nor one of another instance touched");
+    assert!(database.tokens("default").await.values().all(Option::is_none), "no token of the former pair is served");
+    assert_eq!(database.tokens("theirs").await, held(&there), "nor one of another instance touched");
     refused(&ours, &here, &[&here.url(), &there.url()]).await;
     let (code, report) = theirs.sync(&[]).await;
     assert_eq!((code, &report["changes"]), (0, &json!([])), "{report}");
-    assert_eq!(kept(&database, "default").await, held(&there));
+    assert_eq!(database.tokens("default").await, held(&there));
     assert_eq!(theirs.run(&["tokens", "--missing"]).await.code, 0, "whose it is is no tenant");
 }
 
@@ -109,7 +109,7 @@ async fn another_source_under_the_same_name_is_refused(#[case] kind: Kind) {
     assert_eq!(table(&ledger).await, before);
     assert_eq!((second.run(&["ledger", "--adopt"]).await.code, second.sync(&[]).await.0), (0, 0));
     refused(&first, &sandbox, &[]).await;
-    assert_eq!(kept(&ledger, "default").await, held(&sandbox));
+    assert_eq!(ledger.tokens("default").await, held(&sandbox));
 }
 
 #[rstest]
@@ -129,7 +129,7 @@ async fn of_two_first_runs_at_once_one_gets_the_ledger_and_the_other_is_refused(
             _ => panic!("{one:?} {other:?}"),
         };
         assert!(loser.take_calls().is_empty());
-        assert_eq!(kept(&database, "default").await, held(&winner));
+        assert_eq!(database.tokens("default").await, held(&winner));
     }
 }
 
@@ -138,9 +138,7 @@ async fn of_two_first_runs_at_once_one_gets_the_ledger_and_the_other_is_refused(
 #[case(Kind::MySql)]
 #[tokio::test]
 async fn another_way_to_the_same_database_and_another_token_are_the_same_pair(#[case] kind: Kind) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
     assert_eq!(program.sync(&[]).await.0, 0);
     let role = format!("r{}", &uuid::Uuid::now_v7().simple().to_string()[16..]);
     let (create, grant) = match kind {
@@ -166,12 +164,11 @@ async fn another_way_to_the_same_database_and_another_token_are_the_same_pair(#[
 
 #[tokio::test]
 async fn a_link_to_the_same_file_is_the_same_pair_and_a_copy_is_not() {
-    let database = tenants(Kind::Sqlite, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
+    let (database, sandbox, program) = world(Kind::Sqlite, ids(0..3)).start().await;
     let directory = tempfile::tempdir().unwrap();
     let (link, copy) = (directory.path().join("link.db"), directory.path().join("tenants.db"));
     std::os::unix::fs::symlink(database.file(), &link).unwrap();
-    let program = program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", &database.url);
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", &database.url);
     let at = |path: &Path| program.clone().with("DATABASE_URL", &format!("sqlite://{}", path.display()));
     assert_eq!((program.sync(&[]).await.0, at(&link).sync(&[]).await.0), (0, 0));
     std::fs::copy(database.file(), &copy).unwrap();
@@ -180,16 +177,14 @@ async fn a_link_to_the_same_file_is_the_same_pair_and_a_copy_is_not() {
 
 #[tokio::test]
 async fn a_system_identifier_that_is_not_told_any_more_is_no_other_source_and_another_one_is() {
-    let database = tenants(Kind::Postgres, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
+    let (database, sandbox, program) = world(Kind::Postgres, ids(0..3)).start().await;
     let role = format!("r{}", &uuid::Uuid::now_v7().simple().to_string()[16..]);
     database
         .execute(&format!("create role {role} login password 'pg-secret'; grant select on tenants to {role}"))
         .await;
     let mut url: url::Url = database.url.parse().unwrap();
     url.set_username(&role).unwrap();
-    let program =
-        program(&database, &sandbox).with("EXPLO_SYNC__LEDGER__URL", &database.url).with("DATABASE_URL", url.as_str());
+    let program = program.with("EXPLO_SYNC__LEDGER__URL", &database.url).with("DATABASE_URL", url.as_str());
     database.execute("revoke execute on function pg_control_system() from public").await;
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(said(&database).await["source"]["system"], Value::Null, "the role may not ask");
@@ -218,7 +213,7 @@ async fn a_ledger_that_does_not_say_whose_it_is_becomes_that_of_the_first_real_r
     // Of more than two, the tokens alone would tell.
     let (ours, theirs) = (program(&database, &here), program(&database, &there));
     assert_eq!(ours.sync(&[]).await.0, 0);
-    let tokens = kept(&database, "default").await;
+    let tokens = database.tokens("default").await;
     // As a version left it that knew nothing of this, or somebody broke it.
     for broken in ["delete from explo_customers where provided_id = ''", "update explo_customers set unsettled = null"]
     {
@@ -229,7 +224,7 @@ async fn a_ledger_that_does_not_say_whose_it_is_becomes_that_of_the_first_real_r
         assert!(theirs.run(&["check"]).await.stdout.contains("the first run claims it for"));
         assert_eq!(table(&database).await, before);
         assert_eq!(ours.sync(&[]).await.0, 0);
-        assert_eq!(kept(&database, "default").await, tokens, "and nothing is lost");
+        assert_eq!(database.tokens("default").await, tokens, "and nothing is lost");
         refused(&theirs, &there, &[]).await;
     }
 }
@@ -257,7 +252,7 @@ async fn a_daemon_whose_ledger_was_adopted_is_refused_at_its_next_run() {
     assert_eq!(theirs.run(&["ledger", "--adopt"]).await.code, 0);
     let line = says("run failed").await;
     assert!(line.contains(&there.url()) && line.contains("--adopt"), "{line}");
-    assert!(kept(&database, "default").await.values().all(Option::is_none));
+    assert!(database.tokens("default").await.values().all(Option::is_none));
     child.kill().await.unwrap();
 }
 
@@ -279,25 +274,23 @@ async fn a_run_whose_ledger_is_adopted_meanwhile_brings_no_token_into_it(#[case]
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((output.status.code(), &report["outcomes"]["applied"]), (Some(1), &json!(4)), "{report}");
     assert!(report["error"].as_str().unwrap().contains("was adopted"), "{report}");
-    assert!(kept(&database, "default").await.values().all(Option::is_none));
+    assert!(database.tokens("default").await.values().all(Option::is_none));
 }
 
 #[tokio::test]
 async fn adopting_what_is_ones_own_forgets_the_tokens_too_and_a_missing_table_is_made() {
-    let database = tenants(Kind::Postgres, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(Kind::Postgres, ids(0..3)).start().await;
     let adopted = program.run(&["ledger", "--adopt"]).await;
     assert!(adopted.code == 0 && adopted.stdout.contains("had no owner before"), "{adopted:?}");
     assert_eq!(program.sync(&[]).await.0, 0);
     // So it is when another team of the same Explo takes over.
     let adopted = program.run(&["ledger", "--adopt"]).await;
     assert!(adopted.code == 0 && adopted.stdout.contains("So it did before"), "{adopted:?}");
-    assert!(kept(&database, "default").await.values().all(Option::is_none));
+    assert!(database.tokens("default").await.values().all(Option::is_none));
     drop(sandbox.take_calls());
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, &report["changes"], writes(&sandbox.take_calls()).len()), (0, &json!([]), 0), "{report}");
-    assert_eq!(kept(&database, "default").await, held(&sandbox));
+    assert_eq!(database.tokens("default").await, held(&sandbox));
     let without = program.with("EXPLO_SYNC__LEDGER__URL", "").run(&["ledger", "--adopt"]).await;
     assert!(without.code == 78 && without.stderr.contains("ledger.url is empty"), "{without:?}");
 }
@@ -365,15 +358,14 @@ async fn a_table_that_takes_no_row_without_an_id_keeps_the_tokens_all_the_same(
     #[case] kind: Kind,
     #[case] constraint: &str,
 ) {
-    let database = tenants(kind, ids(0..3)).await;
-    let sandbox = sandbox([]).await;
-    let program = program(&database, &sandbox);
+    let (database, sandbox, program) = world(kind, ids(0..3)).start().await;
+    database.execute("create unique index by_id on tenants (id)").await;
     let printed = program.run(&["ledger", "--print-sql"]).await.stdout;
     let (key, constrained) = ("PRIMARY KEY (instance, provided_id)", "PRIMARY KEY (instance, provided_id), ");
     database.execute(&printed.replacen(key, &(constrained.to_owned() + constraint), 1)).await;
     for _ in 0..2 {
         let output = program.run(&["sync"]).await;
         assert!(output.code == 0 && output.stderr.contains("can't store its pair"), "{output:?}");
-        assert_eq!(kept(&database, "default").await, held(&sandbox));
+        assert_eq!(database.tokens("default").await, held(&sandbox));
     }
 }

@@ -13,17 +13,13 @@ use tokio::{
 
 use crate::{
     service::Daemon,
-    support::{Answer, Database, Kind, Program, before, customer, make_fifo, sandbox},
+    support::{Answer, Database, Kind, Program, World, before, make_fifo, sandbox},
 };
 
 const RUN_ENDED: &str = r#""message":"run ended""#;
 
 fn daemon(database: &Database, url: &str) -> Program {
-    Program::default()
-        .with("DATABASE_URL", &database.url)
-        .with("EXPLO_TOKEN", "test-team-token-0123456789")
-        .with("EXPLO_SYNC__SOURCE__QUERY", "select id as provided_id, name from tenants")
-        .with("EXPLO_SYNC__EXPLO__BASE_URL", url)
+    Program::at(&database.url, url, "select id as provided_id, name from tenants")
         .with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
         .with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2")
         .with("EXPLO_SYNC__SCHEDULE__CRON", "* * * * * *")
@@ -120,8 +116,8 @@ async fn nobody_is_named_by_a_daemon_whoever_quotes_it(
     #[case] status: u16,
     #[case] told: &str,
 ) {
-    let database = Database::of_tenants([("a", "Secret Corp"), ("b", "Bob")]).await;
-    let sandbox = sandbox([customer(json!({"provided_id": "b", "name": "Secret"}))]).await;
+    let world = World::of([("a", "Secret Corp"), ("b", "Bob")]).and([json!({"provided_id": "b", "name": "Secret"})]);
+    let (database, sandbox, _) = world.start().await;
     let url =
         before(&sandbox, move |asked| (asked.endpoint == endpoint).then(|| Answer::new(status, QUOTED)).flatten());
     let program = daemon(&database, &url.await).with("EXPLO_SYNC__LEDGER__URL", "source");
@@ -199,8 +195,8 @@ async fn a_daemon_waits_for_no_pipe_of_passwords(#[case] variable: &str, #[case]
 
 #[tokio::test]
 async fn promtool_takes_what_a_daemon_a_standby_and_a_file_tell() {
-    let database = Database::of_tenants([("a", "Ann"), ("b", "Bob"), ("", "Nobody")]).await;
-    let sandbox = sandbox([customer(json!({"provided_id": "c\n\"", "name": "C"}))]).await;
+    let world = World::of([("a", "Ann"), ("b", "Bob"), ("", "Nobody")]);
+    let (database, sandbox, _) = world.and([json!({"provided_id": "c\n\"", "name": "C"})]).start().await;
     let program = daemon(&database, &sandbox.url());
     let mut told = Vec::new();
     let mut daemons = Vec::new();

@@ -1,8 +1,8 @@
 //! Fresh databases: in the servers that `tests/run` started, or in a file.
 
 use std::{
+    collections::BTreeMap,
     env,
-    fmt::Display,
     fs::OpenOptions,
     io::Write,
     path::{Path, PathBuf},
@@ -54,19 +54,6 @@ impl Database {
     /// The database at a URL.
     pub fn at(kind: Kind, url: &str) -> Self {
         Self { kind, url: url.to_owned(), _directory: None }
-    }
-
-    /// A database in a file, with these tenants: id and name, no address, no tag.
-    pub async fn of_tenants(rows: impl IntoIterator<Item = (impl Display, impl Display)>) -> Self {
-        let database = Self::new(Kind::Sqlite).await;
-        database.execute("create table tenants (id text, name text, email text, tag text)").await;
-        let quoted = |text: &dyn Display| text.to_string().replace('\'', "''");
-        let row = |(id, name)| format!("('{}', '{}', null, null)", quoted(&id), quoted(&name));
-        let rows: Vec<_> = rows.into_iter().map(row).collect();
-        if !rows.is_empty() {
-            database.execute(&format!("insert into tenants values {}", rows.join(","))).await;
-        }
-        database
     }
 
     /// Its URL without the password.
@@ -124,6 +111,14 @@ impl Database {
                 rows
             }
         }
+    }
+
+    /// The tokens of an instance's ledger by id, as an application reads them.
+    pub async fn tokens(&self, instance: &str) -> BTreeMap<String, Option<String>> {
+        // The row without an id is no customer's.
+        let sql = "select provided_id, token from explo_customers where provided_id <> '' and instance =";
+        let rows = self.rows(&format!("{sql} '{instance}'")).await;
+        rows.into_iter().map(|mut row| (row[0].take().unwrap(), row[1].take())).collect()
     }
 
     /// Whether the server of the MySQL kind is MariaDB.

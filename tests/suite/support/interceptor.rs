@@ -58,8 +58,6 @@ pub async fn before_url(
     upstream: String,
     answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,
 ) -> String {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
     let (answer, seen, http) = (Arc::new(answer), Arc::new(Mutex::new(Vec::new())), reqwest::Client::new());
     let app = Router::new().fallback(move |request: Request| {
         let (answer, seen, http, upstream) = (Arc::clone(&answer), Arc::clone(&seen), http.clone(), upstream.clone());
@@ -84,6 +82,14 @@ pub async fn before_url(
             respond(Answer { status, body: answered.bytes().await.unwrap().into(), ..Answer::default() })
         }
     });
+    serve(app).await
+}
+
+/// The address of a server.
+pub async fn serve(app: Router) -> String {
+    explo_sync::install_crypto();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
     url
 }

@@ -1,20 +1,27 @@
 //! The parts of a test: a database, a sandbox, and the program between them.
 
 mod database;
+mod derived;
 mod interceptor;
 mod kept;
 mod limiter;
 mod pooler;
 mod program;
 mod server;
+mod tenants;
+mod told;
+mod world;
 
 pub use database::{Database, Kind, settings};
-pub use interceptor::{Answer, Asked, before, before_url};
+pub use derived::derived;
+pub use interceptor::{Answer, Asked, before, before_url, serve};
 pub use kept::kept_output;
 pub use limiter::{LIMIT, Limiter};
 pub use pooler::Pooler;
 pub use program::{Output, Program, fills_stdout, freeze, signal};
 pub use server::Server;
+pub use told::{changes, ids, invalid, told, unsettled};
+pub use world::{AsTenant, World, behaviour};
 
 use std::{path::Path, process::Command};
 

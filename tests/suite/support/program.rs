@@ -12,10 +12,11 @@ use std::{
 
 use explo_sync::sandbox::Sandbox;
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::{
-    Database,
+    Answer, Asked, Database, before,
     kept::{Kept, keeping},
 };
 
@@ -73,17 +74,37 @@ pub struct Output {
 impl Program {
     /// Between a database and a sandbox, as fast as possible.
     pub fn between(database: &Database, sandbox: &Sandbox, query: &str) -> Self {
+        let program = Self::at(&database.url, &sandbox.url(), query);
+        program.with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
+    }
+
+    /// Between the database and the Explo at these addresses.
+    pub fn at(database: &str, explo: &str, query: &str) -> Self {
         Self::default()
-            .with("DATABASE_URL", &database.url)
+            .with("DATABASE_URL", database)
             .with("EXPLO_TOKEN", "test-team-token-0123456789")
             .with("EXPLO_SYNC__SOURCE__QUERY", query)
-            .with("EXPLO_SYNC__EXPLO__BASE_URL", &sandbox.url())
-            .with("EXPLO_SYNC__EXPLO__REQUESTS_PER_MINUTE", "6000000")
+            .with("EXPLO_SYNC__EXPLO__BASE_URL", explo)
+    }
+
+    /// The same, where some calls to the sandbox are answered by something else.
+    pub async fn behind(
+        &self,
+        sandbox: &Sandbox,
+        answer: impl Fn(&Asked<'_>) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Self {
+        self.clone().with("EXPLO_SYNC__EXPLO__BASE_URL", &before(sandbox, answer).await)
     }
 
     /// Adds a variable.
     pub fn with(mut self, name: &str, value: &(impl AsRef<OsStr> + ?Sized)) -> Self {
         self.variables.insert(name.to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    /// With all variables of another.
+    pub(super) fn and(mut self, further: Self) -> Self {
+        self.variables.extend(further.variables);
         self
     }
 
@@ -148,6 +169,14 @@ impl Program {
     pub async fn sync(&self, arguments: &[&str]) -> (i32, Value) {
         let output = self.run(&[&["sync", "--output", "json"], arguments].concat()).await;
         (output.code, output.json())
+    }
+
+    /// Saves the plan of a dry run, in a directory that goes with what is returned.
+    pub async fn saved(&self) -> (TempDir, String) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("plan.json").to_str().unwrap().to_owned();
+        assert_eq!(self.sync(&["--dry-run", "--out", &path]).await.0, 0);
+        (directory, path)
     }
 
     /// Starts it; the caller waits for its end, and can read its stdout.

@@ -15,7 +15,7 @@ use rstest::rstest;
 use tokio::time::timeout;
 
 use super::{SELECT, refusal};
-use crate::support::{Database, Kind, Program, make_fifo, sandbox, settings};
+use crate::support::{Database, Kind, World, make_fifo, settings};
 
 #[tokio::test]
 async fn a_file_that_another_program_keeps_locked_is_told() {
@@ -39,11 +39,11 @@ async fn what_is_no_file_at_all_is_told(
     #[case] told: &str,
     #[values("EXPLO_SYNC__SOURCE__URL", "EXPLO_SYNC__LEDGER__URL")] variable: &str,
 ) {
-    let (database, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
+    let (_database, _sandbox, program) = World::of([("a", "Ann")]).start().await;
     let directory = tempfile::tempdir().unwrap();
     make_fifo(&directory.path().join("fifo"));
     let path = path.replace("DIRECTORY", directory.path().to_str().unwrap());
-    let program = Program::between(&database, &sandbox, SELECT).with(variable, &format!("sqlite:{path}"));
+    let program = program.with(variable, &format!("sqlite:{path}"));
     for arguments in [["check", "-v"], ["sync", "--quiet"]] {
         let output = timeout(Duration::from_mins(1), program.run(&arguments)).await.unwrap();
         let printed = output.stdout + &output.stderr;
@@ -77,7 +77,8 @@ async fn a_query_that_writes_is_told() {
 #[case::a_socket("mysql://u@localhost/d?socket=PATH", "let the user that runs this open the socket")]
 #[tokio::test]
 async fn what_this_user_may_not_open_is_told(#[case] url: &str, #[case] way_out: &str) {
-    let (database, directory) = (Database::of_tenants([("a", "Ann")]).await, tempfile::tempdir().unwrap());
+    let ((database, _sandbox, program), directory) =
+        (World::of([("a", "Ann")]).start().await, tempfile::tempdir().unwrap());
     let file = directory.path().join(".s.PGSQL.5432");
     let _listener = if url.starts_with("sqlite") {
         fs::copy(database.file(), &file).map(|_| None)
@@ -87,7 +88,7 @@ async fn what_this_user_may_not_open_is_told(#[case] url: &str, #[case] way_out:
     .unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
     let url = url.replace("PATH", file.to_str().unwrap()).replace("DIRECTORY", directory.path().to_str().unwrap());
-    let program = Program::between(&database, &sandbox([]).await, SELECT).with("DATABASE_URL", &url);
+    let program = program.with("DATABASE_URL", &url);
     let output = program.without_rights().run(&["sync", "--dry-run"]).await;
     assert!(output.code == 1 && output.stderr.contains(way_out), "{output:?}");
 }

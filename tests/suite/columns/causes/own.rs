@@ -8,7 +8,7 @@ use sqlx::{Connection, MySqlConnection, PgConnection};
 use super::{ONE, refusal};
 use crate::{
     columns::connection::trusting,
-    support::{Database, Kind, Program, Server, sandbox, settings},
+    support::{Database, Kind, Server, World, settings},
 };
 
 /// A certificate of `tests/run`, or its key.
@@ -121,8 +121,7 @@ async fn a_read_only_server_that_takes_no_ledger_is_told() {
 
 /// `check` and a run name the primary.
 async fn told_of_ledger(kind: Kind, url: &str) {
-    let (tenants, sandbox) = (Database::of_tenants([("a", "Ann")]).await, sandbox([]).await);
-    let program = Program::between(&tenants, &sandbox, "select id as provided_id, name from tenants");
+    let (_database, _sandbox, program) = World::of([("a", "Ann")]).start().await;
     let program = program.with("EXPLO_SYNC__LEDGER__URL", url);
     for arguments in [["check"], ["sync"]] {
         let output = program.run(&arguments).await;

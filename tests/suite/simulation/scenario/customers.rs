@@ -10,6 +10,7 @@ use rand::{RngExt, rngs::SmallRng};
 use serde_json::value::to_raw_value;
 
 use super::tenants::{EMAILS, Members, NO_TAGS, TAGS, VALUES, members, some};
+use crate::support::derived;
 
 /// The group of the team whose token is used.
 pub const OURS: &str = "Production";
@@ -97,34 +98,36 @@ fn rename(random: &mut SmallRng, tenants: &[Tenant<'_>], customers: &mut [Stored
 
 /// A customer with some values of its tenant and some of its own.
 fn customer(random: &mut SmallRng, tenant: &Tenant<'_>) -> StoredCustomer {
-    let mut properties = members(random, &["theirs", "theirKey", "plan", "filterValue"], &VALUES);
-    let mut mapping = members(random, &["40", "41"], &["\"213\"", "\"9\""]);
-    for (object, wanted) in [(&mut properties, &tenant.properties), (&mut mapping, &tenant.mapping)] {
-        match wanted {
-            Some(Object::Whole(text)) if random.random_bool(0.5) => *object = serde_json::from_str(text).unwrap(),
-            _ => {}
-        }
+    let mut customer = derived(tenant);
+    let properties = members(random, &["theirs", "theirKey", "plan", "filterValue"], &VALUES);
+    let mapping = members(random, &["40", "41"], &["\"213\"", "\"9\""]);
+    let mut is_wanted =
+        |object: &Option<Object<'_>>| matches!(object, Some(Object::Whole(_))) && random.random_bool(0.5);
+    if !is_wanted(&tenant.properties) {
+        customer.properties = Some(properties);
     }
-    let texts = |list: Vec<Cow<'_, str>>| list.into_iter().map(Cow::into_owned).collect::<Vec<_>>();
-    let emails = tenant.emails.clone().filter(|_| random.random_bool(0.5)).unwrap_or_else(|| some(random, &EMAILS));
-    let tags = tenant.group_tags.clone().filter(|_| random.random_bool(0.5));
-    let tags =
-        tags.filter(|tags| !tags.iter().any(|tag| NO_TAGS.contains(&&**tag))).unwrap_or_else(|| some(random, &TAGS));
-    let name = tenant.name.clone().filter(|_| random.random_bool(0.6)).unwrap_or_else(|| "Old name".into());
-    let group = if random.random_bool(0.97) { OURS } else { "Elsewhere" };
-    StoredCustomer {
-        provided_id: Some(tenant.provided_id.to_string()),
-        name: name.into_owned(),
-        emails: texts(emails),
-        group_tags: texts(tags),
-        properties: Some(properties),
-        parent_schema_datasource_mapping: Some(mapping),
-        is_demo_group: random.random_bool(0.2),
-        hierarchy_level: random.random_bool(0.5).then(|| "Level 2".to_owned()),
-        access_group: Some(group.to_owned()),
-        parent_provided_id: parent_of(random, tenant),
-        ..StoredCustomer::default()
+    if !is_wanted(&tenant.mapping) {
+        customer.parent_schema_datasource_mapping = Some(mapping);
     }
+    if tenant.emails.is_none() || !random.random_bool(0.5) {
+        customer.emails = texts(some(random, &EMAILS));
+    }
+    let are_wanted = tenant.group_tags.is_some() && random.random_bool(0.5);
+    if !are_wanted || customer.group_tags.iter().any(|tag| NO_TAGS.contains(&&**tag)) {
+        customer.group_tags = texts(some(random, &TAGS));
+    }
+    if tenant.name.is_none() || !random.random_bool(0.6) {
+        customer.name = "Old name".into();
+    }
+    customer.access_group = Some(if random.random_bool(0.97) { OURS } else { "Elsewhere" }.to_owned());
+    customer.is_demo_group = random.random_bool(0.2);
+    customer.hierarchy_level = random.random_bool(0.5).then(|| "Level 2".to_owned());
+    customer.parent_provided_id = parent_of(random, tenant);
+    customer
+}
+
+fn texts(list: Vec<Cow<'_, str>>) -> Vec<String> {
+    list.into_iter().map(Cow::into_owned).collect()
 }
 
 /// The wanted parent if it makes no cycle, another one, or none.
