@@ -80,7 +80,8 @@ Examples:
 
 const INIT_EXAMPLES: &str = "\
 Examples:
-  explo-sync init
+  explo-sync init                     then edit it, and: explo-sync check
+  explo-sync init --all all-keys.toml
   explo-sync init --completions bash > /etc/bash_completion.d/explo-sync
   explo-sync init --man /usr/local/share/man/man1
   explo-sync init --schema > explo-sync.schema.json";
@@ -276,6 +277,9 @@ pub struct InitArgs {
     /// File to write; an existing file is left alone
     #[arg(default_value = "explo-sync.toml")]
     pub file: PathBuf,
+    /// Write every key with its default, not only what most teams set
+    #[arg(long)]
+    pub all: bool,
     /// Print completions for a shell instead
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub completions: Option<clap_complete::Shell>,
