@@ -150,7 +150,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     async fn read(&self) -> Result<Index, Error> {
         let read = async || {
             let mut index = self.index();
-            self.source.read(&mut |rows| index.insert(rows)).await?;
+            self.source.read(&mut |row| index.insert(row)).await?;
             Ok(index)
         };
         let index = self.read_again(read).await?;
@@ -198,7 +198,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let mut census = self.census(tenants, Extent::All);
         let mut partials = 0;
         let mut observe = |shown: Shown<'_, '_>| match shown {
-            Shown::Customers(customers) => census.observe(customers),
+            Shown::Customer(customer) => census.observe(customer),
             Shown::Partial(partial, _) => {
                 partials += 1;
                 census.observe_partial(&partial);

@@ -73,7 +73,7 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
     }
     let (lock, held) = lock_of(context, instance, out).await?;
     let read = match &instance.config.source {
-        AnySource::Sql(sql) => sql.read(&mut |rows| index.insert(rows)).await,
+        AnySource::Sql(sql) => sql.read(&mut |row| index.insert(row)).await,
         // `records` has read them all.
         AnySource::Rest(_) => Ok(()),
     };
@@ -157,7 +157,7 @@ async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
 
 /// Reads all records: only then it is known whether a pointer finds nothing.
 async fn records(rest: &Rest, index: &mut Index) -> Result<Vec<String>, Error> {
-    let Survey { records, pages, pointers } = rest.survey(&mut |rows| index.insert(rows)).await?;
+    let Survey { records, pages, pointers } = rest.survey(&mut |row| index.insert(row)).await?;
     let found =
         |(column, pointer, found): &(String, String, usize)| format!("{} = {pointer} in {found}", shown(column));
     let found: Vec<_> = pointers.iter().map(found).collect();
@@ -268,7 +268,7 @@ async fn explo(instance: &Instance, memory: &Memory, out: &mut impl Write) -> io
     let mut census = Census::new(Index::new(Fingerprints::new(0)), instance.config.rules, memory, Extent::All);
     let mut unreadable = Vec::new();
     let mut observe = |page: Shown<'_, '_>| match page {
-        Shown::Customers(customers) => census.observe(customers),
+        Shown::Customer(customer) => census.observe(customer),
         Shown::Partial(partial, _) => {
             census.observe_partial(&partial);
             if partial.gap == Gap::Unreadable {

@@ -29,16 +29,15 @@ pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u
     let (mut written, mut left_out) = (Ok(()), Vec::new());
     let progress = context.terminal.progress();
     let mut write = |shown: Shown<'_, '_>| {
-        let customers = match shown {
-            Shown::Customers(customers) => customers,
+        match shown {
+            Shown::Customer(customer) if written.is_ok() => {
+                written = report::write_customer(customer, args.with_tokens, &mut out);
+            }
+            Shown::Customer(_) => {}
             Shown::Partial(partial, _) => {
                 let id = partial.provided_id.as_deref().map_or("(no id)".to_owned(), model::shown);
-                return left_out.push(format!("{id}: {}", partial.gap));
+                left_out.push(format!("{id}: {}", partial.gap));
             }
-        };
-        if written.is_ok() {
-            let write = |customer| report::write_customer(customer, args.with_tokens, &mut out);
-            written = customers.iter().try_for_each(write);
         }
         if written.is_err() {
             // The reader of the output is gone.

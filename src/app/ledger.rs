@@ -93,9 +93,8 @@ async fn missing(context: &Context) -> Result<BTreeSet<String>, (String, Exit)> 
     let pair = pair::of(&config).await.map_err(failed)?;
     let memory = ledger.of(pair).load().await.map_err(failed)?;
     let mut ids = BTreeSet::new();
-    let mut take = |rows: &[Row<'_>]| {
-        let missing = rows.iter().filter_map(id_of).filter(|id| memory.token(id).is_none());
-        ids.extend(missing.map(str::to_owned));
+    let mut take = |row: &Row<'_>| {
+        ids.extend(id_of(row).filter(|id| memory.token(id).is_none()).map(str::to_owned));
     };
     config.source.read(&mut take).await.map_err(failed)?;
     Ok(ids)

@@ -20,7 +20,7 @@ use crate::{
         Distinct, Incomplete, LARGEST_ANSWER, PageSummary, Pages, PassRules, Passes, Position, Transport, Walk,
         read_all,
     },
-    model::{Customer, Gap, Partial},
+    model::{Gap, Partial},
 };
 
 /// How a listing was read.
@@ -86,9 +86,8 @@ pub(super) async fn children(
     parent: &str,
 ) -> Result<Children, Error> {
     let (mut provided_ids, mut unreadable, mut seen) = (Vec::new(), 0, Vec::<PageSummary>::new());
-    let id = |child: &Customer<'_>| child.provided_id.as_deref().map(str::to_owned);
     let mut observe = |shown: Shown<'_, '_>| match shown {
-        Shown::Customers(children) => provided_ids.extend(children.iter().filter_map(id)),
+        Shown::Customer(child) => provided_ids.extend(child.provided_id.as_deref().map(str::to_owned)),
         Shown::Partial(Partial { provided_id: None, gap: Gap::Unreadable, .. }, _) => unreadable += 1,
         Shown::Partial(child, _) => provided_ids.extend(child.provided_id.map(Cow::into_owned)),
     };
@@ -181,27 +180,13 @@ impl<T: Transport> Pages for Customers<'_, '_, T> {
 
 impl Union<'_> {
     fn observe(&mut self, shown: Shown<'_, '_>) {
-        match shown {
-            Shown::Customers(customers) => self.add(customers),
-            Shown::Partial(partial, record) => {
-                let token = Some(&*partial.token).filter(|token| !token.is_empty());
-                if self.tokens.insert(token.or(partial.provided_id.as_deref()).unwrap_or(record)) {
-                    (self.observe)(Shown::Partial(partial, record));
-                }
-            }
+        let (token, provided_id, record) = match &shown {
+            Shown::Customer(customer) => (&customer.token, &customer.provided_id, ""),
+            Shown::Partial(partial, record) => (&partial.token, &partial.provided_id, *record),
+        };
+        let token = Some(&**token).filter(|token| !token.is_empty());
+        if self.tokens.insert(token.or(provided_id.as_deref()).unwrap_or(record)) {
+            (self.observe)(shown);
         }
-    }
-
-    fn add(&mut self, customers: &mut [Customer<'_>]) {
-        let mut new = 0;
-        for place in 0..customers.len() {
-            let Customer { token, provided_id, .. } = &customers[place];
-            let token = Some(&**token).filter(|token| !token.is_empty());
-            if self.tokens.insert(token.or(provided_id.as_deref()).unwrap_or_default()) {
-                customers.swap(new, place);
-                new += 1;
-            }
-        }
-        (self.observe)(Shown::Customers(&mut customers[..new]));
     }
 }

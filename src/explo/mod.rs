@@ -41,7 +41,7 @@ pub trait Reader {
     /// The calls so far by endpoint; each counts once, whatever its attempts.
     fn asked(&self) -> BTreeMap<Endpoint, usize>;
 
-    /// Shows every customer once, a few at a time, and fails unless there is evidence that none is missing. Returns
+    /// Shows every customer once, and fails unless there is evidence that none is missing. Returns
     /// their tokens, too.
     async fn list(
         &self,

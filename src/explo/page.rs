@@ -1,5 +1,4 @@
-//! One page of the listing, read in one pass: customers are shown a few at a time as soon as they are parsed, and
-//! dropped.
+//! One page of the listing, read in one pass: each customer is shown as soon as it is parsed, and dropped.
 //!
 //! Therefore customers may have been shown when the rest of the page turns out to be unusable. They were complete, and
 //! a page that is read again shows them again. A record that can't be read completely affects only its own customer.
@@ -37,22 +36,16 @@ struct Told<'a> {
 /// What is shown of a page.
 #[derive(Debug)]
 pub enum Shown<'s, 'a> {
-    /// Some customers.
-    Customers(&'s mut [Customer<'a>]),
+    /// A customer.
+    Customer(&'s Customer<'a>),
     /// A customer whose record can't be read completely, and the text of the record.
     Partial(Partial<'a>, &'a str),
 }
 
 type Show<'s> = &'s mut dyn FnMut(Shown<'_, '_>);
 
-/// Customers shown at once, so that an observer can search for several of them at a time.
-const BATCH: usize = 32;
-
-/// At most this many bytes of records are shown at once, because they could take ten times as much in memory.
-const LARGEST_BATCH: usize = 1 << 20;
-
 impl Page {
-    /// Reads a page and shows its customers, a few at a time.
+    /// Reads a page and shows its customers, one after the other.
     pub fn read(body: &[u8], version: ListingVersion, show: Show<'_>) -> Result<Self, Unusable> {
         match wire::text(body) {
             Err(Unusable::Unreadable(wire::NOT_UTF8)) => {
@@ -144,24 +137,14 @@ fn list(scan: &mut Scan<'_>, show: Show<'_>) -> Result<Option<usize>, Unusable> 
     if !scan.enter(b'[')? {
         return if scan.value(0)? == "null" { Ok(None) } else { Err(Unusable::Shape) };
     }
-    let (mut layouts, mut batch) = (Layouts::default(), vec![Customer::default(); BATCH]);
-    let (mut count, mut full, mut start) = (0, 0, scan.position());
+    let (mut layouts, mut customer, mut count) = (Layouts::default(), Customer::default(), 0);
     while scan.has_element(count == 0)? {
-        match listed::next(scan, &mut layouts, &mut batch[full])? {
-            None => full += 1,
-            Some((partial, record)) => show(Shown::Partial(partial, record)),
-        }
+        show(match listed::next(scan, &mut layouts, &mut customer)? {
+            None => Shown::Customer(&customer),
+            Some((partial, record)) => Shown::Partial(partial, record),
+        });
         count += 1;
-        let is_large = scan.position() - start > LARGEST_BATCH;
-        if full == BATCH || is_large {
-            show(Shown::Customers(&mut batch[..full]));
-            (full, start) = (0, scan.position());
-        }
-        if is_large {
-            batch.fill(Customer::default());
-        }
     }
-    show(Shown::Customers(&mut batch[..full]));
     Ok(Some(count))
 }
 

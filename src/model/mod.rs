@@ -19,4 +19,4 @@ pub use layout::Layout;
 pub use scan::Scan;
 pub use shown::{cut, printable, shown, told_id};
 pub use slots::Slots;
-pub use tenant::{Invalid, Managed, Object, Row, Scope, TakeRows, Tenant, id_of};
+pub use tenant::{Invalid, Managed, Object, Row, Scope, TakeRow, Tenant, id_of};

@@ -211,5 +211,5 @@ pub fn id_of<'r>(row: &'r Row<'_>) -> Option<&'r str> {
     }
 }
 
-/// Receives rows, a few at a time.
-pub type TakeRows<'t> = &'t mut dyn FnMut(&[Row<'_>]);
+/// Receives rows, one by one.
+pub type TakeRow<'t> = &'t mut dyn FnMut(&Row<'_>);

@@ -4,10 +4,7 @@ mod renames;
 mod tokens;
 mod unreadable;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    slice,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Draft, Extent, News, Population, Tags,
@@ -97,19 +94,17 @@ impl<'m> Census<'m> {
         self.compared.index.tenant_of(provided_id)
     }
 
-    /// Observes customers; each must be given once.
-    pub fn observe(&mut self, customers: &[Customer<'_>]) {
-        for customer in customers {
-            self.population.customers += 1;
-            let group = customer.access_group.as_deref().unwrap_or_default();
-            if !self.population.access_groups.contains(group) {
-                self.population.access_groups.insert(group.to_owned());
-            }
-            self.tags.observe(&customer.group_tags);
-            if let Some(provided_id) = customer.provided_id.as_deref() {
-                let probe = self.compared.index.probe(customer);
-                self.observe_one(customer, provided_id, probe);
-            }
+    /// Observes a customer; each must be given once.
+    pub fn observe(&mut self, customer: &Customer<'_>) {
+        self.population.customers += 1;
+        let group = customer.access_group.as_deref().unwrap_or_default();
+        if !self.population.access_groups.contains(group) {
+            self.population.access_groups.insert(group.to_owned());
+        }
+        self.tags.observe(&customer.group_tags);
+        if let Some(provided_id) = customer.provided_id.as_deref() {
+            let probe = self.compared.index.probe(customer);
+            self.observe_one(customer, provided_id, probe);
         }
     }
 
@@ -171,7 +166,7 @@ impl<'m> Census<'m> {
                 }
             }
             Some((row, reason)) => self.compared.reject(row, reason),
-            None => self.observe(slice::from_ref(customer)),
+            None => self.observe(customer),
         }
     }
 

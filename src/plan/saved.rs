@@ -146,7 +146,7 @@ impl Restored {
         let row = match (self.index.row(&tenant.provided_id), &change) {
             (None, _) => {
                 let provided_id = tenant.provided_id.clone();
-                self.index.insert(&[Ok(tenant)]);
+                self.index.insert(&Ok(tenant));
                 let row = self.index.row(&provided_id).ok_or(twice)?;
                 if matches!(change, SavedKind::Update(_)) {
                     self.index.list(row);

@@ -66,9 +66,6 @@ impl Plan {
 
     /// The tags that changes send and that no customer is known to have.
     fn doubtful_tags(&self) -> BTreeSet<String> {
-        if self.index.has_no_tag_beside(&self.tags.seen) {
-            return BTreeSet::new();
-        }
         let mut doubtful = BTreeSet::new();
         for tag in by_row(&self.changes).into_iter().flat_map(|change| self.sent_tags(change)) {
             // A collect would sort all tags first, and a million changes have few different ones.

@@ -1,6 +1,6 @@
 //! Runs for single tenants: each is looked up by its id, and nothing is listed.
 
-use std::{borrow::Cow, collections::BTreeSet, slice};
+use std::{borrow::Cow, collections::BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -113,7 +113,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let previous = previous.map(Cow::into_owned);
         let previous: BTreeSet<_> = previous.collect();
         if !previous.is_empty() {
-            let mut insert = |rows: &[Row<'_>]| rows.iter().for_each(|row| tenants.insert_aside(row, &previous));
+            let mut insert = |row: &Row<'_>| tenants.insert_aside(row, &previous);
             self.read_again(async || self.source.read_some(&previous, &mut insert).await).await?;
             looks.extend(self.look(&previous, refusals).await?);
         }
@@ -141,11 +141,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Reads the rows with these ids; an id without a row is invalid.
     async fn read_some(&self, provided_ids: &BTreeSet<String>) -> Result<Index, Error> {
-        let is_asked_for = |row: &&Row<'_>| id_of(row).is_some_and(|id| provided_ids.contains(id));
+        let is_asked_for = |row: &Row<'_>| id_of(row).is_some_and(|id| provided_ids.contains(id));
         let read = async || {
             let mut index = self.index();
-            let mut insert = |rows: &[Row<'_>]| {
-                rows.iter().filter(is_asked_for).for_each(|row| index.insert(slice::from_ref(row)));
+            let mut insert = |row: &Row<'_>| {
+                if is_asked_for(row) {
+                    index.insert(row);
+                }
             };
             let strays = self.source.read_some(provided_ids, &mut insert).await?;
             Ok((index, strays))

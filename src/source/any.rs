@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use super::{Columns, Error, Identity, Rest, Source, Sql};
-use crate::model::TakeRows;
+use crate::model::TakeRow;
 
 /// The source that the configuration names.
 #[expect(clippy::large_enum_variant, reason = "there is one in a run")]
@@ -44,14 +44,14 @@ impl AnySource {
 }
 
 impl Source for AnySource {
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
+    async fn read(&self, take: TakeRow<'_>) -> Result<(), Error> {
         match self {
             Self::Sql(sql) => sql.read(take).await,
             Self::Rest(rest) => rest.read(take).await,
         }
     }
 
-    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
+    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRow<'_>) -> Result<BTreeSet<String>, Error> {
         match self {
             Self::Sql(sql) => sql.read_some(provided_ids, take).await,
             Self::Rest(rest) => rest.read_some(provided_ids, take).await,

@@ -23,7 +23,7 @@ mod warnings;
 
 use std::collections::BTreeSet;
 
-use crate::model::TakeRows;
+use crate::model::TakeRow;
 
 pub use any::AnySource;
 pub use cell::Cell;
@@ -38,12 +38,12 @@ pub use sql::Sql;
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]
 pub trait Source {
-    /// Gives every row once, valid or not, a few at a time, then closes the connection.
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error>;
+    /// Gives every row once, valid or not, then closes the connection.
+    async fn read(&self, take: TakeRow<'_>) -> Result<(), Error>;
 
     /// Gives every row that has one of these ids, valid or not, and maybe other rows; all rows, if the source can't
     /// select by id. The result are the ids for which the source returned only rows with other ids.
-    async fn read_some(&self, _: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
+    async fn read_some(&self, _: &BTreeSet<String>, take: TakeRow<'_>) -> Result<BTreeSet<String>, Error> {
         self.read(take).await.map(|()| BTreeSet::new())
     }
 

@@ -13,16 +13,16 @@ use super::{
     snapshot::Snapshot,
     sqlite::SqliteDialect,
 };
-use crate::{database::Kind, model::TakeRows};
+use crate::{database::Kind, model::TakeRow};
 
 /// What a snapshot is for.
 enum Task<'a> {
     /// To check the queries.
     Columns,
     /// All rows.
-    Whole(TakeRows<'a>),
+    Whole(TakeRow<'a>),
     /// The rows of these ids.
-    Some { provided_ids: &'a BTreeSet<String>, take: TakeRows<'a>, strays: &'a mut BTreeSet<String> },
+    Some { provided_ids: &'a BTreeSet<String>, take: TakeRow<'a>, strays: &'a mut BTreeSet<String> },
 }
 
 impl Sql {
@@ -79,11 +79,11 @@ impl Sql {
 }
 
 impl Source for Sql {
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
+    async fn read(&self, take: TakeRow<'_>) -> Result<(), Error> {
         self.dispatch(Task::Whole(take)).await.map(drop)
     }
 
-    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRows<'_>) -> Result<BTreeSet<String>, Error> {
+    async fn read_some(&self, provided_ids: &BTreeSet<String>, take: TakeRow<'_>) -> Result<BTreeSet<String>, Error> {
         let mut strays = BTreeSet::new();
         self.dispatch(Task::Some { provided_ids, take, strays: &mut strays }).await?;
         Ok(strays)

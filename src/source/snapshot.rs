@@ -1,10 +1,8 @@
 //! One connection with one read-only snapshot, in which queries are prepared and read. Values come in text form, so
 //! every type arrives as the database prints it.
 
-use std::{collections::BTreeSet, slice};
+use std::collections::BTreeSet;
 
-use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt, TryStream, TryStreamExt};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
 use super::{
@@ -17,14 +15,8 @@ use super::{
 };
 use crate::{
     database::{QueryFault, Session},
-    model::{Row, TakeRows, id_of, shown},
+    model::{Row, TakeRow, id_of, shown},
 };
-
-/// The most rows converted at once; fewer, if no more have arrived.
-const BATCH: usize = 32;
-
-/// The most bytes of such a batch, except for its last row.
-const LARGEST_BATCH: usize = 1 << 20;
 
 /// The connection in its transaction.
 pub(super) struct Snapshot<'s, D: Dialect> {
@@ -103,25 +95,20 @@ where
 
     /// Reads every row in the fastest way. False if the server refuses it: no row was read, and the snapshot is
     /// unusable.
-    pub(super) async fn copy(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<bool, Error> {
+    pub(super) async fn copy(&mut self, query: &Prepared<'_, D>, take: TakeRow<'_>) -> Result<bool, Error> {
         let failed = |error: &_| self.sql.broke_off(query.key, query.query, error);
         let copying = D::copy(&mut self.connection, query.query);
-        let Some(rows) = self.sql.in_time(READING, copying, failed).await? else { return Ok(false) };
-        let (mut rows, mut number) = (rows.fuse(), 0);
-        loop {
-            let batch = self.sql.in_time(READING, batch(&mut rows, BATCH, Bytes::len), failed).await?;
-            if batch.is_empty() {
-                return Ok(true);
-            }
-            let numbered = (number + 1..).zip(&batch);
-            let rows = numbered.map(|(number, row)| query.convert(copied::cells(row, &query.kinds), number));
-            take(&rows.collect::<Vec<_>>());
-            number += batch.len();
+        let Some(mut rows) = self.sql.in_time(READING, copying, failed).await? else { return Ok(false) };
+        let mut number = 0;
+        while let Some(row) = self.sql.next(&mut rows, failed).await? {
+            number += 1;
+            take(&query.convert(copied::cells(&row, &query.kinds), number));
         }
+        Ok(true)
     }
 
     /// Reads every row in the way that works for any query.
-    pub(super) async fn read(&mut self, query: &Prepared<'_, D>, take: TakeRows<'_>) -> Result<(), Error> {
+    pub(super) async fn read(&mut self, query: &Prepared<'_, D>, take: TakeRow<'_>) -> Result<(), Error> {
         self.fetch(query, Bound::Text(query.query.to_owned()), take).await
     }
 
@@ -130,7 +117,7 @@ where
         &mut self,
         one: &Prepared<'_, D>,
         provided_ids: &BTreeSet<String>,
-        take: TakeRows<'_>,
+        take: TakeRow<'_>,
     ) -> Result<BTreeSet<String>, Error> {
         let mut strays = BTreeSet::new();
         for provided_id in provided_ids {
@@ -138,13 +125,12 @@ where
             let failed = |error: &_| self.sql.broke_off(one.key, one.query, error);
             let Some(bound) = self.sql.in_time(READING, binding, failed).await? else { continue };
             let (mut is_found, mut has_others) = (false, false);
-            let mut keep = |rows: &[Row<'_>]| {
-                for row in rows {
-                    let is_it = id_of(row) == Some(provided_id.as_str());
-                    (is_found, has_others) = (is_found || is_it, has_others || !is_it);
-                    if is_it {
-                        take(slice::from_ref(row));
-                    }
+            let mut keep = |row: &Row<'_>| {
+                if id_of(row) == Some(provided_id.as_str()) {
+                    is_found = true;
+                    take(row);
+                } else {
+                    has_others = true;
                 }
             };
             self.fetch(one, bound, &mut keep).await?;
@@ -159,49 +145,35 @@ where
         &mut self,
         query: &Prepared<'_, D>,
         bound: Bound<<D::Db as Database>::Arguments>,
-        take: TakeRows<'_>,
+        take: TakeRow<'_>,
     ) -> Result<(), Error> {
         let (sql, key) = (self.sql, query.key);
-        let rows = match bound {
+        let mut rows = match bound {
             Bound::Text(text) => (&mut *self.connection).fetch_many(sqlx::raw_sql(AssertSqlSafe(text))),
             Bound::Arguments(arguments) => {
                 let text = AssertSqlSafe(query.query.to_owned());
                 (&mut *self.connection).fetch_many(sqlx::query_with(text, arguments).persistent(false))
             }
         };
-        let mut rows = rows.fuse();
         let (mut number, mut is_over) = (0, false);
-        // A row's size is known only after its conversion, so the size of the last batch decides how many rows are the
-        // next.
-        let mut at_once = 1;
         let failed = |error: &_| sql.broke_off(key, query.query, error);
-        loop {
-            let results = batch(&mut rows, at_once, |_| 0);
-            let results = sql.in_time(READING, results, failed).await?;
-            if results.is_empty() {
-                break;
-            }
-            let (mut batch, mut bytes) = (Vec::with_capacity(results.len()), 0);
-            for result in results {
-                match result {
-                    _ if is_over => return Err(Error::SeveralStatements { key }),
-                    Either::Left(_) => is_over = true,
-                    Either::Right(row) => batch.push(row),
+        while let Some(result) = sql.next(&mut rows, failed).await? {
+            match result {
+                _ if is_over => return Err(Error::SeveralStatements { key }),
+                Either::Left(_) => is_over = true,
+                Either::Right(row) => {
+                    number += 1;
+                    let mut failure = None;
+                    let cells = query.kinds.iter().enumerate().map_while(|(position, kind)| {
+                        D::cell(&row, position, *kind).map_err(|error| failure = Some(error)).ok()
+                    });
+                    let row = query.convert(cells, number);
+                    if let Some(error) = failure {
+                        return Err(failed(&error));
+                    }
+                    take(&row);
                 }
             }
-            let rows = (number + 1..).zip(&batch).map(|(number, row)| {
-                let mut failure = None;
-                let cells = query.kinds.iter().enumerate().map_while(|(position, kind)| {
-                    let cell = D::cell(row, position, *kind).map_err(|error| failure = Some(error)).ok();
-                    bytes += cell.as_ref().map_or(0, Cell::length);
-                    cell
-                });
-                let row = query.convert(cells, number);
-                failure.map_or(Ok(row), Err)
-            });
-            take(&rows.collect::<sqlx::Result<Vec<_>>>().map_err(|error| failed(&error))?);
-            number += batch.len();
-            at_once = (LARGEST_BATCH / (bytes / batch.len().max(1)).max(1)).clamp(1, BATCH);
         }
         drop(rows);
         // SQLite's driver ends the rows without an end or an error if its thread failed.
@@ -225,24 +197,6 @@ impl<D: Dialect> Prepared<'_, D> {
     fn convert<'r>(&'r self, cells: impl Iterator<Item = Cell<'r>>, number: usize) -> Row<'r> {
         convert::row(&self.columns, cells, format_args!("row {number}"))
     }
-}
-
-/// The next row, and up to `most` of those that have arrived already; empty at the end.
-async fn batch<R, E>(
-    rows: &mut (impl TryStream<Ok = R, Error = E> + Unpin),
-    most: usize,
-    length: fn(&R) -> usize,
-) -> Result<Vec<R>, E> {
-    let (mut batch, mut bytes, mut next) = (Vec::new(), 0, rows.try_next().await?);
-    while let Some(row) = next {
-        bytes += length(&row);
-        batch.push(row);
-        if batch.len() == most || bytes > LARGEST_BATCH {
-            break;
-        }
-        next = rows.try_next().now_or_never().transpose()?.flatten();
-    }
-    Ok(batch)
 }
 
 /// The mistake for a name that the database cut; `name` is the part that remains.

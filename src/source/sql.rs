@@ -1,6 +1,9 @@
 //! A SQL database as a source: its server, its queries, and its errors.
 
-use super::{Error, Source, dialect::SqlSettings};
+use futures_util::{FutureExt, TryStreamExt, stream::BoxStream};
+use tokio::task::coop::consume_budget;
+
+use super::{Error, Source, dialect::SqlSettings, error::READING};
 use crate::database::{
     self, Kind, Server, Session, Transact,
     causes::{self, Keys},
@@ -79,13 +82,30 @@ impl Sql {
         self.query_one.is_some()
     }
 
-    /// Waits for at most the timeout; `told` makes the error of any other failure.
+    /// The next row; waits for it if it has not arrived.
+    pub(super) async fn next<R>(
+        &self,
+        rows: &mut BoxStream<'_, sqlx::Result<R>>,
+        told: impl Fn(&sqlx::Error) -> Error,
+    ) -> Result<Option<R>, Error> {
+        match rows.try_next().now_or_never() {
+            Some(row) => {
+                consume_budget().await;
+                row.map_err(|error| told(&error))
+            }
+            None => self.in_time(READING, rows.try_next(), told).await,
+        }
+    }
+
+    /// Waits for at most the timeout; `told` makes the error of any other failure. Lets other tasks run now and then, even if
+    /// there is nothing to wait for.
     pub(super) async fn in_time<T>(
         &self,
         doing: &'static str,
         what: impl Future<Output = sqlx::Result<T>>,
         told: impl FnOnce(&sqlx::Error) -> Error,
     ) -> Result<T, Error> {
+        consume_budget().await;
         let done = self.server.in_time(what).await;
         done.map_err(|error| if is_late(&error) { self.late(doing) } else { told(&error) })
     }

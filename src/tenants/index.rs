@@ -1,5 +1,5 @@
 //! The tenants during a run: a fingerprint for each, found by the hash of its id, and the rows, which are rarely read.
-//! Customers are compared with it a few at a time, and dropped.
+//! Customers are compared with it one by one, and dropped.
 //!
 //! Rejects rows that share an id: none of them is planned.
 
@@ -11,7 +11,7 @@ mod renames;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
 };
 
 use super::rows::{Ids, RowNumber, Rows};
@@ -30,9 +30,6 @@ const PLACES: usize = 3;
 const REASONS: usize = 100;
 const FURTHER: &str = "for further reasons";
 
-/// If the rows have more distinct tags than this, the tags are not kept.
-const MANY_TAGS: usize = 1000;
-
 /// The tenants of one run.
 #[derive(Debug)]
 pub struct Index {
@@ -46,8 +43,6 @@ pub struct Index {
     /// The upper half of each id's hash, with the row's number plus one.
     by_id: Slots,
     claims: Claims,
-    /// The distinct tags of all rows, unless there are many.
-    tags: Option<HashSet<String>>,
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
     shape_numbers: HashMap<Managed, u32>,
@@ -70,7 +65,6 @@ impl Index {
             rows: Rows::default(),
             by_id: Slots::default(),
             claims: Claims::default(),
-            tags: Some(HashSet::new()),
             shapes: Vec::new(),
             shape_numbers: HashMap::new(),
             invalid: BTreeMap::new(),
@@ -79,22 +73,20 @@ impl Index {
         }
     }
 
-    /// Adds rows of the source.
-    pub fn insert(&mut self, rows: &[Row<'_>]) {
-        for row in rows {
-            self.count += 1;
-            match row {
-                Ok(tenant) => match measure(tenant, None) {
-                    Ok(()) => self.insert_tenant(tenant, self.fingerprints.of_id(&tenant.provided_id)),
-                    Err(reason) => self.insert_invalid(&Invalid {
-                        provided_id: Some(tenant.provided_id.clone().into_owned()),
-                        previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
-                        reason,
-                        place: String::new(),
-                    }),
-                },
-                Err(invalid) => self.insert_invalid(invalid),
-            }
+    /// Adds a row of the source.
+    pub fn insert(&mut self, row: &Row<'_>) {
+        self.count += 1;
+        match row {
+            Ok(tenant) => match measure(tenant, None) {
+                Ok(()) => self.insert_tenant(tenant, self.fingerprints.of_id(&tenant.provided_id)),
+                Err(reason) => self.insert_invalid(&Invalid {
+                    provided_id: Some(tenant.provided_id.clone().into_owned()),
+                    previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
+                    reason,
+                    place: String::new(),
+                }),
+            },
+            Err(invalid) => self.insert_invalid(invalid),
         }
     }
 
@@ -148,18 +140,8 @@ impl Index {
         self.wanted.push(self.fingerprints.of_tenant(tenant, &mut self.layouts.0) ^ id);
         self.marks.push(Mark::new(shape, tenant));
         self.rows.push(tenant);
-        self.keep_tags(tenant);
         self.by_id.insert((id >> 32 << 32) | (u64::from(number) + 1));
         self.claim(tenant, RowNumber(number), |_| None);
-    }
-
-    fn keep_tags(&mut self, tenant: &Tenant<'_>) {
-        for tag in tenant.group_tags.iter().flatten() {
-            if let Some(tags) = self.tags.as_mut().filter(|tags| !tags.contains(&**tag)) {
-                tags.insert(tag.clone().into_owned());
-            }
-        }
-        self.tags = self.tags.take().filter(|tags| tags.len() <= MANY_TAGS);
     }
 
     /// Marks a tenant as impossible to plan; the first reason is kept.
@@ -309,11 +291,6 @@ impl Index {
     /// The row with this id.
     pub(crate) fn row(&self, provided_id: &str) -> Option<RowNumber> {
         self.find(self.fingerprints.of_id(provided_id), provided_id)
-    }
-
-    /// Whether each tag of each row is one of these; false also means unknown.
-    pub(crate) fn has_no_tag_beside(&self, known: &HashSet<String>) -> bool {
-        self.tags.as_ref().is_some_and(|tags| tags.is_subset(known))
     }
 
     /// How many rows were read, invalid ones included.

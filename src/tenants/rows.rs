@@ -6,17 +6,16 @@ mod ids;
 
 use std::{
     borrow::Cow,
-    fmt,
     sync::{Mutex, PoisonError},
 };
 
-use lz4_flex::block::{self, CompressTable};
-use serde::Deserialize;
+use lz4_flex::block;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Object, Tenant};
 use bytes::{decode, encode};
-use ids::BlockIds;
 pub(super) use ids::Ids;
+use ids::Kept;
 
 /// The number of a row, in the order of reading.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,23 +41,21 @@ pub(super) struct Rows {
 #[derive(Debug)]
 struct Block {
     first: RowNumber,
-    ids: BlockIds,
-    /// Compressed.
+    /// Of each row, behind its length.
+    ids: Box<[u8]>,
+    /// The same of the [`Fields`], compressed.
     fields: Box<[u8]>,
-    /// The length of the fields in bytes, uncompressed.
-    length: usize,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     rows: usize,
-    /// As written by [`ids::put`].
+    /// Of each row, behind its length.
     ids: Vec<u8>,
-    /// For each row its length, then its [`Fields`].
+    /// The same of the [`Fields`].
     fields: Vec<u8>,
-    /// A buffer for one row.
-    row: Vec<u8>,
-    packer: Packer,
+    /// Of one row.
+    part: Vec<u8>,
 }
 
 /// Name, addresses, tags, properties, mapping, demo flag, level.
@@ -71,29 +68,6 @@ type Fields<'t> = (
     Option<bool>,
     Option<Cow<'t, str>>,
 );
-
-/// Buffers that are reused for each block.
-#[derive(Default)]
-struct Packer {
-    packed: Vec<u8>,
-    table: CompressTable,
-}
-
-impl Packer {
-    fn pack(&mut self, bytes: &[u8]) -> &[u8] {
-        self.packed.resize(block::get_maximum_output_size(bytes.len()), 0);
-        match block::compress_into_with_table(bytes, &mut self.packed, &mut self.table) {
-            Ok(length) => &self.packed[..length],
-            Err(error) => unreachable!("there is room for the largest output: {error}"),
-        }
-    }
-}
-
-impl fmt::Debug for Packer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Packer").finish_non_exhaustive()
-    }
-}
 
 impl RowNumber {
     fn after(self, rows: usize) -> Self {
@@ -108,13 +82,10 @@ impl RowNumber {
 impl Rows {
     /// Adds the row with the next number.
     pub(super) fn push(&mut self, tenant: &Tenant<'_>) {
-        ids::put(&mut self.open.ids, tenant);
+        let Open { ids, fields, part, .. } = &mut self.open;
+        put(&Kept::of(tenant), part, ids);
         let Tenant { name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name, .. } = tenant;
-        let fields = (name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name);
-        self.open.row.clear();
-        encode(&fields, &mut self.open.row);
-        encode(&self.open.row.len(), &mut self.open.fields);
-        self.open.fields.extend_from_slice(&self.open.row);
+        put(&(name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name), part, fields);
         self.open.rows += 1;
         if self.open.rows == ROWS || self.open.fields.len() >= LARGEST {
             self.pack();
@@ -122,10 +93,9 @@ impl Rows {
     }
 
     fn pack(&mut self) {
-        let Open { rows, ids, fields, packer, .. } = &mut self.open;
-        let packed = packer.pack(fields).into();
-        let ids_of_rows = BlockIds::of(ids, *rows);
-        self.blocks.push(Block { first: self.first_open, ids: ids_of_rows, fields: packed, length: fields.len() });
+        let Open { rows, ids, fields, .. } = &mut self.open;
+        let packed = block::compress_prepend_size(fields).into();
+        self.blocks.push(Block { first: self.first_open, ids: ids.as_slice().into(), fields: packed });
         self.first_open = self.first_open.after(*rows);
         *rows = 0;
         ids.clear();
@@ -134,10 +104,11 @@ impl Rows {
 
     /// The ids of one row.
     pub(super) fn ids(&self, row: RowNumber) -> Ids<'_> {
-        match self.block(row).map(|number| &self.blocks[number]) {
-            Some(Block { first, ids, .. }) => ids.nth(row.since(*first)),
-            None => ids::nth(&self.open.ids, row.since(self.first_open)),
-        }
+        let (ids, first) = match self.block(row).map(|number| &self.blocks[number]) {
+            Some(Block { first, ids, .. }) => (&**ids, *first),
+            None => (&*self.open.ids, self.first_open),
+        };
+        nth::<Kept<'_>>(ids, row.since(first)).ids()
     }
 
     /// The packed block of a row; `None` if it is not packed yet.
@@ -176,20 +147,27 @@ impl Rows {
     }
 
     fn unpack(&self, number: usize) -> Vec<u8> {
-        let Block { fields, length, .. } = &self.blocks[number];
-        match block::decompress(fields, *length) {
+        match block::decompress_size_prepended(&self.blocks[number].fields) {
             Ok(fields) => fields,
             Err(error) => unreachable!("the block is what was packed: {error}"),
         }
     }
 }
 
-/// One row of a block.
-fn nth<T: for<'f> Deserialize<'f>>(mut fields: &[u8], number: usize) -> T {
+/// Puts what is kept of a row at the end, behind its length.
+fn put(kept: &impl Serialize, part: &mut Vec<u8>, end: &mut Vec<u8>) {
+    part.clear();
+    encode(kept, part);
+    encode(&part.len(), end);
+    end.extend_from_slice(part);
+}
+
+/// What was put of one of the rows.
+fn nth<'b, T: Deserialize<'b>>(mut bytes: &'b [u8], number: usize) -> T {
     for _ in 0..number {
-        let length: usize = decode(&mut fields);
-        fields = &fields[length..];
+        let length: usize = decode(&mut bytes);
+        bytes = &bytes[length..];
     }
-    let _: usize = decode(&mut fields);
-    decode(&mut fields)
+    let _: usize = decode(&mut bytes);
+    decode(&mut bytes)
 }

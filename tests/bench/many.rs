@@ -145,11 +145,13 @@ fn predicted(n: usize) -> Box<dyn Fn() -> usize> {
 fn plan(tenants: &[Tenant<'_>], customers: &[Customer<'_>]) -> Plan {
     let mut index = Index::new(Fingerprints::new(7));
     for tenant in tenants {
-        index.insert(&[Ok(tenant.clone())]);
+        index.insert(&Ok(tenant.clone()));
     }
     let memory = Memory::default();
     let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
-    census.observe(customers);
+    for customer in customers {
+        census.observe(customer);
+    }
     census.close().finish()
 }
 

@@ -22,9 +22,6 @@ use derived::derived;
 
 const PER_PAGE: usize = 1000;
 
-/// Rows given at once.
-const AT_ONCE: usize = 32;
-
 /// The properties of a tenant; `seats` tells it from another version of itself.
 fn properties(n: usize, seats: usize) -> String {
     format!(r#"{{"account_id": {}, "plan": "enterprise", "region": "eu-west-1", "seats": {seats}}}"#, 100_000 + n)
@@ -72,7 +69,9 @@ pub fn pages(of: usize) -> Vec<String> {
 
 pub fn index(rows: &[Row<'_>]) -> Index {
     let mut index = Index::new(Fingerprints::new(7));
-    rows.chunks(AT_ONCE).for_each(|rows| index.insert(rows));
+    for row in rows {
+        index.insert(row);
+    }
     index
 }
 
@@ -120,7 +119,7 @@ pub fn compare(index: Index, pages: &[String]) -> Plan {
     let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
     for page in pages {
         Page::read(page.as_bytes(), ListingVersion::V2, &mut |shown| match shown {
-            Shown::Customers(customers) => census.observe(customers),
+            Shown::Customer(customer) => census.observe(customer),
             Shown::Partial(..) => unreachable!(),
         })
         .unwrap();

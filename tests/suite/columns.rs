@@ -22,7 +22,7 @@ use crate::support::{Database, settings};
 /// All rows, or why there are none.
 async fn rows(settings: SqlSettings) -> Result<Vec<Row<'static>>, Error> {
     let mut rows = Vec::new();
-    Sql::new(settings).unwrap().read(&mut |read| rows.extend(read.iter().cloned().map(owned))).await.map(|()| rows)
+    Sql::new(settings).unwrap().read(&mut |row| rows.push(owned(row.clone()))).await.map(|()| rows)
 }
 
 pub(super) fn owned(row: Row<'_>) -> Row<'static> {

@@ -42,13 +42,13 @@ impl Sides {
             mapping: Some(Object::Whole(r#"{"40":"1"}"#.into())),
             ..Tenant::default()
         };
-        (0..tenants).for_each(|n| index.insert(&[Ok(tenant(n))]));
+        (0..tenants).for_each(|n| index.insert(&Ok(tenant(n))));
         let memory = Memory::default();
         let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
         for n in self.created..tenants + self.strangers {
             let is_renamed = n - self.created < self.renamed;
             let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;
-            census.observe(&[Customer {
+            census.observe(&Customer {
                 token: Cow::Owned(format!("token {n}")),
                 provided_id: Some(Cow::Owned(match n {
                     _ if has_previous(n) => format!("p{n}"),
@@ -58,7 +58,7 @@ impl Sides {
                 name: Cow::Borrowed(if is_renamed { "wrong" } else { "right" }),
                 mapping: Cow::Borrowed(if is_remapped { r#"{"40":"2"}"# } else { r#"{"40":1}"# }),
                 ..Customer::default()
-            }]);
+            });
         }
         census.close().finish()
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use explo_sync::{
     compare::{EmailRule, Fingerprints, KeyStyle, Layouts, Rules, compare, needs_current, to_send},
     memory::Memory,
-    model::{Customer, Field, Invalid, Object, Row, Tenant, json},
+    model::{Customer, Field, Object, Tenant, json},
     plan::{Allowances, Census, Change, Extent, Guard, Inquiry, Plan},
     tenants::Index,
 };
@@ -105,17 +105,6 @@ prop_compose! {
     }
 }
 
-/// Most are tenants.
-fn row() -> impl Strategy<Value = Row<'static>> {
-    let invalid = |tenant: Tenant<'_>, has_id: bool| Invalid {
-        provided_id: has_id.then(|| tenant.provided_id.into_owned()),
-        previous_provided_id: tenant.previous_provided_id.filter(|_| has_id).map(Cow::into_owned),
-        reason: "no good".to_owned(),
-        place: "a row".to_owned(),
-    };
-    prop_oneof![6 => tenant().prop_map(Ok), 1 => (tenant(), any::<bool>()).prop_map(move |(tenant, has_id)| Err(invalid(tenant, has_id)))]
-}
-
 prop_compose! {
     fn customer()(
         provided_id in select(vec!["t1", "t2", "t3", "s1", "s2"]),
@@ -184,29 +173,14 @@ fn are_alike(
 fn plan(tenants: &[Tenant], customers: &[Customer<'_>], rules: Rules) -> Plan {
     let mut index = Index::new(Fingerprints::new(7));
     for tenant in tenants {
-        index.insert(&[Ok(tenant.clone())]);
+        index.insert(&Ok(tenant.clone()));
     }
     let memory = Memory::default();
     let mut census = Census::new(index, rules, &memory, Extent::All);
-    census.observe(customers);
+    for customer in customers {
+        census.observe(customer);
+    }
     census.close().finish()
-}
-
-/// The same of rows and customers that come in batches of these sizes, over and over.
-fn plan_of_batches(rows: &[Row<'_>], customers: &[Customer<'_>], sizes: &[usize]) -> Plan {
-    let mut index = Index::new(Fingerprints::new(7));
-    batches(rows, sizes).for_each(|rows| index.insert(rows));
-    let memory = Memory::default();
-    let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
-    batches(customers, sizes).for_each(|customers| census.observe(customers));
-    census.close().finish()
-}
-
-fn batches<'a, T>(mut rest: &'a [T], sizes: &'a [usize]) -> impl Iterator<Item = &'a [T]> {
-    sizes.iter().cycle().map_while(move |size| {
-        let batch = rest.split_off(..(*size).min(rest.len()))?;
-        (!batch.is_empty()).then_some(batch)
-    })
 }
 
 /// What a plan says, without the numbers of rows, which depend on the order of reading.
@@ -333,15 +307,6 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_plan_does_not_depend_on_the_batches_of_its_inputs(
-        rows in vec(row(), 0..12), customers in vec(customer(), 0..12), sizes in vec(1..9_usize, 1..4),
-    ) {
-        let one_by_one = told(&plan_of_batches(&rows, &customers, &[1]));
-        prop_assert_eq!(&told(&plan_of_batches(&rows, &customers, &sizes)), &one_by_one);
-        prop_assert_eq!(&told(&plan_of_batches(&rows, &customers, &[usize::MAX])), &one_by_one);
-    }
-
-    #[test]
     fn a_customer_is_doubtful_if_it_matters_whose_the_style_of_its_keys_is(
         tenant in tenant(), customer in customer(), held in vec((select(vec!["a", "A", "b", "B"]), json_value()), 0..4),
     ) {
@@ -350,10 +315,10 @@ proptest! {
         let customer = Customer { provided_id, properties, ..customer };
         let compared = |keys| compare(&tenant, &customer, Rules::default().with(keys));
         let mut index = Index::new(Fingerprints::new(7));
-        index.insert(&[Ok(tenant.clone())]);
+        index.insert(&Ok(tenant.clone()));
         let memory = Memory::default();
         let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
-        census.observe(std::slice::from_ref(&customer));
+        census.observe(&customer);
         let is_doubtful = census.close().questions().is_some();
         prop_assert_eq!(is_doubtful, compared(KeyStyle::AsListed) != compared(KeyStyle::AsWanted));
     }

@@ -73,7 +73,7 @@ fn by_id(kind: Kind) -> String {
 /// The ids of the rows that are there for some ids, and those for which there are only others.
 async fn found(source: &Sql, ids: &[&str]) -> Result<(Vec<String>, Vec<String>), Error> {
     let mut found = Vec::new();
-    let mut keep = |rows: &[Row<'_>]| found.extend(rows.iter().map(|row| id_of(row).unwrap().to_owned()));
+    let mut keep = |row: &Row<'_>| found.push(id_of(row).unwrap().to_owned());
     let ids: BTreeSet<_> = ids.iter().map(|id| (*id).to_owned()).collect();
     let strays = source.read_some(&ids, &mut keep).await?;
     Ok((found, strays.into_iter().collect()))

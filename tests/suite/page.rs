@@ -260,7 +260,7 @@ fn read(records: &[String], version: ListingVersion) -> (All, Result<Page, Unusa
         ListingVersion::V2 => format!(r#"{{"results":{{"customers":[ {records} ]}},"total_count":7}}"#),
     };
     let mut show = |shown: Shown<'_, '_>| match shown {
-        Shown::Customers(shown) => all.customers.extend(shown.iter().cloned().map(Customer::into_owned)),
+        Shown::Customer(customer) => all.customers.push(customer.clone().into_owned()),
         Shown::Partial(partial, record) => all.partials.push((partial.into_owned(), record.to_owned())),
     };
     let page = Page::read(page.as_bytes(), version, &mut show);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::model::{Row, TakeRows, Tenant, id_of};
+use crate::model::{Row, TakeRow, Tenant, id_of};
 
 /// How a record names its parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,27 +16,27 @@ pub enum ParentBy {
 /// Passes rows on; rows with a parent to translate come at the end.
 pub(super) struct Parents<'e> {
     by: ParentBy,
-    take: TakeRows<'e>,
+    take: TakeRow<'e>,
     /// `provided_id` by the records' own ids.
     provided_ids: HashMap<String, String>,
     waiting: Vec<Tenant<'static>>,
 }
 
 impl<'e> Parents<'e> {
-    pub(super) fn new(by: ParentBy, take: TakeRows<'e>) -> Self {
+    pub(super) fn new(by: ParentBy, take: TakeRow<'e>) -> Self {
         Self { by, take, provided_ids: HashMap::new(), waiting: Vec::new() }
     }
 
     pub(super) fn add(&mut self, record_id: Option<&str>, row: Row<'_>) {
         if self.by == ParentBy::ProvidedId {
-            return (self.take)(&[row]);
+            return (self.take)(&row);
         }
         if let (Some(record_id), Some(provided_id)) = (record_id, id_of(&row)) {
             self.provided_ids.insert(record_id.to_owned(), provided_id.to_owned());
         }
         match row {
             Ok(tenant) if tenant.parent_provided_id.is_some() => self.waiting.push(tenant.into_owned()),
-            row => (self.take)(&[row]),
+            row => (self.take)(&row),
         }
     }
 
@@ -46,7 +46,7 @@ impl<'e> Parents<'e> {
             if let Some(parent) = parent {
                 tenant.parent_provided_id = Some(parent.clone().into());
             }
-            (self.take)(&[Ok(tenant)]);
+            (self.take)(&Ok(tenant));
         }
     }
 }

@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     http::{Passes, read_all},
-    model::{Row, TakeRows, shown},
+    model::{Row, TakeRow, shown},
     source::{Columns, Error, Source},
 };
 
 impl Rest {
     /// Reads all records as rows, and counts what each pointer finds. A pointer that never finds anything is an error.
-    pub async fn survey(&self, take: TakeRows<'_>) -> Result<Survey, Error> {
+    pub async fn survey(&self, take: TakeRow<'_>) -> Result<Survey, Error> {
         let mapping = &self.settings.mapping;
         let own = [("record_id", &self.settings.record_id)];
         let mut pointers: Vec<_> = own.into_iter().chain(mapping.pointers()).map(|pointer| (pointer, 0)).collect();
@@ -51,7 +51,7 @@ impl Rest {
 }
 
 impl Source for Rest {
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), Error> {
+    async fn read(&self, take: TakeRow<'_>) -> Result<(), Error> {
         let mut parents = Parents::new(self.settings.parent_by, take);
         let mut take = |id: Option<&str>, record: &str| parents.add(id, self.row(id, record));
         self.read_records(&mut take).await?;

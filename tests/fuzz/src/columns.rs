@@ -67,7 +67,7 @@ fn assert_object(object: Option<&Object>, is_value: impl Fn(&str) -> bool) {
 
 fn kept(tenant: &Tenant) -> Tenant<'static> {
     let mut index = Index::new(Fingerprints::new(0));
-    index.insert(&[Ok(tenant.clone())]);
+    index.insert(&Ok(tenant.clone()));
     let row = index.absent().next().unwrap();
     index.tenant(row)
 }

@@ -35,7 +35,7 @@ pub fn target(data: &[u8]) {
 fn customers(page: &[u8], version: ListingVersion) -> Result<Vec<Customer<'static>>, Unusable> {
     let (mut customers, mut partials) = (Vec::new(), 0);
     let read = Page::read(page, version, &mut |shown| match shown {
-        Shown::Customers(shown) => customers.extend(shown.iter().cloned().map(Customer::into_owned)),
+        Shown::Customer(customer) => customers.push(customer.clone().into_owned()),
         Shown::Partial(partial, record) => {
             assert_small(&partial);
             assert!(partial.gap == Gap::Unreadable || record.len() > LARGEST_RECORD);
@@ -60,7 +60,7 @@ fn assert_sound(customer: &Customer<'_>) {
     let Some(tenant) = tenant(customer) else { return };
     assert_eq!(compare(&tenant, customer, Rules::default()), []);
     let mut index = Index::new(Fingerprints::new(0));
-    index.insert(&[Ok(tenant)]);
+    index.insert(&Ok(tenant));
     assert!(matches!(index.probe(customer), Probe::Equal(_)));
 }
 

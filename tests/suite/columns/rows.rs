@@ -84,7 +84,7 @@ async fn an_invalid_row_is_named_with_its_reason_and_the_others_stay(#[case] kin
 #[tokio::test]
 async fn rows_that_share_an_id_are_all_invalid(#[case] kind: Kind) {
     let mut index = Index::new(Fingerprints::new(1));
-    tenants(kind).await.into_iter().for_each(|row| index.insert(&[row]));
+    tenants(kind).await.into_iter().for_each(|row| index.insert(&row));
     assert_eq!(index.rows(), ROWS.len());
     let planned: Vec<_> = index.absent().map(|row| index.provided_id(row)).collect();
     assert_eq!(planned, ["good 1", "Twice", "good 2"], "ids that differ in case are different");

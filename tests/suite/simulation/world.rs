@@ -15,7 +15,7 @@ use explo_sync::{
     database::lock::Permit,
     explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Transport},
     ledger::{Ledger, record_all},
-    model::{Row, TakeRows, Tenant},
+    model::{Row, TakeRow, Tenant},
     plan::Allowances,
     reconciler::{Reconciler, Run, Writers},
     report::Report,
@@ -314,10 +314,10 @@ impl World {
 }
 
 impl Source for World {
-    async fn read(&self, take: TakeRows<'_>) -> Result<(), source::Error> {
+    async fn read(&self, take: TakeRow<'_>) -> Result<(), source::Error> {
         sleep(self.latency()).await;
         let rows: Vec<Row<'_>> = self.tenants.borrow().iter().cloned().map(Ok).collect();
-        rows.chunks(3).for_each(take);
+        rows.iter().for_each(take);
         Ok(())
     }
 
