@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use anstream::ColorChoice;
 use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 
 /// Keeps Explo's customers equal to the tenants in your database.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100, after_help = "Try it without anything set up: explo-sync demo")]
+#[command(version, about, max_term_width = 100, after_help = TRY, after_long_help = format!("{TRY}\n\n{EXIT_CODES}"))]
 pub struct Cli {
     /// The command.
     #[command(subcommand)]
@@ -21,6 +22,69 @@ pub struct Cli {
     #[command(flatten)]
     pub global: Global,
 }
+
+const TRY: &str = "Try it without anything set up: explo-sync demo";
+
+const EXIT_CODES: &str = "\
+Exit codes, the first that applies:
+  64  bad usage
+  78  bad configuration
+   5  another run holds the lock
+  77  Explo rejected the credentials
+   1  the run failed: source, Explo or ledger
+   4  the guard holds the plan (in a dry run only with --exit-code)
+  75  stopped early; the next run carries on
+   3  some tenants failed, are invalid or did not settle
+   2  changes are pending (--dry-run --exit-code)
+   0  in sync, or all applied; a dry run that made a plan";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  explo-sync --config /etc/explo-sync/config.toml run
+  curl -s 127.0.0.1:9464/status    what it does, as JSON (ops.listen)
+
+Exit codes: 0 after SIGTERM, 78 for a bad configuration, 1 if it can't start";
+
+const SYNC_EXAMPLES: &str = "\
+Examples:
+  explo-sync sync --dry-run                    what a run would change
+  explo-sync sync --dry-run --out plan.json    the same, saved for a review
+  explo-sync sync --plan plan.json             apply the saved plan and nothing else
+  explo-sync sync --allow create=2500          a first load, let through once
+  explo-sync sync --only acme --only globex    two tenants, at once";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  explo-sync check
+  DATABASE_URL=postgres://… EXPLO_TOKEN=… explo-sync check
+
+Exit codes: 0 all is well, 3 rows are invalid, 77 Explo rejected the credentials,
+78 configuration, query or columns, else 1";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  explo-sync explain acme
+
+Exit codes: 0 nothing is wrong, 3 the tenant is invalid or refused, or nobody has the id,
+else as sync";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  explo-sync export --show-values > customers.jsonl
+  explo-sync sandbox --customers customers.jsonl    a copy to try things on";
+
+const LEDGER_EXAMPLES: &str = "\
+Examples:
+  explo-sync ledger --print-sql | psql app    create the table as another role
+  explo-sync ledger --adopt                   after a move to another source or Explo";
+
+const INIT_EXAMPLES: &str = "\
+Examples:
+  explo-sync init                     then edit it, and: explo-sync check
+  explo-sync init --all all-keys.toml
+  explo-sync init --completions bash > /etc/bash_completion.d/explo-sync
+  explo-sync init --man /usr/local/share/man/man1
+  explo-sync init --schema > explo-sync.schema.json";
 
 const CONFIG: &str = "Configuration [default: ./explo-sync.toml, or see --help]";
 const CONFIG_AT_LENGTH: &str = "Configuration; by default the first of $EXPLO_SYNC_CONFIG, ./explo-sync.toml and
@@ -42,6 +106,9 @@ pub struct Global {
     /// Show names, e-mails and other values even if the output is not a terminal
     #[arg(long, global = true)]
     pub show_values: bool,
+    /// Colours on stdout and stderr; auto: on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: Color,
     /// Form of the log lines [default: text on a terminal, else json]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
@@ -50,16 +117,22 @@ pub struct Global {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[command(after_help = RUN_EXAMPLES)]
     /// Run at the times of schedule.cron until SIGTERM; SIGHUP reloads the configuration
     Run,
+    #[command(after_help = SYNC_EXAMPLES, after_long_help = format!("{SYNC_EXAMPLES}\n\n{EXIT_CODES}"))]
     /// One run: compare tenants with customers, then create and update
     Sync(SyncArgs),
+    #[command(after_help = CHECK_EXAMPLES)]
     /// Test the configuration, the query, the database and the token
     Check,
+    #[command(after_help = EXPLAIN_EXAMPLES)]
     /// One tenant: its row, what Explo has, and what a run would do about it
     Explain(ExplainArgs),
+    #[command(after_help = EXPORT_EXAMPLES)]
     /// Every customer that Explo lists, as JSON lines
     Export(ExportArgs),
+    #[command(after_help = LEDGER_EXAMPLES)]
     /// The table that remembers customers and their tokens
     Ledger(LedgerArgs),
     /// Name the tenants that have no token yet
@@ -67,6 +140,7 @@ pub enum Command {
     /// Serve a stand-in for Explo's customer API on this machine
     #[command(disable_help_flag = true, mut_args = on_one_line, after_help = FAULTS)]
     Sandbox(Box<SandboxArgs>),
+    #[command(after_help = INIT_EXAMPLES)]
     /// Write a commented configuration to begin with
     Init(InitArgs),
     /// See it work: sample tenants and a sandbox in one process
@@ -127,6 +201,30 @@ impl SyncArgs {
     }
 }
 
+/// When output has colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless the environment says otherwise.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// Holds for all output of the process from now on.
+    pub fn apply(self) {
+        match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
 /// Form of the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Output {
@@ -179,12 +277,16 @@ pub struct InitArgs {
     /// File to write; an existing file is left alone
     #[arg(default_value = "explo-sync.toml")]
     pub file: PathBuf,
+    /// Write every key with its default, not only what most teams set
+    #[arg(long)]
+    pub all: bool,
     /// Print completions for a shell instead
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub completions: Option<clap_complete::Shell>,
-    /// Print the man page instead
-    #[arg(long, exclusive = true)]
-    pub man: bool,
+    /// Print the man page instead, or write one page per command to a directory
+    #[arg(long, value_name = "DIRECTORY", num_args = 0..=1, exclusive = true)]
+    #[expect(clippy::option_option, reason = "the flag may have a value")]
+    pub man: Option<Option<PathBuf>>,
     /// Print the JSON Schema of the configuration instead
     #[arg(long, exclusive = true)]
     pub schema: bool,

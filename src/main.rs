@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
+    cli.global.color.apply();
     panic::set_hook(Box::new(panicked));
     explo_sync::install_crypto();
     // One thread is enough: the work is mostly waiting, and parsing a page is faster than the next page's arrival. All

@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::time::sleep;
 
 use crate::{
-    applier::{Applied, Applier, Recording},
+    applier::{Applied, Applier, Outcome, Recording},
     compare::{Fingerprints, Rules},
     database::lock::Permit,
     explo::{self, Children, Endpoint, ListedTokens, Listing, Look, Reader, Shown, Writer},
@@ -85,6 +85,8 @@ pub struct Run {
     pub skipped: Vec<String>,
     /// The classes over their limit; if there are any, nothing is applied.
     pub held: Vec<Held>,
+    /// What the guard will hold in the next run, if this one was stopped.
+    pub held_next: Vec<Held>,
     /// What was carried out; `None` in a dry run and if the guard holds the plan.
     pub applied: Option<Applied>,
 }
@@ -140,7 +142,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 if held.is_empty() { Some(self.apply(&plan, &due, &tokens, &writers, progress).await) } else { None }
             }
         };
-        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), held, applied })
+        let held_next = self.held_next(&plan, applied.as_ref());
+        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), held, held_next, applied })
     }
 
     /// Reads every row.
@@ -294,6 +297,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             tracing::info!(forgotten, "forgot tokens whose customers no longer exist or have another id");
         }
         entries.into_iter().for_each(record);
+    }
+
+    fn held_next(&self, plan: &Plan, applied: Option<&Applied>) -> Vec<Held> {
+        let Some(applied) = applied else { return Vec::new() };
+        self.guard.held_next(plan, |n| matches!(applied.outcomes[n], Outcome::Applied | Outcome::Unsettled(_)))
     }
 
     fn due(&self, plan: &Plan) -> Due {

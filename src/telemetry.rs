@@ -9,7 +9,7 @@ use indicatif::MultiProgress;
 use serde_json::{Map, Value};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::{
-    filter::Targets,
+    filter::{LevelFilter, Targets},
     fmt::{
         FmtContext, FormatEvent, FormattedFields, MakeWriter,
         format::{self, Format, Json, JsonFields, Writer},
@@ -20,30 +20,44 @@ use tracing_subscriber::{
 };
 
 use crate::{
+    applier::REPORTED,
     cli::Global,
     config::{Log, LogFormat},
     model::printable,
     stderr,
 };
 
+/// What a person at a terminal reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// The logs: a server has no other output.
+    Logs,
+    /// The result of a command, and of the logs only what the result does not show.
+    Result,
+}
+
 /// Starts logging; a second call changes nothing.
-pub fn start(log: Log, global: &Global, bars: &MultiProgress) {
-    let level = match (global.quiet, global.verbose) {
-        (true, _) => Level::ERROR,
-        (false, 0) => log.level,
-        (false, 1) => log.level.max(Level::DEBUG),
-        (false, _) => Level::TRACE,
-    };
-    // Below these levels other crates log bodies, addresses and parameters of a database's URL.
-    let ours = Targets::new()
-        .with_target("explo_sync", level)
-        .with_target("sqlx", Level::ERROR)
-        .with_default(Level::WARN.min(level));
+pub fn start(log: Log, global: &Global, bars: &MultiProgress, reads: Reads) {
     let is_text = match global.log_format.unwrap_or(log.format) {
         LogFormat::Text => true,
         LogFormat::Json => false,
         LogFormat::Auto => io::stderr().is_terminal(),
     };
+    let is_brief = is_text && io::stderr().is_terminal() && reads == Reads::Result && global.verbose == 0;
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => Level::ERROR,
+        (false, 0) if is_brief => log.level.min(Level::WARN),
+        (false, 0) => log.level,
+        (false, 1) => log.level.max(Level::DEBUG),
+        (false, _) => Level::TRACE,
+    };
+    let reported = if is_brief { LevelFilter::OFF } else { level.into() };
+    // Below these levels other crates log bodies, addresses and parameters of a database's URL.
+    let ours = Targets::new()
+        .with_target("explo_sync", level)
+        .with_target(REPORTED, reported)
+        .with_target("sqlx", Level::ERROR)
+        .with_default(Level::WARN.min(level));
     let writer = PastBars { bars: bars.clone(), is_text };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(stderr::has_colours());
     let registry = tracing_subscriber::registry().with(ours);

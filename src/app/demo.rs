@@ -14,6 +14,7 @@ use crate::{
     ledger::InMemory,
     report::Exit,
     stop::Stop,
+    telemetry::Reads,
 };
 
 /// Shows the three steps and what to type next; fails if changes are left at the end.
@@ -27,7 +28,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
     let (mut exit, mut written, memory) = (Exit::Success, Ok(()), InMemory::default());
     for (heading, permit) in steps {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
-        context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global);
+        context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global, Reads::Result);
         let instance = Instance::open(config, &Stop::default()).map_err(io::Error::other)?;
         let underlined = anstyle::Style::new().underline();
         written = written.and_then(|()| writeln!(coloured_stdout(), "\n{underlined}{heading}{underlined:#}"));

@@ -19,14 +19,19 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
     let mut text = Vec::new();
     if let Some(shell) = args.completions {
         clap_complete::generate(shell, &mut Cli::command(), "explo-sync", &mut text);
-    } else if args.man {
-        clap_mangen::Man::new(Cli::command()).render(&mut text)?;
+    } else if let Some(directory) = &args.man {
+        match directory {
+            None => clap_mangen::Man::new(Cli::command()).render(&mut text)?,
+            Some(directory) => clap_mangen::generate_to(Cli::command(), directory)
+                .map_err(|error| io::Error::other(format!("--man {}: {error}", directory.display())))?,
+        }
     } else if args.schema {
         serde_json::to_writer_pretty(&mut text, &config::schema())?;
         writeln!(text)?;
     } else {
         let name = args.file.display();
-        write(&args.file).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
+        let config = if args.all { config::DEFAULT } else { config::FIRST };
+        write(&args.file, config).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
         let next = "Set source.url, source.query and explo.token_file in it, then: explo-sync check";
         tell_if_lost(writeln!(stdout(), "Wrote {name}. {next}"));
     }
@@ -35,7 +40,7 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
 }
 
 /// Removes a file that is only partly written, so that the next try can make it.
-fn write(path: &Path) -> io::Result<()> {
+fn write(path: &Path, config: &str) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(config::DEFAULT.as_bytes()).inspect_err(|_| drop(fs::remove_file(path)))
+    file.write_all(config.as_bytes()).inspect_err(|_| drop(fs::remove_file(path)))
 }

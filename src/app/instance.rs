@@ -13,6 +13,7 @@ use tracing::Instrument;
 
 use super::{now, pair};
 use crate::{
+    applier::REPORTED,
     compare::Fingerprints,
     config::{self, Config},
     database::lock::Permit,
@@ -98,7 +99,8 @@ impl Instance {
             let dry_run = permit.is_none();
             tracing::info!(source, base_url, ledger, dry_run, "run begins");
             let run = self.remembered_somewhere(task, permit, memory, progress).await;
-            let (run, unrecorded) = run.inspect_err(|error| tracing::error!("run failed: {error}"))?;
+            let (run, unrecorded) =
+                run.inspect_err(|error| tracing::error!(target: REPORTED, "run failed: {error}"))?;
             let report = Report {
                 instance: self.config.name.clone(),
                 run_id: self.run_id.clone(),

@@ -36,6 +36,7 @@ use crate::{
     report::Exit,
     stderr,
     stop::Stop,
+    telemetry::Reads,
     watch::Watch,
 };
 
@@ -142,7 +143,7 @@ impl Context {
 
     fn config(&self) -> Result<Config, config::Error> {
         let config = Config::load(&self.layers(Reading::Once)?)?;
-        self.terminal.start_logs(config.log, &self.global);
+        self.terminal.start_logs(config.log, &self.global, Reads::Result);
         Ok(config)
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     ops::{self, Status},
     report::Exit,
     resources, systemd,
+    telemetry::Reads,
     watch::Watch,
 };
 
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         Ok(config) => config,
         Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
-    context.terminal.start_logs(config.log, &context.global);
+    context.terminal.start_logs(config.log, &context.global, Reads::Logs);
     let status = Arc::new(Status::new(&config.name, now()));
     if let Some(listen) = config.ops_listen {
         let refused = |error| io::Error::other(format!("ops.listen: can't listen on {listen}: {error}"));

@@ -16,12 +16,13 @@ use crate::{
     files,
     sandbox::{Api, Sandbox, Store, Upstream},
     stderr,
+    telemetry::Reads,
 };
 
 /// Serves customers; logs each call.
 pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result<u8> {
     let log = Log { level: tracing::Level::INFO, format: LogFormat::Auto };
-    context.terminal.start_logs(log, &context.global);
+    context.terminal.start_logs(log, &context.global, Reads::Logs);
     let mut store = read("--customers", args.customers.as_deref(), Store::parse)?.unwrap_or_default();
     let customers = store.customers().len();
     args.beginning.prepare(&mut store).map_err(io::Error::other)?;

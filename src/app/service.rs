@@ -233,12 +233,7 @@ impl<'a> Service<'a> {
             self.held.clone_from(&report.run.held);
             match self.held.first() {
                 None => tracing::info!(run.id = report.run_id, "the guard holds nothing any more"),
-                Some(_) => self.held.iter().for_each(|held| {
-                    let Held { class, count, limit } = held;
-                    let class = class.name();
-                    let way_out = format!("explo-sync sync --allow {class}={count}");
-                    tracing::warn!(run.id = report.run_id, class, count, limit, "held by the guard: {way_out}");
-                }),
+                Some(_) => tracing::warn!(run.id = report.run_id, "{}", report.error().unwrap_or_default()),
             }
         }
         // Time ran out, and changes were applied: the rest is listed and planned anew at once, so that values don't go

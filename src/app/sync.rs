@@ -12,6 +12,7 @@ use super::{
     terminal::{Terminal, tell},
 };
 use crate::{
+    applier::REPORTED,
     cli::SyncArgs,
     database::lock::{Attempt, Permit},
     explo, files,
@@ -100,6 +101,10 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         context.only_reports(args.code(ended as u8));
     }
     match ran {
+        Ok(report) if !report.run.held.is_empty() && !report.dry_run => {
+            tracing::warn!(target: REPORTED, instance = report.instance, "{}", report.error().unwrap_or_default());
+            context.terminal.show(&report, exit, args.output);
+        }
         Ok(report) => context.terminal.show(&report, exit, args.output),
         Err(error) => drop(fail(&error.to_string(), exit)),
     }

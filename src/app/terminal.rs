@@ -12,7 +12,8 @@ use crate::{
     model::printable,
     plan::Explanation,
     report::{self, Exit, Report, Style},
-    stderr, telemetry,
+    stderr,
+    telemetry::{self, Reads},
 };
 
 /// Stdout and stderr, as the flags want them.
@@ -33,8 +34,8 @@ impl Terminal {
         Self { bars, values: global.show_values, style: Style { values, all: global.verbose > 0 } }
     }
 
-    pub(super) fn start_logs(&self, log: Log, global: &Global) {
-        telemetry::start(log, global, &self.bars);
+    pub(super) fn start_logs(&self, log: Log, global: &Global, reads: Reads) {
+        telemetry::start(log, global, &self.bars, reads);
     }
 
     pub(super) fn progress(&self) -> Bars {

@@ -38,6 +38,9 @@ use settling::Settling;
 use tokens::KnownTokens;
 
 /// If this many tenants get a 403 and no write has succeeded, the run ends: the token may not write.
+/// Target of the log events that a report shows too.
+pub const REPORTED: &str = "explo_sync::reported";
+
 const FORBIDDEN: usize = 3;
 
 /// Carries out one plan.
@@ -159,8 +162,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Some(self.failed(change, error));
         };
         tracing::warn!(
-            tenant.id = &*told_id(&self.plan.provided_id(change)),
-            change = change.kind(),
+            target: REPORTED,
+            { tenant.id = &*told_id(&self.plan.provided_id(change)), change = change.kind() },
             "retrying after all other changes: {error}"
         );
         postpone(left, Some(error));
@@ -222,7 +225,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
                 *self.forbidden() = None;
             }
             Outcome::Failed { reason, .. } => {
-                tracing::error!(tenant.id = &*told_id(&tenant_id), change = change.kind(), "{reason}");
+                tracing::error!(target: REPORTED, { tenant.id = &*told_id(&tenant_id), change = change.kind() }, "{reason}");
             }
             Outcome::Deferred | Outcome::Waiting(_) => {}
         }

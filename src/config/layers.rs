@@ -17,6 +17,9 @@ use crate::files::{self, Reading};
 /// Every key with its default, commented.
 pub const DEFAULT: &str = include_str!("../../config/explo-sync.toml");
 
+/// What most teams set, commented.
+pub const FIRST: &str = include_str!("../../config/first.toml");
+
 /// The prefix of our variables. The separator is `__`, because Kubernetes injects variables with a single `_`.
 const PREFIX: &str = "EXPLO_SYNC__";
 

@@ -30,7 +30,7 @@ use crate::{
 use draft::Draft;
 pub use error::Error;
 use layers::NOT_UTF8;
-pub use layers::{DEFAULT, Environment, Layers};
+pub use layers::{DEFAULT, Environment, FIRST, Layers};
 pub use ledger_alone::ledger_alone;
 pub use schema::schema;
 use source::{source, way_out};

@@ -11,11 +11,11 @@
 //! Creates of remembered customers that the listing lacks have the lower floor as well, because the listing may be
 //! wrong.
 
-use std::{collections::BTreeMap, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
 
-use super::Plan;
+use super::{Change, Plan};
 use crate::model::Field;
 
 /// The highest floor of the classes that decide whose data is shown.
@@ -56,11 +56,23 @@ impl Class {
     #[must_use]
     pub fn count(self, plan: &Plan) -> usize {
         match self {
-            Self::Create => plan.creates(),
-            Self::Update => plan.updates().count(),
-            Self::Rename => plan.renames().count(),
-            Self::Mapping => plan.updates().filter(|update| update.fields().contains(&Field::Mapping)).count(),
             Self::Orphan => plan.population.orphans.len(),
+            Self::Create | Self::Update | Self::Rename | Self::Mapping => {
+                plan.changes.iter().filter(|change| self.counts(change)).count()
+            }
+        }
+    }
+
+    /// Whether a change is of this class.
+    #[must_use]
+    pub fn counts(self, change: &Change) -> bool {
+        match (self, change) {
+            (Self::Create, Change::Create(_))
+            | (Self::Update, Change::Update(_))
+            | (Self::Rename, Change::Rename(_)) => true,
+            (Self::Mapping, Change::Update(update)) => update.fields().contains(&Field::Mapping),
+            (Self::Create | Self::Rename | Self::Orphan, Change::Update(_))
+            | (_, Change::Create(_) | Change::Rename(_)) => false,
         }
     }
 }
@@ -139,20 +151,52 @@ pub struct Spare {
     pub mappings: usize,
 }
 
+impl Held {
+    /// The command that lets the next run do all of this.
+    #[must_use]
+    pub fn command(held: &[Self]) -> String {
+        let allow = held.iter().map(|Self { class, count, .. }| format!(" --allow {}={count}", class.name()));
+        format!("explo-sync sync{}", allow.collect::<String>())
+    }
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} is over the limit of {}", self.class.name(), self.count, self.limit)
+    }
+}
+
 impl Guard {
     /// How many of a class a plan may have; exactly this many still pass.
     #[must_use]
     pub fn limit(&self, class: Class, plan: &Plan, allowances: &Allowances) -> usize {
-        let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
-        let limit = match class {
-            Class::Create => self.create_floor.max(share(self.percent, plan.population.customers)),
-            Class::Update => self.floor.max(share(self.percent, plan.population.with_tenant)),
-            Class::Rename | Class::Mapping => {
-                self.floor.min(LOW_FLOOR).max(share(self.percent, plan.population.with_tenant))
-            }
-            Class::Orphan => share(self.max_orphan_percent, plan.population.customers),
-        };
+        let limit = self.limit_of(class, plan.population.customers, plan.population.with_tenant);
         limit.max(allowances.0.get(&class).copied().unwrap_or(0))
+    }
+
+    /// The limit with these bases: the customers listed, and those of them that have a tenant.
+    fn limit_of(&self, class: Class, customers: usize, with_tenant: usize) -> usize {
+        let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
+        match class {
+            Class::Create => self.create_floor.max(share(self.percent, customers)),
+            Class::Update => self.floor.max(share(self.percent, with_tenant)),
+            Class::Rename | Class::Mapping => self.floor.min(LOW_FLOOR).max(share(self.percent, with_tenant)),
+            Class::Orphan => share(self.max_orphan_percent, customers),
+        }
+    }
+
+    /// The classes that the guard will hold in the next run, without an allowance, if only these changes of the plan are done.
+    #[must_use]
+    pub fn held_next(&self, plan: &Plan, is_done: impl Fn(usize) -> bool) -> Vec<Held> {
+        let changes = || plan.changes.iter().enumerate();
+        let made = changes().filter(|(n, change)| is_done(*n) && Class::Create.counts(change)).count();
+        let (customers, with_tenant) = (plan.population.customers + made, plan.population.with_tenant + made);
+        let judge = |class: Class| {
+            let count = changes().filter(|(n, change)| !is_done(*n) && class.counts(change)).count();
+            let limit = self.limit_of(class, customers, with_tenant);
+            (count > limit).then_some(Held { class, count, limit })
+        };
+        Class::ALL.into_iter().filter_map(judge).collect()
     }
 
     /// The classes that hold the plan; if empty, it may be applied.

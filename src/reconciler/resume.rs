@@ -51,7 +51,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => None,
             Some(writers) => Some(self.apply(&plan, &due, &ListedTokens::default(), &writers, progress).await),
         };
-        Ok(Run { plan, due, listing: Listing::default(), asked, skipped, held: Vec::new(), applied })
+        Ok(Run {
+            plan,
+            due,
+            listing: Listing::default(),
+            asked,
+            skipped,
+            held: Vec::new(),
+            held_next: Vec::new(),
+            applied,
+        })
     }
 
     /// Whether the customer is as the plan found it; false if Explo does not show it.

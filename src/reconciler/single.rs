@@ -49,7 +49,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 Some(self.apply(&plan, &due, &ListedTokens::default(), &writers, progress).await)
             }
         };
-        Ok(Run { plan, due, listing: Listing::default(), asked, skipped: Vec::new(), held: Vec::new(), applied })
+        Ok(Run {
+            plan,
+            due,
+            listing: Listing::default(),
+            asked,
+            skipped: Vec::new(),
+            held: Vec::new(),
+            held_next: Vec::new(),
+            applied,
+        })
     }
 
     /// Explains one id: its tenant, its customer, and what a run would do.

@@ -15,14 +15,14 @@ use crate::{
     compare::Unsettled,
     explo::{self, Endpoint},
     ledger,
-    plan::{Change, Class},
+    plan::{Change, Class, Held},
     reconciler::{self, Run},
 };
 
 pub use customer::write_customer;
 pub use explanation::write_explanation;
 pub use json::{write_failure, write_json};
-pub use text::{Style, grouped, write_text};
+pub use text::{Style, counted, grouped, write_text};
 
 /// A run with all that its report needs.
 #[derive(Debug)]
@@ -220,9 +220,18 @@ impl Report {
         !self.dry_run && self.run.listing.pages > 0 && self.exit(false) == Exit::Success
     }
 
-    /// Why the run ended early, or why the ledger lacks a part of it.
+    /// Why nothing was applied, why the run ended early, or why the ledger lacks a part of it.
     #[must_use]
     pub fn error(&self) -> Option<String> {
+        let held = &self.run.held;
+        if !held.is_empty() {
+            let classes: Vec<_> = held.iter().map(ToString::to_string).collect();
+            return Some(format!(
+                "held by the guard: {}; let it through with {}",
+                classes.join(", "),
+                Held::command(held)
+            ));
+        }
         let unrecorded = self.unrecorded.as_ref().map(ToString::to_string);
         match self.end() {
             Some(error) if exit_of(error) == Exit::Stopped => unrecorded.or_else(|| Some(error.to_string())),

@@ -93,6 +93,7 @@ pub fn report(n: usize) -> Report {
             asked: BTreeMap::new(),
             skipped: Vec::new(),
             held: Vec::new(),
+            held_next: Vec::new(),
             applied: None,
         },
         unrecorded: None,

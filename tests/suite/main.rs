@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "nobody imports a test")]
 
+mod alike;
 mod behaviours;
 mod check;
 mod columns;

@@ -1,0 +1,120 @@
+//! The changes of a plan: those that are alike as one line, the others one by one.
+//!
+//! | alike, more than twenty times | one line |
+//! |---|---|
+//! | the same fields go from the same values to the same | `~ 2,505 × mapping  main: "213" → "7"`, and three ids |
+//! | the same fields, and keys of objects | `~ 2,505 × name`, and three of them with their values |
+
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{
+    DIM, GREEN, SHOWN, Style, YELLOW, named,
+    words::{difference_in_words, grouped, place_in_words},
+    write_list,
+};
+use crate::{
+    compare::Difference,
+    model::{Field, shown},
+    plan::{Change, Plan},
+    report::Report,
+};
+
+/// Changes of a group that are shown.
+const SAMPLES: usize = 3;
+
+/// Changes that are alike.
+struct Group<'p> {
+    count: usize,
+    first: Vec<&'p Change>,
+}
+
+pub(super) fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let plan = &report.run.plan;
+    let (renames, others) = plan.changes.split_at(plan.renames().count());
+    let (creates, updates) = others.split_at(plan.creates());
+    write_list('>', YELLOW, renames, style, out, |change| {
+        let new = named(plan, &plan.provided_id(change), style);
+        format!("{} → {new}", shown(&plan.previous_provided_id(change.row())))
+    })?;
+    if !renames.is_empty() {
+        writeln!(
+            out,
+            "    {YELLOW}JWTs name the provided_id{YELLOW:#}: the application must use the new one as soon as the rename is applied."
+        )?;
+    }
+    write_list('+', GREEN, creates, style, out, |change| described(plan, change, style))?;
+    write_updates(plan, updates, style, out)
+}
+
+/// Writes one line for the updates that are alike, then the others. With `style.all`, every update has its line.
+fn write_updates(plan: &Plan, updates: &[Change], style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let all: Vec<_> = updates.iter().collect();
+    let line = |change: &&Change| described(plan, change, style);
+    if style.all || updates.len() <= SHOWN {
+        return write_list('~', YELLOW, &all, style, out, line);
+    }
+    let (equal, others) = groups(&all, |change| in_words(change, style));
+    for group in &equal {
+        let ids: Vec<_> = group.first.iter().map(|change| named(plan, &plan.provided_id(change), style)).collect();
+        writeln!(out, "  {YELLOW}~{YELLOW:#} {} × {}", grouped(group.count), in_words(group.first[0], style))?;
+        writeln!(out, "      {DIM}for example{DIM:#} {}", ids.join(", "))?;
+    }
+    let (similar, others) = groups(&others, |change| places(change));
+    for group in &similar {
+        writeln!(out, "  {YELLOW}~{YELLOW:#} {} × {}, for example", grouped(group.count), places(group.first[0]))?;
+        for change in &group.first {
+            writeln!(out, "      {}", described(plan, change, style).replace("\n", "\n  "))?;
+        }
+    }
+    write_list('~', YELLOW, &others, style, out, line)
+}
+
+/// The groups of more than [`SHOWN`] changes for which `of` gives the same text, the largest first, and the other changes.
+fn groups<'p>(changes: &[&'p Change], of: impl Fn(&Change) -> String) -> (Vec<Group<'p>>, Vec<&'p Change>) {
+    let hashes: Vec<_> = changes.iter().map(|change| xxh3_64(of(change).as_bytes())).collect();
+    let mut groups: HashMap<u64, Group<'p>> = HashMap::new();
+    for (change, hash) in changes.iter().zip(&hashes) {
+        let group = groups.entry(*hash).or_insert(Group { count: 0, first: Vec::new() });
+        group.count += 1;
+        if group.first.len() < SAMPLES {
+            group.first.push(change);
+        }
+    }
+    groups.retain(|_, group| group.count > SHOWN);
+    let others =
+        changes.iter().zip(&hashes).filter(|(_, hash)| !groups.contains_key(hash)).map(|(change, _)| *change).collect();
+    let mut groups: Vec<_> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| of(a.first[0]).cmp(&of(b.first[0]))));
+    (groups, others)
+}
+
+/// What an update changes, with the values if these are shown.
+fn in_words(change: &Change, style: Style) -> String {
+    let in_words = if style.values { difference_in_words } else { place_in_words };
+    differences(change).iter().map(in_words).collect::<Vec<_>>().join(", ")
+}
+
+/// The fields of an update, and the keys of objects.
+fn places(change: &Change) -> String {
+    differences(change).iter().map(place_in_words).collect::<Vec<_>>().join(", ")
+}
+
+fn differences(change: &Change) -> &[Difference] {
+    change.as_update().map_or(&[], |update| &update.differences)
+}
+
+/// One change: the id, the name beside it, and what changes.
+fn described(plan: &Plan, change: &Change, style: Style) -> String {
+    let id = named(plan, &plan.provided_id(change), style);
+    if !style.values {
+        return format!("{id}  {}", plan.fields_of(change).into_iter().map(Field::name).collect::<Vec<_>>().join(", "));
+    }
+    let lines: Vec<_> = differences(change).iter().map(difference_in_words).collect();
+    let separator = if lines.len() == 1 { "  " } else { "\n      " };
+    lines.into_iter().fold(id, |text, line| text + separator + &line)
+}
