@@ -134,6 +134,7 @@ fn violations(manifests: &str) -> String {
 #[rstest]
 #[case("base", &["Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy"])]
 #[case("overlays/cronjob", &["Namespace", "ServiceAccount", "ConfigMap", "CronJob", "NetworkPolicy"])]
+#[case("overlays/first-load", &["Namespace", "ServiceAccount", "ConfigMap", "Job", "NetworkPolicy"])]
 #[case("overlays/deployment", &[
     "Namespace", "ServiceAccount", "ConfigMap", "Service", "Deployment", "PodDisruptionBudget", "NetworkPolicy",
     "NetworkPolicy",
@@ -154,6 +155,7 @@ fn every_kubernetes_version_would_tell_of_a_mistake_in_a_manifest() {
 #[rstest]
 #[case("overlays/cronjob")]
 #[case("overlays/deployment")]
+#[case("overlays/first-load")]
 fn a_pod_gets_nothing_that_it_does_not_need(#[case] kustomization: &str) {
     let manifests = build(kustomization);
     for line in [
@@ -210,6 +212,10 @@ async fn the_program_accepts_the_configuration_and_the_arguments_of_the_manifest
     let (code, report) = program.sync(&["--max-duration", "4m", "--ok", "3,5,75"]).await;
     assert_eq!((code, &report["outcomes"]["applied"]), (0, &1.into()), "{report}");
     assert!(database.has_table("explo_customers").await, "the ledger is kept");
+    let first = ["--allow", "create=2500", "--lock-timeout", "5m", "--ok", "3"];
+    let list = first.map(|argument| format!("        - {argument}\n").replace(" 3\n", " \"3\"\n")).concat();
+    assert!(build("overlays/first-load").contains(&format!("args:\n        - sync\n{list}")));
+    assert_eq!(program.sync(&first).await.0, 0);
 }
 
 /// Everything that cargo looks at reaches the image's build; that it compiles is seen by building it.
