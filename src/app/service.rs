@@ -14,7 +14,7 @@ use super::{
     Context,
     instance::{Instance, Task},
     kept::{Kept, kept},
-    lock, now, pair,
+    lock, now, pair, warn_of_idle_schedule,
 };
 use crate::{
     config::{Config, Layers},
@@ -100,6 +100,7 @@ impl Work for Service<'_> {
         match reloaded {
             Ok((config, layers)) => {
                 tracing::info!(instance = config.name, "configuration reloaded");
+                warn_of_idle_schedule(&config);
                 systemd::status("Configuration reloaded");
                 self.layers = layers;
                 self.max_run = config.max_run;

@@ -10,6 +10,7 @@ use super::{
     instance::{Instance, Task},
     lock, now, pair,
     terminal::{Terminal, tell},
+    warn_of_idle_schedule,
 };
 use crate::{
     cli::SyncArgs,
@@ -44,6 +45,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         Ok(instance) => instance,
         Err(error) => return fail(&error.to_string(), Exit::Config),
     };
+    warn_of_idle_schedule(&instance.config);
     if let Err(error) = write_nothing_over(context, args, &instance) {
         return fail(&error, Exit::Usage);
     }
