@@ -179,10 +179,7 @@ async fn permit(context: &Context, instance: &Instance, args: &SyncArgs) -> Resu
 fn load(path: &Path, instance: &Instance) -> Result<Plan, String> {
     let named = |error: &dyn std::fmt::Display| format!("--plan {}: {error}", path.display());
     let text = files::read_data(path).map_err(|error| named(&error))?;
-    // The library's message could quote a value of the file.
-    let saved: SavedPlan = serde_json::from_slice(&text).map_err(|error| {
-        named(&format!("line {}, column {}: it is not a plan of `sync --dry-run --out`", error.line(), error.column()))
-    })?;
+    let saved = SavedPlan::read(&text).map_err(|error| named(&error))?;
     instance.restore(saved).map_err(|error| named(&error))
 }
 
