@@ -140,7 +140,7 @@ impl Draft<'_> {
             changes: changes.chain(updates.into_iter().map(Change::Update)).collect(),
             invalid: index.invalid(),
             population,
-            quiet: Quiet { unchanged, hidden, unsettled, unsettled_customers },
+            quiet: Quiet { unchanged, hidden, unsettled, unsettled_customers, ..Quiet::default() },
             expected: Expected { checks, moved_again, renamed_tokens: renamed },
             news,
             tags,

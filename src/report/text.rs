@@ -205,7 +205,7 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let due = &report.run.due;
-    let waiting = report.run.plan.changes.len() - due.count() - due.left;
+    let waiting = report.run.plan.changes.len() - report.run.plan.quiet.done.len() - due.count() - due.left;
     if waiting > 0 {
         writeln!(
             out,
@@ -243,6 +243,10 @@ fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
             format!("{}  existed already, though the listing did not show it", shown(id))
         })?;
     }
+    let done: Vec<_> = plan.changes.iter().filter(|change| plan.is_done(change)).collect();
+    write_list('=', DIM, &done, style, out, |change| {
+        format!("{}  Explo has the planned values already: nothing was sent", shown(&plan.provided_id(change)))
+    })?;
     let Outcomes { applied, failed, unsettled, deferred } = report.outcomes();
     let paint = if failed + unsettled + deferred == 0 { GREEN } else { YELLOW };
     writeln!(
