@@ -143,6 +143,19 @@ pub struct ExplainArgs {
     /// The id that both sides share
     #[arg(value_name = "ID")]
     pub provided_id: String,
+    /// Form of the explanation on stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub output: ExplainOutput,
+}
+
+/// Form of an explanation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExplainOutput {
+    /// Text for people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// Options of `export`.

@@ -144,15 +144,30 @@ impl Guard {
     #[must_use]
     pub fn limit(&self, class: Class, plan: &Plan, allowances: &Allowances) -> usize {
         let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
-        let limit = match class {
-            Class::Create => self.create_floor.max(share(self.percent, plan.population.customers)),
-            Class::Update => self.floor.max(share(self.percent, plan.population.with_tenant)),
-            Class::Rename | Class::Mapping => {
-                self.floor.min(LOW_FLOOR).max(share(self.percent, plan.population.with_tenant))
-            }
+        let share = match class {
+            Class::Create => share(self.percent, plan.population.customers),
+            Class::Update | Class::Rename | Class::Mapping => share(self.percent, plan.population.with_tenant),
             Class::Orphan => share(self.max_orphan_percent, plan.population.customers),
         };
+        let limit = self.floor_of(class).max(share);
         limit.max(allowances.0.get(&class).copied().unwrap_or(0))
+    }
+
+    /// How many of a class always pass.
+    #[must_use]
+    pub fn floor_of(&self, class: Class) -> usize {
+        match class {
+            Class::Create => self.create_floor,
+            Class::Update => self.floor,
+            Class::Rename | Class::Mapping => self.low_floor(),
+            Class::Orphan => 0,
+        }
+    }
+
+    /// The floor of renames and mappings, and of creates of remembered customers that a listing lacks.
+    #[must_use]
+    pub fn low_floor(&self) -> usize {
+        self.floor.min(LOW_FLOOR)
     }
 
     /// The classes that hold the plan; if empty, it may be applied.
@@ -169,7 +184,7 @@ impl Guard {
 
     /// The creates of remembered customers that the listing lacks, with their lower limit.
     fn lacking(&self, plan: &Plan, allowances: &Allowances) -> Held {
-        let low = Self { create_floor: self.floor.min(LOW_FLOOR), ..*self };
+        let low = Self { create_floor: self.low_floor(), ..*self };
         let limit = low.limit(Class::Create, plan, allowances);
         Held { class: Class::Create, count: plan.creates_of_lacking(), limit }
     }
