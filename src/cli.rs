@@ -106,7 +106,7 @@ pub struct Global {
     /// Show names, e-mails and other values even if the output is not a terminal
     #[arg(long, global = true)]
     pub show_values: bool,
-    /// Colours on stdout and stderr; auto: on a terminal, unless NO_COLOR is set
+    /// Colours on stdout and stderr; auto: on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: Color,
     /// Form of the log lines [default: text on a terminal, else json]
@@ -241,6 +241,19 @@ pub struct ExplainArgs {
     /// The id that both sides share
     #[arg(value_name = "ID")]
     pub provided_id: String,
+    /// Form of the explanation on stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub output: ExplainOutput,
+}
+
+/// Form of an explanation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ExplainOutput {
+    /// Text for people.
+    #[default]
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// Options of `export`.
@@ -285,7 +298,6 @@ pub struct InitArgs {
     pub completions: Option<clap_complete::Shell>,
     /// Print the man page instead, or write one page per command to a directory
     #[arg(long, value_name = "DIRECTORY", num_args = 0..=1, exclusive = true)]
-    #[expect(clippy::option_option, reason = "the flag may have a value")]
     pub man: Option<Option<PathBuf>>,
     /// Print the JSON Schema of the configuration instead
     #[arg(long, exclusive = true)]

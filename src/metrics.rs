@@ -158,7 +158,8 @@ impl Metrics {
             gauge.get_or_create(&[]).set(value as u64);
         }
         for (number, change) in report.run.plan.changes.iter().enumerate() {
-            let Some(outcome) = report.outcome(number) else { continue };
+            // Nothing was made for a change that was done before.
+            let Some(outcome) = report.outcome(number).filter(|_| !report.run.plan.is_done(change)) else { continue };
             let labels = [("kind", change.kind()), ("outcome", outcome.name())];
             match counted.get_mut(&labels) {
                 Some(left @ 1..) => *left -= 1,

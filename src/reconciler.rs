@@ -2,6 +2,7 @@
 //!
 //! A dry run has no writer, so it can't write.
 
+mod explain;
 mod resume;
 mod single;
 

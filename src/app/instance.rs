@@ -206,11 +206,17 @@ impl Instance {
 
     /// Explains one id from both sides; changes nothing.
     pub(super) async fn explain(&self, provided_id: &str) -> Result<Explanation, reconciler::Error> {
-        let memory = match &self.config.ledger {
-            Some(ledger) => ledger.of(pair::of(&self.config).await?).load().await?,
-            None => Memory::default(),
+        let task = Task::default();
+        let Some(ledger) = &self.config.ledger else {
+            return self.reconciler(&task, &Memory::default()).explain(provided_id).await;
         };
-        self.reconciler(&Task::default(), &memory).explain(provided_id).await
+        let ledger = ledger.of(pair::of(&self.config).await?);
+        let memory = ledger.load().await?;
+        let mut explanation = self.reconciler(&task, &memory).explain(provided_id).await?;
+        if let Some(remembered) = &mut explanation.remembered {
+            remembered.synced_at = ledger.synced_at(&remembered.provided_id).await?;
+        }
+        Ok(explanation)
     }
 
     fn reconciler<'a>(&'a self, task: &'a Task, memory: &'a Memory) -> Reconciler<'a, AnySource, Client> {

@@ -96,6 +96,13 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
+/// Warns about a schedule that never fires (`0 0 31 2 *`): it is valid, but hardly meant.
+fn warn_of_idle_schedule(config: &Config) {
+    if config.timing().schedule.next_after(now().into()).is_none() {
+        tracing::warn!(instance = config.name, "schedule.cron never fires, so `run` begins no run at a scheduled time");
+    }
+}
+
 impl Context {
     async fn execute(&self, command: Command, end: fn(u8) -> !) -> io::Result<u8> {
         let code = Arc::clone(&self.code);

@@ -9,7 +9,7 @@ use tokio::{
     sync::mpsc::{Receiver, channel},
 };
 
-use super::{Context, now, service::Service, terminal::Terminal};
+use super::{Context, now, service::Service, terminal::Terminal, warn_of_idle_schedule};
 use crate::{
     config::{Config, Layers},
     daemon::{self, Surroundings},
@@ -37,6 +37,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
     context.terminal.start_logs(config.log, &context.global, Reads::Logs);
+    warn_of_idle_schedule(&config);
     let status = Arc::new(Status::new(&config.name, now()));
     if let Some(listen) = config.ops_listen {
         let refused = |error| io::Error::other(format!("ops.listen: can't listen on {listen}: {error}"));

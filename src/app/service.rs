@@ -14,7 +14,7 @@ use super::{
     Context,
     instance::{Instance, Task},
     kept::{Kept, kept},
-    lock, now, pair,
+    lock, now, pair, warn_of_idle_schedule,
 };
 use crate::{
     config::{Config, Layers},
@@ -100,6 +100,7 @@ impl Work for Service<'_> {
         match reloaded {
             Ok((config, layers)) => {
                 tracing::info!(instance = config.name, "configuration reloaded");
+                warn_of_idle_schedule(&config);
                 systemd::status("Configuration reloaded");
                 self.layers = layers;
                 self.max_run = config.max_run;
@@ -231,9 +232,10 @@ impl<'a> Service<'a> {
         let classes = |held: &[Held]| held.iter().map(|held| held.class).collect::<Vec<_>>();
         if classes(&report.run.held) != classes(&self.held) {
             self.held.clone_from(&report.run.held);
-            match self.held.first() {
-                None => tracing::info!(run.id = report.run_id, "the guard holds nothing any more"),
-                Some(_) => tracing::warn!(run.id = report.run_id, "{}", report.error().unwrap_or_default()),
+            if self.held.is_empty() {
+                tracing::info!(run.id = report.run_id, "the guard holds nothing any more");
+            } else {
+                tracing::warn!(run.id = report.run_id, "{}", report.error().unwrap_or_default());
             }
         }
         // Time ran out, and changes were applied: the rest is listed and planned anew at once, so that values don't go

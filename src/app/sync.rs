@@ -10,6 +10,7 @@ use super::{
     instance::{Instance, Task},
     lock, now, pair,
     terminal::{Terminal, tell},
+    warn_of_idle_schedule,
 };
 use crate::{
     applier::REPORTED,
@@ -45,6 +46,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         Ok(instance) => instance,
         Err(error) => return fail(&error.to_string(), Exit::Config),
     };
+    warn_of_idle_schedule(&instance.config);
     if let Err(error) = write_nothing_over(context, args, &instance) {
         return fail(&error, Exit::Usage);
     }
@@ -182,10 +184,7 @@ async fn permit(context: &Context, instance: &Instance, args: &SyncArgs) -> Resu
 fn load(path: &Path, instance: &Instance) -> Result<Plan, String> {
     let named = |error: &dyn std::fmt::Display| format!("--plan {}: {error}", path.display());
     let text = files::read_data(path).map_err(|error| named(&error))?;
-    // serde_json's message could quote a value of the file.
-    let saved: SavedPlan = serde_json::from_slice(&text).map_err(|error| {
-        named(&format!("line {}, column {}: it is not a plan of `sync --dry-run --out`", error.line(), error.column()))
-    })?;
+    let saved = SavedPlan::read(&text).map_err(|error| named(&error))?;
     instance.restore(saved).map_err(|error| named(&error))
 }
 

@@ -7,7 +7,7 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::{
     bars::{self, Bars},
-    cli::{Global, Output},
+    cli::{ExplainOutput, Global, Output},
     config::{Environment, Log},
     model::printable,
     plan::Explanation,
@@ -58,10 +58,18 @@ impl Terminal {
     }
 
     /// Shows both sides of one id on stdout.
-    pub(super) fn show_explanation(&self, explanation: &Explanation) {
-        let mut out = BufWriter::new(coloured_stdout());
-        let written = report::write_explanation(explanation, self.style, &mut out);
-        tell_if_lost(written.and_then(|()| out.flush()));
+    pub(super) fn show_explanation(&self, explanation: &Explanation, told: (&str, u8), output: ExplainOutput) {
+        let values = self.style.values;
+        tell_if_lost(match output {
+            ExplainOutput::Text => {
+                let mut out = BufWriter::new(coloured_stdout());
+                report::write_explanation(explanation, self.style, &mut out).and_then(|()| out.flush())
+            }
+            ExplainOutput::Json => {
+                let mut out = BufWriter::new(stdout());
+                report::write_explanation_json(explanation, told, values, &mut out).and_then(|()| out.flush())
+            }
+        });
     }
 
     /// Shows a report of sample tenants with all values.

@@ -99,7 +99,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     /// the postponed ones in the same order.
     pub(crate) async fn apply(self, side_by_side: usize, progress: &dyn Progress) -> Applied {
         let changes = &self.plan.changes;
-        let mut outcomes = vec![Outcome::Deferred; changes.len()];
+        let outcome = |change| if self.plan.is_done(change) { Outcome::Applied } else { Outcome::Deferred };
+        let mut outcomes: Vec<_> = changes.iter().map(outcome).collect();
         for (number, failure) in &self.due.waiting {
             outcomes[*number] = self.recording.passed(self.plan, &changes[*number], failure);
         }

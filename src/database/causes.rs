@@ -149,9 +149,11 @@ pub(crate) fn unreachable(error: &sqlx::Error, keys: Keys) -> String {
     told(&words::of(error), error, keys, &format!("check {}{its_password}", keys.url))
 }
 
-/// The way out of a failure, if its cause is known.
+/// The way out of a failure, if its cause is known. A function may raise an error with any code of the server's, which then
+/// means something else.
 pub(crate) fn way_out(error: &sqlx::Error, keys: Keys) -> Option<String> {
     let way_out = match error.as_database_error() {
+        Some(error) if words::is_raised_by_statement(error) => None,
         Some(error) => by_code(error),
         None => by_words(error),
     };

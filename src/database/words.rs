@@ -94,6 +94,16 @@ fn is_raised(error: &dyn DatabaseError) -> bool {
     })
 }
 
+/// What reports errors in PostgreSQL's source for the statements of functions that raise one: of PL/pgSQL, and of PL/Python.
+const RAISING: [&str; 2] = ["exec_stmt_raise", "PLy_output"];
+
+/// Whether a statement of a function raised the error, and chose its code. MySQL does not tell, where the code is not that
+/// of a [signal](SIGNALLED).
+pub(super) fn is_raised_by_statement(error: &dyn DatabaseError) -> bool {
+    let routine = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+    routine.is_some_and(|routine| RAISING.contains(&routine))
+}
+
 fn coded(words: &str, error: &dyn DatabaseError) -> String {
     let number = error.try_downcast_ref::<MySqlDatabaseError>().map(|error| format!(", number {}", error.number()));
     let code = error.code().map(|code| format!(" (code {code}{})", number.unwrap_or_default()));

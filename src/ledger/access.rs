@@ -121,6 +121,17 @@ impl Sql {
     }
 }
 
+impl Paired<'_> {
+    /// When a customer that [`load`](Ledger::load) knows was last recorded as in sync, in seconds since 1970.
+    pub async fn synced_at(&self, provided_id: &str) -> Result<Option<u64>, Error> {
+        in_dialect!(self.sql, Access::Read, |session| {
+            let synced_at = session.synced_at(provided_id).await?;
+            session.close().await;
+            Ok(synced_at)
+        })
+    }
+}
+
 impl Ledger for Paired<'_> {
     type Writer<'a>
         = SqlWriter<'a>

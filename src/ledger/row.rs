@@ -168,6 +168,15 @@ where
     of::<D>(find, ledger, &[provided_id])
 }
 
+/// The statement that asks when a row was last in sync.
+pub(super) fn synced_at<D: Dialect>(ledger: &Sql, provided_id: &str) -> QueryBuilder<D::Db>
+where
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+{
+    let (time, table) = (D::text("synced_at"), ledger.table.quoted(D::QUOTE));
+    of::<D>(QueryBuilder::new(format!("SELECT {time} FROM {table}")), ledger, &[provided_id])
+}
+
 /// The statement that sets a column of some rows; `None` empties it.
 pub(super) fn update<D: Dialect>(
     ledger: &Sql,

@@ -213,6 +213,18 @@ where
         loaded.map_err(|error| self.failed(&error))
     }
 
+    /// When a customer was last recorded as in sync, in seconds since 1970.
+    pub(super) async fn synced_at(&mut self, provided_id: &str) -> Result<Option<u64>, Error> {
+        let ask = async |session: &mut Self| {
+            let mut query = row::synced_at::<D>(session.ledger, provided_id);
+            let found = query.build().persistent(false).fetch_optional(&mut *session.connection);
+            let cells = session.ledger.server.in_time(found).await?;
+            cells.map_or(Ok(None), |cells| cells.try_get_unchecked::<Option<String>, _>(0))
+        };
+        let text = self.within("", ask).await.map_err(|error| self.failed(&error))?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+
     async fn rows(&mut self, sql: String) -> sqlx::Result<(HashMap<String, Remembered>, Option<Whose>)> {
         let (mut known, mut whose, server) = (HashMap::new(), None, &self.ledger.server);
         let mut rows = (&mut *self.connection).fetch(raw_sql(AssertSqlSafe(sql)));

@@ -134,12 +134,16 @@ impl Memory {
         self.known.get(provided_id).is_some_and(|known| known.failure.is_some())
     }
 
+    /// The failure of its last write, if the same was wanted.
+    pub(crate) fn refused(&self, provided_id: &str, wanted: u64) -> Option<&Failure> {
+        let known = self.known.get(provided_id).filter(|known| known.wanted == Some(wanted))?;
+        known.failure.as_ref()
+    }
+
     /// The failure because of which a customer must not be written yet: the same is wanted, and too few runs have
     /// passed.
     pub(crate) fn waiting(&self, provided_id: &str, wanted: u64, now: u64) -> Option<&Failure> {
-        let known = self.known.get(provided_id)?;
-        let failure = known.failure.as_ref().filter(|failure| !failure.is_over(now))?;
-        (known.wanted == Some(wanted)).then_some(failure)
+        self.refused(provided_id, wanted).filter(|failure| !failure.is_over(now))
     }
 
     /// The customers whose token is known from a listing: once a listing lacks them, the token may be no customer's.
@@ -203,6 +207,11 @@ impl Memory {
         let is_too_large = |known: &&Remembered| known.seen == Some(Seen::Listed(TOO_LARGE)) && known.failure.is_none();
         let known = self.known.get(provided_id).filter(is_too_large);
         known.is_some_and(|known| known.wanted == Some(lasting_fingerprint(&tenant())))
+    }
+
+    /// What is remembered of a customer, if anything is.
+    pub(crate) fn recalled(&self, provided_id: &str) -> Option<&Remembered> {
+        self.known.get(provided_id)
     }
 
     /// What is remembered of a customer.

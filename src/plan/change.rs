@@ -69,6 +69,8 @@ pub struct Quiet {
     pub unsettled: Vec<(RowNumber, Unsettled)>,
     /// How many customers have only such differences.
     pub unsettled_customers: usize,
+    /// Changes of a saved plan that Explo shows already, by row and [turn](Change::turn); nothing is sent for them.
+    pub done: BTreeSet<(RowNumber, u8)>,
 }
 
 /// What the answers to some changes must show, in addition to the wanted values.
@@ -192,6 +194,12 @@ impl Plan {
             }
             Change::Update(update) => update.fields(),
         }
+    }
+
+    /// Whether Explo shows what a change of a saved plan wants, so that nothing is sent for it.
+    #[must_use]
+    pub fn is_done(&self, change: &Change) -> bool {
+        !self.quiet.done.is_empty() && self.quiet.done.contains(&(change.row(), change.turn()))
     }
 
     /// The updates.

@@ -12,7 +12,10 @@ mod checks;
 mod hidden;
 mod parents;
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use super::{
     Answer, Change, Expected, Extent, Found, Inquiry, News, Plan, Population, Question, Quiet, Tags,
@@ -94,6 +97,21 @@ impl Inquiry for Draft<'_> {
 }
 
 impl Draft<'_> {
+    /// The parent whose children show where a tenant's customer is now, if the tenant has a parent that exists.
+    #[must_use]
+    pub fn parent_to_ask(&self, provided_id: &str) -> Option<String> {
+        let index = &self.compared.index;
+        let row = index.row(provided_id).filter(|row| index.is_seen(*row))?;
+        index.listed_parent(row).map(Cow::into_owned)
+    }
+
+    /// The id under which a tenant's customer is listed, if it is.
+    #[must_use]
+    pub fn listed_id(&self, provided_id: &str) -> Option<String> {
+        let index = &self.compared.index;
+        index.row(provided_id).map(|row| index.listed_id(row).into_owned())
+    }
+
     /// Notes the look-up of a customer in doubt: what it really has, if Explo answered.
     fn look(&mut self, provided_id: &str, found: &Found) {
         let Compared { index, memory, rules, .. } = &self.compared;
@@ -140,7 +158,7 @@ impl Draft<'_> {
             changes: changes.chain(updates.into_iter().map(Change::Update)).collect(),
             invalid: index.invalid(),
             population,
-            quiet: Quiet { unchanged, hidden, unsettled, unsettled_customers },
+            quiet: Quiet { unchanged, hidden, unsettled, unsettled_customers, ..Quiet::default() },
             expected: Expected { checks, moved_again, renamed_tokens: renamed },
             news,
             tags,

@@ -2,6 +2,7 @@
 //!
 //! | the change | then |
 //! |---|---|
+//! | is done, because Explo shows its values already | it is not due |
 //! | belongs to a tenant that failed before with the same row, and too few runs have passed | it waits |
 //! | needs a customer that such a change would rename or create | it is left for later, too |
 //! | exceeds the number of changes allowed in this run | it is left for the next run |
@@ -46,6 +47,10 @@ impl Plan {
         let (mut is_due, mut is_late) = (vec![true; self.changes.len()], vec![false; self.changes.len()]);
         // A change comes after the changes that it needs.
         for (number, change) in self.changes.iter().enumerate() {
+            if self.is_done(change) {
+                is_due[number] = false;
+                continue;
+            }
             let made = (!matches!(change, Change::Update(_))).then(|| change.row());
             let failure = self.beside(memory).failure(change, now).filter(|_| !retry_failed);
             due.waiting.extend(failure.map(|failure| (number, failure.clone())));

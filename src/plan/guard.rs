@@ -177,12 +177,29 @@ impl Guard {
     /// The limit with these bases: the customers listed, and those of them that have a tenant.
     fn limit_of(&self, class: Class, customers: usize, with_tenant: usize) -> usize {
         let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
-        match class {
-            Class::Create => self.create_floor.max(share(self.percent, customers)),
-            Class::Update => self.floor.max(share(self.percent, with_tenant)),
-            Class::Rename | Class::Mapping => self.floor.min(LOW_FLOOR).max(share(self.percent, with_tenant)),
+        let share = match class {
+            Class::Create => share(self.percent, customers),
+            Class::Update | Class::Rename | Class::Mapping => share(self.percent, with_tenant),
             Class::Orphan => share(self.max_orphan_percent, customers),
+        };
+        self.floor_of(class).max(share)
+    }
+
+    /// How many of a class always pass.
+    #[must_use]
+    pub fn floor_of(&self, class: Class) -> usize {
+        match class {
+            Class::Create => self.create_floor,
+            Class::Update => self.floor,
+            Class::Rename | Class::Mapping => self.low_floor(),
+            Class::Orphan => 0,
         }
+    }
+
+    /// The floor of renames and mappings, and of creates of remembered customers that a listing lacks.
+    #[must_use]
+    pub fn low_floor(&self) -> usize {
+        self.floor.min(LOW_FLOOR)
     }
 
     /// The classes that the guard will hold in the next run, without an allowance, if only these changes of the plan are done.
@@ -213,7 +230,7 @@ impl Guard {
 
     /// The creates of remembered customers that the listing lacks, with their lower limit.
     fn lacking(&self, plan: &Plan, allowances: &Allowances) -> Held {
-        let low = Self { create_floor: self.floor.min(LOW_FLOOR), ..*self };
+        let low = Self { create_floor: self.low_floor(), ..*self };
         let limit = low.limit(Class::Create, plan, allowances);
         Held { class: Class::Create, count: plan.creates_of_lacking(), limit }
     }

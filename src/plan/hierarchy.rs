@@ -173,6 +173,12 @@ impl Placed {
         self.asked.get(parent).copied()
     }
 
+    /// Whether a child was found under its wanted parent.
+    #[must_use]
+    pub fn is_below_wanted(&self, child: RowNumber) -> bool {
+        self.found.get(&child) == Some(&None)
+    }
+
     /// The current parent of a child that is not under its wanted parent, which may not exist yet; empty if it was
     /// found nowhere. `None` if it is under the wanted parent, or Explo was not asked.
     #[must_use]

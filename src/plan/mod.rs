@@ -9,6 +9,7 @@
 //! ```
 
 mod beforehand;
+mod candidates;
 mod census;
 mod change;
 mod compared;
@@ -28,11 +29,12 @@ mod saved;
 mod tags;
 
 pub use beforehand::Open;
+pub use candidates::{Candidate, Candidates};
 pub use census::Census;
 pub use change::{Change, Expected, Plan, Quiet, Update};
 pub use draft::Draft;
 pub use due::Due;
-pub use explanation::{Explanation, Unseen};
+pub use explanation::{Comparison, Decision, Explanation, FieldSides, Recollection, Unseen};
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use news::News;

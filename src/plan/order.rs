@@ -26,7 +26,7 @@ impl Plan {
     #[must_use]
     pub fn needed(&self) -> HashSet<RowNumber> {
         let needed: HashSet<_> = self.changes.iter().flat_map(|change| self.waits_for(change)).collect();
-        let makes = self.changes.iter().filter(|change| !matches!(change, Change::Update(_)));
+        let makes = self.changes.iter().filter(|change| !matches!(change, Change::Update(_)) && !self.is_done(change));
         makes.map(Change::row).filter(|row| needed.contains(row)).collect()
     }
 

@@ -193,6 +193,11 @@ impl<'r> Remembering<'r> {
         self.memory.waiting(&self.plan.listed_id(change), self.wanted(change.row()), now)
     }
 
+    /// The failure of the last write to a change's customer, if the row is the same.
+    pub(super) fn refused(&self, change: &Change) -> Option<&'r Failure> {
+        self.memory.refused(&self.plan.listed_id(change), self.wanted(change.row()))
+    }
+
     /// Counts a run in which a tenant that failed before was not tried.
     #[must_use]
     pub fn waited(&self, change: &Change) -> Entry {

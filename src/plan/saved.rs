@@ -1,30 +1,31 @@
 //! A plan as data that outlives its run: what one instance would change, with every value, to be reviewed and then
-//! applied. It has no tokens.
+//! applied. It is plain JSON, has no tokens, and is written one change at a time.
+
+mod change;
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer, ser::Error as _, ser::SerializeSeq};
 
 use super::{Change, Expected, News, Plan, Population, Quiet, Tags, Update};
 use crate::{
-    compare::{Difference, Fingerprints, Rules},
-    model::{Object, Tenant, json},
+    compare::{Fingerprints, Rules},
     tenants::{Index, RowNumber},
 };
+use change::{Kind, SavedChange};
 
 /// The version of the format.
-const VERSION: u8 = 1;
+const VERSION: u64 = 2;
 
 /// A plan with its values. `C` is a list of changes, or makes them one by one while they are written.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedPlan<C = Vec<SavedChange>> {
-    version: u8,
+    version: u64,
     /// The instance that made the plan.
     pub instance: String,
     rules: Rules,
-    /// Customers listed, and those of them that have a tenant: the bases of the guard.
-    bases: (usize, usize),
+    bases: Bases,
     access_groups: BTreeSet<String>,
     /// Tags to create first.
     #[serde(default)]
@@ -32,21 +33,14 @@ pub struct SavedPlan<C = Vec<SavedChange>> {
     changes: C,
 }
 
-/// One change, with everything that its tenant wants.
+/// The bases of the guard's percentages.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SavedChange {
-    tenant: Tenant<'static>,
-    change: SavedKind,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum SavedKind {
-    Rename,
-    Create,
-    /// The differences.
-    Update(Vec<Difference>),
+struct Bases {
+    /// Customers listed.
+    customers: usize,
+    /// Those of them that have a tenant.
+    with_tenant: usize,
 }
 
 /// The changes of a plan, made one at a time while they are written.
@@ -55,14 +49,11 @@ pub struct Changes<'p>(&'p Plan);
 
 impl Serialize for Changes<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.changes.iter().map(|change| SavedChange {
-            tenant: self.0.index.tenant(change.row()),
-            change: match change {
-                Change::Rename(_) => SavedKind::Rename,
-                Change::Create(_) => SavedKind::Create,
-                Change::Update(update) => SavedKind::Update(update.differences.clone()),
-            },
-        }))
+        let mut changes = serializer.serialize_seq(Some(self.0.changes.len()))?;
+        for change in &self.0.changes {
+            changes.serialize_element(&SavedChange::of(self.0, change).map_err(S::Error::custom)?)?;
+        }
+        changes.end()
     }
 }
 
@@ -74,7 +65,7 @@ impl<'p> SavedPlan<Changes<'p>> {
             version: VERSION,
             instance: instance.to_owned(),
             rules: plan.rules,
-            bases: (plan.population.customers, plan.population.with_tenant),
+            bases: Bases { customers: plan.population.customers, with_tenant: plan.population.with_tenant },
             access_groups: plan.population.access_groups.clone(),
             tags: plan.tags.to_make.clone(),
             changes: Changes(plan),
@@ -83,16 +74,29 @@ impl<'p> SavedPlan<Changes<'p>> {
 }
 
 impl SavedPlan {
+    /// Reads the text of a plan file. The message quotes no value of it.
+    pub fn read(text: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: u64,
+        }
+        match serde_json::from_slice(text) {
+            Ok(Head { version }) if version != VERSION => Err(format!(
+                "it was written by another version of explo-sync (its format is {version}, and this one reads {VERSION}): \
+                 make it again with `sync --dry-run --out`"
+            )),
+            // The library's message could quote a value.
+            _ => serde_json::from_slice(text).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                format!("line {line}, column {column}: it is not a plan of `sync --dry-run --out`")
+            }),
+        }
+    }
+
     /// Turns it back into a plan, to be applied at `now`, in seconds since 1970; refuses one that [`SavedPlan::of`]
     /// can't have written.
     pub fn restore(self, fingerprints: Fingerprints, now: u64) -> Result<Plan, &'static str> {
-        if self.version != VERSION {
-            return Err("it was written by another version of explo-sync");
-        }
-        if !self.changes.iter().all(is_sound) {
-            return Err("it has a tenant that no query can return");
-        }
-        if !self.changes.is_sorted_by_key(|saved| saved.change.turn()) {
+        if !self.changes.is_sorted_by_key(|saved| saved.kind) {
             return Err("its changes are out of order");
         }
         let changes = Vec::with_capacity(self.changes.len());
@@ -104,8 +108,8 @@ impl SavedPlan {
             rules: self.rules,
             now,
             population: Population {
-                customers: self.bases.0,
-                with_tenant: self.bases.1,
+                customers: self.bases.customers,
+                with_tenant: self.bases.with_tenant,
                 access_groups: self.access_groups,
                 ..Population::default()
             },
@@ -118,17 +122,6 @@ impl SavedPlan {
     }
 }
 
-impl SavedKind {
-    /// The rank of the kind in the order of application.
-    fn turn(&self) -> u8 {
-        match self {
-            Self::Rename => 0,
-            Self::Create => 1,
-            Self::Update(_) => 2,
-        }
-    }
-}
-
 /// The changes of a plan, while they are restored.
 struct Restored {
     index: Index,
@@ -138,49 +131,31 @@ struct Restored {
 }
 
 impl Restored {
-    fn add(&mut self, SavedChange { tenant, change }: SavedChange) -> Result<(), &'static str> {
+    fn add(&mut self, saved: SavedChange) -> Result<(), &'static str> {
+        let (kind, tenant, differences) = saved.restore()?;
         let twice = "it names a customer twice";
-        if matches!(&change, SavedKind::Update(differences) if differences.is_empty()) {
-            return Err("it has an update without fields");
-        }
-        let row = match (self.index.row(&tenant.provided_id), &change) {
-            (None, _) => {
+        let row = match self.index.row(&tenant.provided_id) {
+            None => {
                 let provided_id = tenant.provided_id.clone();
                 self.index.insert(&Ok(tenant));
                 let row = self.index.row(&provided_id).ok_or(twice)?;
-                if matches!(change, SavedKind::Update(_)) {
+                if kind == Kind::Update {
                     self.index.list(row);
                 }
                 row
             }
-            (Some(row), SavedKind::Update(_)) if self.renamed.remove(&row) && self.index.tenant(row) == tenant => row,
-            (Some(_), _) => return Err(twice),
+            Some(row) if kind == Kind::Update && self.renamed.remove(&row) && self.index.tenant(row) == tenant => row,
+            Some(_) => return Err(twice),
         };
-        self.changes.push(match change {
-            SavedKind::Rename => {
+        self.changes.push(match kind {
+            Kind::Rename => {
                 self.renamed.insert(row);
                 self.index.rename(row);
                 Change::Rename(row)
             }
-            SavedKind::Create => Change::Create(row),
-            SavedKind::Update(differences) => Change::Update(Update { row, differences }),
+            Kind::Create => Change::Create(row),
+            Kind::Update => Change::Update(Update { row, differences }),
         });
         Ok(())
     }
-}
-
-/// A plan may have been edited by hand, and all later code relies on valid JSON in it.
-fn is_sound(SavedChange { tenant, change }: &SavedChange) -> bool {
-    let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
-    let has_ids = !tenant.provided_id.is_empty()
-        && previous != Some("")
-        && tenant.parent_provided_id.as_deref() != Some("")
-        && (*change != SavedKind::Rename || previous.is_some());
-    let is_json = |text: &str| json::checked(text) == Ok(text);
-    let objects = [&tenant.properties, &tenant.mapping];
-    let are_sound = objects.into_iter().flatten().all(|object| match object {
-        Object::Whole(text) => is_json(text) && json::is_object(text),
-        Object::Keys(keys) => keys.iter().all(|(_, value)| value.as_deref().is_none_or(is_json)),
-    });
-    has_ids && are_sound
 }

@@ -1,6 +1,15 @@
-//! Applies a saved plan: each change is compared with Explo again, and skipped if its customer has changed since.
+//! Applies a saved plan: each change is compared with Explo again.
+//!
+//! | the customer is | then |
+//! |---|---|
+//! | as the plan found it | the change is applied |
+//! | as the plan wants it | the change is done: nothing is sent |
+//! | anything else | the change is skipped and named |
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeSet, HashSet},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -14,6 +23,19 @@ use crate::{
     source::Source,
 };
 
+/// How a customer is found when a saved plan is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// As the plan found it.
+    AsPlanned,
+    /// As the plan wants it: it was applied before, or somebody did the same.
+    Done,
+    /// The same but for its parent, which no record shows.
+    DoneIfBelow,
+    /// Neither, or Explo does not show it.
+    Moved,
+}
+
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Applies a saved plan; the ids it skips are in [`Run::skipped`]. Without writers it only compares.
     pub async fn resume<W: Writer>(
@@ -22,27 +44,20 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         writers: Option<Writers<'_, W>>,
         progress: &dyn Progress,
     ) -> Result<Run, Error> {
-        let mut placed = Placed::default();
-        let parents = stream::iter(plan.parents_of_moves()).map(|parent| self.ask(Question::Children(parent)));
-        let parents: Vec<_> = parents.buffered(self.side_by_side).try_collect().await?;
-        for answer in parents {
-            if let Answer::Children(parent, children) = answer {
-                placed.observe(&plan.index, &parent, children.as_deref());
-            }
-        }
-        let is_unmoved = |change| self.is_unmoved(&plan, change, &placed);
-        let unmoved = stream::iter(&plan.changes).map(is_unmoved).buffered(self.side_by_side);
-        let unmoved: Vec<bool> = unmoved.try_collect().await?;
+        let states = self.states(&mut plan).await?;
         // If a tenant's rename is skipped, its update would reach another customer.
+        let is_moved = |state: &State| *state == State::Moved;
         let renames_that_moved: HashSet<_> =
-            plan.renames().zip(&unmoved).filter(|(_, is_unmoved)| !**is_unmoved).map(|(row, _)| row).collect();
-        let changes = std::mem::take(&mut plan.changes).into_iter().zip(unmoved);
-        let (kept, moved): (Vec<_>, Vec<_>) =
-            changes.partition(|(change, is_unmoved)| *is_unmoved && !renames_that_moved.contains(&change.row()));
+            plan.renames().zip(&states).filter(|(_, state)| is_moved(state)).map(|(row, _)| row).collect();
+        let changes = std::mem::take(&mut plan.changes).into_iter().zip(states);
+        let (moved, kept): (Vec<_>, Vec<_>) =
+            changes.partition(|(change, state)| is_moved(state) || renames_that_moved.contains(&change.row()));
         let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).into_owned()).collect();
         // A tenant may have a rename and an update.
         skipped.sort_unstable();
         skipped.dedup();
+        let done = kept.iter().filter(|(_, state)| *state == State::Done);
+        plan.quiet.done = done.map(|(change, _)| (change.row(), change.turn())).collect();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
         self.answer(&mut plan, None).await?;
         // The user asked for these changes, so none of them waits.
@@ -63,31 +78,93 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         })
     }
 
-    /// Whether the customer is as the plan found it; false if Explo does not show it.
-    async fn is_unmoved(&self, plan: &Plan, change: &Change, placed: &Placed) -> Result<bool, Error> {
+    /// The state of each change. Renames and creates are judged first: they decide which parents exist.
+    async fn states(&self, plan: &mut Plan) -> Result<Vec<State>, Error> {
+        let makes = plan.renames().count() + plan.creates();
+        let mut states: Vec<_> = {
+            let plan = &*plan;
+            let state = |change| self.state_of_make(plan, change);
+            stream::iter(&plan.changes[..makes]).map(state).buffered(self.side_by_side).try_collect().await?
+        };
+        let is_there = |(_, state): &(&Change, &State)| matches!(state, State::Done | State::DoneIfBelow);
+        let there: Vec<_> = plan.changes.iter().zip(&states).filter(is_there).map(|(change, _)| change.row()).collect();
+        for row in there {
+            plan.index.list(row);
+        }
+        let plan = &*plan;
+        let is_below = |(_, state): &(&Change, &State)| **state == State::DoneIfBelow;
+        let below = plan.changes.iter().zip(&states).filter(is_below);
+        let parents = below.filter_map(|(change, _)| plan.index.listed_parent(change.row())).map(Cow::into_owned);
+        let placed = self.placed(plan, parents.chain(plan.parents_of_moves()).collect()).await?;
+        for (change, state) in plan.changes.iter().zip(&mut states) {
+            if *state == State::DoneIfBelow {
+                *state = if placed.is_below_wanted(change.row()) { State::Done } else { State::Moved };
+            }
+        }
+        let state = |update| self.state_of_update(plan, update, &placed);
+        let updates = stream::iter(plan.updates()).map(state).buffered(self.side_by_side);
+        states.extend(updates.try_collect::<Vec<_>>().await?);
+        Ok(states)
+    }
+
+    /// Lists the children of these parents.
+    async fn placed(&self, plan: &Plan, parents: BTreeSet<String>) -> Result<Placed, Error> {
+        let mut placed = Placed::default();
+        let answers = stream::iter(parents).map(|parent| self.ask(Question::Children(parent)));
+        let answers: Vec<_> = answers.buffered(self.side_by_side).try_collect().await?;
+        for answer in answers {
+            if let Answer::Children(parent, children) = answer {
+                placed.observe(&plan.index, &parent, children.as_deref());
+            }
+        }
+        Ok(placed)
+    }
+
+    async fn state_of_make(&self, plan: &Plan, change: &Change) -> Result<State, Error> {
         let tenant = plan.index.tenant(change.row());
-        let renames = matches!(change, Change::Rename(_));
-        let is_free = !renames || self.proven(&tenant.provided_id).await?.is_none();
-        let current = self.proven(&plan.listed_id(change)).await?;
-        Ok(match (change, current) {
-            _ if !is_free => false,
-            (Change::Create(_), current) => current.is_none(),
-            (Change::Rename(_), Some(Look::Found(_))) => true,
-            (Change::Update(update), Some(Look::Found(mut current))) => {
+        let own = self.proven(&tenant.provided_id).await?;
+        if let Change::Rename(_) = change {
+            let former = self.proven(&plan.listed_id(change)).await?;
+            return Ok(match (own, former) {
+                (None, Some(Look::Found(_))) => State::AsPlanned,
+                (Some(Look::Found(_)), None) => State::Done,
+                _ => State::Moved,
+            });
+        }
+        Ok(match own {
+            None => State::AsPlanned,
+            Some(Look::Found(current)) if !compare(&tenant, &current, plan.rules).is_empty() => State::Moved,
+            Some(Look::Found(_)) if tenant.parent_provided_id.is_some() => State::DoneIfBelow,
+            Some(Look::Found(_)) => State::Done,
+            Some(Look::Unreadable(_) | Look::Refused(_)) => State::Moved,
+        })
+    }
+
+    async fn state_of_update(&self, plan: &Plan, update: &Update, placed: &Placed) -> Result<State, Error> {
+        let tenant = plan.index.tenant(update.row);
+        Ok(match self.proven(&plan.index.listed_id(update.row)).await? {
+            Some(Look::Found(mut current)) => {
                 let elsewhere = placed.elsewhere(&plan.index, update.row);
                 current.parent_provided_id = elsewhere.and_then(|_| update.old_parent()).map(Cow::Owned);
-                is_of(update, compare(&tenant, &current, plan.rules))
+                let is_placed = update.old_parent().is_none() || placed.is_below_wanted(update.row);
+                match left_of(update, compare(&tenant, &current, plan.rules)) {
+                    left if left == update.differences => State::AsPlanned,
+                    left if left.is_empty() && is_placed => State::Done,
+                    _ => State::Moved,
+                }
             }
-            (Change::Update(update), Some(Look::Unreadable(Partial { gap: Gap::TooLarge, .. }))) => {
-                is_of(update, managed_differences(&tenant, plan.rules))
+            Some(Look::Unreadable(Partial { gap: Gap::TooLarge, .. }))
+                if left_of(update, managed_differences(&tenant, plan.rules)) == update.differences =>
+            {
+                State::AsPlanned
             }
-            (Change::Rename(_) | Change::Update(_), Some(Look::Unreadable(_) | Look::Refused(_)) | None) => false,
+            Some(Look::Unreadable(_) | Look::Refused(_)) | None => State::Moved,
         })
     }
 }
 
-/// Whether the customer differs from the tenant as the update says, in the update's fields.
-fn is_of(update: &Update, mut differences: Vec<Difference>) -> bool {
+/// The differences in the fields of the update.
+fn left_of(update: &Update, mut differences: Vec<Difference>) -> Vec<Difference> {
     differences.retain(|difference| update.fields().contains(&difference.field));
-    differences == update.differences
+    differences
 }

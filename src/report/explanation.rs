@@ -1,23 +1,49 @@
-//! Explains one tenant as text: the wanted and the current value of each field, and what a run would do.
+//! Explains one tenant as text: the wanted and the current value of each field, what a run would do, and why.
 
-use std::io::{self, Write};
+mod json;
+
+use std::{
+    io::{self, Write},
+    time::{Duration, UNIX_EPOCH},
+};
 
 use super::Style;
 use crate::{
-    compare::{Known, Rule, Unsettled, sides},
-    model::{Customer, Field, Gap, Tenant, json, printable, shown},
-    plan::{Change, Explanation, Plan, Unseen},
+    compare::{Known, Rule, Unsettled},
+    memory::Failure,
+    model::{Field, Gap, json as text, printable, shown},
+    plan::{Candidate, Change, Class, Comparison, Decision, Explanation, FieldSides, Plan, Recollection, Unseen},
 };
+
+pub use json::write_explanation_json;
 
 /// Writes the explanation; without `style.values` fields are only named and marked.
 pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let Explanation { provided_id, tenant, customer, unseen, plan, .. } = explanation;
-    // If a row could not be read, only its ids are known.
-    let is_read = |tenant: &Tenant<'_>| plan.invalid.is_empty() || !tenant.manages(&Tenant::default().managed());
-    let row = match tenant {
-        Some(tenant) if is_read(tenant) => "has a row",
-        Some(_) => "has a row that can't be read",
-        None => "has no usable row",
+    writeln!(out, "{}", both_sides(explanation))?;
+    if let Some(Unseen::Refused(words)) = &explanation.unseen {
+        writeln!(
+            out,
+            "The answer was: {}. For an id that does not exist Explo answers something else.",
+            printable(words)
+        )?;
+    }
+    for field in explanation.fields() {
+        write_field(&field, style, out)?;
+    }
+    for line in reasons(explanation, style.values) {
+        writeln!(out, "{line}")?;
+    }
+    writeln!(out, "{}", remembered(explanation))
+}
+
+/// What there is on either side.
+fn both_sides(explanation: &Explanation) -> String {
+    let Explanation { provided_id, tenant, customer, unseen, decision, .. } = explanation;
+    let row = match (tenant, decision) {
+        (Some(_), _) if explanation.readable().is_some() => "has a row",
+        (Some(_), _) => "has a row that can't be read",
+        (None, Decision::Invalid(_)) => "has no usable row",
+        (None, _) => "has no row",
     };
     let is_own = customer.as_ref().map(|customer| customer.provided_id.as_deref() == Some(provided_id));
     let listed = match (is_own, unseen) {
@@ -28,63 +54,159 @@ pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn 
         (None, Some(Unseen::Unreadable(Gap::Unreadable))) => "Explo has a customer whose record can't be read",
         (None, Some(Unseen::Refused(_))) => "Explo refused to show its customer",
     };
-    writeln!(out, "{} {row}, and {listed}.", shown(provided_id))?;
-    if let Some(Unseen::Refused(words)) = unseen {
-        writeln!(
-            out,
-            "The answer was: {}. For an id that does not exist Explo answers something else.",
-            printable(words)
-        )?;
-    }
-    if let (Some(tenant), None) = (tenant.as_ref().filter(|tenant| is_read(tenant)), unseen) {
-        for field in Field::ALL {
-            write_field(tenant, customer.as_ref(), field, plan, style, out)?;
-        }
-    }
-    writeln!(out, "{}", decision(explanation, style))
+    format!("{} {row}, and {listed}.", shown(provided_id))
 }
 
-fn write_field(
-    tenant: &Tenant<'_>,
-    customer: Option<&Customer<'_>>,
-    field: Field,
-    plan: &Plan,
-    style: Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let (wanted, held) = sides(tenant, customer.unwrap_or(&Customer::none()), field, plan.rules);
-    let (mark, text) = match (wanted, customer) {
-        (None, _) => (' ', "left alone: the row has no value for it".to_owned()),
-        (Some(wanted), None) => ('+', format!("wanted {}", shown(&wanted))),
-        (Some(wanted), Some(_)) if wanted == held => ('=', shown(&wanted)),
-        (Some(wanted), Some(_)) => ('~', format!("wanted {}, Explo has {}", shown(&wanted), shown(&held))),
+fn write_field(sides: &FieldSides, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let FieldSides { field, comparison, wanted, current } = sides;
+    let (wanted, current) = (wanted.as_deref().map(shown), current.as_deref().map(shown));
+    let (wanted, current) = (wanted.unwrap_or_default(), current.unwrap_or_default());
+    let differ = format!("wanted {wanted}, Explo has {current}");
+    let (mark, text) = match comparison {
+        Comparison::LeftAlone => (' ', "left alone: the row has no value for it".to_owned()),
+        Comparison::New => ('+', format!("wanted {wanted}")),
+        Comparison::Equal => ('=', wanted),
+        Comparison::Differs => ('~', differ),
+        Comparison::Unsettled => ('≠', differ),
     };
     let text = if style.values || mark == ' ' { text } else { String::new() };
     writeln!(out, "{}", format!("  {mark} {:<22}{text}", field.name()).trim_end())
 }
 
-fn decision(Explanation { tenant, plan, failure, unseen, .. }: &Explanation, style: Style) -> String {
-    if let (Some(Unseen::Refused(_)), None) = (unseen, plan.invalid.first()) {
-        return "What a run would do depends on what Explo lists: sync --dry-run shows it.".to_owned();
+/// The decision and its reasons, a sentence or two each.
+fn reasons(explanation: &Explanation, values: bool) -> Vec<String> {
+    let Explanation { provided_id, plan, decision, .. } = explanation;
+    match decision {
+        Decision::Unknown => vec![unknown(provided_id, &explanation.candidates, values)],
+        Decision::Orphan => {
+            let mut told = vec!["Orphan: no row has this id, so runs leave the customer alone.".to_owned()];
+            told.extend(
+                (!explanation.candidates.is_empty()).then(|| unknown(provided_id, &explanation.candidates, values)),
+            );
+            told
+        }
+        Decision::Claimed(rows) => {
+            let rows: Vec<_> = rows.iter().map(|id| shown(id)).collect();
+            vec![format!(
+                "To rename: the row {} names it as its previous_provided_id. Explain that row to see what a run does.",
+                rows.join(", ")
+            )]
+        }
+        Decision::Invalid(invalid) => {
+            vec![format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, values)))]
+        }
+        Decision::Undecided => {
+            vec!["What a run would do depends on what Explo lists: sync --dry-run shows it.".to_owned()]
+        }
+        Decision::Unchanged => quiet("Unchanged: nothing is sent.".to_owned(), explanation),
+        Decision::Spared => {
+            let told = explanation.unsettled().map(not_sent).collect::<Vec<_>>().join("\n");
+            quiet(told, explanation)
+        }
+        Decision::Due(refused) => {
+            let refused = refused.iter().map(|Failure { times, error, .. }| {
+                format!(
+                    "It was refused before ({}), so the next run tries it after all others. The last answer: {}",
+                    times_of(*times),
+                    printable(error)
+                )
+            });
+            let doubt = explanation.doubt.map(|doubt| format!("Not certain: {doubt}."));
+            to_do(explanation, values).into_iter().chain(refused).chain(doubt).chain(guard(explanation)).collect()
+        }
+        Decision::Waiting(Failure { times, runs_to_wait, next_try, error }) => {
+            let waits = format!(
+                "Not yet: it failed before ({}), and {runs_to_wait} more runs skip it, at most until {}, unless \
+                 --retry-failed is given. The last answer: {}",
+                times_of(*times),
+                time(*next_try),
+                printable(error)
+            );
+            to_do(explanation, values).into_iter().chain([waits]).collect()
+        }
+        Decision::Deferred { above, failure: Failure { runs_to_wait, error, .. } } => {
+            let above = shown(above);
+            let waits = format!(
+                "Deferred: {above} above it comes first, failed before, and is skipped by {runs_to_wait} more runs. \
+                 The last answer for {above}: {}",
+                printable(error)
+            );
+            to_do(explanation, values).into_iter().chain([waits]).collect()
+        }
     }
-    if let Some(invalid) = plan.invalid.first() {
-        return format!("Invalid, so nothing is sent: {}", printable(&plan.reason(invalid, style.values)));
+}
+
+fn times_of(times: u32) -> String {
+    if times == 1 { "once".to_owned() } else { format!("{times} times") }
+}
+
+fn time(seconds: u64) -> String {
+    // A clock that was ahead may have written any time.
+    UNIX_EPOCH
+        .checked_add(Duration::from_secs(seconds.min(FARTHEST)))
+        .map_or_else(String::new, |time| humantime::format_rfc3339_seconds(time).to_string())
+}
+
+/// The last second of the year 9999.
+const FARTHEST: u64 = 253_402_300_799;
+
+fn unknown(provided_id: &str, candidates: &[Candidate], values: bool) -> String {
+    let id = shown(provided_id);
+    if candidates.is_empty() {
+        return format!("No row has the id '{id}', nor an id or a name like it: nothing is sent.");
     }
-    let spared = plan.quiet.unsettled.iter().map(|(_, unsettled)| not_sent(unsettled));
-    if plan.changes.is_empty() && plan.quiet.unsettled.is_empty() {
-        return if tenant.is_some() { "Unchanged: nothing is sent." } else { "Nothing to do." }.to_owned();
-    }
-    let waits = failure.iter().map(|failure| {
-        let (error, runs) = (printable(&failure.error), failure.runs_to_wait);
-        format!("Not yet: it failed before, and {runs} more runs skip it, unless --retry-failed is given. {error}")
+    let named = |candidate: &Candidate| match candidate.name.as_deref().filter(|_| values) {
+        Some(name) => format!("{} ({})", shown(&candidate.provided_id), shown(name)),
+        None => shown(&candidate.provided_id),
+    };
+    let named: Vec<_> = candidates.iter().map(named).collect();
+    format!("No row has the id '{id}'; did you mean: {}", named.join(", "))
+}
+
+/// A decision not to send anything, and whether the customer is hidden.
+fn quiet(decision: String, explanation: &Explanation) -> Vec<String> {
+    let is_hidden = explanation.remembered.as_ref().is_some_and(|remembered| remembered.is_hidden);
+    let hidden = "Hidden: no listing shows this customer, so runs look it up once a day.".to_owned();
+    [decision].into_iter().chain(is_hidden.then_some(hidden)).collect()
+}
+
+/// The calls that a run makes.
+fn to_do(explanation: &Explanation, values: bool) -> Vec<String> {
+    let plan = &explanation.plan;
+    let first = explanation
+        .first()
+        .map(|change| format!("To {} first: {}, which is above it.", change.kind(), shown(&plan.provided_id(change))));
+    let tags = explanation.changes().flat_map(|change| plan.sent_tags(change));
+    let tags = tags.filter(|tag| plan.tags.to_make.contains(&**tag)).map(|tag| {
+        let name = if values { shown(&text::quote(&tag)) } else { "that Explo does not have".to_owned() };
+        format!("To create first: the group tag {name}.")
     });
     let to = |change: &Change| format!("To {}: {}.", change.kind(), calls(plan, change));
-    let tag = |tag: &String| {
-        let name = if style.values { shown(&json::quote(tag)) } else { "that Explo does not have".to_owned() };
-        format!("To create first: the group tag {name}.")
+    let changes = explanation.changes().map(to);
+    first.into_iter().chain(tags).chain(changes).chain(explanation.unsettled().map(not_sent)).collect()
+}
+
+/// What may hold these changes: whether it does depends on all others.
+fn guard(explanation: &Explanation) -> Option<String> {
+    const WITH_TENANT: &str = "customers that have a tenant";
+    let (guard, remembered) = (&explanation.guard, explanation.remembered.as_ref());
+    let is_lacking = remembered.is_some_and(|remembered| remembered.has_token && !remembered.is_hidden);
+    let (floor, what, base) = match explanation.changes().next()? {
+        Change::Create(_) if is_lacking => {
+            (guard.low_floor(), "creates of customers that it remembers", "customers listed")
+        }
+        Change::Create(_) => (guard.floor_of(Class::Create), "creates", "customers listed"),
+        Change::Rename(_) => (guard.floor_of(Class::Rename), "renames", WITH_TENANT),
+        Change::Update(update) if update.fields().contains(&Field::Mapping) => {
+            (guard.floor_of(Class::Mapping), "updates of the mapping", WITH_TENANT)
+        }
+        Change::Update(_) => (guard.floor_of(Class::Update), "updates", WITH_TENANT),
     };
-    let tags = plan.tags.to_make.iter().map(tag);
-    tags.chain(plan.changes.iter().map(to)).chain(spared).chain(waits).collect::<Vec<_>>().join("\n")
+    let percent = guard.percent;
+    Some(format!(
+        "The guard holds a run with more than {floor} {what}, if they are more than {percent} % of the {base}; explain lists \
+         no customers, so only sync --dry-run tells whether it holds this one."
+    ))
 }
 
 /// Why a difference is not sent.
@@ -134,5 +256,17 @@ fn calls(plan: &Plan, change: &Change) -> String {
                 if plan.carries(update) { " after one call of get_customer, to keep the values of others" } else { "" };
             format!("one call of update_customer with {}{carries}", fields.join(", "))
         }
+    }
+}
+
+fn remembered(explanation: &Explanation) -> String {
+    match &explanation.remembered {
+        Some(Recollection { has_token, synced_at, .. }) => {
+            let token = if *has_token { "a token" } else { "no token" };
+            let synced = synced_at.map_or_else(|| "never in sync".to_owned(), |at| format!("in sync at {}", time(at)));
+            format!("Remembered: {token}, {synced}.")
+        }
+        None if explanation.has_ledger => "Nothing is remembered of it.".to_owned(),
+        None => "Nothing is remembered: there is no ledger.".to_owned(),
     }
 }

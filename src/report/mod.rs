@@ -20,7 +20,7 @@ use crate::{
 };
 
 pub use customer::write_customer;
-pub use explanation::write_explanation;
+pub use explanation::{write_explanation, write_explanation_json};
 pub use json::{write_failure, write_json};
 pub use text::{Style, counted, grouped, write_text};
 

@@ -5,7 +5,10 @@ use rstest::rstest;
 use serde_json::json;
 use url::Url;
 
-use crate::support::{Database, Kind, Program, World, customer, ids, sandbox};
+use crate::{
+    service::Daemon,
+    support::{Database, Kind, Program, World, customer, ids, sandbox},
+};
 
 #[tokio::test]
 async fn check_reads_every_row_and_tells_what_cant_be_planned_by_reasons() {
@@ -147,4 +150,21 @@ async fn strangers_fail_check_as_they_fail_a_run(#[case] page_size: usize, #[cas
     let output = program.run(&["check"]).await;
     assert_eq!((output.code, output.stdout.contains("ledger --adopt")), (code, code == 78), "{output:?}");
     assert_eq!(program.run(&["sync", "--dry-run"]).await.code, 78);
+}
+
+#[tokio::test]
+async fn a_cron_that_never_fires_is_told_once() {
+    let (database, sandbox, _) = World::of([("a", "Ann")]).start().await;
+    let program = Program::between(&database, &sandbox, "select id as provided_id, name from tenants")
+        .with("EXPLO_SYNC__SCHEDULE__CRON", "0 0 31 2 *")
+        .with("EXPLO_SYNC__OPS__LISTEN", "");
+    assert!(program.run(&["check"]).await.stdout.contains("warn  schedule  schedule.cron never fires"));
+    let mut daemon = Daemon::start(&program, &[]);
+    let lines = daemon.says_until("run ended").await;
+    let told: Vec<_> = lines.iter().filter(|line| line.contains("schedule.cron never fires")).collect();
+    assert!(told.len() == 1 && told[0].contains("WARN"), "{lines:?}");
+    daemon.signal("-TERM").await;
+    assert_eq!(daemon.ends().await, Some(0), "the run at the start is made all the same");
+    let output = program.run(&["sync"]).await;
+    assert!(output.code == 0 && output.stderr.matches("schedule.cron never fires").count() == 1, "{output:?}");
 }

@@ -607,6 +607,7 @@ async fn explain_says_what_is_not_sent_and_who_waits() {
         assert_eq!(program.sync(&[]).await.0, 3);
     }
     let text = program.run(&["explain", "t-000"]).await.stdout;
-    let parts = ["To update: one call of update_customer with name.", "Not yet: it failed before, and 1 more runs"];
+    let parts =
+        ["To update: one call of update_customer with name.", "Not yet: it failed before (2 times), and 1 more runs"];
     assert!(parts.iter().all(|part| text.contains(part)), "{text}");
 }

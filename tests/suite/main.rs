@@ -14,6 +14,7 @@ mod configuration;
 mod contract;
 mod daemon;
 mod deploy;
+mod explain;
 mod failures;
 mod faults;
 mod files;

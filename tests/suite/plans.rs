@@ -53,12 +53,99 @@ async fn what_moved_since_the_plan_was_made_is_left_alone_and_named() {
         store.customer("d").unwrap().name = "Somebody else's choice".to_owned();
         store.customer("e").unwrap().name = "Eve".to_owned();
     });
+    drop(sandbox.take_calls());
     let (code, report) = program.sync(&["--plan", path.to_str().unwrap()]).await;
-    assert_eq!((code, &report["skipped"]), (3, &json!(["b", "d", "e"])), "{report}");
-    assert_eq!(ids(&report["changes"]), ["a", "c", "f"]);
-    assert_eq!(report["outcomes"]["applied"], 3);
+    assert_eq!((code, &report["skipped"]), (3, &json!(["b", "d"])), "{report}");
+    assert_eq!(ids(&report["changes"]), ["a", "c", "e", "f"]);
+    assert_eq!(report["outcomes"]["applied"], 4);
+    let calls = sandbox.take_calls();
+    let mut written: Vec<_> = writes(&calls).into_iter().map(|call| body(call)["provided_id"].clone()).collect();
+    written.sort_by_key(Value::to_string);
+    assert_eq!(written, ["a", "c", "f"], "e was done by hand");
     assert_eq!(stored(&sandbox, "b")["name"], "Made by hand");
     assert_eq!(stored(&sandbox, "d")["name"], "Somebody else's choice");
+}
+
+#[tokio::test]
+async fn a_plan_that_was_applied_before_is_done() {
+    let (_database, sandbox, program) = sides().await;
+    let (_directory, path) = save(&program).await;
+    let arguments = ["sync", "--plan", path.to_str().unwrap()];
+    let first = program.run(&arguments).await;
+    assert!(first.code == 0 && !first.stdout.contains("already"), "{first:?}");
+    drop(sandbox.take_calls());
+    let second = program.run(&arguments).await;
+    assert_eq!(second.code, 0, "{second:?}");
+    for part in ["  = a  Explo has the planned values already: nothing was sent\n", "Applied 6, failed 0"] {
+        assert!(second.stdout.contains(part), "{part} in {second:?}");
+    }
+    assert_eq!(endpoints(&sandbox.take_calls()), ["get_customer"; 6], "nothing is written");
+}
+
+#[tokio::test]
+async fn a_plan_that_was_applied_in_part_is_carried_on() {
+    let (_database, _sandbox, program) = sides().await;
+    let (_directory, path) = save(&program).await;
+    let path = path.to_str().unwrap();
+    let mut codes = Vec::new();
+    for _ in 0..3 {
+        let (code, report) = program.sync(&["--plan", path, "--max-changes", "2"]).await;
+        codes.push((code, report["outcomes"]["applied"].clone()));
+    }
+    assert_eq!(codes, [(75, json!(2)), (75, json!(4)), (0, json!(6))], "what is done counts as applied, not as begun");
+}
+
+#[tokio::test]
+async fn a_plan_file_is_plain_json_with_every_digit() {
+    let database = Database::new(Kind::Postgres).await;
+    let wanted = r#"{"rate": 0.1000000000000000055511151231257827, "deep": {"list": [1, null]}}"#;
+    database
+        .execute(&format!(
+            "create table tenants as select 'a' as id, 'Ann' as name, array['ann@a.example'] as emails, \
+             '{wanted}'::json as properties, 123456789012345678901234567890.50 as seats, null::text as plan"
+        ))
+        .await;
+    let old = json!({"provided_id": "a", "name": "Ann", "properties": {"seats": 1, "plan": "x", "theirs": 2}});
+    let sandbox = sandbox([customer(old)]).await;
+    let whole = "select id as provided_id, name, emails, properties, '{\"40\": 7}'::json as mapping from tenants";
+    let dotted = "select id as provided_id, seats as \"properties.seats\", plan as \"properties.plan\" from tenants";
+    let whole = Program::between(&database, &sandbox, whole);
+    let (_directory, path) = save(&whole).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    let plan: Value = serde_json::from_str(&text).unwrap();
+    let change = &plan["changes"][0];
+    assert_eq!((&plan["version"], &change["kind"]), (&json!(2), &json!("update")), "{text}");
+    assert_eq!(change["tenant"]["emails"], json!(["ann@a.example"]));
+    assert_eq!(change["tenant"]["properties"]["deep"], json!({"list": [1, null]}));
+    assert_eq!(change["fields"]["emails"], json!({"old": [], "new": ["ann@a.example"]}));
+    assert_eq!(change["fields"]["properties"]["old"], json!({"plan": "x", "seats": 1, "theirs": 2}));
+    assert_eq!(change["fields"]["mapping"]["new"], json!({"40": "7"}));
+    assert_eq!(text.matches("0.1000000000000000055511151231257827").count(), 2, "{text}");
+    let dotted = Program::between(&database, &sandbox, dotted);
+    let (_directory, path) = save(&dotted).await;
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(r#""properties":{"seats":123456789012345678901234567890.50}"#), "{text}");
+    let plan: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(plan["changes"][0]["tenant"]["properties_keys"], json!(["plan", "seats"]));
+    // A program that prints it anew does no harm.
+    std::fs::write(&path, text.replace('{', "{\n  ").replace('}', "\n}")).unwrap();
+    let (code, report) = dotted.sync(&["--plan", path.to_str().unwrap()]).await;
+    assert_eq!((code, &report["outcomes"]["applied"]), (0, &json!(1)), "{report}");
+    let held = stored(&sandbox, "a")["properties"].clone();
+    assert_eq!((&held["theirs"], held.get("plan")), (&json!(2), None), "{held}");
+}
+
+#[tokio::test]
+async fn a_plan_of_another_version_is_to_be_made_again() {
+    let (_database, sandbox, program) = sides().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("old.json");
+    let older = r#"{"version":1,"instance":"default","rules":{"emails":"replace"},"bases":[3,3],"access_groups":[""],"changes":[
+        {"tenant":{"provided_id":"a","properties":{"Whole":"{}"}},"change":"create"}]}"#;
+    std::fs::write(&path, older).unwrap();
+    let output = program.run(&["sync", "--plan", path.to_str().unwrap()]).await;
+    assert!(output.code == 64 && output.stderr.contains("make it again with `sync --dry-run --out`"), "{output:?}");
+    assert_eq!(sandbox.take_calls(), []);
 }
 
 #[tokio::test]
@@ -76,8 +163,8 @@ async fn a_plan_of_another_instance_or_of_nobody_is_refused() {
     let text = std::fs::read_to_string(&path).unwrap();
     for (broken, name) in [
         ("{", "cut.json"),
-        ("{\"version\":1}", "empty.json"),
-        (&text.replace("\"version\":1", "\"version\":9"), "new.json"),
+        ("{\"version\":2}", "empty.json"),
+        (&text.replace("\"version\":2", "\"version\":9"), "new.json"),
     ] {
         let path = directory.path().join(name);
         std::fs::write(&path, broken).unwrap();

@@ -179,7 +179,11 @@ async fn a_saved_plan_renames_unless_something_moved() {
         (&stored(&sandbox, "b")["token"], &stored(&sandbox, "e")["token"]),
         (&json!("token of a"), &json!("token of e"))
     );
-    assert_eq!(program.sync(&["--plan", &path]).await.1["changes"], json!([]), "it is done");
+    let (code, report) = program.sync(&["--plan", &path]).await;
+    assert_eq!((code, &report["skipped"]), (3, &json!(["f"])), "{report}");
+    assert_eq!(changes(&report), ["rename b applied", "rename d applied", "update b applied"], "they are done");
+    let calls = told(&sandbox.take_calls());
+    assert!(calls.iter().all(|call| call.starts_with("get")), "{calls:?}");
 }
 
 #[tokio::test]

@@ -61,7 +61,7 @@ async fn only_goes_with_neither_a_plan_nor_an_allowance(#[case] arguments: &[&st
 #[case::to_create("a", &["has a row", "no customer", "+ name", "wanted \"Ann\"", "To create"])]
 #[case::to_update("b", &["~ name", "wanted \"Bob\", Explo has \"Robert\"", "= emails", "update_customer with name"])]
 #[case::unchanged("c", &["= name", "= emails", "  properties            left alone", "Unchanged"])]
-#[case::without_a_row("d", &["no row", "a customer", "Invalid", "the source has no row"])]
+#[case::without_a_row("d", &["no row", "a customer", "Orphan"])]
 #[case::invalid("e", &["Invalid", "name is NULL"])]
 #[tokio::test]
 async fn explain_shows_both_sides_and_the_decision(#[case] id: &str, #[case] parts: &[&str]) {

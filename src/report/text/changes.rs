@@ -64,11 +64,11 @@ fn write_updates(plan: &Plan, updates: &[Change], style: Style, out: &mut dyn Wr
         writeln!(out, "  {YELLOW}~{YELLOW:#} {} × {}", grouped(group.count), in_words(group.first[0], style))?;
         writeln!(out, "      {DIM}for example{DIM:#} {}", ids.join(", "))?;
     }
-    let (similar, others) = groups(&others, |change| places(change));
+    let (similar, others) = groups(&others, places);
     for group in &similar {
         writeln!(out, "  {YELLOW}~{YELLOW:#} {} × {}, for example", grouped(group.count), places(group.first[0]))?;
         for change in &group.first {
-            writeln!(out, "      {}", described(plan, change, style).replace("\n", "\n  "))?;
+            writeln!(out, "      {}", described(plan, change, style).replace('\n', "\n  "))?;
         }
     }
     write_list('~', YELLOW, &others, style, out, line)

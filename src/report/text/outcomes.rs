@@ -20,7 +20,7 @@ const SAMPLES: usize = 3;
 
 pub(super) fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let due = &report.run.due;
-    let waiting = report.run.plan.changes.len() - due.count() - due.left;
+    let waiting = report.run.plan.changes.len() - report.run.plan.quiet.done.len() - due.count() - due.left;
     if waiting > 0 {
         writeln!(
             out,
@@ -61,6 +61,11 @@ pub(super) fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write)
         })
         .collect();
     write_list('✗', RED, &failed, style, out, Clone::clone)?;
+    let done: Vec<_> = plan.changes.iter().filter(|change| plan.is_done(change)).collect();
+    write_list('=', DIM, &done, style, out, |change| {
+        let id = named(plan, &plan.provided_id(change), style);
+        format!("{id}  Explo has the planned values already: nothing was sent")
+    })?;
     if let Some(applied) = &report.run.applied {
         write_list('=', DIM, &applied.existing, style, out, |id| {
             format!("{}  existed already, though the listing did not show it", named(plan, id, style))

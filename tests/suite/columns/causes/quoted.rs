@@ -31,7 +31,25 @@ async fn failing(database: &Database, raise: &str) {
 #[rstest]
 #[case::in_its_own_words(Kind::Postgres, "raise exception 'bad tenant %', t", "f(name)", "by hand to see it")]
 #[case::of_its_own_code(Kind::Postgres, "raise exception using errcode = 'U0001', message = t", "f(name)", "check")]
-#[case::as_denied(Kind::Postgres, "raise exception using errcode = '42501', message = t", "f(name)", "GRANT SELECT")]
+#[case::as_denied(
+    Kind::Postgres,
+    "raise exception using errcode = '42501', message = t",
+    "f(name)",
+    "(code 42501); check source.query"
+)]
+#[case::as_if_full(
+    Kind::Postgres,
+    "raise exception using errcode = '53300', message = t",
+    "f(name)",
+    "(code 53300); check source.query"
+)]
+#[case::as_if_ended(
+    Kind::Postgres,
+    "raise exception using errcode = '57P01', message = t",
+    "f(name)",
+    "(code 57P01); check source.query"
+)]
+#[case::denied_inside_a_function(Kind::Postgres, "perform pg_read_file('/' || t)", "f(name)", "reads a file")]
 #[case::an_assertion(Kind::Postgres, "assert false, t", "f(name)", "by hand to see it")]
 #[case::a_notice(Kind::Postgres, "raise warning 'bad %', t; raise exception 'no'", "f(name)", "by hand to see it")]
 #[case::a_setting(Kind::Postgres, "null", "current_setting(name)", "unrecognized configuration parameter \\\"***\\\"")]
