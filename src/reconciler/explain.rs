@@ -9,7 +9,7 @@ use super::{
 use crate::{
     explo::{Look, Reader},
     model::Customer,
-    plan::{Answer, Candidates, Decision, Explanation, Inquiry, Question, Unseen},
+    plan::{Answer, Candidate, Candidates, Decision, Explanation, Inquiry, Plan, Question, Unseen},
     source::Source,
     tenants::Index,
 };
@@ -60,21 +60,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let mut plan = draft.finish();
         self.answer(&mut plan, None).await?;
         let (decision, candidates) = if has_row || strays.contains(provided_id) {
-            let decision = match (plan.decision(provided_id, &self.due(&plan), self.memory), &unseen) {
-                (invalid @ Decision::Invalid(_), _) => invalid,
-                (_, Some(Unseen::Refused(_))) => Decision::Undecided,
-                (decision, _) => decision,
-            };
-            (decision, Vec::new())
+            (self.decision(&plan, provided_id, unseen.as_ref()), Vec::new())
         } else {
-            let candidates = self.candidates(provided_id).await?;
-            let claimants: Vec<_> = candidates.claimants().map(str::to_owned).collect();
-            let decision = match (&customer, &unseen) {
-                (None, None | Some(Unseen::Refused(_))) => Decision::Unknown,
-                _ if claimants.is_empty() => Decision::Orphan,
-                _ => Decision::Claimed(claimants),
-            };
-            (decision, candidates.into_best())
+            self.decision_without_row(provided_id, customer.as_ref(), unseen.as_ref()).await?
         };
         let doubt = customer.as_ref().filter(|_| has_row).and_then(|customer| {
             let is_equal = || decision == Decision::Unchanged;
@@ -95,6 +83,31 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             remembered,
             candidates,
         })
+    }
+
+    fn decision(&self, plan: &Plan, provided_id: &str, unseen: Option<&Unseen>) -> Decision {
+        match (plan.decision(provided_id, &self.due(plan), self.memory), unseen) {
+            (invalid @ Decision::Invalid(_), _) => invalid,
+            (_, Some(Unseen::Refused(_))) => Decision::Undecided,
+            (decision, _) => decision,
+        }
+    }
+
+    /// The same for an id without a row, with the rows that may be meant.
+    async fn decision_without_row(
+        &self,
+        provided_id: &str,
+        customer: Option<&Customer<'_>>,
+        unseen: Option<&Unseen>,
+    ) -> Result<(Decision, Vec<Candidate>), Error> {
+        let candidates = self.candidates(provided_id).await?;
+        let claimants: Vec<_> = candidates.claimants().map(str::to_owned).collect();
+        let decision = match (customer, unseen) {
+            (None, None | Some(Unseen::Refused(_))) => Decision::Unknown,
+            _ if claimants.is_empty() => Decision::Orphan,
+            _ => Decision::Claimed(claimants),
+        };
+        Ok((decision, candidates.into_best()))
     }
 
     /// Reads a tenant, and those above it one by one.

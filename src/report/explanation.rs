@@ -77,13 +77,17 @@ fn write_field(sides: &FieldSides, style: Style, out: &mut dyn Write) -> io::Res
 fn reasons(explanation: &Explanation, values: bool) -> Vec<String> {
     let Explanation { provided_id, plan, decision, .. } = explanation;
     match decision {
-        Decision::Unknown => vec![unknown(provided_id, &explanation.candidates, values)],
+        Decision::Unknown => {
+            let id = shown(provided_id);
+            vec![match meant(&explanation.candidates, values) {
+                Some(meant) => format!("Unknown: no row has the id '{id}'; did you mean: {meant}"),
+                None => format!("Unknown: no row has the id '{id}', nor an id or a name like it. Nothing is sent."),
+            }]
+        }
         Decision::Orphan => {
-            let mut told = vec!["Orphan: no row has this id, so runs leave the customer alone.".to_owned()];
-            told.extend(
-                (!explanation.candidates.is_empty()).then(|| unknown(provided_id, &explanation.candidates, values)),
-            );
-            told
+            let orphan = "Orphan: no row has this id, so runs leave the customer alone.".to_owned();
+            let meant = meant(&explanation.candidates, values).map(|meant| format!("Did you mean: {meant}"));
+            [orphan].into_iter().chain(meant).collect()
         }
         Decision::Claimed(rows) => {
             let rows: Vec<_> = rows.iter().map(|id| shown(id)).collect();
@@ -150,17 +154,13 @@ fn time(seconds: u64) -> String {
 /// The last second of the year 9999.
 const FARTHEST: u64 = 253_402_300_799;
 
-fn unknown(provided_id: &str, candidates: &[Candidate], values: bool) -> String {
-    let id = shown(provided_id);
-    if candidates.is_empty() {
-        return format!("No row has the id '{id}', nor an id or a name like it: nothing is sent.");
-    }
+/// The rows that may be meant, if there are any.
+fn meant(candidates: &[Candidate], values: bool) -> Option<String> {
     let named = |candidate: &Candidate| match candidate.name.as_deref().filter(|_| values) {
         Some(name) => format!("{} ({})", shown(&candidate.provided_id), shown(name)),
         None => shown(&candidate.provided_id),
     };
-    let named: Vec<_> = candidates.iter().map(named).collect();
-    format!("No row has the id '{id}'; did you mean: {}", named.join(", "))
+    (!candidates.is_empty()).then(|| candidates.iter().map(named).collect::<Vec<_>>().join(", "))
 }
 
 /// A decision not to send anything, and whether the customer is hidden.

@@ -105,10 +105,10 @@ async fn a_customer_that_the_ledger_knows_and_explo_no_longer_has_is_created_wit
 
 #[tokio::test]
 async fn an_orphan_is_left_alone() {
-    let (_database, _sandbox, program) = sides(&[["a", "", "", "Ann"]], &["d"]).await;
+    let (_database, _sandbox, program) = sides(&[["D", "", "", "Dan"]], &["d"]).await;
     let told = [
         "d has no row, and Explo has a customer with this provided_id.\n",
-        "Orphan: no row has this id, so runs leave the customer alone.\n",
+        "Orphan: no row has this id, so runs leave the customer alone.\nDid you mean: D (Dan)\n",
     ];
     assert_told(&program, "d", 0, "orphan", &told).await;
 }
@@ -125,7 +125,7 @@ async fn a_renamed_customer_is_explained_by_either_id() {
     let told = ["old has no row", "To rename: the row new names it as its previous_provided_id."];
     assert_told(&program, "old", 0, "rename", &told).await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_told(&program, "old", 3, "unknown", &["No row has the id 'old'; did you mean: new (Held)\n"]).await;
+    assert_told(&program, "old", 3, "unknown", &["Unknown: no row has the id 'old'; did you mean: new (Held)\n"]).await;
 }
 
 #[tokio::test]
@@ -250,7 +250,7 @@ async fn an_id_in_another_case_or_a_name_finds_whom_somebody_means(
     if one {
         program = program.with("EXPLO_SYNC__SOURCE__QUERY_ONE", &format!("{QUERY} where id = ?"));
     }
-    let told = format!("No row has the id '{asked}'; did you mean: {found}\n");
+    let told = format!("Unknown: no row has the id '{asked}'; did you mean: {found}\n");
     assert_told(&program, asked, 3, "unknown", &[&told]).await;
     let id = found.split(' ').next().unwrap();
     let discreet = program.run(&["explain", asked]).await;
@@ -275,7 +275,7 @@ async fn ten_candidates_at_most_are_named_and_the_likeliest_first() {
         "nobody",
         3,
         "unknown",
-        &["No row has the id 'nobody', nor an id or a name like it: nothing is sent.\n"],
+        &["Unknown: no row has the id 'nobody', nor an id or a name like it. Nothing is sent.\n"],
     )
     .await;
 }
