@@ -191,7 +191,7 @@ async fn a_deadlock_is_no_refusal_and_is_tried_again(#[case] kind: Kind, #[case]
     };
     let ((), output) = tokio::join!(standing, running);
     assert_eq!((output.code, database.tokens("default").await), (0, held(&sandbox)), "{output:?}");
-    assert!(output.stderr.contains("is tried again") && output.stderr.contains(code), "{output:?}");
+    assert!(output.stderr.contains("is retried") && output.stderr.contains(code), "{output:?}");
     assert!(!output.stderr.contains("not kept"), "{output:?}");
 }
 

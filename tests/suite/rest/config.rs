@@ -18,7 +18,7 @@ use crate::support::Program;
 #[case::no_table(("COLUMNS", "/id"), "must hold texts and lists of texts")]
 #[case::an_unknown_column(("COLUMNS", "{\"provided_id\":\"/id\",\"nam\":\"/name\"}"), "did you mean 'name'")]
 #[case::no_id(("COLUMNS", "{\"name\":\"/name\"}"), "'provided_id' is missing")]
-#[case::an_open_brace(("COLUMNS", "{\"provided_id\":\"{/id\"}"), "'provided_id' has '{/id', which is no JSON pointer")]
+#[case::an_open_brace(("COLUMNS", "{\"provided_id\":\"{/id\"}"), "'provided_id' has '{/id', which is neither a JSON pointer")]
 #[tokio::test]
 async fn a_mistake_is_named_with_its_key(#[case] (key, value): (&str, &str), #[case] told: &str) {
     let sandbox = upstream([]).await;
