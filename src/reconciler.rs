@@ -20,7 +20,7 @@ use crate::{
     ledger,
     memory::{Entry, Memory, Token},
     model::told_id,
-    plan::{Allowances, Answer, Census, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question},
+    plan::{Allowances, Answer, Census, Class, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question},
     progress::Progress,
     source::{self, Source},
     stop::Stop,
@@ -83,6 +83,8 @@ pub struct Run {
     pub asked: BTreeMap<Endpoint, usize>,
     /// Ids of a saved plan whose customer has changed since: not written.
     pub skipped: Vec<String>,
+    /// The guard's limit of each class; empty if the guard does not apply.
+    pub limits: BTreeMap<Class, usize>,
     /// The classes over their limit; if there are any, nothing is applied.
     pub held: Vec<Held>,
     /// What was carried out; `None` in a dry run and if the guard holds the plan.
@@ -128,6 +130,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let mut plan = draft.finish();
         self.answer(&mut plan, None).await?;
         let asked = self.reader.asked();
+        let limits = self.guard.limits(&plan, self.allowances);
         let held = self.guard.held(&plan, self.allowances);
         if !held.is_empty() {
             plan.hold();
@@ -140,7 +143,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 if held.is_empty() { Some(self.apply(&plan, &due, &tokens, &writers, progress).await) } else { None }
             }
         };
-        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), held, applied })
+        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), limits, held, applied })
     }
 
     /// Reads every row.

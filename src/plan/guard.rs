@@ -155,6 +155,12 @@ impl Guard {
         limit.max(allowances.0.get(&class).copied().unwrap_or(0))
     }
 
+    /// The limit of each class.
+    #[must_use]
+    pub fn limits(&self, plan: &Plan, allowances: &Allowances) -> BTreeMap<Class, usize> {
+        Class::ALL.into_iter().map(|class| (class, self.limit(class, plan, allowances))).collect()
+    }
+
     /// The classes that hold the plan; if empty, it may be applied.
     #[must_use]
     pub fn held(&self, plan: &Plan, allowances: &Allowances) -> Vec<Held> {

@@ -1,6 +1,9 @@
 //! Applies a saved plan: each change is compared with Explo again, and skipped if its customer has changed since.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -51,7 +54,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => None,
             Some(writers) => Some(self.apply(&plan, &due, &ListedTokens::default(), &writers, progress).await),
         };
-        Ok(Run { plan, due, listing: Listing::default(), asked, skipped, held: Vec::new(), applied })
+        Ok(Run {
+            plan,
+            due,
+            listing: Listing::default(),
+            asked,
+            skipped,
+            limits: BTreeMap::new(),
+            held: Vec::new(),
+            applied,
+        })
     }
 
     /// Whether the customer is as the plan found it; false if Explo does not show it.

@@ -1,6 +1,10 @@
 //! Runs for single tenants: each is looked up by its id, and nothing is listed.
 
-use std::{borrow::Cow, collections::BTreeSet, slice};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    slice,
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -49,7 +53,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 Some(self.apply(&plan, &due, &ListedTokens::default(), &writers, progress).await)
             }
         };
-        Ok(Run { plan, due, listing: Listing::default(), asked, skipped: Vec::new(), held: Vec::new(), applied })
+        Ok(Run {
+            plan,
+            due,
+            listing: Listing::default(),
+            asked,
+            skipped: Vec::new(),
+            limits: BTreeMap::new(),
+            held: Vec::new(),
+            applied,
+        })
     }
 
     /// Explains one id: its tenant, its customer, and what a run would do.

@@ -84,6 +84,7 @@ pub fn report(n: usize) -> Report {
             listing: Listing::default(),
             asked: BTreeMap::new(),
             skipped: Vec::new(),
+            limits: BTreeMap::new(),
             held: Vec::new(),
             applied: None,
         },
