@@ -135,6 +135,8 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+    /// With --dry-run: one page for a browser.
+    Html,
 }
 
 /// Options of `explain`.

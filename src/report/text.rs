@@ -286,7 +286,8 @@ fn write_held(report: &Report, Held { class, count, limit }: Held, out: &mut dyn
     )
 }
 
-fn time(seconds: u64) -> String {
+/// About so long.
+pub(super) fn time(seconds: u64) -> String {
     match seconds {
         0..=90 => format!("about {seconds} s"),
         91..=5400 => format!("about {} min", seconds.div_ceil(60)),

@@ -22,6 +22,7 @@ mod given_up;
 mod guard;
 mod hierarchy;
 mod hostile;
+mod html;
 mod identity;
 mod init;
 mod kill;
