@@ -233,6 +233,8 @@ pub enum Output {
     Text,
     /// One JSON object.
     Json,
+    /// With --dry-run: one page for a browser.
+    Html,
 }
 
 /// Options of `explain`.

@@ -21,7 +21,7 @@ use crate::{
     ledger,
     memory::{Entry, Memory, Token},
     model::told_id,
-    plan::{Allowances, Answer, Census, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question},
+    plan::{Allowances, Answer, Census, Class, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question},
     progress::Progress,
     source::{self, Source},
     stop::Stop,
@@ -84,6 +84,8 @@ pub struct Run {
     pub asked: BTreeMap<Endpoint, usize>,
     /// Ids of a saved plan whose customer has changed since: not written.
     pub skipped: Vec<String>,
+    /// The guard's limit of each class; empty if the guard does not apply.
+    pub limits: BTreeMap<Class, usize>,
     /// The classes over their limit; if there are any, nothing is applied.
     pub held: Vec<Held>,
     /// What the guard will hold in the next run, if this one was stopped.
@@ -131,6 +133,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let mut plan = draft.finish();
         self.answer(&mut plan, None).await?;
         let asked = self.reader.asked();
+        let limits = self.guard.limits(&plan, self.allowances);
         let held = self.guard.held(&plan, self.allowances);
         if !held.is_empty() {
             plan.hold();
@@ -144,7 +147,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             }
         };
         let held_next = self.held_next(&plan, applied.as_ref());
-        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), held, held_next, applied })
+        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), limits, held, held_next, applied })
     }
 
     /// Reads every row.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     applier::REPORTED,
-    cli::SyncArgs,
+    cli::{Output, SyncArgs},
     database::lock::{Attempt, Permit},
     explo, files,
     ledger::{self, InMemory},
@@ -34,6 +34,9 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         Terminal::show_failure(error, exit, args.output);
         exit
     };
+    if args.output == Output::Html && !args.dry_run {
+        return fail("--output html is a page of a plan: add --dry-run, or use --output text or json", Exit::Usage);
+    }
     let stop = &context.stop;
     for (flag, path) in [("--out", &args.out), ("--metrics-file", &args.metrics_file)] {
         if let Some(path) = path

@@ -54,6 +54,10 @@ impl Terminal {
                 let mut out = BufWriter::new(stdout());
                 report::write_json(report, exit, self.values, &mut out).and_then(|()| out.flush())
             }
+            Output::Html => {
+                let mut out = BufWriter::new(stdout());
+                report::write_html(report, self.values, &mut out).and_then(|()| out.flush())
+            }
         });
     }
 
@@ -89,7 +93,7 @@ impl Terminal {
     pub(super) fn show_failure(error: &str, exit: Exit, output: Output) {
         tell(error);
         match output {
-            Output::Text => {}
+            Output::Text | Output::Html => {}
             Output::Json => tell_if_lost(report::write_failure(error, exit, &mut stdout())),
         }
     }

@@ -33,8 +33,15 @@ pub fn cut(mut text: String, most: usize) -> String {
 /// Text that can't move the cursor, reverse the line, or hide: such characters are shown as escapes.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    let escaped = |c: char| if is_hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
-    text.chars().map(escaped).collect()
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// Control characters, line and paragraph ends, and characters that Unicode ignores by default (direction marks,

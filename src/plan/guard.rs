@@ -216,6 +216,12 @@ impl Guard {
         Class::ALL.into_iter().filter_map(judge).collect()
     }
 
+    /// The limit of each class.
+    #[must_use]
+    pub fn limits(&self, plan: &Plan, allowances: &Allowances) -> BTreeMap<Class, usize> {
+        Class::ALL.into_iter().map(|class| (class, self.limit(class, plan, allowances))).collect()
+    }
+
     /// The classes that hold the plan; if empty, it may be applied.
     #[must_use]
     pub fn held(&self, plan: &Plan, allowances: &Allowances) -> Vec<Held> {

@@ -8,7 +8,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -72,6 +72,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             listing: Listing::default(),
             asked,
             skipped,
+            limits: BTreeMap::new(),
             held: Vec::new(),
             held_next: Vec::new(),
             applied,

@@ -1,6 +1,9 @@
 //! Runs for single tenants: each is looked up by its id, and nothing is listed.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -59,6 +62,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             listing: Listing::default(),
             asked,
             skipped: Vec::new(),
+            limits: BTreeMap::new(),
             held: Vec::new(),
             held_next: Vec::new(),
             applied,

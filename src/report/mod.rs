@@ -1,9 +1,10 @@
-//! The report of a run: its numbers, its exit code, and its two forms, text and JSON.
+//! The report of a run: its numbers, its exit code, and its three forms: text, JSON and, of a dry run, a page.
 //!
 //! Promise: planned = applied + failed + unsettled + deferred, also if the run is stopped in the middle.
 
 mod customer;
 mod explanation;
+mod html;
 mod json;
 mod text;
 
@@ -21,6 +22,7 @@ use crate::{
 
 pub use customer::write_customer;
 pub use explanation::{write_explanation, write_explanation_json};
+pub use html::write_html;
 pub use json::{write_failure, write_json};
 pub use text::{Style, counted, grouped, write_text};
 

@@ -92,6 +92,7 @@ pub fn report(n: usize) -> Report {
             listing: Listing::default(),
             asked: BTreeMap::new(),
             skipped: Vec::new(),
+            limits: BTreeMap::new(),
             held: Vec::new(),
             held_next: Vec::new(),
             applied: None,

@@ -49,7 +49,7 @@ async fn the_help_of_every_command_fits_a_terminal_and_names_no_flag_that_takes_
 #[case(&["sync", "--exit-code"], "--dry-run")]
 #[case(&["sync", "--allow", "create"], "CLASS=N")]
 #[case(&["sync", "--allow", "delete=5"], "create, update, rename, mapping, orphan")]
-#[case(&["sync", "--output", "yaml"], "[possible values: text, json]")]
+#[case(&["sync", "--output", "yaml"], "[possible values: text, json, html]")]
 #[case(&["sync", "--max-changes", "few"], "--max-changes")]
 #[case(&["sync", "--max-duration", "soon"], "--max-duration")]
 #[case(&["sync", "--ok", "3,x"], "--ok")]

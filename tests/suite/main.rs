@@ -24,6 +24,7 @@ mod given_up;
 mod guard;
 mod hierarchy;
 mod hostile;
+mod html;
 mod identity;
 mod init;
 mod kill;

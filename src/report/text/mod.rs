@@ -19,6 +19,7 @@ use crate::{
 };
 use changes::write_changes;
 use outcomes::{write_forecast, write_held, write_outcomes};
+pub(super) use words::time;
 pub use words::{counted, grouped};
 
 /// Lines of one kind that are shown without `-v`.

@@ -29,7 +29,7 @@ pub fn grouped(number: usize) -> String {
 }
 
 /// A time, rounded up.
-pub(super) fn time(seconds: u64) -> String {
+pub(in crate::report) fn time(seconds: u64) -> String {
     match seconds {
         0..=90 => format!("about {seconds} s"),
         91..=5400 => format!("about {} min", seconds.div_ceil(60)),
