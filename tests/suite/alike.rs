@@ -104,3 +104,13 @@ async fn colours_are_as_asked_for() {
         assert_eq!(shown.contains("\u{1b}["), has_colours, "{arguments:?}: {shown}");
     }
 }
+
+#[tokio::test]
+async fn on_a_terminal_the_logs_say_only_what_the_report_does_not() {
+    let (_database, sandbox, program) = World::of([("a", "Ann"), ("b", "Bob")]).start().await;
+    sandbox.adjust(|api| api.faults = vec!["status=400,id=a".parse().unwrap()]);
+    let shown = program.on_terminal("sync").await;
+    assert_eq!((shown.matches("answered 400").count(), shown.contains("INFO")), (1, false), "{shown}");
+    let all = program.on_terminal("-v sync --retry-failed").await;
+    assert!(all.contains("run begins") && all.matches("answered 400").count() == 2, "{all}");
+}

@@ -144,12 +144,12 @@ async fn lines_that_stderr_does_not_take_are_counted() {
 
 #[tokio::test]
 async fn a_run_with_more_to_say_than_anybody_reads_goes_on() {
-    let (_database, sandbox, program) = World::of((0..4000).map(|n| (n, "Failing"))).start().await;
+    let (_database, sandbox, program) = World::of((0..6000).map(|n| (n, "Failing"))).start().await;
     let directory = tempfile::tempdir().unwrap();
     sandbox.adjust(|api| api.faults = vec!["status=400,endpoint=create_customer".parse::<Fault>().unwrap()]);
     let path = directory.path().join("explo_sync.prom");
     let (stderr, _reader) = full();
-    let arguments = ["sync", "--allow", "create=4000", "--metrics-file", path.to_str().unwrap()];
+    let arguments = ["sync", "--allow", "create=6000", "--metrics-file", path.to_str().unwrap()];
     let mut child = program.start_into(&arguments, Stdio::null(), stderr);
     assert_eq!(timeout(10 * SOON, child.wait()).await.unwrap().unwrap().code(), Some(3));
     let metrics = fs::read_to_string(&path).unwrap();
