@@ -22,7 +22,8 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
     } else if let Some(directory) = &args.man {
         match directory {
             None => clap_mangen::Man::new(Cli::command()).render(&mut text)?,
-            Some(directory) => clap_mangen::generate_to(Cli::command(), directory)
+            Some(directory) => fs::create_dir_all(directory)
+                .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
                 .map_err(|error| io::Error::other(format!("--man {}: {error}", directory.display())))?,
         }
     } else if args.schema {
@@ -31,7 +32,12 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
     } else {
         let name = args.file.display();
         let config = if args.all { config::DEFAULT } else { config::FIRST };
-        write(&args.file, config).map_err(|error| io::Error::other(format!("{name}: {error}")))?;
+        write(&args.file, config).map_err(|error| {
+            io::Error::other(match error.kind() {
+                io::ErrorKind::AlreadyExists => format!("{name} exists already: move it away, or name another file"),
+                _ => format!("{name}: {error}"),
+            })
+        })?;
         let next = "Set source.url, source.query and explo.token_file in it, then: explo-sync check";
         tell_if_lost(writeln!(stdout(), "Wrote {name}. {next}"));
     }

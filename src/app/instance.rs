@@ -102,6 +102,7 @@ impl Instance {
             let (run, unrecorded) =
                 run.inspect_err(|error| tracing::error!(target: REPORTED, "run failed: {error}"))?;
             let report = Report {
+                config: None,
                 instance: self.config.name.clone(),
                 run_id: self.run_id.clone(),
                 dry_run,

@@ -87,6 +87,7 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
     if let Some(permit) = permit {
         permit.release().await;
     }
+    let ran = ran.map(|report| Report { config: context.global.config.clone(), ..report });
     let exit = match &ran {
         Ok(report) => report.exit(args.exit_code),
         Err(error) => report::exit_without_plan(error),

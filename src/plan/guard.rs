@@ -151,15 +151,6 @@ pub struct Spare {
     pub mappings: usize,
 }
 
-impl Held {
-    /// The command that lets the next run do all of this.
-    #[must_use]
-    pub fn command(held: &[Self]) -> String {
-        let allow = held.iter().map(|Self { class, count, .. }| format!(" --allow {}={count}", class.name()));
-        format!("explo-sync sync{}", allow.collect::<String>())
-    }
-}
-
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} is over the limit of {}", self.class.name(), self.count, self.limit)

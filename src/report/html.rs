@@ -149,13 +149,11 @@ fn write_guard(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if held.is_empty() {
         out.write_all(b"<p>No class is over its limit, so the guard lets this plan through.</p>")?;
     } else {
-        let allowed: Vec<_> =
-            held.iter().map(|held| format!(" --allow {}={}", held.class.name(), held.count)).collect();
         write!(
             out,
             "<p>The plan changes more than the limits permit, so a run would write nothing. If the plan is right, let it \
-             through once with this command:</p><pre><code>explo-sync sync{}</code></pre>",
-            allowed.concat()
+             through once with this command:</p><pre><code>{}</code></pre>",
+            Text(&report.command(held))
         )?;
     }
     out.write_all(

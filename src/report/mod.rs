@@ -8,8 +8,7 @@ mod html;
 mod json;
 mod text;
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
 
 use crate::{
     applier::Outcome,
@@ -31,6 +30,8 @@ pub use text::{Style, counted, grouped, write_text};
 pub struct Report {
     /// The instance.
     pub instance: String,
+    /// The file of the configuration, if a flag named it: the commands that the report prints name it too.
+    pub config: Option<PathBuf>,
     /// The run's own id.
     pub run_id: String,
     /// Whether this was a dry run.
@@ -225,21 +226,29 @@ impl Report {
     /// Why nothing was applied, why the run ended early, or why the ledger lacks a part of it.
     #[must_use]
     pub fn error(&self) -> Option<String> {
+        let unrecorded = self.unrecorded.as_ref().map(ToString::to_string);
         let held = &self.run.held;
-        if !held.is_empty() {
+        if !held.is_empty() && unrecorded.is_none() {
             let classes: Vec<_> = held.iter().map(ToString::to_string).collect();
             return Some(format!(
                 "held by the guard: {}; let it through with {}",
                 classes.join(", "),
-                Held::command(held)
+                self.command(held)
             ));
         }
-        let unrecorded = self.unrecorded.as_ref().map(ToString::to_string);
         match self.end() {
             Some(error) if exit_of(error) == Exit::Stopped => unrecorded.or_else(|| Some(error.to_string())),
             Some(error) => Some(error.to_string()),
             None => unrecorded,
         }
+    }
+
+    /// The command of a next run in which all of this passes the guard.
+    #[must_use]
+    pub fn command(&self, held: &[Held]) -> String {
+        let config = self.config.as_ref().map(|path| format!(" --config {}", quoted(&path.to_string_lossy())));
+        let allow = held.iter().map(|Held { class, count, .. }| format!(" --allow {}={count}", class.name()));
+        format!("explo-sync{} sync{}", config.unwrap_or_default(), allow.collect::<String>())
     }
 
     /// The error that ended the applier early.
@@ -250,6 +259,12 @@ impl Report {
     fn is_create(change: &Change) -> bool {
         matches!(change, Change::Create(_))
     }
+}
+
+/// A word of a command line: quoted unless it needs no quotes.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// The exit code of a run that has no plan.

@@ -79,6 +79,7 @@ pub fn index(rows: &[Row<'_>]) -> Index {
 pub fn report(n: usize) -> Report {
     let plan = compare(index(&rows(n)), &[]);
     Report {
+        config: None,
         instance: "default".to_owned(),
         run_id: String::new(),
         dry_run: true,

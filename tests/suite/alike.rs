@@ -114,3 +114,18 @@ async fn on_a_terminal_the_logs_say_only_what_the_report_does_not() {
     let all = program.on_terminal("-v sync --retry-failed").await;
     assert!(all.contains("run begins") && all.matches("answered 400").count() == 2, "{all}");
 }
+
+#[tokio::test]
+async fn a_printed_command_names_the_configuration_that_a_flag_named() {
+    let (_database, _sandbox, program) = World::of((0..5).map(|n| (n, "T"))).start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("its own.toml");
+    std::fs::write(&path, "[guard]\ncreate_floor = 1\n").unwrap();
+    let path = path.to_str().unwrap();
+    let command = format!("  explo-sync --config '{path}' sync --allow create=5\n");
+    let held = program.run(&["--config", path, "sync"]).await.stdout;
+    assert!(held.ends_with(&command), "{held}");
+    let (_directory, saved) = program.saved().await;
+    let stopped = program.run(&["sync", "--plan", &saved, "--max-changes", "1"]).await.stdout;
+    assert!(stopped.ends_with("To carry it on, give the same command again.\n"), "{stopped}");
+}

@@ -99,6 +99,7 @@ impl Sides {
         };
         let run = reconciler.run(Some(Writers::new(&Permit::Unlocked, &client, &|_| {})), progress).await?;
         Ok(Report {
+            config: None,
             instance: "prod".to_owned(),
             run_id: "run-1".to_owned(),
             dry_run: false,

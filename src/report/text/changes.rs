@@ -13,9 +13,8 @@ use std::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    DIM, GREEN, SHOWN, Style, YELLOW, named,
+    lines::{DIM, GREEN, SHOWN, Style, YELLOW, named, write_list},
     words::{difference_in_words, grouped, place_in_words},
-    write_list,
 };
 use crate::{
     compare::Difference,

@@ -1,6 +1,7 @@
 //! The report as text: the changes, then the counts, then the cost (of a dry run) or the outcomes.
 
 mod changes;
+mod lines;
 mod outcomes;
 mod words;
 
@@ -9,8 +10,6 @@ use std::{
     io::{self, Write},
 };
 
-use anstyle::{AnsiColor, Style as Paint};
-
 use super::Report;
 use crate::{
     compare::Unsettled,
@@ -18,27 +17,11 @@ use crate::{
     plan::{Class, Plan},
 };
 use changes::write_changes;
+pub use lines::Style;
+use lines::{BOLD, DIM, GREEN, RED, SHOWN, YELLOW, named, write_list};
 use outcomes::{write_forecast, write_held, write_outcomes};
 pub(super) use words::time;
 pub use words::{counted, grouped};
-
-/// Lines of one kind that are shown without `-v`.
-const SHOWN: usize = 20;
-
-/// How much is shown.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Style {
-    /// Show names, addresses and other values, not only ids and field names.
-    pub values: bool,
-    /// Show every line of a long list.
-    pub all: bool,
-}
-
-const GREEN: Paint = AnsiColor::Green.on_default();
-const YELLOW: Paint = AnsiColor::Yellow.on_default();
-const RED: Paint = AnsiColor::Red.on_default();
-const DIM: Paint = Paint::new().dimmed();
-const BOLD: Paint = Paint::new().bold();
 
 /// Writes the plan and its outcomes.
 pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
@@ -80,15 +63,6 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     }
 }
 
-/// An id, and beside it the name of its tenant if values are shown.
-fn named(plan: &Plan, provided_id: &str, style: Style) -> String {
-    let tenant = if style.values { plan.index.tenant_of(provided_id) } else { None };
-    match tenant.and_then(|tenant| tenant.name) {
-        Some(name) => format!("{}  {DIM}{}{DIM:#}", shown(provided_id), shown(&name)),
-        None => shown(provided_id),
-    }
-}
-
 fn write_tags(tags: &BTreeSet<&str>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     if tags.is_empty() {
         return Ok(());
@@ -109,24 +83,6 @@ fn described_unsettled(plan: &Plan, id: &str, Unsettled { difference, rule, .. }
         String::new()
     };
     format!("{}  {field} does not settle: {rule}{sides}", named(plan, id, style))
-}
-
-fn write_list<T>(
-    mark: char,
-    paint: Paint,
-    list: &[T],
-    style: Style,
-    out: &mut dyn Write,
-    line: impl Fn(&T) -> String,
-) -> io::Result<()> {
-    let shown = if style.all { list.len() } else { SHOWN };
-    for element in list.iter().take(shown) {
-        writeln!(out, "  {paint}{mark}{paint:#} {}", line(element))?;
-    }
-    match list.len().saturating_sub(shown) {
-        0 => Ok(()),
-        more => writeln!(out, "  {paint}{mark}{paint:#} {DIM}… and {} more (-v shows all){DIM:#}", grouped(more)),
-    }
 }
 
 fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {

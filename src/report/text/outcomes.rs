@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 
 use super::{
-    DIM, GREEN, RED, Style, YELLOW, named,
+    lines::{DIM, GREEN, RED, Style, YELLOW, named, write_list},
     words::{counted, grouped, time},
-    write_list,
 };
 use crate::{
     applier::Outcome,
@@ -45,7 +44,8 @@ pub(super) fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result
 pub(super) fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.run.plan;
     let changes = || plan.changes.iter().enumerate().map(|(n, change)| (change, report.outcome(n)));
-    let is_stopped = report.exit(false) == Exit::Stopped;
+    let has_ended = report.run.applied.as_ref().is_some_and(|applied| applied.end.is_some());
+    let is_stopped = has_ended || report.exit(false) == Exit::Stopped;
     if is_stopped {
         let done = changes().filter(|(_, outcome)| matches!(outcome, Some(Outcome::Applied))).map(|(change, _)| change);
         write_list('✓', GREEN, &done.collect::<Vec<_>>(), style, out, |change| {
@@ -81,10 +81,16 @@ pub(super) fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write)
         grouped(unsettled),
         grouped(deferred)
     )?;
-    let ended = report.run.applied.as_ref().is_some_and(|applied| applied.end.is_some());
-    let what = if ended { "The run ended early" } else { "The ledger lacks a part of this run" };
+    let what = if has_ended { "The run ended early" } else { "The ledger lacks a part of this run" };
     report.error().map_or(Ok(()), |error| writeln!(out, "{RED}{what}:{RED:#} {}", printable(&error)))?;
-    if is_stopped { writeln!(out, "To carry it on: {}", Held::command(&report.run.held_next)) } else { Ok(()) }
+    match is_stopped {
+        true if report.run.listing.pages > 0 => {
+            writeln!(out, "To carry it on: {}", report.command(&report.run.held_next))
+        }
+        // A saved plan, or some tenants alone.
+        true => writeln!(out, "To carry it on, give the same command again."),
+        false => Ok(()),
+    }
 }
 
 /// Each class that the guard holds, with samples, and one command that lets the whole plan through.
@@ -109,5 +115,5 @@ pub(super) fn write_held(report: &Report, style: Style, out: &mut dyn Write) -> 
     if held.is_empty() {
         return Ok(());
     }
-    writeln!(out, "Nothing is written. If the plan is right, let it through once:\n  {}", Held::command(held))
+    writeln!(out, "Nothing is written. If the plan is right, let it through once:\n  {}", report.command(held))
 }

@@ -177,6 +177,7 @@ impl World {
 
     fn report(&self, run: Run, client: &Client<&Self>, dry_run: bool) -> Report {
         Report {
+            config: None,
             instance: "simulated".to_owned(),
             run_id: self.scenario.seed.to_string(),
             dry_run,
