@@ -79,6 +79,10 @@ impl Instance {
         if saved.instance != self.config.name {
             return Err(format!("it is the plan of instance {}, and this is {}", saved.instance, self.config.name));
         }
+        let explo = self.config.explo.base_url.as_str();
+        if !saved.explo.is_empty() && saved.explo != explo {
+            return Err(format!("it is a plan for {}, and explo.base_url is {explo}", saved.explo));
+        }
         saved.restore(Fingerprints::new(rand::random()), seconds_now()).map_err(str::to_owned)
     }
 

@@ -195,7 +195,7 @@ fn load(path: &Path, instance: &Instance) -> Result<Plan, String> {
 /// Writes the plan, readable only by its owner: it has names and addresses.
 fn save(path: &Path, report: &Report) -> Result<(), String> {
     let written = files::replace(path, 0o600, |mut out| {
-        serde_json::to_writer(&mut out, &SavedPlan::of(&report.run.plan, &report.instance))?;
+        serde_json::to_writer(&mut out, &SavedPlan::of(&report.run.plan, &report.instance, &report.base_url))?;
         out.write_all(b"\n")
     });
     written.map_err(|error| format!("--out {}: {error}", path.display()))

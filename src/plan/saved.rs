@@ -24,6 +24,9 @@ pub struct SavedPlan<C = Vec<SavedChange>> {
     version: u64,
     /// The instance that made the plan.
     pub instance: String,
+    /// Address of the Explo for which it was made; empty if that is not known.
+    #[serde(default)]
+    pub explo: String,
     rules: Rules,
     bases: Bases,
     access_groups: BTreeSet<String>,
@@ -60,10 +63,11 @@ impl Serialize for Changes<'_> {
 impl<'p> SavedPlan<Changes<'p>> {
     /// The saved form of a plan.
     #[must_use]
-    pub fn of(plan: &'p Plan, instance: &str) -> Self {
+    pub fn of(plan: &'p Plan, instance: &str, explo: &str) -> Self {
         Self {
             version: VERSION,
             instance: instance.to_owned(),
+            explo: explo.to_owned(),
             rules: plan.rules,
             bases: Bases { customers: plan.population.customers, with_tenant: plan.population.with_tenant },
             access_groups: plan.population.access_groups.clone(),

@@ -67,6 +67,19 @@ async fn what_moved_since_the_plan_was_made_is_left_alone_and_named() {
 }
 
 #[tokio::test]
+async fn a_plan_for_another_explo_is_refused() {
+    let (_database, explo, program) = World::of([("a", "Ann")]).start().await;
+    let (_directory, path) = program.saved().await;
+    let other = sandbox([]).await;
+    let refused =
+        program.clone().with("EXPLO_SYNC__EXPLO__BASE_URL", &other.url()).run(&["sync", "--plan", &path]).await;
+    let told = format!("it is a plan for {}", explo.url());
+    assert!(refused.code == 64 && refused.stderr.contains(told.trim_end_matches('/')), "{refused:?}");
+    assert!(other.customers().is_empty());
+    assert_eq!(program.sync(&["--plan", &path]).await.0, 0);
+}
+
+#[tokio::test]
 async fn a_plan_that_was_applied_before_is_done() {
     let (_database, sandbox, program) = sides().await;
     let (_directory, path) = save(&program).await;

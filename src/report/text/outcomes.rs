@@ -83,14 +83,16 @@ pub(super) fn write_outcomes(report: &Report, style: Style, out: &mut dyn Write)
     )?;
     let what = if has_ended { "The run ended early" } else { "The ledger lacks a part of this run" };
     report.error().map_or(Ok(()), |error| writeln!(out, "{RED}{what}:{RED:#} {}", printable(&error)))?;
-    match is_stopped {
-        true if report.run.listing.pages > 0 => {
-            writeln!(out, "To carry it on: {}", report.command(&report.run.held_next))
-        }
+    if is_stopped { write_next(report, out) } else { Ok(()) }
+}
+
+/// How a stopped run is carried on.
+fn write_next(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    if report.run.listing.pages == 0 {
         // A saved plan, or some tenants alone.
-        true => writeln!(out, "To carry it on, give the same command again."),
-        false => Ok(()),
+        return writeln!(out, "To carry it on, give the same command again.");
     }
+    writeln!(out, "To carry it on: {}", report.command(&report.run.held_next))
 }
 
 /// Each class that the guard holds, with samples, and one command that lets the whole plan through.

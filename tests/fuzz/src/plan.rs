@@ -11,7 +11,7 @@ pub fn target(data: &[u8]) {
     let Ok(saved) = SavedPlan::read(data) else { return };
     let instance = saved.instance.clone();
     let Ok(plan) = saved.restore(Fingerprints::new(0), 0) else { return };
-    let text = |plan: &Plan| serde_json::to_string(&SavedPlan::of(plan, &instance)).unwrap();
+    let text = |plan: &Plan| serde_json::to_string(&SavedPlan::of(plan, &instance, "")).unwrap();
     let again = SavedPlan::read(text(&plan).as_bytes()).unwrap().restore(Fingerprints::new(0), 0).unwrap();
     assert_eq!(text(&again), text(&plan));
     plan.changes.iter().for_each(|change| assert_can_be_sent(&plan, change));
