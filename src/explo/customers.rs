@@ -80,8 +80,9 @@ impl<T: Transport> Client<T> {
         let is_missing = is_rejected_with(&page, &[404, 405]);
         page.map_err(|error| match error {
             Error::Rejected { endpoint, status, excerpt } if is_missing => {
-                let excerpt =
-                    format!("{excerpt} (if there is no /v2/api/customers/ there, set explo.listing = \"v1\")");
+                let excerpt = format!(
+                    "{excerpt} (check explo.base_url; if that Explo has no /v2/api/customers/, set explo.listing = \"v1\")"
+                );
                 Error::Rejected { endpoint, status, excerpt }
             }
             error => error,
