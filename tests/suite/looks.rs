@@ -70,10 +70,10 @@ async fn absence_is_what_the_server_says_of_an_id_that_nobody_has(
 #[tokio::test]
 async fn any_other_refusal_leaves_a_saved_change_alone_and_names_it(#[case] status: u16, #[case] said: &'static str) {
     let (_database, sandbox, program) = sides("").await;
-    let (_directory, path) = program.saved().await;
     for (refused, skipped) in [(&["new"][..], "new"), (&["renamed"], "renamed"), (&["b"], "renamed"), (&["c"], "c")] {
-        drop(sandbox.take_calls());
         let program = refusing(&sandbox, &program, refused, status, said).await;
+        let (_directory, path) = program.saved().await;
+        drop(sandbox.take_calls());
         let (code, report) = program.sync(&["--plan", &path]).await;
         assert_eq!((code, &report["skipped"][0]), (3, &json!(skipped)), "{report}");
         let changes = report["changes"].as_array().unwrap();
