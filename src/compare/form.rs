@@ -2,7 +2,8 @@
 //! value, with all their digits; strings have the fewest escapes; a list of addresses or tags is a set.
 //!
 //! One walk puts a value into a [`Form`]: into [`Text`], for comparing and display, or into a fingerprint. Therefore
-//! fingerprints are equal exactly if the difference is empty. JSON must be accepted by [`json::checked`] before.
+//! equal fingerprints mean an empty difference. The opposite fails only if an element or a key occurs twice: a
+//! fingerprint counts both. JSON must be accepted by [`json::checked`] before.
 
 use std::{borrow::Cow, collections::BTreeSet, fmt::Debug, iter, mem};
 
@@ -27,7 +28,7 @@ pub trait Form: Copy + Debug {
         self.word(if flag { "true" } else { "false" })
     }
 
-    /// Strings whose order and repetition do not count.
+    /// Strings in any order; a text has each once.
     fn set<'e>(self, elements: impl Iterator<Item = &'e str>) -> Self::Value;
 
     /// Values in their order.
@@ -36,7 +37,7 @@ pub trait Form: Copy + Debug {
     /// A key of these characters.
     fn key(self, name: &str) -> Self::Key;
 
-    /// Members in any order; the last of equal keys counts.
+    /// Members in any order; a text has the last of equal keys.
     fn object(self, members: impl Iterator<Item = (Self::Key, Self::Value)>) -> Self::Value;
 
     /// Whether a key counts if `managed` are the managed keys.

@@ -41,20 +41,20 @@ pub(super) struct Rows {
 #[derive(Debug)]
 struct Block {
     first: RowNumber,
-    /// Of each row, behind its length.
+    /// For each row a length, then its ids in so many bytes.
     ids: Box<[u8]>,
-    /// The same of the [`Fields`], compressed.
+    /// For each row a length, then its [`Fields`]; all of it compressed.
     fields: Box<[u8]>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     rows: usize,
-    /// Of each row, behind its length.
+    /// For each row a length, then its ids in so many bytes.
     ids: Vec<u8>,
-    /// The same of the [`Fields`].
+    /// For each row a length, then its [`Fields`].
     fields: Vec<u8>,
-    /// Of one row.
+    /// A buffer for one row.
     part: Vec<u8>,
 }
 
@@ -154,7 +154,7 @@ impl Rows {
     }
 }
 
-/// Puts what is kept of a row at the end, behind its length.
+/// Appends a part of a row, with its length before it.
 fn put(kept: &impl Serialize, part: &mut Vec<u8>, end: &mut Vec<u8>) {
     part.clear();
     encode(kept, part);
@@ -162,7 +162,7 @@ fn put(kept: &impl Serialize, part: &mut Vec<u8>, end: &mut Vec<u8>) {
     end.extend_from_slice(part);
 }
 
-/// What was put of one of the rows.
+/// The part of one row, from the parts of all rows.
 fn nth<'b, T: Deserialize<'b>>(mut bytes: &'b [u8], number: usize) -> T {
     for _ in 0..number {
         let length: usize = decode(&mut bytes);

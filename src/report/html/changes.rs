@@ -6,7 +6,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     io::{self, Write},
 };
 
@@ -16,7 +16,7 @@ use crate::{
     compare::Difference,
     model::{Field, json, printable, told_id},
     plan::Change,
-    report::Report,
+    report::{Report, text::moved},
 };
 
 /// Writes the array.
@@ -96,13 +96,12 @@ fn parts(Difference { field, current, wanted }: &Difference, is_create: bool) ->
             current.union(&wanted).map(|element| Part::Value(side(&current, element), side(&wanted, element))).collect()
         }
         Field::Properties | Field::Mapping => {
-            let [current, wanted] = [current, wanted].map(|object| json::members(object).collect::<BTreeMap<_, _>>());
-            let keys: BTreeSet<_> = current.keys().chain(wanted.keys()).collect();
-            let differs = |key: &&Cow<'_, str>| current.get(*key) != wanted.get(*key);
             // As JSON: 1 is not "1".
-            let side = |text: Option<&&str>| Text(text.map(|text| printable(text)));
-            let part = |key: &Cow<'_, str>| Part::Keyed(side(current.get(key)), side(wanted.get(key)), printable(key));
-            keys.into_iter().filter(differs).map(part).collect()
+            let side = |text: Option<&str>| Text(text.map(printable));
+            let part = |(key, current, wanted): (Cow<'_, str>, _, _)| {
+                Part::Keyed(side(current), side(wanted), printable(&key))
+            };
+            moved(current, wanted).into_iter().map(part).collect()
         }
         Field::Name | Field::IsDemoGroup | Field::HierarchyLevelName | Field::ParentProvidedId => {
             let current = if is_create || current == "null" { Text(None) } else { value(current) };

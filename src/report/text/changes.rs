@@ -92,9 +92,11 @@ fn groups<'p>(changes: &[&'p Change], of: impl Fn(&Change) -> String) -> (Vec<Gr
     (groups, others)
 }
 
-/// What an update changes, with the values if these are shown.
+/// What an update changes. If values are not shown, neither are the keys of objects: only field names.
 fn in_words(change: &Change, style: Style) -> String {
-    let in_words = if style.values { difference_in_words } else { place_in_words };
+    let in_words = |difference: &Difference| {
+        if style.values { difference_in_words(difference) } else { difference.field.name().to_owned() }
+    };
     differences(change).iter().map(in_words).collect::<Vec<_>>().join(", ")
 }
 

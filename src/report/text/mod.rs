@@ -20,8 +20,8 @@ use changes::write_changes;
 pub use lines::Style;
 use lines::{BOLD, DIM, GREEN, RED, SHOWN, YELLOW, named, write_list};
 use outcomes::{write_forecast, write_held, write_outcomes};
-pub(super) use words::time;
 pub use words::{counted, grouped};
+pub(super) use words::{moved, time};
 
 /// Writes the plan and its outcomes.
 pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {

@@ -61,7 +61,10 @@ pub(super) fn difference_in_words(Difference { field, current, wanted }: &Differ
 }
 
 /// The members of two objects that differ: key, current value, wanted value.
-fn moved<'v>(current: &'v str, wanted: &'v str) -> Vec<(Cow<'v, str>, Option<&'v str>, Option<&'v str>)> {
+pub(in crate::report) fn moved<'v>(
+    current: &'v str,
+    wanted: &'v str,
+) -> Vec<(Cow<'v, str>, Option<&'v str>, Option<&'v str>)> {
     let mut moved: BTreeMap<_, _> = json::members(current).map(|(key, value)| (key, (Some(value), None))).collect();
     for (key, value) in json::members(wanted) {
         moved.entry(key).or_insert((None, None)).1 = Some(value);
