@@ -9,6 +9,7 @@ use crate::{
     config::LogFormat,
     plan::Allowance,
     sandbox::{Beginning, Behaviour, Fault, Limit},
+    source::Trigger,
 };
 
 /// Keeps Explo's customers equal to the tenants in your database.
@@ -82,6 +83,7 @@ const INIT_EXAMPLES: &str = "\
 Examples:
   explo-sync init                     then edit it, and: explo-sync check
   explo-sync init --all all-keys.toml
+  explo-sync init --trigger tenants | psql app    with a schema: public.tenants.id
   explo-sync init --completions bash > /etc/bash_completion.d/explo-sync
   explo-sync init --man /usr/local/share/man/man1
   explo-sync init --schema > explo-sync.schema.json";
@@ -179,9 +181,10 @@ pub struct SyncArgs {
     /// Retry tenants that failed before now, not after 2, 4, 8 … runs
     #[arg(long)]
     pub retry_failed: bool,
-    /// How long to wait for another run to end, such as 30s
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "0s")]
-    pub lock_timeout: Duration,
+    /// How long to wait for another run to end, or with --only for a write of its tenants, such as 30s [default: 0s, with
+    /// --only 30s]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub lock_timeout: Option<Duration>,
     /// Write the metrics of this run to a file, for a textfile collector
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
@@ -295,6 +298,12 @@ pub struct InitArgs {
     /// Write every key with its default, not only what most teams set
     #[arg(long)]
     pub all: bool,
+    /// Print SQL for PostgreSQL instead: a trigger that says at once which row changed (source.listen)
+    ///
+    /// COLUMN is the tenant's id [default: id]. With a schema: SCHEMA.TABLE.COLUMN. Names are those that the database has,
+    /// in upper and lower case; put one that has a dot in double quotes.
+    #[arg(long, value_name = "TABLE[.COLUMN]", exclusive = true)]
+    pub trigger: Option<Trigger>,
     /// Print completions for a shell instead
     #[arg(long, value_name = "SHELL", exclusive = true)]
     pub completions: Option<clap_complete::Shell>,

@@ -9,7 +9,7 @@ use std::{
     ops::Range,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use prometheus_client::{
@@ -20,14 +20,17 @@ use prometheus_client::{
         counter::{ConstCounter, Counter},
         family::Family,
         gauge::{ConstGauge, Gauge},
+        histogram::Histogram,
     },
     registry::{Metric, Registry},
 };
 
 use crate::{
+    daemon::Wakes,
     explo::{Latency, Observed},
     files,
     plan::Class,
+    reconciler::{Origin, WakeOutcome},
     report::{Exit, Report},
     stderr,
 };
@@ -37,6 +40,9 @@ const PREFIX: &str = "explo_sync";
 
 /// The only metric that the metrics file keeps from the process before.
 const LAST_CONVERGED: &str = "last_converged_timestamp_seconds";
+
+/// The upper bounds of the buckets for wakes, in seconds.
+const WAKES: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
 /// Every combination starts at 0, so that `rate()` sees the first change.
 const KINDS: [&str; 3] = ["create", "update", "rename"];
@@ -69,6 +75,8 @@ pub struct Metrics {
     /// The outcomes of the current run that `changes` has counted already.
     counted: Mutex<BTreeMap<Labels<2>, u64>>,
     held: Family<Labels<1>, Number>,
+    wakes: Family<Labels<2>, Counter>,
+    wake_duration: Family<Labels<1>, Histogram, fn() -> Histogram>,
 }
 
 impl Metrics {
@@ -101,6 +109,11 @@ impl Metrics {
         let invalid = gauge("invalid", "Tenants that can't be planned");
         let orphans = gauge("orphans", "Customers without a tenant, left alone");
         let runs = register(&mut all, "runs", "Runs that ended, by exit code");
+        let wakes =
+            register(&mut all, "wakes", "Changes of single tenants between runs, by origin of the word and by outcome");
+        let wake_duration = Family::new_with_constructor((|| Histogram::new(WAKES)) as fn() -> Histogram);
+        let from_word = "From the word that a tenant may have changed to the outcome, by origin";
+        all.register("wake_duration_seconds", from_word, wake_duration.clone());
         Self {
             instance: instance.to_owned(),
             registry: all,
@@ -118,7 +131,32 @@ impl Metrics {
             changes,
             counted: Mutex::default(),
             held,
+            wakes,
+            wake_duration,
         }
+    }
+
+    /// The same, with the length of this queue.
+    #[must_use]
+    pub fn with_wakes(mut self, wakes: &Arc<Wakes>) -> Self {
+        self.registry.register_collector(Box::new(Waiting(Arc::clone(wakes))));
+        self
+    }
+
+    /// Wakes may come: every combination starts at 0.
+    pub fn expect_wakes(&self, origins: &[Origin]) {
+        for origin in origins {
+            for outcome in WakeOutcome::ALL {
+                self.wakes.get_or_create(&[("origin", origin.name()), ("outcome", outcome.name())]).inc_by(0);
+            }
+            drop(self.wake_duration.get_or_create(&[("origin", origin.name())]));
+        }
+    }
+
+    /// A wake was carried out, this long after it came.
+    pub fn woken(&self, origin: Origin, outcome: WakeOutcome, took: Duration) {
+        self.wakes.get_or_create(&[("origin", origin.name()), ("outcome", outcome.name())]).inc();
+        self.wake_duration.get_or_create(&[("origin", origin.name())]).observe(took.as_secs_f64());
     }
 
     /// Where the instance's clients count their calls, see [`crate::explo::Client::observed_by`].
@@ -256,6 +294,22 @@ impl Collector for DroppedLines {
         let help = "Lines that could not be written to stderr, because the reader was too slow or the disk full.";
         let dropped = ConstCounter::new(stderr::dropped());
         dropped.encode(encoder.encode_descriptor("log_lines_dropped", help, None, MetricType::Counter)?)
+    }
+}
+
+/// The queue of wakes, read at each scrape.
+#[derive(Debug)]
+struct Waiting(Arc<Wakes>);
+
+impl Collector for Waiting {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let (waiting, in_progress) = self.0.count();
+        let help = "Changes of single tenants that wait, or are carried out now.";
+        let mut family = encoder.encode_descriptor("wakes_waiting", help, None, MetricType::Gauge)?;
+        for (state, count) in [("waiting", waiting), ("in_progress", in_progress)] {
+            ConstGauge::new(count as u64).encode(family.encode_family(&[("state", state)])?)?;
+        }
+        Ok(())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The daemon's health and status over HTTP. Read-only, and no tenant is named.
+//! The daemon's health and status over HTTP; no tenant is named. `POST /sync/{id}` carries out one tenant.
 //!
 //! | path | 200 | 503, with the reason |
 //! |---|---|---|
@@ -14,24 +14,27 @@
 //! After a held plan, failed tenants or a run that stopped early, `/readyz` stays 200; `last_converged` shows whether
 //! both sides are equal.
 
+mod post;
 mod server;
 
 use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use serde::{Serialize, Serializer};
 
 use crate::{
+    daemon::Wakes,
     metrics::Metrics,
     plan::Held,
     progress::Progress,
+    reconciler::{Origin, WakeOutcome},
     report::{Counts, Exit, Outcomes, Report},
 };
 
-pub use server::{CONNECTIONS, serve};
+pub use server::{CONNECTIONS, Limits, serve};
 
 /// Without a heartbeat for this long, the loop counts as stuck.
 const STALE: Duration = Duration::from_mins(1);
@@ -45,6 +48,7 @@ const LAST_RUNS: usize = 20;
 pub struct Status {
     metrics: Metrics,
     known: Mutex<Known>,
+    wakes: Arc<Wakes>,
 }
 
 /// What `/status` shows and the probes use.
@@ -62,6 +66,7 @@ struct Known {
     last_converged_at: Option<Time>,
     /// The classes of the last plan that were over their limit.
     held: Vec<Held>,
+    wakes: Woken,
     #[serde(skip)]
     heartbeat: SystemTime,
     /// Whether both sides have answered in any run so far.
@@ -70,6 +75,17 @@ struct Known {
     /// Why the last run failed, if it did.
     #[serde(skip)]
     failure: Option<String>,
+}
+
+/// Wakes since the start.
+#[derive(Debug, Default, Serialize)]
+struct Woken {
+    waiting: usize,
+    in_progress: usize,
+    /// By origin and outcome.
+    outcomes: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    /// From the word to the outcome.
+    last_took_ms: Option<u128>,
 }
 
 #[derive(Debug, Serialize)]
@@ -124,17 +140,33 @@ impl Status {
             last_runs: VecDeque::new(),
             last_converged_at: None,
             held: Vec::new(),
+            wakes: Woken::default(),
             heartbeat: at,
             answered: false,
             failure: None,
         };
-        Self { metrics: Metrics::new(instance), known: Mutex::new(known) }
+        let wakes = Arc::<Wakes>::default();
+        Self { metrics: Metrics::new(instance).with_wakes(&wakes), known: Mutex::new(known), wakes }
     }
 
     /// The metrics.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The queue of wakes.
+    #[must_use]
+    pub fn wakes(&self) -> &Arc<Wakes> {
+        &self.wakes
+    }
+
+    /// A wake was carried out, this long after it came.
+    pub fn woken(&self, origin: Origin, outcome: WakeOutcome, took: Duration) {
+        self.metrics.woken(origin, outcome, took);
+        let mut known = self.known();
+        *known.wakes.outcomes.entry(origin.name()).or_default().entry(outcome.name()).or_insert(0) += 1;
+        known.wakes.last_took_ms = Some(took.as_millis());
     }
 
     /// The loop is alive: called every [`daemon::BEAT`](crate::daemon::BEAT).
@@ -236,7 +268,9 @@ impl Status {
     }
 
     fn json(&self) -> Vec<u8> {
-        serde_json::to_vec(&*self.known()).unwrap_or_default()
+        let mut known = self.known();
+        (known.wakes.waiting, known.wakes.in_progress) = self.wakes.count();
+        serde_json::to_vec(&*known).unwrap_or_default()
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

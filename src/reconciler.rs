@@ -3,30 +3,39 @@
 //! A dry run has no writer, so it can't write.
 
 mod explain;
+mod quick;
 mod resume;
+mod shared;
 mod single;
+mod wake;
+mod window;
+mod woken;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::time::sleep;
 
 use crate::{
-    applier::{Applied, Applier, Outcome, Recording},
+    applier::{Applied, Applier, Claim, HasRoom, Outcome, Recording},
     compare::{Fingerprints, Rules},
     database::lock::Permit,
     explo::{self, Children, Endpoint, ListedTokens, Listing, Look, Reader, Shown, Writer},
     http::backoff,
     ledger,
-    memory::{Entry, Memory, Token},
-    model::told_id,
-    plan::{Allowances, Answer, Census, Class, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question},
+    memory::{Memory, Note, Token},
+    model::{Field, told_id},
+    plan::{Allowances, Answer, Census, Class, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question, Spare},
     progress::Progress,
     source::{self, Source},
     stop::Stop,
     tenants::Index,
 };
+
+pub use shared::{Journal, Shared};
+pub use wake::Carried;
+pub use woken::{Origin, Outcome as WakeOutcome, Woken};
 
 /// What a run needs, except the writer.
 #[derive(Debug)]
@@ -45,6 +54,8 @@ pub struct Reconciler<'a, S, R> {
     pub memory: &'a Memory,
     /// Whether tenants that failed before are retried now, before their backoff ends.
     pub retry_failed: bool,
+    /// Seconds after which customers are listed again; between two listings memory stands in for them, if it keeps rows.
+    pub list_every: u64,
     /// Start of the run, in seconds since 1970.
     pub now: u64,
     /// Number of changes that may be in flight at once.
@@ -61,13 +72,20 @@ pub struct Reconciler<'a, S, R> {
 #[expect(missing_debug_implementations, reason = "a closure has none")]
 pub struct Writers<'a, W> {
     explo: &'a W,
-    record: &'a dyn Fn(Entry),
+    record: &'a dyn Fn(Note),
+    claims: Option<&'a dyn Claim>,
 }
 
 impl<'a, W: Writer> Writers<'a, W> {
-    /// `explo` writes customers; `record` receives each memory entry after Explo acknowledged or showed its content.
-    pub fn new(_: &'a Permit, explo: &'a W, record: &'a dyn Fn(Entry)) -> Self {
-        Self { explo, record }
+    /// `explo` writes customers; `record` receives what to remember after Explo acknowledged or showed it.
+    pub fn new(_: &'a Permit, explo: &'a W, record: &'a dyn Fn(Note)) -> Self {
+        Self { explo, record, claims: None }
+    }
+
+    /// The same, if each id is to be claimed before it is written.
+    #[must_use]
+    pub fn claiming(self, claims: &'a dyn Claim) -> Self {
+        Self { claims: Some(claims), ..self }
     }
 }
 
@@ -78,7 +96,9 @@ pub struct Run {
     pub plan: Plan,
     /// The part of the plan that is due in this run if the guard does not hold it.
     pub due: Due,
-    /// How the customers were listed; 0 pages if the run listed nothing (a saved plan, `--only`).
+    /// Whether all tenants were compared, with customers as listed or as remembered.
+    pub is_whole: bool,
+    /// How the customers were listed; 0 pages if the run listed nothing (a saved plan, `--only`, a quick run).
     pub listing: Listing,
     /// The calls that planning needed, by endpoint; several attempts at one call count as one.
     pub asked: BTreeMap<Endpoint, usize>,
@@ -127,10 +147,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One run; without writers it only plans.
     pub async fn run<W: Writer>(&self, writers: Option<Writers<'_, W>>, progress: &dyn Progress) -> Result<Run, Error> {
         let tenants = self.read().await?;
-        let (census, listing, tokens) = self.list(tenants, progress).await?;
-        let mut draft = census.close();
-        self.answer(&mut draft, writers.as_ref().map(|writers| writers.record)).await?;
-        let mut plan = draft.finish();
+        let record = writers.as_ref().map(|writers| writers.record);
+        let planned = match self.recalled(&tenants) {
+            Some(recalled) => self.plan_by_memory(tenants, recalled).await?,
+            None => Err(tenants),
+        };
+        let (mut plan, listing, tokens) = match planned {
+            Ok(plan) => (plan, Listing::default(), ListedTokens::default()),
+            Err(tenants) => self.plan_by_listing(tenants, record, progress).await?,
+        };
         self.answer(&mut plan, None).await?;
         let asked = self.reader.asked();
         let limits = self.guard.limits(&plan, self.allowances);
@@ -142,12 +167,28 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let applied = match writers {
             None => None,
             Some(writers) => {
-                self.remember(&plan, !held.is_empty(), writers.record);
-                if held.is_empty() { Some(self.apply(&plan, &due, &tokens, &writers, progress).await) } else { None }
+                self.remember(&plan, listing, !held.is_empty(), writers.record);
+                let (spare, is_known) = (self.spare(&plan), |token: &str| tokens.has(token));
+                let has_room = |fields: &[Field]| spare.borrow_mut().spend(fields);
+                let apply = async || self.apply(&plan, &due, (&is_known, &has_room), &writers, progress).await;
+                if held.is_empty() { Some(apply().await) } else { None }
             }
         };
         let held_next = self.held_next(&plan, applied.as_ref());
-        Ok(Run { plan, due, listing, asked, skipped: Vec::new(), limits, held, held_next, applied })
+        Ok(Run { plan, due, is_whole: true, listing, asked, skipped: Vec::new(), limits, held, held_next, applied })
+    }
+
+    /// Compares the tenants with all customers.
+    async fn plan_by_listing(
+        &self,
+        tenants: Index,
+        record: Option<&dyn Fn(Note)>,
+        progress: &dyn Progress,
+    ) -> Result<(Plan, Listing, ListedTokens), Error> {
+        let (census, listing, tokens) = self.list(tenants, progress).await?;
+        let mut draft = census.close();
+        self.answer(&mut draft, record).await?;
+        Ok((draft.finish(), listing, tokens))
     }
 
     /// Reads every row.
@@ -163,7 +204,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     fn index(&self) -> Index {
-        Index::new(Fingerprints::new(self.seed))
+        let random = Fingerprints::new(self.seed);
+        if self.memory.keeps_rows() { Index::lasting(random) } else { Index::new(random) }
     }
 
     /// Reads, and starts over if the database asks to retry.
@@ -225,14 +267,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     /// Asks until no question is left. Each answer is remembered at once: a run may be too short for all questions, and
     /// the next run then asks only the rest.
-    async fn answer(&self, inquiry: &mut impl Inquiry, record: Option<&dyn Fn(Entry)>) -> Result<(), Error> {
+    async fn answer(&self, inquiry: &mut impl Inquiry, record: Option<&dyn Fn(Note)>) -> Result<(), Error> {
         while let Some(questions) = inquiry.questions() {
             let asked = questions.into_iter().map(|question| self.ask(question));
             let mut answers = stream::iter(asked).buffered(self.side_by_side.max(1));
             while let Some(answer) = answers.try_next().await? {
                 let entries = inquiry.answer(answer);
                 if let Some(record) = record {
-                    entries.into_iter().for_each(record);
+                    for entry in entries {
+                        record(entry.into());
+                    }
                 }
             }
         }
@@ -294,18 +338,31 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     /// Remembers what the plan shows, before anything is written.
-    fn remember(&self, plan: &Plan, is_held: bool, record: &dyn Fn(Entry)) {
-        let entries = plan.beside(self.memory).entries(is_held);
+    fn remember(&self, plan: &Plan, listing: Listing, is_held: bool, record: &dyn Fn(Note)) {
+        let beside = plan.beside(self.memory);
+        let entries = if listing.pages > 0 { beside.entries(is_held) } else { beside.entries_of_looks() };
         let forgotten = entries.iter().filter(|entry| matches!(entry.token, Token::Gone)).count();
         if forgotten > 0 {
             tracing::info!(forgotten, "forgot tokens whose customers no longer exist or have another id");
         }
-        entries.into_iter().for_each(record);
+        for entry in entries {
+            record(entry.into());
+        }
+        if listing.pages > 0
+            && let Some(overview) = plan.overview(listing.pages)
+        {
+            record(Note::Overview(Box::new(overview)));
+        }
     }
 
     fn held_next(&self, plan: &Plan, applied: Option<&Applied>) -> Vec<Held> {
         let Some(applied) = applied else { return Vec::new() };
         self.guard.held_next(plan, |n| matches!(applied.outcomes[n], Outcome::Applied | Outcome::Unsettled(_)))
+    }
+
+    /// What the guard would let pass in addition to the plan.
+    fn spare(&self, plan: &Plan) -> RefCell<Spare> {
+        RefCell::new(self.guard.spare(plan, self.allowances))
     }
 
     fn due(&self, plan: &Plan) -> Due {
@@ -316,14 +373,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         &self,
         plan: &Plan,
         due: &Due,
-        tokens: &ListedTokens,
+        (is_known, has_room): (&dyn Fn(&str) -> bool, HasRoom<'_>),
         writers: &Writers<'_, W>,
         progress: &dyn Progress,
     ) -> Applied {
-        let spare = self.guard.spare(plan, self.allowances);
         let recording = Recording { memory: self.memory, now: self.now, record: writers.record };
-        let is_listed = |token: &str| tokens.has(token);
-        let applier = Applier::new(plan, due, (self.reader, writers.explo), spare, &is_listed, recording);
+        let applier = Applier::new(plan, due, (self.reader, writers.explo), has_room, is_known, recording);
+        let applier = applier.claiming(writers.claims);
         applier.apply(self.side_by_side, progress).await
     }
 }

@@ -71,6 +71,7 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
         Ok(lines) => lines.iter().try_for_each(|line| writeln!(out, "{line}"))?,
         Err(error) => return Ok(vec![unreadable(&error, out)?]),
     }
+    let heard = listen(&instance.config.source, out).await?;
     let (lock, held) = lock_of(context, instance, out).await?;
     let read = match &instance.config.source {
         AnySource::Sql(sql) => sql.read(&mut |row| index.insert(row)).await,
@@ -84,7 +85,21 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
         Ok(()) => rows(index, instance.config.rules.tags, out)?,
         Err(error) => unreadable(&error, out)?,
     };
-    Ok(vec![held, read])
+    Ok(vec![heard, held, read])
+}
+
+/// Listens for a moment, if notifications are configured.
+async fn listen(source: &AnySource, out: &mut impl Write) -> io::Result<Exit> {
+    let AnySource::Sql(sql) = source else { return Ok(Exit::Success) };
+    let Some(channel) = sql.channel() else { return Ok(Exit::Success) };
+    match sql.try_to_listen().await {
+        Ok(()) => writeln!(out, "ok    listen    {}: notifications arrive", shown(channel))?,
+        Err(error) => {
+            writeln!(out, "fail  listen    {}", safe(&error.to_string()))?;
+            return Ok(Exit::Failed);
+        }
+    }
+    Ok(Exit::Success)
 }
 
 fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
@@ -94,7 +109,8 @@ fn unreadable(error: &Error, out: &mut impl Write) -> io::Result<Exit> {
         | Error::Lost { .. }
         | Error::SeveralStatements { .. }
         | Error::Columns(_)
-        | Error::QueryOne(_) => "query   ",
+        | Error::QueryOne(_)
+        | Error::QueryChanged(_) => "query   ",
         Error::Denied { .. } | Error::Refused { .. } | Error::Unavailable { .. } => "api     ",
         Error::Shape { .. } | Error::Incomplete(_) => "records ",
         Error::Pointers { .. } => "columns ",
@@ -148,6 +164,9 @@ async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
         vec![format!("ok    database  {}", safe(&sql.place())), format!("ok    query     {}", names.join(", "))];
     if sql.has_query_one() {
         lines.push("ok    query_one the same columns, for one id".to_owned());
+    }
+    if sql.has_query_changed() {
+        lines.push("ok    query_changed the same columns, since a time".to_owned());
     }
     if !columns.iter().any(|(name, _)| name == "name") {
         lines.push("warn  query     without a column name no customer can be created".to_owned());

@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     config::{Config, Log},
-    database::lock::Permit,
+    database::lock::{IdLocks, Permit},
     demo::Demo,
     ledger::InMemory,
+    reconciler::Shared,
     report::Exit,
     stop::Stop,
     telemetry::Reads,
@@ -26,6 +27,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         ("The next plan: nothing is left to do", None),
     ];
     let (mut exit, mut written, memory) = (Exit::Success, Ok(()), InMemory::default());
+    let shared = Shared::without_wakes(IdLocks::of_process());
     for (heading, permit) in steps {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
         context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global, Reads::Result);
@@ -33,7 +35,7 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
         let underlined = anstyle::Style::new().underline();
         written = written.and_then(|()| writeln!(coloured_stdout(), "\n{underlined}{heading}{underlined:#}"));
         let progress = context.terminal.progress();
-        let run = instance.run(Task::default(), permit.as_ref(), &memory, &progress);
+        let run = instance.run(Task::default(), permit.as_ref(), (&memory, &shared), &progress);
         let report = run.await.map_err(io::Error::other)?;
         written = written.and_then(|()| context.terminal.show_sample(&report));
         exit = report.exit(permit.is_none());

@@ -1,4 +1,4 @@
-//! `init`: a commented configuration to begin with; completions, a manual page and a JSON schema.
+//! `init`: a commented configuration to begin with; a trigger, completions, a manual page and a JSON schema.
 
 use std::{
     fs::{self, OpenOptions},
@@ -26,6 +26,8 @@ pub(super) fn init(args: &InitArgs) -> io::Result<u8> {
                 .and_then(|()| clap_mangen::generate_to(Cli::command(), directory))
                 .map_err(|error| io::Error::other(format!("--man {}: {error}", directory.display())))?,
         }
+    } else if let Some(trigger) = &args.trigger {
+        text = trigger.sql().into_bytes();
     } else if args.schema {
         serde_json::to_writer_pretty(&mut text, &config::schema())?;
         writeln!(text)?;

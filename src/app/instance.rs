@@ -13,17 +13,17 @@ use tracing::Instrument;
 
 use super::{now, pair};
 use crate::{
-    applier::REPORTED,
+    applier::{Claims, REPORTED},
     compare::Fingerprints,
     config::{self, Config},
     database::lock::Permit,
-    explo::{self, Client, Pacer},
+    explo::{self, Client, Lane, Pacer},
     ledger::{self, InMemory, Ledger},
-    memory::Memory,
+    memory::{Memory, Note},
     metrics::Metrics,
     plan::{Allowances, Explanation, Plan, SavedPlan},
     progress::Progress,
-    reconciler::{self, Reconciler, Run, Writers},
+    reconciler::{self, Reconciler, Run, Shared, Writers},
     report::Report,
     source::{AnySource, Source},
     stop::Stop,
@@ -54,6 +54,8 @@ pub(super) struct Task {
     pub(super) saved: Option<Plan>,
     /// Only these tenants; if empty, all.
     pub(super) only: BTreeSet<String>,
+    /// Seconds after which customers are listed, instead of the configured ones.
+    pub(super) list_every: Option<u64>,
 }
 
 impl Instance {
@@ -67,6 +69,11 @@ impl Instance {
         let client = Client::new(config.explo.clone(), pacer, stop.clone(), rand::random());
         let client = client.map_err(|error| config::Error(vec![error]))?;
         Ok(Self { config, client, run_id: uuid::Uuid::now_v7().to_string(), stop: stop.clone() })
+    }
+
+    /// The same with calls that go before those of others.
+    pub(super) fn urgent(self) -> Self {
+        Self { client: self.client.in_lane(Lane::Urgent), ..self }
     }
 
     /// Counts the instance's calls in the metrics.
@@ -92,7 +99,7 @@ impl Instance {
         &self,
         task: Task,
         permit: Option<&Permit>,
-        memory: &InMemory,
+        (memory, shared): (&InMemory, &Shared),
         progress: &dyn Progress,
     ) -> Result<Report, reconciler::Error> {
         // The highest level, so that no log level removes the span from a line.
@@ -102,7 +109,7 @@ impl Instance {
             let ledger = self.config.ledger.as_ref().map_or("memory".to_owned(), ledger::Sql::place);
             let dry_run = permit.is_none();
             tracing::info!(source, base_url, ledger, dry_run, "run begins");
-            let run = self.remembered_somewhere(task, permit, memory, progress).await;
+            let run = self.remembered_somewhere(task, permit, (memory, shared), progress).await;
             let (run, unrecorded) =
                 run.inspect_err(|error| tracing::error!(target: REPORTED, "run failed: {error}"))?;
             let report = Report {
@@ -128,14 +135,14 @@ impl Instance {
         &self,
         task: Task,
         permit: Option<&Permit>,
-        memory: &InMemory,
+        (memory, shared): (&InMemory, &Shared),
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
         let Some(ledger) = &self.config.ledger else {
-            return Box::pin(self.remembered(task, permit, memory, progress)).await;
+            return Box::pin(self.remembered(task, permit, (memory, shared), progress)).await;
         };
         let pair = Box::pin(self.unless_stopped(pair::of(&self.config))).await?;
-        Box::pin(self.remembered(task, permit, &ledger.of(pair), progress)).await
+        Box::pin(self.remembered(task, permit, (&ledger.of(pair), shared), progress)).await
     }
 
     /// Runs with the ledger's memory. Unless it is a dry run, the ledger records entries during the run.
@@ -143,7 +150,7 @@ impl Instance {
         &self,
         task: Task,
         permit: Option<&Permit>,
-        ledger: &impl Ledger,
+        (ledger, shared): (&impl Ledger, &Shared),
         progress: &dyn Progress,
     ) -> Result<(Run, Option<ledger::Error>), reconciler::Error> {
         let Some(permit) = permit else {
@@ -152,12 +159,28 @@ impl Instance {
         };
         let writer = self.unless_stopped(ledger.writer()).await?;
         let memory = self.unless_stopped(ledger.load()).await?;
+        shared.loaded(&memory);
         let (entries, to_record) = unbounded_channel();
+        let (_reading, opened) = (shared.superseded.run_begins(), shared.journal.open(entries.clone()));
+        let claims = Claims::new(&shared.locks, &shared.superseded, ledger, &memory);
         let running = async {
-            // Sending fails only if the recorder has ended; the run goes on without it.
-            let record = move |entry| drop(entries.send(entry));
-            let writers = Writers::new(permit, &self.client, &record);
-            self.reconcile(task, &memory, Some(writers), progress).await
+            let record = move |note: Note| {
+                let is_overview = matches!(note, Note::Overview(_));
+                if !shared.is_outdated(&note) {
+                    // Sending fails only if the recorder has ended; the run goes on without it.
+                    drop(entries.send(note.into()));
+                }
+                if is_overview {
+                    shared.listed.notify_one();
+                }
+            };
+            let mut writers = Writers::new(permit, &self.client, &record);
+            if !matches!(permit, Permit::Ids(_)) {
+                writers = writers.claiming(&claims);
+            }
+            let ran = self.reconcile(task, &memory, Some(writers), progress).await;
+            drop(opened);
+            ran
         };
         let (run, recorded) = match select(pin!(running), pin!(ledger::record_all(&writer, to_record))).await {
             Either::Left((run, recording)) => (run, self.last_recorded(recording).await),
@@ -172,7 +195,7 @@ impl Instance {
     }
 
     /// Stops waiting at a stop: the source and the ledger may be silent for as long as `source.timeout`.
-    async fn unless_stopped<T, E: Into<reconciler::Error>>(
+    pub(super) async fn unless_stopped<T, E: Into<reconciler::Error>>(
         &self,
         asking: impl Future<Output = Result<T, E>>,
     ) -> Result<T, reconciler::Error> {
@@ -224,7 +247,7 @@ impl Instance {
         Ok(explanation)
     }
 
-    fn reconciler<'a>(&'a self, task: &'a Task, memory: &'a Memory) -> Reconciler<'a, AnySource, Client> {
+    pub(super) fn reconciler<'a>(&'a self, task: &'a Task, memory: &'a Memory) -> Reconciler<'a, AnySource, Client> {
         let config = &self.config;
         Reconciler {
             source: &config.source,
@@ -234,6 +257,7 @@ impl Instance {
             allowances: &task.allowances,
             memory,
             retry_failed: task.retry_failed,
+            list_every: task.list_every.unwrap_or(config.list_every.as_secs()),
             now: seconds_now(),
             side_by_side: config.max_in_flight,
             max_changes: task.max_changes.unwrap_or(usize::MAX),

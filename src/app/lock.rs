@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use crate::{
     config::Config,
-    database::lock::{self, Attempt, Timing},
+    database::lock::{self, Attempt, IdsAttempt, Timing},
     source::{self, AnySource},
     stop::Stop,
     watch::Watch,
 };
+
+const NO_LOCK: &str = "the source is an API, which can't hold one";
 
 /// Asks for the lock of this name at least once, for at most `wait`. An API has no lock. The connection lives on the
 /// watch's thread, so the command's own work never delays a ping.
@@ -25,6 +27,23 @@ pub(super) async fn acquire(
             let asked = watch.run(async move { lock::acquire(&server, &name, timing, &stop).await }).await;
             asked.map_err(|error| sql.told(&error))
         }
-        AnySource::Rest(_) => Ok(Attempt::Unavailable("the source is an API, which can't hold one".to_owned())),
+        AnySource::Rest(_) => Ok(Attempt::Unavailable(NO_LOCK.to_owned())),
+    }
+}
+
+/// Locks of single ids, without a run's lock.
+pub(super) async fn of_ids(
+    watch: &Watch,
+    config: &Config,
+    prefix: String,
+    stop: &Stop,
+) -> Result<IdsAttempt, source::Error> {
+    match &config.source {
+        AnySource::Sql(sql) => {
+            let (server, stop) = (sql.server().clone(), stop.clone());
+            let asked = watch.run(async move { lock::ids(&server, &prefix, Timing::default(), &stop).await }).await;
+            asked.map_err(|error| sql.told(&error))
+        }
+        AnySource::Rest(_) => Ok(IdsAttempt::Unavailable(NO_LOCK.to_owned())),
     }
 }

@@ -9,10 +9,17 @@ use tokio::{
     sync::mpsc::{Receiver, channel},
 };
 
-use super::{Context, now, service::Service, terminal::Terminal, warn_of_idle_schedule};
+use super::{
+    Context,
+    lead::{self, Lead},
+    now,
+    service::Service,
+    terminal::Terminal,
+    warn_of_idle_schedule,
+};
 use crate::{
     config::{Config, Layers},
-    daemon::{self, Surroundings},
+    daemon::{self, Requests, Surroundings},
     files::Reading,
     ops::{self, Status},
     report::Exit,
@@ -43,16 +50,20 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         let refused = |error| io::Error::other(format!("ops.listen: can't listen on {listen}: {error}"));
         let listener = context.watch.run(TcpListener::bind(listen)).await.map_err(refused)?;
         tracing::info!(instance = config.name, address = %listener.local_addr()?, "ops server listens");
-        let most = connections(config.max_in_flight)?;
-        context.watch.spawn(ops::serve(listener, most, Arc::clone(&status), now));
+        let token = config.ops_token.clone();
+        let connections = connections(config.max_in_flight, ops::Limits::wanted(token.as_ref()))?;
+        context.watch.spawn(ops::serve(listener, ops::Limits { connections, token }, Arc::clone(&status), now));
     }
     let mut reloads = reloads(&context.watch)?;
     let timing = config.timing();
-    let mut service = Service::new(context, layers, &config, status);
+    status.metrics().expect_wakes(&config.origins());
+    let (lead, requests) = (Lead::default(), Arc::<Requests>::default());
+    let mut service = Service::new(context, layers, &config, Arc::clone(&status), (&lead, status.wakes(), &requests));
     systemd::ready();
     let mut around = Surroundings {
         clock: || DateTime::<Utc>::from(now()),
         random: rand::random,
+        requests: &requests,
         reloads: &mut reloads,
         stop: &context.stop,
     };
@@ -61,15 +72,16 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         stop.requested().await;
         systemd::stopping();
     });
-    daemon::run(&mut service, timing, &mut around).await;
+    let waking = lead::carry_out(status.wakes(), &lead, &requests, &status, &context.stop);
+    tokio::join!(daemon::run(&mut service, timing, &mut around), waking);
     service.end().await;
     Ok(0)
 }
 
 /// How many connections the ops server may have, so that a run still has enough descriptors.
-fn connections(max_in_flight: usize) -> io::Result<usize> {
+fn connections(max_in_flight: usize, wanted: usize) -> io::Result<usize> {
     let (Some(most), Some(open)) = (resources::most_descriptors(), resources::open_descriptors()) else {
-        return Ok(ops::CONNECTIONS);
+        return Ok(wanted);
     };
     let (most, taken) = (most as usize, open as usize + OF_A_RUN + max_in_flight);
     if most < taken + PROBES {
@@ -79,7 +91,7 @@ fn connections(max_in_flight: usize) -> io::Result<usize> {
             taken + PROBES
         )));
     }
-    Ok(ops::CONNECTIONS.min(most - taken))
+    Ok(wanted.min(most - taken))
 }
 
 /// One message per SIGHUP; several at once become one.

@@ -1,6 +1,7 @@
 //! The daemon's work at each instant: one run, if it is this daemon's turn.
 
 use std::{
+    rc::Rc,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -14,17 +15,19 @@ use super::{
     Context,
     instance::{Instance, Task},
     kept::{Kept, kept},
+    lead::{self, Lead, Means, Origins},
     lock, now, pair, warn_of_idle_schedule,
 };
 use crate::{
     config::{Config, Layers},
-    daemon::{self, Next, Timing, Work},
-    database::lock::{Attempt, Lock, Permit},
+    daemon::{self, Kind, Next, Requests, Timing, Wakes, Work},
+    database::lock::{Attempt, IdLocks, Lock, Permit},
     explo::Pacer,
     files::Reading,
     ledger::InMemory,
     ops::Status,
     plan::Held,
+    reconciler::Shared,
     report::{self, Exit, Report},
     source::{self, Source},
     stop::Stop,
@@ -48,10 +51,18 @@ pub(super) struct Service<'a> {
     pacer: Kept<(u32, usize), Arc<Pacer>>,
     /// Locked from the first run to the end: of several daemons, the one that has this lock works, the others stand by.
     leader: Kept<Sides, Lock>,
+    /// What runs and wakes share while this daemon works.
+    shared: Kept<Sides, Rc<Shared>>,
+    /// Where wakes come from, while this daemon works; made anew after a reload.
+    origins: Option<Origins>,
+    /// The means to carry out wakes.
+    lead: Lead,
+    wakes: Arc<Wakes>,
+    requests: Arc<Requests>,
     /// Why the last instant was left to another run, if it was.
     standby: Option<&'static str>,
     /// What the runs found out, if no ledger is configured.
-    memory: Kept<Sides, InMemory>,
+    memory: Kept<Sides, Rc<InMemory>>,
     /// The classes for which the last plan was held.
     held: Vec<Held>,
     /// Whether the log says already that this database has no lock.
@@ -74,13 +85,13 @@ enum Turn {
 }
 
 impl Work for Service<'_> {
-    async fn run(&mut self, stop: &Stop) -> Next {
+    async fn run(&mut self, kind: Kind, stop: &Stop) -> Next {
         let status = Arc::clone(&self.status);
         let mut beats = tokio::time::interval(daemon::BEAT);
         // A run that goes on long after its end hangs: then the heartbeat stops, so that the watchdog ends the process.
         let (mut end, longest) = (None, self.max_run + Stop::GRACE + HANGING);
         let span = tracing::error_span!("daemon", instance = self.instance);
-        let mut run = Box::pin(self.once(stop).instrument(span));
+        let mut run = Box::pin(self.once(kind, stop).instrument(span));
         loop {
             tokio::select! {
                 next = &mut run => return next,
@@ -105,6 +116,7 @@ impl Work for Service<'_> {
                 self.layers = layers;
                 self.max_run = config.max_run;
                 self.instance.clone_from(&config.name);
+                self.origins = None;
                 Some(config.timing())
             }
             Err(error) => {
@@ -123,8 +135,19 @@ impl Work for Service<'_> {
 }
 
 impl<'a> Service<'a> {
-    pub(super) fn new(context: &'a Context, layers: Layers, config: &Config, status: Arc<Status>) -> Self {
+    pub(super) fn new(
+        context: &'a Context,
+        layers: Layers,
+        config: &Config,
+        status: Arc<Status>,
+        (lead, wakes, requests): (&Lead, &Arc<Wakes>, &Arc<Requests>),
+    ) -> Self {
         Self {
+            lead: Rc::clone(lead),
+            wakes: Arc::clone(wakes),
+            requests: Arc::clone(requests),
+            shared: None,
+            origins: None,
             context,
             layers,
             status,
@@ -141,6 +164,8 @@ impl<'a> Service<'a> {
 
     /// Releases the lock, so that another daemon can work.
     pub(super) async fn end(mut self) {
+        *self.lead.borrow_mut() = None;
+        self.origins = None;
         if let Some((_, leader)) = self.leader.take() {
             leader.release().await;
         }
@@ -148,7 +173,7 @@ impl<'a> Service<'a> {
     }
 
     /// One run, if it is this daemon's turn.
-    async fn once(&mut self, stop: &Stop) -> Next {
+    async fn once(&mut self, kind: Kind, stop: &Stop) -> Next {
         let stop = stop.child();
         let config = match Config::load(&self.layers) {
             Ok(config) => config,
@@ -160,10 +185,62 @@ impl<'a> Service<'a> {
             Err(error) => return self.failed("", &error.to_string(), Exit::Failed),
         };
         self.standby = None;
-        let next = self.reconcile(config, &stop, &permit).await;
+        let shared = self.share(&config);
+        self.hear(&config, &shared).await;
+        let next = self.reconcile(config, kind, &stop, (&permit, &shared)).await;
         permit.release().await;
-        stop.writes_are_told();
+        shared.run_ended();
+        if self.lead.borrow().is_some() {
+            self.wakes.open(shared.most_wakes());
+            self.wakes.unpark();
+        }
+        if self.wakes.count().1 == 0 {
+            stop.writes_are_told();
+        }
         next
+    }
+
+    /// What runs and wakes share, as long as the two sides and the lock stay the same.
+    fn share(&mut self, config: &Config) -> Rc<Shared> {
+        let sides = Sides::of(config);
+        let leader = self.leader.as_ref().map(|(_, leader)| leader);
+        let make = || {
+            let locks = leader.map_or_else(IdLocks::of_process, |leader| leader.ids(&sides.lock));
+            Rc::new(if config.origins().is_empty() { Shared::without_wakes(locks) } else { Shared::new(locks) })
+        };
+        Rc::clone(kept(&mut self.shared, sides.clone(), make))
+    }
+
+    /// Begins to carry out wakes, if the configuration names where they come from, with what it says now.
+    async fn hear(&mut self, config: &Config, shared: &Rc<Shared>) {
+        if config.origins().is_empty() {
+            return;
+        }
+        match self.means(config, shared).await {
+            Ok(means) => *self.lead.borrow_mut() = Some(Rc::new(means)),
+            Err(error) => tracing::warn!("changes at once wait for the next run: {error}"),
+        }
+        if self.lead.borrow().is_none() {
+            return;
+        }
+        self.wakes.open(shared.most_wakes());
+        if self.origins.is_none() {
+            let origins = Origins::start(&self.context.watch, config, &self.wakes, &self.requests);
+            origins.hear().await;
+            self.origins = Some(origins);
+        }
+    }
+
+    async fn means(&mut self, config: &Config, shared: &Rc<Shared>) -> Result<Means, String> {
+        // A run takes its configuration along.
+        let own = Config::load(&self.layers).map_err(|error| error.to_string())?;
+        let memory = Rc::clone(kept(&mut self.memory, Sides::of(config), Rc::default));
+        let pacer = Arc::clone(kept(&mut self.pacer, pace(config), || paced(config)));
+        let instance = Instance::paced_by(pacer, own, &self.context.stop.child()).map_err(|error| error.to_string())?;
+        let ledger = lead::claim(config).await.map_err(|error| error.to_string())?;
+        let lost = self.leader.as_ref().map_or_else(CancellationToken::new, |(_, leader)| leader.lost().clone());
+        let instance = instance.urgent().observed_by(self.status.metrics());
+        Ok(Means { instance, shared: Rc::clone(shared), memory, lost, ledger })
     }
 
     /// Takes the lock of the daemons first, then the lock of all runs, which `sync` takes too.
@@ -171,6 +248,8 @@ impl<'a> Service<'a> {
         let sides = Sides::of(config);
         let is_bad = |(kept, leader): &mut (Sides, Lock)| *kept != sides || leader.lost().is_cancelled();
         if let Some((_, leader)) = self.leader.take_if(is_bad) {
+            *self.lead.borrow_mut() = None;
+            (self.shared, self.origins) = (None, None);
             leader.release().await;
         }
         if self.leader.is_none() {
@@ -202,10 +281,15 @@ impl<'a> Service<'a> {
         self.lockless = true;
     }
 
-    async fn reconcile(&mut self, config: Config, stop: &Stop, permit: &Permit) -> Next {
+    async fn reconcile(
+        &mut self,
+        config: Config,
+        kind: Kind,
+        stop: &Stop,
+        (permit, shared): (&Permit, &Shared),
+    ) -> Next {
         let (max_run, sides) = (config.max_run, Sides::of(&config));
-        let (rate, most) = (config.requests_per_minute, config.max_in_flight);
-        let pacer = kept(&mut self.pacer, (rate, most), || Arc::new(Pacer::new(rate, most)));
+        let pacer = kept(&mut self.pacer, pace(&config), || paced(&config));
         let instance = match Instance::paced_by(Arc::clone(pacer), config, stop) {
             Ok(instance) => instance.observed_by(self.status.metrics()),
             Err(error) => return self.failed("", &error.to_string(), Exit::Config),
@@ -213,8 +297,14 @@ impl<'a> Service<'a> {
         self.status.run_began(&instance.run_id, now());
         systemd::status("Running");
         let ending = self.context.watch.begin(ended_early(stop.clone(), max_run, permit.lost()));
-        let memory = kept(&mut self.memory, sides, InMemory::default);
-        let ran = instance.run(Task::default(), Some(permit), memory, &*self.status).await;
+        let memory = kept(&mut self.memory, sides, Rc::default);
+        let list_every = match kind {
+            Kind::Scheduled => None,
+            Kind::Quick => Some(u64::MAX),
+            Kind::Full => Some(0),
+        };
+        let task = Task { list_every, ..Task::default() };
+        let ran = instance.run(task, Some(permit), (memory, shared), &*self.status).await;
         drop(ending);
         match ran {
             Ok(report) => self.ended(&report, report.exit(false)),
@@ -254,6 +344,12 @@ impl<'a> Service<'a> {
     }
 
     fn stand_by(&mut self, reason: &'static str) -> Next {
+        // Another run's process holds the lock of runs only: wakes go on beside it.
+        if self.leader.is_none() {
+            *self.lead.borrow_mut() = None;
+            (self.shared, self.origins) = (None, None);
+            self.wakes.close();
+        }
         // Before the log line, so that a reader of the line finds the status changed.
         self.status.standby(reason);
         if self.standby.replace(reason) != Some(reason) {
@@ -262,6 +358,15 @@ impl<'a> Service<'a> {
         systemd::status(&format!("Standing by: {reason}"));
         Next::AtSchedule
     }
+}
+
+/// What the pace depends on.
+fn pace(config: &Config) -> (u32, usize) {
+    (config.requests_per_minute, config.max_in_flight)
+}
+
+fn paced(config: &Config) -> Arc<Pacer> {
+    Arc::new(Pacer::new(config.requests_per_minute, config.max_in_flight))
 }
 
 impl Sides {

@@ -8,15 +8,14 @@ use std::{
 use super::{
     Context,
     instance::{Instance, Task},
-    lock, now, pair,
+    now, permit,
     terminal::{Terminal, tell},
     warn_of_idle_schedule,
 };
 use crate::{
     applier::REPORTED,
     cli::{Output, SyncArgs},
-    database::lock::{Attempt, Permit},
-    explo, files,
+    files,
     ledger::{self, InMemory},
     metrics::Metrics,
     plan::{Plan, SavedPlan},
@@ -65,8 +64,8 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         });
     }
     let metrics = Metrics::new(&instance.config.name);
-    let permit = match permit(context, &instance, args).await {
-        Ok(permit) => permit,
+    let granted = match permit::permit(context, &instance, args).await {
+        Ok(granted) => granted,
         Err((error, exit)) => {
             metrics.no_run(exit);
             write_metrics(&metrics, args);
@@ -81,12 +80,12 @@ async fn run(context: &Context, args: &SyncArgs) -> Exit {
         retry_failed: args.retry_failed,
         saved,
         only: args.only.iter().cloned().collect(),
+        list_every: Some(0).filter(|_| !args.allow.is_empty()),
     };
     let began = now();
-    let ran = instance.run(task, permit.as_ref(), &InMemory::default(), &context.terminal.progress()).await;
-    if let Some(permit) = permit {
-        permit.release().await;
-    }
+    let (permit, shared) = (granted.permit(), granted.shared());
+    let ran = instance.run(task, permit, (&InMemory::default(), &shared), &context.terminal.progress()).await;
+    granted.release().await;
     let ran = ran.map(|report| Report { config: context.global.config.clone(), ..report });
     let exit = match &ran {
         Ok(report) => report.exit(args.exit_code),
@@ -153,35 +152,6 @@ fn write_metrics(metrics: &Metrics, args: &SyncArgs) {
         && let Err(error) = metrics.write_file(path)
     {
         tell(&format!("--metrics-file {}: {error}", path.display()));
-    }
-}
-
-/// The instance's lock, or the permit without one if the database has no lock; `None` in a dry run.
-async fn permit(context: &Context, instance: &Instance, args: &SyncArgs) -> Result<Option<Permit>, (String, Exit)> {
-    if args.dry_run {
-        return Ok(None);
-    }
-    let (name, stop) = (&instance.config.name, &context.stop);
-    let locked = pair::lock_name(&instance.config);
-    match lock::acquire(&context.watch, &instance.config, locked, args.lock_timeout, stop).await {
-        Ok(Attempt::Acquired(lock)) => {
-            let (stop, lost) = (stop.clone(), lock.lost().clone());
-            context.watch.spawn(async move {
-                lost.cancelled().await;
-                stop.request("a lost lock").await;
-            });
-            Ok(Some(Permit::Locked(lock)))
-        }
-        Ok(Attempt::Unavailable(reason)) => {
-            tracing::warn!(instance = name, "going on without a lock: {reason}");
-            Ok(Some(Permit::Unlocked))
-        }
-        Ok(Attempt::Busy) => {
-            let error = format!("another run of instance {name} holds the lock: wait for it with --lock-timeout 5m");
-            Err((error, Exit::Locked))
-        }
-        Ok(Attempt::Stopped) => Err((explo::Error::Stopped { reason: stop.reason() }.to_string(), Exit::Stopped)),
-        Err(error) => Err((error.to_string(), Exit::Failed)),
     }
 }
 

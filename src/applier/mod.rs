@@ -5,6 +5,7 @@
 //! attempts are postponed until all other changes had theirs. Only an error that ends the run (an outage, rejected
 //! credentials, a stop) breaks this.
 
+mod claims;
 mod outage;
 mod outcome;
 mod postponed;
@@ -22,13 +23,15 @@ use std::{
 use futures_util::{StreamExt, stream};
 
 use crate::{
+    database::lock::IdLock,
     explo::{self, Attempts, Endpoint, Error, Reader, Writer},
-    model::told_id,
-    plan::{Change, Due, Plan, Spare},
+    model::{Field, Tenant, told_id},
+    plan::{Change, Due, Plan},
     progress::Progress,
     tenants::RowNumber,
 };
 
+pub use claims::{Claim, Claims, Superseded, Waking};
 use outage::Outage;
 pub use outcome::{Applied, Blame, Outcome};
 use postponed::{Postponed, Unmade};
@@ -37,10 +40,13 @@ pub(crate) use recording::Recording;
 use settling::Settling;
 use tokens::KnownTokens;
 
-/// If this many tenants get a 403 and no write has succeeded, the run ends: the token may not write.
 /// Target of the log events that a report shows too.
 pub const REPORTED: &str = "explo_sync::reported";
 
+/// Whether the guard has room for a further update of these fields, which then counts.
+pub(crate) type HasRoom<'a> = &'a dyn Fn(&[Field]) -> bool;
+
+/// If this many tenants get a 403 and no write has succeeded, the run ends: the token may not write.
 const FORBIDDEN: usize = 3;
 
 /// Carries out one plan.
@@ -49,7 +55,7 @@ pub(crate) struct Applier<'a, R, W> {
     due: &'a Due,
     reader: &'a R,
     writer: &'a W,
-    spare: Mutex<Spare>,
+    has_room: HasRoom<'a>,
     existing: Mutex<Vec<String>>,
     /// The data visibility groups of customers that this run created.
     made_in: Mutex<BTreeSet<String>>,
@@ -63,6 +69,8 @@ pub(crate) struct Applier<'a, R, W> {
     unmade_tags: Mutex<Unmade>,
     /// Tenants whose rename or create is not done yet; changes that need these customers wait.
     not_there: Mutex<HashSet<RowNumber>>,
+    /// Asked before each write, unless the ids are claimed already.
+    claims: Option<&'a dyn Claim>,
     end: OnceLock<Error>,
 }
 
@@ -71,7 +79,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         plan: &'a Plan,
         due: &'a Due,
         (reader, writer): (&'a R, &'a W),
-        spare: Spare,
+        has_room: HasRoom<'a>,
         is_listed: &'a dyn Fn(&str) -> bool,
         recording: Recording<'a>,
     ) -> Self {
@@ -80,7 +88,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             due,
             reader,
             writer,
-            spare: Mutex::new(spare),
+            has_room,
             existing: Mutex::default(),
             made_in: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
@@ -91,8 +99,14 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             forbidden: Mutex::new(Some(0)),
             unmade_tags: Mutex::default(),
             not_there: Mutex::new(plan.needed()),
+            claims: None,
             end: OnceLock::new(),
         }
+    }
+
+    /// The same, if each id is to be claimed before it is written.
+    pub(crate) fn claiming(self, claims: Option<&'a dyn Claim>) -> Self {
+        Self { claims, ..self }
     }
 
     /// Creates the missing tags, then applies the due changes, part by part and `side_by_side` at once; then retries
@@ -207,12 +221,23 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             return Ok(self.conclude(change, unmade));
         }
         let tenant = self.plan.index.tenant(change.row());
+        let Some(_claimed) = self.claim(change, &tenant).await else { return Ok(Outcome::Deferred) };
         let outcome = match change {
             Change::Rename(row) => self.rename(change, *row, &tenant, attempts).await,
             Change::Create(_) => self.create(change, &tenant, attempts).await,
             Change::Update(update) => self.update(change, update, &tenant, attempts).await,
         }?;
         Ok(self.conclude(change, outcome))
+    }
+
+    /// Claims the id of a change and, for a rename, also the id that its customer has; `None`: one of them is another's.
+    async fn claim(&self, change: &Change, tenant: &Tenant<'_>) -> Option<Vec<IdLock>> {
+        let Some(claims) = self.claims else { return Some(Vec::new()) };
+        let mut claimed = vec![claims.claim(&tenant.provided_id).await?];
+        if let Change::Rename(row) = change {
+            claimed.push(claims.claim(&self.plan.previous_provided_id(*row)).await?);
+        }
+        Some(claimed)
     }
 
     /// Records an outcome; logs a failure.

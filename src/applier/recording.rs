@@ -7,7 +7,7 @@ use std::{
 
 use super::outcome::{Blame, Outcome};
 use crate::{
-    memory::{Acknowledged, Entry, Failure, Memory, Seen, Token},
+    memory::{Acknowledged, Failure, Memory, Note, Seen, Token},
     model::Tenant,
     plan::{Change, Plan},
 };
@@ -20,7 +20,7 @@ pub(crate) struct Recording<'a> {
     /// Start of the run, in seconds since 1970.
     pub(crate) now: u64,
     /// Receives each entry to remember.
-    pub(crate) record: &'a dyn Fn(Entry),
+    pub(crate) record: &'a dyn Fn(Note),
 }
 
 /// What the answers to changes in flight showed, by tenant.
@@ -30,7 +30,7 @@ pub(super) struct Answers(Mutex<HashMap<String, Acknowledged>>);
 impl Recording<'_> {
     /// Records that this run skips a change because its tenant failed before; the outcome has the reason.
     pub(super) fn passed(&self, plan: &Plan, change: &Change, failure: &Failure) -> Outcome {
-        (self.record)(plan.beside(self.memory).waited(change));
+        (self.record)(plan.beside(self.memory).waited(change).into());
         let times = if failure.times == 1 { "once".to_owned() } else { format!("{} times", failure.times) };
         let reason = format!("failed {times}, and is left alone for a while (--retry-failed): {}", failure.error);
         Outcome::Waiting(reason)
@@ -40,13 +40,13 @@ impl Recording<'_> {
     pub(super) fn ended(&self, plan: &Plan, change: &Change, outcome: &Outcome, answer: Option<&Acknowledged>) {
         let acknowledged = |unsettled| plan.beside(self.memory).acknowledged(change, answer, unsettled);
         match outcome {
-            Outcome::Applied => (self.record)(acknowledged(&[])),
-            Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled)),
+            Outcome::Applied => (self.record)(acknowledged(&[]).into()),
+            Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled).into()),
             Outcome::Failed { reason, blame: Blame::Tenant } => {
-                (self.record)(plan.beside(self.memory).failed(change, answer, reason));
+                (self.record)(plan.beside(self.memory).failed(change, answer, reason).into());
             }
             Outcome::Failed { reason, blame: Blame::Limit } => {
-                (self.record)(plan.beside(self.memory).throttled(change, reason));
+                (self.record)(plan.beside(self.memory).throttled(change, reason).into());
             }
             Outcome::Failed { blame: Blame::Nobody, .. } | Outcome::Deferred | Outcome::Waiting(_) => {}
         }

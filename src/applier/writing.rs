@@ -2,9 +2,9 @@
 
 use super::{Applier, Blame, Outcome, settling::parent};
 use crate::{
-    compare::{Difference, KeyStyle, Unsettled, compare, measure, needs_current, to_send},
+    compare::{Difference, KeyStyle, Unsettled, compare, lasting_fingerprint_of, measure, needs_current, to_send},
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
-    memory::{Seen, TOO_LARGE, lasting_fingerprint_of, token_hash},
+    memory::{Seen, TOO_LARGE, token_hash},
     model::{Customer, Field, Record, Tenant},
     plan::{Change, Update},
     tenants::RowNumber,
@@ -107,7 +107,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         if fields.is_empty() {
             return Ok(Outcome::Applied);
         }
-        if !self.spare.lock().unwrap_or_else(PoisonError::into_inner).spend(&fields) {
+        if !(self.has_room)(&fields) {
             return Ok(Outcome::failed(NO_ROOM, Blame::Nobody));
         }
         let unsettled = self.write(change, tenant, &fields, Some(customer), Attempts::ALL).await?;

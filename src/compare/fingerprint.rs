@@ -4,7 +4,7 @@
 //!
 //! The seed is random for each process, so that ids can't be chosen to collide.
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::{fields, form::Form};
 use crate::model::{Customer, Field, Managed, Scope, Tenant};
@@ -26,10 +26,19 @@ const WORD: u64 = 4;
 const SET: u64 = 5;
 
 impl Fingerprints {
+    /// The same in every run, so that they can be remembered.
+    pub const LASTING: Self = Self { seed: 0 };
+
     /// Fingerprints with this seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { seed }
+    }
+
+    /// Whether they are the same in every run.
+    #[must_use]
+    pub fn are_lasting(self) -> bool {
+        self.seed == Self::LASTING.seed
     }
 
     /// The fingerprint of an id.
@@ -89,6 +98,25 @@ impl Form for Fingerprints {
     fn counts(self, key: &str, managed: &Scope) -> bool {
         managed.covers(key) || managed.resembles(key)
     }
+}
+
+/// A fingerprint of what a tenant wants, with its parent, that is the same in every run.
+#[must_use]
+pub fn lasting_fingerprint(tenant: &Tenant<'_>) -> u64 {
+    let fingerprint = Fingerprints::LASTING.of_tenant(tenant, &mut Layouts::default());
+    with_parent(fingerprint, tenant.parent_provided_id.as_deref())
+}
+
+/// A lasting fingerprint together with the wanted parent, which no customer shows.
+#[must_use]
+pub fn with_parent(fingerprint: u64, parent: Option<&str>) -> u64 {
+    fingerprint ^ parent.map_or(0, |parent| xxh3_64(parent.as_bytes()))
+}
+
+/// A fingerprint of a customer's values that its tenant manages; the same in every run.
+#[must_use]
+pub fn lasting_fingerprint_of(customer: &Customer<'_>, tenant: &Tenant<'_>) -> u64 {
+    Fingerprints::LASTING.of_customer(customer, &tenant.managed(), &mut Layouts::default())
 }
 
 /// Folds the 128-bit product of two numbers: every bit of the result depends on every bit of both, and on their order.

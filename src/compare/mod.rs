@@ -16,7 +16,7 @@ mod style;
 
 pub(crate) use fields::difference;
 pub use fields::{Difference, compare, managed_differences, sides};
-pub use fingerprint::{Fingerprints, Layouts};
+pub use fingerprint::{Fingerprints, Layouts, lasting_fingerprint, lasting_fingerprint_of, with_parent};
 pub use form::{as_text, canonical};
 pub use measure::measure;
 pub use rules::{EmailRule, KeyStyle, Rules, TagRule};

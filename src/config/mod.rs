@@ -23,6 +23,7 @@ use crate::{
     explo::{self, ListingRules, ListingVersion},
     ledger::{self, Table},
     plan::Guard,
+    reconciler::Origin,
     schedule::{Schedule, ScheduleError},
     source::AnySource,
 };
@@ -34,7 +35,7 @@ pub use layers::{DEFAULT, Environment, FIRST, Layers};
 pub use ledger_alone::ledger_alone;
 pub use schema::schema;
 use source::{source, way_out};
-use values::{address, duration, name, table};
+use values::{address, duration, name, pause, table};
 
 /// A valid configuration.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Config {
     pub source: AnySource,
     /// How Explo is called.
     pub explo: explo::Settings,
+    /// How often customers are listed; 0: by every run.
+    pub list_every: Duration,
     /// Calls to Explo per minute.
     pub requests_per_minute: u32,
     /// Calls to Explo in flight at once.
@@ -61,6 +64,8 @@ pub struct Config {
     pub max_run: Duration,
     /// Address of the ops server; `None`: no server.
     pub ops_listen: Option<SocketAddr>,
+    /// The token that `POST /sync/{id}` takes; `None`: there is no such path.
+    pub ops_token: Option<SecretString>,
     /// What is logged.
     pub log: Log,
     /// The files that keys name and that were read, each with its key.
@@ -100,6 +105,18 @@ impl Config {
         }
     }
 
+    /// Where the word comes from that a single tenant may have changed; if from nowhere, there are only runs.
+    #[must_use]
+    pub fn origins(&self) -> Vec<Origin> {
+        let (listens, polls) = match &self.source {
+            AnySource::Sql(sql) => (sql.channel().is_some(), sql.has_query_changed()),
+            AnySource::Rest(_) => (false, false),
+        };
+        let serves = self.ops_token.is_some() && self.ops_listen.is_some();
+        let all = [(Origin::Listen, listens), (Origin::Poll, polls), (Origin::Post, serves)];
+        all.into_iter().filter_map(|(origin, is_there)| is_there.then_some(origin)).collect()
+    }
+
     /// When the daemon runs.
     #[must_use]
     pub fn timing(&self) -> Timing {
@@ -114,6 +131,7 @@ impl Config {
         let page_size = draft.number("explo.page_size", 1..=1000);
         let max_in_flight = draft.number("explo.max_in_flight", 1..=256);
         let trust_total = draft.flag("explo.trust_total");
+        let list_every = pause(draft, "explo.list_every");
         let explo = explo(draft);
         let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
@@ -121,12 +139,20 @@ impl Config {
         let guard = guard(draft);
         let ledger_table = table(draft);
         let ledger = ledger(draft, name.as_deref(), source.as_ref(), ledger_table.as_ref());
+        if let (Some(None), Some(true)) = (&ledger, list_every.map(|every| !every.is_zero())) {
+            draft.mistake(
+                "explo.list_every",
+                "needs a ledger, which remembers when customers were listed: set ledger.url = \"source\", or the URL of \
+                 a database",
+            );
+        }
         let timing = timing(draft);
         let max_run = duration(draft, "schedule.max_run");
         let ops_listen =
             draft.text("ops.listen", "an address with a port such as \"127.0.0.1:9464\", or empty", |text| {
                 if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
             });
+        let ops_token = ops_token(draft);
         let log = log(draft);
         let tags = if create_missing_tags? { TagRule::Create } else { TagRule::Invalid };
         let mut explo = explo?;
@@ -140,6 +166,7 @@ impl Config {
             name: name?,
             source: source?,
             explo,
+            list_every: list_every?,
             requests_per_minute: requests_per_minute?,
             max_in_flight: max_in_flight?,
             rules: Rules { emails: emails?, tags, ..Rules::default() },
@@ -148,6 +175,7 @@ impl Config {
             timing: timing?,
             max_run: max_run?,
             ops_listen: ops_listen?,
+            ops_token: ops_token?,
             log: log?,
             files: draft.files(),
         })
@@ -221,6 +249,17 @@ fn token(draft: &mut Draft) -> Option<SecretString> {
     let token = draft.token_file("explo.token_file", "EXPLO_TOKEN")?;
     if HeaderValue::from_str(token.expose_secret()).is_err() {
         draft.mistake("explo.token_file", "must hold the team token alone, on one line (so must EXPLO_TOKEN)");
+        return None;
+    }
+    Some(token)
+}
+
+/// The token of `POST /sync/{id}`; `Some(None)`: none. One that no header can carry would admit no call.
+#[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+fn ops_token(draft: &mut Draft) -> Option<Option<SecretString>> {
+    let token = draft.optional_token_file("ops.token_file")?;
+    if token.as_ref().is_some_and(|token| HeaderValue::from_str(token.expose_secret()).is_err()) {
+        draft.mistake("ops.token_file", "must hold the token alone, on one line");
         return None;
     }
     Some(token)

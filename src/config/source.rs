@@ -1,20 +1,25 @@
 //! The source: a database and a query, or an API and its columns. The keys of the other kind must not be set.
 
+use std::time::Duration;
+
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
 use super::{
     draft::Draft,
-    values::{address, duration},
+    values::{DAY, address, between, duration, pause},
 };
 use crate::{
-    database::Timezone,
+    database::{Kind as Database, Timezone},
     http::{Header, Patience},
-    source::{AnySource, Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Sql, SqlSettings},
+    source::{
+        AnySource, Changed, Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Sql, SqlSettings,
+    },
 };
 
 /// The keys that only a database has.
-const OF_SQL: [&str; 5] = ["password_file", "query", "query_file", "query_one", "timezone"];
+const OF_SQL: [&str; 9] =
+    ["password_file", "query", "query_file", "query_one", "listen", "query_changed", "poll", "overlap", "timezone"];
 
 /// The keys that only an API has.
 const OF_REST: [&str; 16] = [
@@ -35,6 +40,9 @@ const OF_REST: [&str; 16] = [
     "requests_per_minute",
     "max_in_flight",
 ];
+
+/// The longest name of a PostgreSQL channel, in bytes.
+const LONGEST_CHANNEL: usize = 63;
 
 /// Stands for the token in a header.
 const TOKEN: &str = "{token}";
@@ -71,10 +79,9 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
     let password = draft.password_file("source.password_file");
     let ca_file = draft.certificates("source.ca_file");
     let query = draft.either_text_or_file("source.query", "source.query_file");
-    let query_one = draft.text("source.query_one", "a SELECT for one id, or empty", |text| {
-        Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty()))
-    });
-    let query_one = query_one.flatten().and_then(|text| draft.without_nul("source.query_one", text));
+    let query_one = optional_query(draft, "source.query_one", "a SELECT for one id, or empty");
+    let listen = channel(draft);
+    let changed = changed(draft);
     let timeout = duration(draft, "source.timeout");
     let form = "the name of a time zone, such as \"Europe/Berlin\", or an offset from UTC, such as \"+01:00\"";
     let timezone = draft.text("source.timezone", form, Timezone::parse);
@@ -91,13 +98,46 @@ fn sql(draft: &mut Draft) -> Option<Sql> {
         ca_file: ca_file.flatten(),
         query: query.unwrap_or_default(),
         query_one,
+        listen: listen.flatten(),
+        changed,
         timeout: timeout.unwrap_or_default(),
         timezone: timezone.unwrap_or_default(),
         longest: longest.unwrap_or_default(),
         leave_null: leave_null.unwrap_or_default(),
     };
     let sql = Sql::new(settings);
-    sql.map_err(|reason| draft.mistake("source.url", &way_out(&reason, "source.password_file"))).ok()
+    let sql = sql.map_err(|reason| draft.mistake("source.url", &way_out(&reason, "source.password_file"))).ok()?;
+    if sql.channel().is_some() && sql.server().kind() != Database::Postgres {
+        draft.mistake(
+            "source.listen",
+            "is for PostgreSQL, and source.url names another database: see source.query_changed",
+        );
+    }
+    Some(sql)
+}
+
+/// A query that may be left out.
+fn optional_query(draft: &mut Draft, key: &str, form: &str) -> Option<String> {
+    let text = draft.text(key, form, |text| Some(Some(text.to_owned()).filter(|text| !text.trim().is_empty())));
+    text.flatten().and_then(|text| draft.without_nul(key, text))
+}
+
+/// `Some(None)`: none.
+#[expect(clippy::option_option, reason = "outside: usable; inside: named")]
+fn channel(draft: &mut Draft) -> Option<Option<String>> {
+    let form = "the name of a channel, of at most 63 bytes, or empty";
+    draft.text("source.listen", form, |name| {
+        let is_sound = name.len() <= LONGEST_CHANNEL && !name.contains('\0');
+        is_sound.then(|| Some(name.to_owned()).filter(|name| !name.is_empty()))
+    })
+}
+
+fn changed(draft: &mut Draft) -> Option<Changed> {
+    let query = optional_query(draft, "source.query_changed", "a SELECT for tenants that changed, or empty");
+    let form = "a time such as \"500ms\" or \"2s\", from 100ms to a day";
+    let every = between(draft, "source.poll", form, Duration::from_millis(100), DAY);
+    let overlap = pause(draft, "source.overlap");
+    Some(Changed { query: query?, every: every?, overlap: overlap? })
 }
 
 /// Adds the way out to a URL's mistake. An unescaped `/`, `?`, `#` or `@` in the password would turn its rest into a

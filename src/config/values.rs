@@ -7,6 +7,9 @@ use reqwest::Url;
 use super::draft::Draft;
 use crate::ledger::Table;
 
+/// The longest time that a key can have.
+pub(super) const DAY: Duration = Duration::from_hours(24);
+
 pub(super) fn name(draft: &mut Draft) -> Option<String> {
     draft.text("name", "a name of 1 to 64 letters, digits, dots, dashes or underscores", |name| {
         let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
@@ -29,9 +32,17 @@ pub(super) fn address(draft: &mut Draft, key: &str) -> Option<Url> {
     })
 }
 
+/// A time of at most a day, but not 0.
 pub(super) fn duration(draft: &mut Draft, key: &str) -> Option<Duration> {
-    let most = Duration::from_hours(24);
-    draft.text(key, "a time such as \"500ms\", \"30s\" or \"4m\", at most a day", |text| {
-        humantime::parse_duration(text).ok().filter(|time| !time.is_zero() && *time <= most)
-    })
+    between(draft, key, "a time such as \"500ms\", \"30s\" or \"4m\", at most a day", Duration::from_nanos(1), DAY)
+}
+
+/// A time of at most a day; may be 0.
+pub(super) fn pause(draft: &mut Draft, key: &str) -> Option<Duration> {
+    between(draft, key, "a time such as \"0s\", \"30s\" or \"4m\", at most a day", Duration::ZERO, DAY)
+}
+
+/// A time from `least` to `most`; `form` says so.
+pub(super) fn between(draft: &mut Draft, key: &str, form: &str, least: Duration, most: Duration) -> Option<Duration> {
+    draft.text(key, form, |text| humantime::parse_duration(text).ok().filter(|time| (least..=most).contains(time)))
 }

@@ -56,6 +56,10 @@ impl Transact for MySqlConnection {
         raw_sql(AssertSqlSafe(format!("START TRANSACTION {mode}"))).execute(self).await?;
         row.try_get_unchecked(0).map(Some)
     }
+
+    async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
+        raw_sql(how).execute(self).await.map(drop)
+    }
 }
 
 /// Settings so that the server cuts nothing: the limit of a list is 1 GiB, the largest possible packet. Of the last

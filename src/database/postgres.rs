@@ -17,41 +17,50 @@ use super::{
 };
 use crate::{files, model::shown};
 
+/// How to connect to a server. `name` is what it shows of the connection, unless the URL names it.
+pub(super) fn options(server: &Server, name: &str) -> sqlx::Result<PgConnectOptions> {
+    let mut url = server.url.clone();
+    match &server.password {
+        Some(password) if url.password().is_none() => {
+            url.query_pairs_mut().append_pair("password", password.expose_secret());
+        }
+        _ if address::password(&url).is_none() => refuse_pipes()?,
+        _ => {}
+    }
+    let mut options = PgConnectOptions::from_url(&url)?
+        // A pooler may refuse this parameter at startup.
+        .extra_float_digits(None)
+        .disable_statement_logging();
+    if options.get_application_name().is_none() {
+        options = options.application_name(name);
+    }
+    if let Some(host) = address::host(&server.url) {
+        options = options.host(&host);
+    }
+    let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
+    options = match address::tls_mode(&server.url).as_deref() {
+        Some("disable" | "verify-ca" | "verify-full") => options,
+        _ if is_local => options,
+        _ => options.ssl_mode(PgSslMode::VerifyFull),
+    };
+    if let Some(pem) = &server.ca_file {
+        options = options.ssl_root_cert_from_pem(pem.clone());
+    }
+    Ok(options)
+}
+
 impl Transact for PgConnection {
     async fn open(server: &Server, _: Access) -> sqlx::Result<Self> {
-        let mut url = server.url.clone();
-        match &server.password {
-            Some(password) if url.password().is_none() => {
-                url.query_pairs_mut().append_pair("password", password.expose_secret());
-            }
-            _ if address::password(&url).is_none() => refuse_pipes()?,
-            _ => {}
-        }
-        let mut options = PgConnectOptions::from_url(&url)?
-            // A pooler may refuse this parameter at startup.
-            .extra_float_digits(None)
-            .disable_statement_logging();
-        if options.get_application_name().is_none() {
-            options = options.application_name("explo-sync");
-        }
-        if let Some(host) = address::host(&server.url) {
-            options = options.host(&host);
-        }
-        let is_local = is_loopback(options.get_host()) || options.get_socket().is_some();
-        options = match address::tls_mode(&server.url).as_deref() {
-            Some("disable" | "verify-ca" | "verify-full") => options,
-            _ if is_local => options,
-            _ => options.ssl_mode(PgSslMode::VerifyFull),
-        };
-        if let Some(pem) = &server.ca_file {
-            options = options.ssl_root_cert_from_pem(pem.clone());
-        }
-        options.connect().await
+        options(server, "explo-sync")?.connect().await
     }
 
     async fn start(&mut self, server: &Server, mode: &str) -> sqlx::Result<Option<String>> {
         let begun = raw_sql(AssertSqlSafe(beginning(server, mode))).fetch_all(self).await?;
         begun.first().map(|row| row.try_get_unchecked(0)).transpose()
+    }
+
+    async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
+        raw_sql(how).execute(self).await.map(drop)
     }
 }
 

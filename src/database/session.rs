@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection, raw_sql};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, PgConnection, raw_sql};
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 use super::{
@@ -67,12 +67,9 @@ impl<C: Transact> Session<C> {
     }
 
     /// Commits the transaction, or rolls it back.
-    pub async fn end(&mut self, how: &'static str) -> sqlx::Result<()>
-    where
-        for<'c> &'c mut C: Executor<'c>,
-    {
+    pub async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
         let Cancel { server, number } = &mut self.cancel;
-        server.in_time((&mut self.connection).execute(raw_sql(how))).await?;
+        server.in_time(self.connection.end(how)).await?;
         *number = None;
         Ok(())
     }

@@ -27,4 +27,8 @@ impl Transact for SqliteConnection {
     async fn start(&mut self, _: &Server, mode: &str) -> sqlx::Result<Option<String>> {
         raw_sql(AssertSqlSafe(format!("BEGIN {mode}"))).execute(self).await.map(|_| None)
     }
+
+    async fn end(&mut self, how: &'static str) -> sqlx::Result<()> {
+        raw_sql(how).execute(self).await.map(drop)
+    }
 }

@@ -21,7 +21,7 @@ impl Timezone {
 
     /// For PostgreSQL, which counts the hours of an offset to the west, as POSIX does, and prints the name in angle
     /// brackets.
-    pub(super) fn postgres(&self) -> String {
+    pub(crate) fn postgres(&self) -> String {
         match self.0.split_at_checked(1) {
             Some(("+", time)) => format!("<+{time}>-{time}"),
             Some(("-", time)) => format!("<-{time}>+{time}"),

@@ -22,4 +22,7 @@ pub trait Transact: Connection + Sized {
 
     /// Begins a transaction with our settings; returns the number that cancels a statement in it, if there is one.
     fn start(&mut self, server: &Server, mode: &str) -> impl Future<Output = sqlx::Result<Option<String>>> + Send;
+
+    /// Commits the transaction, or rolls it back.
+    fn end(&mut self, how: &'static str) -> impl Future<Output = sqlx::Result<()>> + Send;
 }

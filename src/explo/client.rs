@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     http::{
-        Attempts, Call, Caller, Ending, Fault, Header, Https, Keys, Outgoing, Pacer, Patience, Proxy, Transport,
+        Attempts, Call, Caller, Ending, Fault, Header, Https, Keys, Lane, Outgoing, Pacer, Patience, Proxy, Transport,
         Unusable, excerpt, share,
     },
     stop::Stop,
@@ -126,6 +126,12 @@ impl<T: Transport> Client<T> {
     #[must_use]
     pub fn observed_by(self, observed: Arc<Observed>) -> Self {
         Self { observed, ..self }
+    }
+
+    /// Waits in this lane from now on.
+    #[must_use]
+    pub fn in_lane(self, lane: Lane) -> Self {
+        Self { caller: self.caller.in_lane(lane), ..self }
     }
 
     /// The largest answer, in bytes, while other answers are read in parallel.

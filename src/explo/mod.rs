@@ -21,7 +21,7 @@ pub mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use crate::http::{
-    Attempts, Ending, Fault, Incoming, Outgoing, Pacer, PageProgress, Transport, Unusable, retry_after,
+    Attempts, Ending, Fault, Incoming, Lane, Outgoing, Pacer, PageProgress, Transport, Unusable, retry_after,
 };
 use crate::model::{Customer, Record, Tenant};
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     failure::{Failure, Fault, Unusable},
-    pacer::Pacer,
+    pacer::{Lane, Pacer},
     retry,
     transport::{Incoming, LARGEST_ANSWER, Outgoing, Transport},
 };
@@ -130,6 +130,7 @@ pub struct Caller<T> {
     transport: T,
     patience: Patience,
     pacer: Arc<Pacer>,
+    lane: Lane,
     stop: Stop,
     random: Mutex<SmallRng>,
 }
@@ -146,7 +147,13 @@ impl<T: Transport> Caller<T> {
     /// Callers with the same pacer share its rate. `seed` is for the jitter.
     pub fn new(transport: T, patience: Patience, pacer: Arc<Pacer>, stop: Stop, seed: u64) -> Self {
         let random = Mutex::new(SmallRng::seed_from_u64(seed));
-        Self { transport, patience, pacer, stop, random }
+        Self { transport, patience, pacer, lane: Lane::Usual, stop, random }
+    }
+
+    /// Waits in this lane from now on.
+    #[must_use]
+    pub fn in_lane(self, lane: Lane) -> Self {
+        Self { lane, ..self }
     }
 
     /// Makes one call with these attempts; `read` checks the answer. Also returns how many attempts failed before and
@@ -233,7 +240,7 @@ impl<T: Transport> Caller<T> {
         let permit = tokio::select! {
             biased;
             () = self.stop.requested() => return Attempt::Final(Failure::Stopped { reason: self.stop.reason() }),
-            permit = self.pacer.pass() => permit,
+            permit = self.pacer.pass(self.lane) => permit,
         };
         if call.writes() {
             self.stop.write_begins();

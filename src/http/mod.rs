@@ -18,7 +18,7 @@ pub use caller::{Attempts, Call, Caller, Ending, Patience};
 pub use distinct::Distinct;
 pub use excerpt::excerpt;
 pub use failure::{Failure, Fault, Unusable, times};
-pub use pacer::Pacer;
+pub use pacer::{InFlight, Lane, Pacer};
 pub use passes::{Incomplete, PageError, PageSummary, Pages, PassRules, Passes, Position, Walk, read_all};
 pub use proxy::Proxy;
 pub use retry::{backoff, retry_after};

@@ -1,13 +1,15 @@
 //! Access to a ledger in a table: connects for loading and for each batch, then closes the connection.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+use secrecy::SecretString;
 
 use super::{
     Adopted, Error, LONGEST_ID, Ledger, Pair, Refused, Sql, Writer,
     dialect::Dialect,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
-    session::{Session, State},
+    session::{Loaded, Session, State},
     sqlite::{self, SqliteDialect},
     whose::Claim,
 };
@@ -17,7 +19,7 @@ use crate::{
         causes::{self, Keys},
         is_late, words,
     },
-    memory::{Entry, Memory},
+    memory::{Entry, Memory, Overview},
 };
 
 /// The most rows per statement.
@@ -32,9 +34,9 @@ pub struct Paired<'a> {
 
 /// Writes to a table that exists, may be written, and is the pair's.
 #[derive(Debug)]
-pub struct SqlWriter<'a> {
-    sql: &'a Sql,
-    claim: Claim<'a>,
+pub struct SqlWriter {
+    sql: Sql,
+    claim: Claim,
 }
 
 /// The findings of a check.
@@ -124,52 +126,84 @@ impl Sql {
 impl Paired<'_> {
     /// When a customer that [`load`](Ledger::load) knows was last recorded as in sync, in seconds since 1970.
     pub async fn synced_at(&self, provided_id: &str) -> Result<Option<u64>, Error> {
+        let text = self.cell("synced_at", provided_id).await?;
+        Ok(text.and_then(|text| text.parse().ok()))
+    }
+
+    /// A customer's token, if it is recorded.
+    pub async fn token(&self, provided_id: &str) -> Result<Option<SecretString>, Error> {
+        let token = self.cell("token", provided_id).await?;
+        Ok(token.filter(|token| !token.is_empty()).map(Into::into))
+    }
+
+    async fn cell(&self, column: &str, provided_id: &str) -> Result<Option<String>, Error> {
         in_dialect!(self.sql, Access::Read, |session| {
-            let synced_at = session.synced_at(provided_id).await?;
+            let cell = session.cell_of(column, provided_id).await?;
             session.close().await;
-            Ok(synced_at)
+            Ok(cell)
         })
+    }
+
+    /// What was loaded, if the ledger is this pair's; else nothing, and that is logged.
+    fn own(&self, Loaded { known, whose, overview, at }: Loaded) -> Memory {
+        match whose.map(|whose| self.sql.refuse_another(&whose.pair, &self.pair)) {
+            Some(Err(error)) => {
+                tracing::warn!("the ledger's memory is not used, and a run that writes is refused: {error}");
+                Memory::with_tokens(HashMap::new())
+            }
+            Some(Ok(())) | None => Memory::with_tokens(known).with_overview(overview).loaded_at(at),
+        }
     }
 }
 
 impl Ledger for Paired<'_> {
     type Writer<'a>
-        = SqlWriter<'a>
+        = SqlWriter
     where
         Self: 'a;
 
     /// Loads nothing from a ledger of another pair, and logs that.
     async fn load(&self) -> Result<Memory, Error> {
-        let Self { sql, pair } = self;
-        if sql.has_no_file() {
+        if self.sql.has_no_file() {
             return Ok(Memory::with_tokens(HashMap::new()));
         }
-        let (known, whose) = in_dialect!(sql, Access::Read, |session| {
+        in_dialect!(self.sql, Access::Read, |session| {
             let loaded = session.load().await?;
             session.close().await;
-            loaded
-        });
-        match whose.map(|whose| sql.refuse_another(&whose.pair, pair)) {
-            Some(Err(error)) => {
-                tracing::warn!("the ledger's memory is not used, and a run that writes is refused: {error}");
-                Ok(Memory::with_tokens(HashMap::new()))
-            }
-            Some(Ok(())) | None => Ok(Memory::with_tokens(known)),
-        }
+            Ok(self.own(loaded))
+        })
     }
 
-    async fn writer(&self) -> Result<SqlWriter<'_>, Error> {
+    async fn recall(&self, provided_ids: &BTreeSet<String>) -> Result<Memory, Error> {
+        let provided_ids: Vec<_> = provided_ids.iter().map(String::as_str).collect();
+        in_dialect!(self.sql, Access::Read, |session| {
+            let loaded = session.recall(&provided_ids).await?;
+            session.close().await;
+            Ok(self.own(loaded))
+        })
+    }
+
+    async fn is_newer(&self, provided_id: &str, memory: &Memory) -> Result<bool, Error> {
+        let Some(time) = memory.time_of_loading() else { return Ok(false) };
+        in_dialect!(self.sql, Access::Read, |session| {
+            let is_newer = session.is_synced_after(provided_id, time).await?;
+            session.close().await;
+            Ok(is_newer)
+        })
+    }
+
+    async fn writer(&self) -> Result<SqlWriter, Error> {
         let Self { sql, pair } = self;
         in_dialect!(sql, Access::Create, |session| {
             session.make().await?;
             let claim = session.claim(pair).await?;
             session.close().await;
-            Ok(SqlWriter { sql, claim })
+            Ok(SqlWriter { sql: (*sql).clone(), claim })
         })
     }
 }
 
-impl Writer for SqlWriter<'_> {
+impl Writer for SqlWriter {
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
         let (keepable, too_long): (Vec<_>, Vec<_>) =
             entries.iter().partition(|entry| entry.provided_id.len() <= LONGEST_ID);
@@ -186,6 +220,14 @@ impl Writer for SqlWriter<'_> {
             }
             session.close().await;
             Ok(refused)
+        })
+    }
+
+    async fn overview(&self, overview: &Overview) -> Result<(), Error> {
+        in_dialect!(self.sql, Access::Write, |session| {
+            session.overview(&self.claim, overview).await?;
+            session.close().await;
+            Ok(())
         })
     }
 }

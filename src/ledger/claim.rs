@@ -28,10 +28,10 @@ where
 
     /// Claims the ledger for this pair if it has none: of two claims at once, one succeeds. Another pair's ledger is
     /// refused.
-    pub(super) async fn claim<'p>(&mut self, pair: &'p Pair) -> Result<Claim<'p>, Error> {
+    pub(super) async fn claim(&mut self, pair: &Pair) -> Result<Claim, Error> {
         let claim = |whose: Whose| {
             self.ledger.refuse_another(&whose.pair, pair)?;
-            Ok(Claim { pair, adopted: Some(whose.adopted) })
+            Ok(Claim { pair: pair.clone(), adopted: Some(whose.adopted) })
         };
         if let Some(whose) = self.whose().await?
             && (!whose.pair.is_same(pair) || whose.known_by(pair) == whose)
@@ -44,7 +44,7 @@ where
             Err(error) if D::is_refusal(&error) || D::may_quote(&error) || is_dropped(&error) => {
                 let (place, cause) = (self.ledger.place(), cause::<D>(&error, &self.ledger.table));
                 tracing::warn!(place, "the ledger can't store its pair, so it refuses no other pair: {cause}");
-                Ok(Claim { pair, adopted: None })
+                Ok(Claim { pair: pair.clone(), adopted: None })
             }
             Err(error) => Err(self.failed(&error)),
         }
@@ -57,9 +57,9 @@ where
     }
 
     /// Whether the claim is still valid; locks the row until the transaction ends, so that no adoption comes between.
-    pub(super) async fn holds(&mut self, claim: &Claim<'_>) -> sqlx::Result<bool> {
+    pub(super) async fn holds(&mut self, claim: &Claim) -> sqlx::Result<bool> {
         let Some(whose) = self.said(D::LOCKED).await? else { return Ok(true) };
-        Ok(whose.pair.is_same(claim.pair) && claim.adopted.is_none_or(|adopted| adopted == whose.adopted))
+        Ok(whose.pair.is_same(&claim.pair) && claim.adopted.is_none_or(|adopted| adopted == whose.adopted))
     }
 
     /// Names this pair in the row, unless it names another; returns what the row then says.

@@ -60,6 +60,9 @@ pub(super) trait Dialect {
 
     const NOW: &'static str;
 
+    /// The same as text, which can be compared with a time in the table.
+    const NOW_AS_TEXT: &'static str = Self::NOW;
+
     /// An expression as text; a time as its seconds since 1970.
     fn text(column: &str) -> String;
 

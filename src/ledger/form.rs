@@ -3,7 +3,7 @@
 //! Hashes of different forms can't be compared, so a text of another version counts as unknown, and the next run
 //! replaces it. A fingerprint has digits of base 36: tables of earlier versions in MySQL have room for 16 characters.
 
-/// Raise it when [`lasting_fingerprint`](crate::memory::lasting_fingerprint) or the hashes in findings change, and when
+/// Raise it when [`lasting_fingerprint`](crate::compare::lasting_fingerprint) or the hashes in findings change, and when
 /// findings of earlier versions are no longer valid.
 const VERSION: &str = "2";
 
@@ -42,7 +42,7 @@ pub(super) fn read(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::{
-        memory::lasting_fingerprint,
+        compare::lasting_fingerprint,
         model::{Object, Tenant},
     };
 

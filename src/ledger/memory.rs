@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Ledger, Refused, Writer};
-use crate::memory::{Entry, Memory};
+use crate::memory::{Entry, Memory, Note, Overview};
 
 /// The memory of one process.
 #[derive(Debug, Default)]
@@ -32,5 +32,10 @@ impl Writer for &InMemory {
         let mut memory = self.lock();
         entries.iter().cloned().for_each(|entry| memory.remember(entry));
         Ok(Refused::new())
+    }
+
+    async fn overview(&self, overview: &Overview) -> Result<(), Error> {
+        self.lock().note(Note::Overview(Box::new(overview.clone())));
+        Ok(())
     }
 }

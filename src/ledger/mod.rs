@@ -24,14 +24,14 @@ mod sqlite;
 mod table;
 mod whose;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::memory::{Entry, Memory};
+use crate::memory::{Entry, Memory, Overview};
 
 pub use access::{Found, Paired, SqlWriter};
 pub use error::Error;
 pub use memory::InMemory;
-pub use recorder::record_all;
+pub use recorder::{ToRecord, record_all};
 pub use session::State;
 pub use sql::{Adopted, LONGEST_ID, Sql};
 pub use table::Table;
@@ -48,6 +48,16 @@ pub trait Ledger {
     /// The memory of this instance's customers; changes nothing.
     async fn load(&self) -> Result<Memory, Error>;
 
+    /// The memory of these customers alone; changes nothing.
+    async fn recall(&self, provided_ids: &BTreeSet<String>) -> Result<Memory, Error> {
+        Ok(self.load().await?.of_some(provided_ids))
+    }
+
+    /// Whether a customer was recorded as in sync after this memory was loaded.
+    async fn is_newer(&self, _: &str, _: &Memory) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     /// Makes what is missing, and checks that the ledger is this pair's and can be written. A dry run has no writer.
     async fn writer(&self) -> Result<Self::Writer<'_>, Error>;
 }
@@ -60,4 +70,7 @@ pub type Refused = BTreeMap<String, String>;
 pub trait Writer {
     /// Records entries in this order, each of another customer; returns those that are refused for their values.
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error>;
+
+    /// Records what a listing showed as a whole, in place of what an earlier one did.
+    async fn overview(&self, overview: &Overview) -> Result<(), Error>;
 }

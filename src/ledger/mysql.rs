@@ -35,7 +35,7 @@ impl Dialect for MySqlDialect {
         ("customer_gone_since", "datetime"),
         ("offboarded", "mediumtext"),
         ("listed_at", "datetime"),
-        ("synced_at", "datetime"),
+        ("synced_at", "datetime(6)"),
         ("PRIMARY KEY", "(instance, provided_id)"),
     ];
 
@@ -60,7 +60,9 @@ impl Dialect for MySqlDialect {
         format!("DATE_ADD('1970-01-01', INTERVAL {seconds} SECOND)")
     }
 
-    const NOW: &'static str = "UTC_TIMESTAMP()";
+    const NOW: &'static str = "UTC_TIMESTAMP(6)";
+
+    const NOW_AS_TEXT: &'static str = "CAST(UTC_TIMESTAMP(6) AS CHAR)";
 
     fn text(column: &str) -> String {
         match column {

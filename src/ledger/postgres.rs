@@ -30,6 +30,8 @@ impl Dialect for PostgresDialect {
 
     const NOW: &'static str = "CURRENT_TIMESTAMP";
 
+    const NOW_AS_TEXT: &'static str = "CAST(CURRENT_TIMESTAMP AS text)";
+
     fn text(column: &str) -> String {
         match column {
             time if TIMES.contains(&time) => format!("CAST(CAST(extract(epoch FROM {time}) AS bigint) AS text)"),

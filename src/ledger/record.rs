@@ -22,7 +22,7 @@ where
 {
     /// Writes all rows at once; if some are refused, writes each half on its own. A single row that is refused is left
     /// out and returned with the cause.
-    pub(super) async fn record(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> Result<Refused, Error> {
+    pub(super) async fn record(&mut self, claim: &Claim, entries: &[&Entry]) -> Result<Refused, Error> {
         let error = match self.write(claim, entries).await {
             Ok(true) => return Ok(Refused::new()),
             Ok(false) => return Err(Error::Adopted { place: self.ledger.place() }),
@@ -58,7 +58,7 @@ where
     }
 
     /// Writes all rows in one transaction; false: the ledger belongs to another pair by now.
-    async fn write(&mut self, claim: &Claim<'_>, entries: &[&Entry]) -> sqlx::Result<bool> {
+    async fn write(&mut self, claim: &Claim, entries: &[&Entry]) -> sqlx::Result<bool> {
         let write = async |session: &mut Self| {
             let holds = session.holds(claim).await?;
             if holds {

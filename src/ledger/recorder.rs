@@ -9,12 +9,15 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc::UnboundedReceiver,
+    sync::{mpsc::UnboundedReceiver, oneshot},
     time::{Instant, sleep, timeout_at},
 };
 
 use super::{Error, Refused, Writer};
-use crate::{memory::Entry, model::shown};
+use crate::{
+    memory::{Entry, Note, Overview},
+    model::shown,
+};
 
 /// Entries that make a batch due.
 const ENOUGH: usize = 200;
@@ -32,9 +35,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often the last batch is retried.
 const LAST_TRIES: usize = 2;
 
+/// What a recorder receives.
+#[derive(Debug)]
+pub enum ToRecord {
+    /// Something to record.
+    Note(Note),
+    /// Answered once everything before is recorded, which happens now.
+    Flush(oneshot::Sender<()>),
+}
+
+impl<N: Into<Note>> From<N> for ToRecord {
+    fn from(note: N) -> Self {
+        Self::Note(note.into())
+    }
+}
+
 /// Records all entries until the channel closes. Retries what could not be recorded, except rows whose values are
 /// refused: the log names each of them once. An error means that some entries are missing at the end.
-pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<Entry>) -> Result<(), Error> {
+pub async fn record_all(writer: &impl Writer, mut entries: UnboundedReceiver<ToRecord>) -> Result<(), Error> {
     let (mut open, mut pause, mut last_tries) = (Open::default(), None, LAST_TRIES);
     loop {
         let is_over = match pause {
@@ -75,13 +93,17 @@ struct Open {
     /// By customer. Entries of customers that keep their id come first: a row's earlier entries must be written before
     /// the row gets another id.
     entries: BTreeMap<(bool, String), Entry>,
+    /// Recorded after the entries.
+    overview: Option<Overview>,
     /// The ids of rows that were refused.
     refused: BTreeSet<String>,
+    /// Wait until everything is recorded.
+    flushes: Vec<oneshot::Sender<()>>,
 }
 
 impl Open {
     /// Collects entries until a batch is due; true if the channel is closed.
-    async fn collect(&mut self, entries: &mut UnboundedReceiver<Entry>) -> bool {
+    async fn collect(&mut self, entries: &mut UnboundedReceiver<ToRecord>) -> bool {
         let Some(first) = entries.recv().await else { return true };
         self.add(first);
         let is_over = self.collect_until(Instant::now() + LONGEST, ENOUGH, entries).await;
@@ -94,8 +116,8 @@ impl Open {
     }
 
     /// Collects entries until there are enough or `due` has come; true if the channel is closed.
-    async fn collect_until(&mut self, due: Instant, enough: usize, entries: &mut UnboundedReceiver<Entry>) -> bool {
-        while self.entries.len() < enough {
+    async fn collect_until(&mut self, due: Instant, enough: usize, entries: &mut UnboundedReceiver<ToRecord>) -> bool {
+        while self.entries.len() < enough && self.flushes.is_empty() {
             match timeout_at(due, entries.recv()).await {
                 Ok(Some(entry)) => self.add(entry),
                 Ok(None) => return true,
@@ -105,8 +127,16 @@ impl Open {
         false
     }
 
+    fn add(&mut self, what: ToRecord) {
+        match what {
+            ToRecord::Note(Note::Customer(entry)) => self.merge(*entry),
+            ToRecord::Note(Note::Overview(overview)) => self.overview = Some(*overview),
+            ToRecord::Flush(flush) => self.flushes.push(flush),
+        }
+    }
+
     /// Merges an entry with the earlier one of its customer.
-    fn add(&mut self, entry: Entry) {
+    fn merge(&mut self, entry: Entry) {
         let mut before = |is_renamed| self.entries.remove(&(is_renamed, entry.provided_id.clone()));
         let entry = match before(false).or_else(|| before(true)) {
             Some(before) => entry.after(before),
@@ -134,6 +164,12 @@ impl Open {
                 }
             }
         }
+        if let Some(overview) = &self.overview {
+            writer.overview(overview).await?;
+            self.overview = None;
+        }
+        // A receiver that is gone waits no longer.
+        self.flushes.drain(..).for_each(|flush| flush.send(()).unwrap_or_default());
         Ok(())
     }
 

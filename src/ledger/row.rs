@@ -10,7 +10,7 @@ use super::{
     dialect::{COUNTS, Dialect, KEY},
     form,
 };
-use crate::memory::{Entry, Failure, FieldFindings, Remembered, Seen, Token, token_hash};
+use crate::memory::{Entry, Failure, FieldFindings, Overview, Remembered, Seen, Token, token_hash};
 
 /// The columns of the memory, in the order of reading, after the id.
 const REMEMBERED: [&str; 11] = [
@@ -32,8 +32,8 @@ pub(super) const NOBODY: &str = "";
 
 /// One row.
 pub(super) enum Row {
-    /// The ledger's pair in JSON, if the row names one.
-    Whose(Option<String>),
+    /// The ledger's pair, and what the last complete listing showed as a whole, both in JSON.
+    Whose(Option<String>, Option<Overview>),
     /// The memory of a customer, by its id.
     Customer(String, Box<Remembered>),
 }
@@ -48,13 +48,25 @@ fn written(form: impl Fn(&str) -> String) -> String {
 
 /// The statement that reads an instance's rows from a table with these columns.
 pub(super) fn select<D: Dialect>(ledger: &Sql, columns: &[String]) -> String {
-    let expression = |name: &&str| {
-        if columns.iter().any(|column| column == name) { D::text(name) } else { "NULL".to_owned() }
-    };
-    let expressions: Vec<_> = iter::once(&"provided_id").chain(&REMEMBERED).map(expression).collect();
     // The instance is a name without quotes.
-    let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
-    format!("SELECT {} FROM {table} WHERE instance = '{instance}'", expressions.join(", "))
+    let (read, instance) =
+        (read_columns::<D>(ledger, |name| columns.iter().any(|column| column == name)), &ledger.instance);
+    format!("{read} WHERE instance = '{instance}'")
+}
+
+/// The statement that reads some rows, and the ledger's own, from a table with all columns.
+pub(super) fn select_some<D: Dialect>(ledger: &Sql, provided_ids: &[&str]) -> QueryBuilder<D::Db>
+where
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+{
+    let ids: Vec<_> = iter::once(&NOBODY).chain(provided_ids).copied().collect();
+    of::<D>(QueryBuilder::new(read_columns::<D>(ledger, |_| true)), ledger, &ids)
+}
+
+fn read_columns<D: Dialect>(ledger: &Sql, has: impl Fn(&str) -> bool) -> String {
+    let expression = |name: &&str| if has(name) { D::text(name) } else { "NULL".to_owned() };
+    let expressions: Vec<_> = iter::once(&"provided_id").chain(&REMEMBERED).map(expression).collect();
+    format!("SELECT {} FROM {}", expressions.join(", "), ledger.table.quoted(D::QUOTE))
 }
 
 /// One row, cell by cell, in the order of [`select`]. Broken values and values of another form count as unknown. If one
@@ -63,7 +75,8 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
     let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
     let (Some(provided_id), unsettled) = (next()?, next()?) else { return Ok(None) };
     if provided_id == NOBODY {
-        return Ok(Some(Row::Whose(unsettled)));
+        let overview = (0..5).try_fold(None, |_, _| next())?;
+        return Ok(Some(Row::Whose(unsettled, overview.and_then(|text| serde_json::from_str(&text).ok()))));
     }
     // Findings of earlier versions have no times; they count as far as they can be read.
     let fields =
@@ -168,13 +181,23 @@ where
     of::<D>(find, ledger, &[provided_id])
 }
 
-/// The statement that asks when a row was last in sync.
-pub(super) fn synced_at<D: Dialect>(ledger: &Sql, provided_id: &str) -> QueryBuilder<D::Db>
+/// The statement that reads one column of a row.
+pub(super) fn cell<D: Dialect>(ledger: &Sql, column: &str, provided_id: &str) -> QueryBuilder<D::Db>
 where
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
 {
-    let (time, table) = (D::text("synced_at"), ledger.table.quoted(D::QUOTE));
-    of::<D>(QueryBuilder::new(format!("SELECT {time} FROM {table}")), ledger, &[provided_id])
+    let (cell, table) = (D::text(column), ledger.table.quoted(D::QUOTE));
+    of::<D>(QueryBuilder::new(format!("SELECT {cell} FROM {table}")), ledger, &[provided_id])
+}
+
+/// The statement that finds a row that was in sync after this time, which the ledger wrote.
+pub(super) fn synced_after<D: Dialect>(ledger: &Sql, provided_id: &str, time: &str) -> QueryBuilder<D::Db>
+where
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+{
+    let mut find = find::<D>(ledger, provided_id);
+    find.push(format!(" AND synced_at > '{}'", time.replace('\'', "")));
+    find
 }
 
 /// The statement that sets a column of some rows; `None` empties it.

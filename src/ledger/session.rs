@@ -14,7 +14,7 @@ use super::{
     ddl,
     dialect::{Connection, DROPPED, Dialect, READ_ONLY, Statement},
     row::{self, Row as Cells},
-    whose::Whose,
+    whose::{Claim, Whose},
 };
 use crate::{
     database::{
@@ -22,7 +22,7 @@ use crate::{
         causes::{self, Keys},
         is_late,
     },
-    memory::Remembered,
+    memory::{Overview, Remembered},
 };
 
 /// The state of the table.
@@ -34,6 +34,37 @@ pub enum State {
     Lacking(Vec<String>),
     /// The table has every column.
     Complete,
+}
+
+/// What the table says.
+#[derive(Default)]
+pub(super) struct Loaded {
+    /// The memory by id.
+    pub(super) known: HashMap<String, Remembered>,
+    /// The ledger's pair, if it names one.
+    pub(super) whose: Option<Whose>,
+    /// What the last complete listing showed as a whole.
+    pub(super) overview: Option<Overview>,
+    /// The time by the database's clock, before the rows were read.
+    pub(super) at: Option<String>,
+}
+
+impl Loaded {
+    fn add<D: Dialect>(&mut self, cells: &<D::Db as Database>::Row) -> sqlx::Result<()>
+    where
+        for<'r> String: Decode<'r, D::Db> + Type<D::Db>,
+        usize: ColumnIndex<<D::Db as Database>::Row>,
+    {
+        let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
+        match row::read(&mut || texts.next().unwrap_or(Ok(None)))? {
+            Some(Cells::Customer(provided_id, one)) => drop(self.known.insert(provided_id, *one)),
+            Some(Cells::Whose(whose, overview)) => {
+                (self.whose, self.overview) = (Whose::read(whose.as_deref()), overview);
+            }
+            None => {}
+        }
+        Ok(())
+    }
 }
 
 /// One connection for one task. Every statement runs in a transaction, so that it also works behind a transaction
@@ -204,40 +235,77 @@ where
         self.ledger.closed(cause, way_out)
     }
 
-    /// The memory by id, and the ledger's pair if it names one.
-    pub(super) async fn load(&mut self) -> Result<(HashMap<String, Remembered>, Option<Whose>), Error> {
-        let Some(columns) = self.names().await? else { return Ok((HashMap::new(), None)) };
+    /// The whole memory.
+    pub(super) async fn load(&mut self) -> Result<Loaded, Error> {
+        let Some(columns) = self.names().await? else { return Ok(Loaded::default()) };
         self.additions(&columns)?;
         let sql = row::select::<D>(self.ledger, &columns);
-        let loaded = self.within("", async |session: &mut Self| session.rows(sql).await).await;
-        loaded.map_err(|error| self.failed(&error))
-    }
-
-    /// When a customer was last recorded as in sync, in seconds since 1970.
-    pub(super) async fn synced_at(&mut self, provided_id: &str) -> Result<Option<u64>, Error> {
-        let ask = async |session: &mut Self| {
-            let mut query = row::synced_at::<D>(session.ledger, provided_id);
-            let found = query.build().persistent(false).fetch_optional(&mut *session.connection);
-            let cells = session.ledger.server.in_time(found).await?;
-            cells.map_or(Ok(None), |cells| cells.try_get_unchecked::<Option<String>, _>(0))
-        };
-        let text = self.within("", ask).await.map_err(|error| self.failed(&error))?;
-        Ok(text.and_then(|text| text.parse().ok()))
-    }
-
-    async fn rows(&mut self, sql: String) -> sqlx::Result<(HashMap<String, Remembered>, Option<Whose>)> {
-        let (mut known, mut whose, server) = (HashMap::new(), None, &self.ledger.server);
-        let mut rows = (&mut *self.connection).fetch(raw_sql(AssertSqlSafe(sql)));
-        while let Some(cells) = server.in_time(rows.try_next()).await? {
-            let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
-            let mut next = || texts.next().unwrap_or(Ok(None));
-            match row::read(&mut next)? {
-                Some(Cells::Customer(provided_id, one)) => drop(known.insert(provided_id, *one)),
-                Some(Cells::Whose(text)) => whose = Whose::read(text.as_deref()),
-                None => {}
+        let load = async |session: &mut Self| {
+            let mut loaded = Loaded::default();
+            let mut now = QueryBuilder::new(format!("SELECT {}", D::NOW_AS_TEXT));
+            loaded.at = session.text(&mut now).await?;
+            let server = &session.ledger.server;
+            let mut rows = (&mut *session.connection).fetch(raw_sql(AssertSqlSafe(sql)));
+            while let Some(cells) = server.in_time(rows.try_next()).await? {
+                loaded.add::<D>(&cells)?;
             }
+            Ok(loaded)
+        };
+        self.within("", load).await.map_err(|error| self.failed(&error))
+    }
+
+    /// The memory of these customers alone, from a table that has every column.
+    pub(super) async fn recall(&mut self, provided_ids: &[&str]) -> Result<Loaded, Error> {
+        let recall = async |session: &mut Self| {
+            let mut loaded = Loaded::default();
+            let mut query = row::select_some::<D>(session.ledger, provided_ids);
+            let rows = query.build().persistent(false).fetch_all(&mut *session.connection);
+            for cells in session.ledger.server.in_time(rows).await? {
+                loaded.add::<D>(&cells)?;
+            }
+            Ok(loaded)
+        };
+        self.within("", recall).await.map_err(|error| self.failed(&error))
+    }
+
+    /// One column of a customer's row, as text.
+    pub(super) async fn cell_of(&mut self, column: &str, provided_id: &str) -> Result<Option<String>, Error> {
+        let mut query = row::cell::<D>(self.ledger, column, provided_id);
+        let asked = self.within("", async |session: &mut Self| session.text(&mut query).await).await;
+        asked.map_err(|error| self.failed(&error))
+    }
+
+    /// Whether a customer was recorded as in sync after this time.
+    pub(super) async fn is_synced_after(&mut self, provided_id: &str, time: &str) -> Result<bool, Error> {
+        let mut query = row::synced_after::<D>(self.ledger, provided_id, time);
+        let asked = self.within("", async |session: &mut Self| session.text(&mut query).await).await;
+        asked.map(|found| found.is_some()).map_err(|error| self.failed(&error))
+    }
+
+    /// Records what a listing showed as a whole, if the claim is still valid.
+    pub(super) async fn overview(&mut self, claim: &Claim, overview: &Overview) -> Result<(), Error> {
+        // Texts and numbers: JSON can express all of them, so this never fails.
+        let text = serde_json::to_string(overview).unwrap_or_default();
+        let write = async |session: &mut Self| {
+            let holds = session.holds(claim).await?;
+            if holds {
+                let update = row::update::<D>(session.ledger, "last_error", Some(&text), &[row::NOBODY]);
+                session.run(update, 0).await?;
+            }
+            Ok(holds)
+        };
+        match self.within(D::WRITING, write).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Adopted { place: self.ledger.place() }),
+            Err(error) => Err(self.failed(&error)),
         }
-        Ok((known, whose))
+    }
+
+    /// The first cell of the first row as text.
+    async fn text(&mut self, query: &mut QueryBuilder<D::Db>) -> sqlx::Result<Option<String>> {
+        let found = query.build().persistent(false).fetch_optional(&mut *self.connection);
+        let cells = self.ledger.server.in_time(found).await?;
+        cells.map_or(Ok(None), |cells| cells.try_get_unchecked::<Option<String>, _>(0))
     }
 
     /// Runs something in a transaction of its own.

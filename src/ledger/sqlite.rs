@@ -26,7 +26,7 @@ impl Dialect for SqliteDialect {
         format!("strftime('%Y-%m-%dT%H:%M:%SZ', {seconds}, 'unixepoch')")
     }
 
-    const NOW: &'static str = "strftime('%Y-%m-%dT%H:%M:%SZ', 'now')";
+    const NOW: &'static str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
     fn text(column: &str) -> String {
         match column {

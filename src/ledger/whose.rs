@@ -27,8 +27,8 @@ pub(super) struct Whose {
 
 /// A run's right to record.
 #[derive(Debug)]
-pub(super) struct Claim<'p> {
-    pub(super) pair: &'p Pair,
+pub(super) struct Claim {
+    pub(super) pair: Pair,
     /// The number of adoptions when the run began; `None` if the ledger can't store its pair.
     pub(super) adopted: Option<u64>,
 }

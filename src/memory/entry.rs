@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Remembered, Seen, token_hash};
+use super::{Memory, Overview, Remembered, Seen, token_hash};
 
 /// What to remember of one customer.
 #[derive(Debug, Clone)]
@@ -17,6 +17,41 @@ pub struct Entry {
     pub remembered: Remembered,
     /// Whether Explo has just shown or acknowledged the wanted values.
     pub is_synced: bool,
+}
+
+/// Something to remember.
+#[derive(Debug, Clone)]
+pub enum Note {
+    /// Of one customer.
+    Customer(Box<Entry>),
+    /// Of all customers; what a listing shows of single customers comes before it.
+    Overview(Box<Overview>),
+}
+
+impl Note {
+    /// What it says of this customer.
+    #[must_use]
+    pub fn of(&self, provided_id: &str) -> Option<&Entry> {
+        match self {
+            Self::Customer(entry) => Some(&**entry).filter(|entry| entry.provided_id == provided_id),
+            Self::Overview(_) => None,
+        }
+    }
+
+    /// The hash of the token that it shows.
+    #[must_use]
+    pub fn token_hash(&self) -> Option<u64> {
+        match self {
+            Self::Customer(entry) => entry.token.hash(None),
+            Self::Overview(_) => None,
+        }
+    }
+}
+
+impl From<Entry> for Note {
+    fn from(entry: Entry) -> Self {
+        Self::Customer(Box::new(entry))
+    }
 }
 
 /// What happens to the token in a row.
@@ -74,6 +109,12 @@ impl Entry {
     pub(crate) fn new(provided_id: &str, token: Token, mut remembered: Remembered) -> Self {
         remembered.token = token.hash(remembered.token);
         Self { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: false }
+    }
+
+    /// What is remembered stays, and was seen to be in sync now.
+    #[must_use]
+    pub fn still_in_sync(provided_id: &str, memory: &Memory) -> Self {
+        Self { is_synced: true, ..Self::new(provided_id, Token::Kept, memory.known(provided_id)) }
     }
 
     /// Merges this entry with an earlier one of the same customer.

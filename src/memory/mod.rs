@@ -5,22 +5,22 @@
 
 mod entry;
 mod failure;
+mod overview;
 mod remembered;
 mod written;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::{
-    compare::{Difference, Rule},
+    compare::{Difference, Rule, lasting_fingerprint},
     model::{Customer, Field, Tenant},
 };
-pub use entry::{Acknowledged, Entry, Listed, Token};
+pub use entry::{Acknowledged, Entry, Listed, Note, Token};
 pub use failure::Failure;
 pub(crate) use failure::is_daily_due;
+pub use overview::Overview;
 use remembered::Sides;
-pub use remembered::{
-    FieldFindings, Finding, Remembered, Seen, TOO_LARGE, lasting_fingerprint, lasting_fingerprint_of, token_hash,
-};
+pub use remembered::{FieldFindings, Finding, Remembered, Seen, TOO_LARGE, token_hash};
 
 const ANOTHER_TOKEN: &str =
     "get_customer shows another token than the ledger has, so it may be another customer: a run of all tenants decides";
@@ -36,6 +36,10 @@ pub struct Memory {
     settled: BTreeMap<(Field, Rule), u64>,
     /// Whether each customer has a row, with its token.
     keeps_rows: bool,
+    /// What the last complete listing showed as a whole.
+    overview: Option<Overview>,
+    /// The time of loading by the ledger's own clock, as the ledger writes it.
+    loaded_at: Option<String>,
 }
 
 impl Memory {
@@ -56,10 +60,55 @@ impl Memory {
         }
     }
 
+    /// The same, loaded at this time of the ledger's own clock.
+    #[must_use]
+    pub fn loaded_at(self, loaded_at: Option<String>) -> Self {
+        Self { loaded_at, ..self }
+    }
+
+    /// The same, with what the last complete listing showed as a whole.
+    #[must_use]
+    pub fn with_overview(self, overview: Option<Overview>) -> Self {
+        Self { overview, ..self }
+    }
+
+    /// What the last complete listing showed as a whole; `None` if there was none.
+    #[must_use]
+    pub fn overview(&self) -> Option<&Overview> {
+        self.overview.as_ref()
+    }
+
+    /// When it was loaded, by the ledger's own clock, as the ledger writes it.
+    #[must_use]
+    pub fn time_of_loading(&self) -> Option<&str> {
+        self.loaded_at.as_deref()
+    }
+
+    /// The memory of these customers alone.
+    #[must_use]
+    pub fn of_some(&self, provided_ids: &BTreeSet<String>) -> Self {
+        let known = provided_ids.iter().filter_map(|id| Some((id.clone(), self.known.get(id)?.clone())));
+        Self { known: known.collect(), ..self.without_customers() }
+    }
+
+    fn without_customers(&self) -> Self {
+        Self { known: HashMap::new(), settled: self.settled.clone(), keeps_rows: self.keeps_rows, ..Self::default() }
+            .with_overview(self.overview.clone())
+            .loaded_at(self.loaded_at.clone())
+    }
+
     /// Whether each customer has a row that outlives the process.
     #[must_use]
     pub const fn keeps_rows(&self) -> bool {
         self.keeps_rows
+    }
+
+    /// Stores what a run found out.
+    pub fn note(&mut self, note: Note) {
+        match note {
+            Note::Customer(entry) => self.remember(*entry),
+            Note::Overview(overview) => self.overview = Some(*overview),
+        }
     }
 
     /// Stores an entry.
@@ -83,7 +132,7 @@ impl Memory {
     }
 
     /// The hashes of all known tokens.
-    pub(crate) fn tokens(&self) -> impl Iterator<Item = u64> {
+    pub fn tokens(&self) -> impl Iterator<Item = u64> {
         self.known.values().filter_map(|known| known.token)
     }
 
@@ -186,13 +235,54 @@ impl Memory {
         (is_refused || !is_equal()).then_some(NEVER_LISTED)
     }
 
-    /// Whether the listing shows something of a customer that is not remembered yet.
-    pub(crate) fn lacks(&self, customer: &Customer<'_>, provided_id: &str, is_equal: bool) -> bool {
+    /// Whether the listing shows something of a customer that is not remembered yet. `equal` gives the lasting
+    /// fingerprint of its tenant if the two are equal.
+    pub(crate) fn lacks(
+        &self,
+        customer: &Customer<'_>,
+        provided_id: &str,
+        equal: Option<impl FnOnce() -> u64>,
+    ) -> bool {
         let Some(known) = self.known.get(provided_id) else { return self.keeps_rows };
         let lacks_token = self.keeps_rows && !self.has_token(customer, provided_id);
         let is_back = known.customer_gone_since.is_some();
         let is_seen = matches!(known.seen, Some(Seen::Listed(seen)) if seen != TOO_LARGE);
-        lacks_token || is_back || !is_seen || is_equal && known.failure.is_some()
+        let is_news = |wanted: u64| known.failure.is_some() || self.keeps_rows && known.wanted != Some(wanted);
+        lacks_token || is_back || !is_seen || equal.is_some_and(|wanted| is_news(wanted()))
+    }
+
+    /// Whether anything is remembered of a customer.
+    #[must_use]
+    pub fn knows(&self, provided_id: &str) -> bool {
+        self.known.contains_key(provided_id)
+    }
+
+    /// Whether this was wanted when the customer was last compared or written, and nothing was left to do that can be
+    /// done: only a listing may show a difference.
+    #[must_use]
+    pub fn is_at_rest(&self, provided_id: &str, wanted: u64) -> bool {
+        let is_at_rest = |known: &Remembered| {
+            let is_there = known.seen.is_some() && known.customer_gone_since.is_none();
+            known.wanted == Some(wanted) && known.failure.is_none() && is_there
+        };
+        self.keeps_rows && self.known.get(provided_id).is_some_and(is_at_rest)
+    }
+
+    /// The same, and the customer also has the wanted values.
+    #[must_use]
+    pub fn is_in_sync(&self, provided_id: &str, wanted: u64) -> bool {
+        self.is_at_rest(provided_id, wanted) && !self.is_unsettled(provided_id)
+    }
+
+    /// Whether a difference of this customer is known not to settle.
+    pub(crate) fn is_unsettled(&self, provided_id: &str) -> bool {
+        self.known.get(provided_id).is_some_and(|known| !known.fields.unsettled.is_empty())
+    }
+
+    /// Whether a customer was listed, or acknowledged: it exists, unless somebody deleted it.
+    #[must_use]
+    pub fn is_made(&self, provided_id: &str) -> bool {
+        self.known.get(provided_id).is_some_and(|known| known.token.is_some() || known.seen.is_some())
     }
 
     /// The same for a record that is too large to be read.

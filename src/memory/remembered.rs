@@ -7,11 +7,11 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::Failure;
 use crate::{
-    compare::{Difference, Fingerprints, Known, Layouts, Rule, Unsettled},
-    model::{Customer, Field, Tenant},
+    compare::{Difference, Known, Rule, Unsettled},
+    model::Field,
 };
 
-/// What is remembered of one customer. Fingerprints are [`lasting_fingerprint`]s.
+/// What is remembered of one customer. Fingerprints are [lasting](crate::compare::lasting_fingerprint).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remembered {
     /// The hash of its token.
@@ -165,17 +165,4 @@ pub const TOO_LARGE: u64 = u64::from_be_bytes(*b"toolarge");
 #[must_use]
 pub fn token_hash(token: &str) -> u64 {
     xxh3_64(token.as_bytes())
-}
-
-/// A fingerprint of what a tenant wants that is the same in every run.
-#[must_use]
-pub fn lasting_fingerprint(tenant: &Tenant<'_>) -> u64 {
-    let parent = tenant.parent_provided_id.as_deref().map_or(0, |parent| xxh3_64(parent.as_bytes()));
-    Fingerprints::new(0).of_tenant(tenant, &mut Layouts::default()) ^ parent
-}
-
-/// A fingerprint of a customer's values that its tenant manages; the same in every run.
-#[must_use]
-pub fn lasting_fingerprint_of(customer: &Customer<'_>, tenant: &Tenant<'_>) -> u64 {
-    Fingerprints::new(0).of_customer(customer, &tenant.managed(), &mut Layouts::default())
 }

@@ -10,27 +10,55 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::State,
     http::StatusCode,
     response::{Html, IntoResponse},
-    routing::get,
+    routing::{get, post},
 };
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
+use secrecy::SecretString;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
-use super::Status;
+use super::{
+    Status,
+    post::{Door, Waiting, sync},
+};
 use crate::resources;
 
 /// How long a request may take to arrive, and how long a connection may be idle.
 const HEADERS: Duration = Duration::from_secs(5);
 
-/// Limit of open connections.
+/// Limit of open connections without `POST /sync/{id}`.
 pub const CONNECTIONS: usize = 64;
+
+/// How many connections the server has at most, and who may wake.
+#[derive(Debug)]
+pub struct Limits {
+    /// Open connections.
+    pub connections: usize,
+    /// The token of `POST /sync/{id}`; without one there is no such path.
+    pub token: Option<SecretString>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: CONNECTIONS, token: None }
+    }
+}
+
+impl Limits {
+    /// The connections to have at best.
+    #[must_use]
+    pub fn wanted(token: Option<&SecretString>) -> usize {
+        // Callers wait for their outcomes, as many as may wait in the queue.
+        if token.is_some() { CONNECTIONS + 1024 } else { CONNECTIONS }
+    }
+}
 
 /// Pause after a connection could not be accepted, for example without a free file descriptor.
 const REST: Duration = Duration::from_millis(200);
@@ -39,38 +67,53 @@ const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/
     <li><a href=\"/readyz\">readyz</a>: both sides can be reached<li><a href=\"/status\">status</a>: the last runs\
     <li><a href=\"/metrics\">metrics</a>: for Prometheus</ul>\n";
 
-/// Serves until dropped, at most `most` connections at once. `clock` is read for each probe.
+/// Serves until dropped. `clock` is read for each probe.
 pub async fn serve(
     listener: TcpListener,
-    most: usize,
+    Limits { connections, token }: Limits,
     status: Arc<Status>,
     clock: impl Fn() -> SystemTime + Clone + Send + Sync + 'static,
 ) {
     let livez = async move |State(status): State<Arc<Status>>| probe(status.stuck(clock()));
-    let app = Router::new()
+    let mut app = Router::new()
         .route("/", get(Html(INDEX)))
         .route("/livez", get(livez))
         .route("/readyz", get(async |State(status): State<Arc<Status>>| probe(status.unready())))
         .route("/status", get(show_status))
         .route("/metrics", get(show_metrics))
-        .with_state(status);
+        .with_state(Arc::clone(&status));
+    if let Some(token) = token {
+        let door = Door { wakes: Arc::clone(status.wakes()), token: Arc::new(token) };
+        app = app.merge(Router::new().route("/sync/{id}", post(sync)).with_state(door));
+    }
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
     server.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    let (server, mut open) = (Arc::new(server), VecDeque::<JoinHandle<()>>::new());
+    let (server, mut open) = (Arc::new(server), VecDeque::<Connection>::new());
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             sleep(REST).await;
             continue;
         };
-        open.retain(|connection| !connection.is_finished());
-        if open.len() >= most {
-            open.pop_front().inspect(JoinHandle::abort);
+        open.retain(|connection| !connection.task.is_finished());
+        if open.len() >= connections {
+            // The oldest that waits for nothing makes room; if all wait, the new one has none.
+            let Some(idle) = open.iter().position(|connection| connection.waiting.is_idle()) else { continue };
+            open.remove(idle).inspect(|connection| connection.task.abort());
         }
-        let (server, service) = (Arc::clone(&server), TowerToHyperService::new(app.clone()));
-        open.push_back(tokio::spawn(async move {
+        let waiting = Waiting::default();
+        let app = app.clone().layer(Extension(waiting.clone()));
+        let (server, service) = (Arc::clone(&server), TowerToHyperService::new(app));
+        let task = tokio::spawn(async move {
             drop(server.serve_connection(TokioIo::new(stream), service).await);
-        }));
+        });
+        open.push_back(Connection { task, waiting });
     }
+}
+
+/// An open connection.
+struct Connection {
+    task: JoinHandle<()>,
+    waiting: Waiting,
 }
 
 fn probe(trouble: Option<String>) -> impl IntoResponse {

@@ -7,16 +7,16 @@ mod unreadable;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Draft, Extent, News, Population, Tags,
-    compared::Compared,
+    Draft, Extent, News, Population, Recalled, Tags,
+    compared::{Compared, DOUBLED, UNREADABLE},
     doubt::{Doubtful, Faults, Match},
     draft::Stage,
     hierarchy::{Hierarchy, Placed},
     rename::{self, Former, Verdict},
 };
 use crate::{
-    compare::{Rules, compare},
-    memory::{Listed, Memory, Token, lasting_fingerprint, lasting_fingerprint_of},
+    compare::{Rules, compare, lasting_fingerprint_of},
+    memory::{Listed, Memory, Token},
     model::{Customer, Tenant},
     tenants::{Index, Probe, RowNumber},
 };
@@ -24,6 +24,9 @@ use tokens::Tokens;
 
 const FORMER_UNKNOWN: &str = "the ledger does not know the customer with its previous id, so it may be another \
                               tenant's: a run of all tenants decides";
+
+const OUTSIDE: &str = "its customer is in a data visibility group that the last listing did not show: a run of all tenants \
+                       decides";
 
 /// The tenants, and what was observed of the customers so far.
 #[derive(Debug)]
@@ -41,6 +44,8 @@ pub struct Census<'m> {
     doubled: BTreeSet<RowNumber>,
     /// Tenants whose customer's record can't be read.
     unread: BTreeSet<RowNumber>,
+    /// What memory knows of the tenants, if it stands in for a listing.
+    recalled: Option<Recalled>,
 }
 
 impl<'m> Census<'m> {
@@ -57,6 +62,7 @@ impl<'m> Census<'m> {
                 retry_failed: false,
                 updates: Vec::new(),
                 unsettled: Vec::new(),
+                unlike: Vec::new(),
             },
             population: Population::default(),
             tags: Tags::default(),
@@ -66,7 +72,15 @@ impl<'m> Census<'m> {
             former: Vec::new(),
             doubled: BTreeSet::new(),
             unread: BTreeSet::new(),
+            recalled: None,
         }
+    }
+
+    /// Lets memory stand in for a listing: what it knows of these tenants counts as listed.
+    #[must_use]
+    pub fn recalling(mut self, recalled: Recalled) -> Self {
+        recalled.mark(&mut self.compared.index);
+        Self { recalled: Some(recalled), ..self }
     }
 
     /// Sets the start of the run, in seconds since 1970, and whether tenants that failed before are tried at once.
@@ -116,6 +130,7 @@ impl<'m> Census<'m> {
             Probe::Equal(row) => self.remember(row, customer, provided_id, true),
             Probe::Differs(row) => {
                 self.remember(row, customer, provided_id, false);
+                self.compared.unlike.extend(self.compared.memory.keeps_rows().then_some(row));
                 let seen = self.matched(row, customer);
                 self.judge(seen);
             }
@@ -136,16 +151,16 @@ impl<'m> Census<'m> {
     fn remember(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str, is_equal: bool) {
         let Compared { index, memory, extent, .. } = &self.compared;
         let is_hidden = *extent == Extent::Some && memory.is_hidden(provided_id);
-        if is_hidden || !memory.lacks(customer, provided_id, is_equal) {
+        let equal = is_equal.then_some(|| index.lasting_fingerprint(row, provided_id));
+        if is_hidden || !memory.lacks(customer, provided_id, equal) {
             return;
         }
         self.tokens.find(provided_id);
-        let tenant = index.tenant(row);
         self.listed.push(Listed {
             provided_id: provided_id.to_owned(),
             token: Token::shown(&customer.token),
-            seen: lasting_fingerprint_of(customer, &tenant),
-            equal: is_equal.then(|| lasting_fingerprint(&tenant)),
+            seen: lasting_fingerprint_of(customer, &index.tenant(row)),
+            equal: is_equal.then(|| index.lasting_fingerprint(row, provided_id)),
         });
     }
 
@@ -154,6 +169,10 @@ impl<'m> Census<'m> {
     pub fn observe_alone(&mut self, customer: &Customer<'_>) {
         let Compared { index, memory, rules, .. } = &self.compared;
         let provided_id = customer.provided_id.as_deref().unwrap_or_default();
+        if self.is_outside(customer, provided_id) {
+            let rows: Vec<_> = index.row(provided_id).into_iter().chain(index.claimants(provided_id)).collect();
+            return rows.into_iter().for_each(|row| self.compared.reject(row, OUTSIDE));
+        }
         let doubt = index.row(provided_id).and_then(|row| {
             let is_equal = || compare(&index.tenant(row), customer, *rules).is_empty();
             Some((row, memory.doubts(customer, provided_id, is_equal)?))
@@ -168,6 +187,14 @@ impl<'m> Census<'m> {
             Some((row, reason)) => self.compared.reject(row, reason),
             None => self.observe(customer),
         }
+    }
+
+    /// Whether the ledger does not know a customer, and its data visibility group is none that the last listing showed.
+    fn is_outside(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
+        let memory = self.compared.memory;
+        let is_known = memory.keeps_rows() && memory.has_token(customer, provided_id);
+        let group = customer.access_group.as_deref().unwrap_or_default();
+        !is_known && memory.overview().is_some_and(|overview| !overview.access_groups.contains(group))
     }
 
     /// The tenants that would rename this customer although the ledger does not prove that it is theirs.
@@ -203,6 +230,15 @@ impl<'m> Census<'m> {
     pub fn close(mut self) -> Draft<'m> {
         self.reject_doubled();
         self.reject_unread();
+        if let Some(overview) = self.compared.memory.overview().filter(|_| self.recalled.is_some()) {
+            self.population.remember(overview);
+            self.tags.seen.extend(overview.tags.iter().cloned());
+            for (ids, reason) in [(&overview.doubled, DOUBLED), (&overview.unreadable, UNREADABLE)] {
+                for row in ids.iter().filter_map(|id| self.compared.index.row(id)).collect::<Vec<_>>() {
+                    self.compared.reject(row, reason);
+                }
+            }
+        }
         let renamed = self.judge_renames();
         let compared = &mut self.compared;
         for row in compared.index.with_previous_id().collect::<Vec<_>>() {
@@ -210,7 +246,8 @@ impl<'m> Census<'m> {
                 compared.reject(row, reason);
             }
         }
-        let mut hidden = Vec::new();
+        let mut recalled = self.recalled.unwrap_or_default();
+        let mut hidden = std::mem::take(&mut recalled.hidden);
         for row in compared.index.absent().collect::<Vec<_>>() {
             // With `Extent::Some`, the look-up found no customer, so it is no longer hidden.
             if compared.extent == Extent::All && compared.hidden_since(row).is_some() {
@@ -240,6 +277,7 @@ impl<'m> Census<'m> {
             renamed,
             hidden,
             news,
+            recalled,
             stage: Stage::default(),
             placed: Placed::default(),
             below: BTreeMap::new(),

@@ -8,6 +8,7 @@ use std::{
 use super::{News, Population, Tags};
 use crate::{
     compare::{Difference, Rule, Rules, Unsettled, compare, needs_current},
+    memory::Overview,
     model::{Customer, Field, Invalid, json},
     tenants::{Index, RowNumber},
 };
@@ -69,6 +70,8 @@ pub struct Quiet {
     pub unsettled: Vec<(RowNumber, Unsettled)>,
     /// How many customers have only such differences.
     pub unsettled_customers: usize,
+    /// Tenants that failed before and are not looked up before their next try.
+    pub waiting: Vec<RowNumber>,
     /// Changes of a saved plan that Explo shows already, by row and [turn](Change::turn); nothing is sent for them.
     pub done: BTreeSet<(RowNumber, u8)>,
 }
@@ -226,6 +229,22 @@ impl Plan {
     pub fn creates_of_lacking(&self) -> usize {
         let is_created = |id: &&String| self.index.row(id).is_some_and(|row| self.index.is_absent(row));
         self.news.lacking.keys().filter(is_created).count()
+    }
+
+    /// What a complete listing of this many pages showed as a whole.
+    #[must_use]
+    pub fn overview(&self, pages: usize) -> Option<Overview> {
+        let overview = Overview {
+            at: self.now,
+            pages,
+            customers: self.population.customers,
+            with_tenant: self.population.with_tenant,
+            access_groups: self.population.access_groups.clone(),
+            doubled: self.population.doubled.clone(),
+            unreadable: self.population.unread.clone(),
+            tags: self.tags.seen.iter().cloned().collect(),
+        };
+        overview.bounded()
     }
 
     /// How many updates touch each field.

@@ -1,7 +1,9 @@
 //! Both sides of the comparison, as the census and the draft share them.
 
+use std::collections::HashSet;
+
 use super::{
-    Extent, Update,
+    Extent, News, Update,
     doubt::{Faults, Match},
 };
 use crate::{
@@ -11,6 +13,10 @@ use crate::{
 };
 
 const NAMELESS: &str = "name is NULL or not in the query, and a new customer needs one";
+
+pub(super) const DOUBLED: &str = "Explo lists more than one customer with this provided_id: delete the wrong one there";
+
+pub(super) const UNREADABLE: &str = "its customer's record in Explo can't be read";
 
 /// The tenants with what is known of their customers.
 #[derive(Debug)]
@@ -25,6 +31,8 @@ pub(super) struct Compared<'m> {
     pub(super) retry_failed: bool,
     pub(super) updates: Vec<Update>,
     pub(super) unsettled: Vec<(RowNumber, Unsettled)>,
+    /// Tenants whose customer has another fingerprint: there may be an update for them or not.
+    pub(super) unlike: Vec<RowNumber>,
 }
 
 impl Compared<'_> {
@@ -75,6 +83,29 @@ impl Compared<'_> {
         let is_sent = finding.is_predicted && self.retry_failed && self.extent == Extent::Some;
         let known = || Unsettled { difference: difference.clone(), rule: finding.rule, known: finding.known() };
         (!is_sent).then(known)
+    }
+
+    /// Where memory of whether something is left to do is wrong by now: for the tenants whose customers have another
+    /// fingerprint, and for those with an update.
+    pub(super) fn news_of_rest(&self, news: &mut News) {
+        if !self.memory.keeps_rows() {
+            return;
+        }
+        let updated: HashSet<_> = self.updates.iter().map(|update| update.row).collect();
+        for row in updated.iter().filter(|row| self.index.is_listed(**row)) {
+            let provided_id = self.index.provided_id(*row);
+            if self.memory.is_at_rest(&provided_id, self.index.lasting_fingerprint(*row, &provided_id)) {
+                news.apart.insert(provided_id.into_owned());
+            }
+        }
+        let is_at_rest = |row: &&RowNumber| self.index.is_listed(**row) && !updated.contains(*row);
+        for row in self.unlike.iter().filter(is_at_rest) {
+            let provided_id = self.index.provided_id(*row);
+            let wanted = self.index.lasting_fingerprint(*row, &provided_id);
+            if !self.memory.is_at_rest(&provided_id, wanted) {
+                news.at_rest.insert(provided_id.into_owned(), wanted);
+            }
+        }
     }
 
     /// When a tenant's customer was last looked up, if it is known to be hidden.

@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{
-    Answer, Change, Expected, Extent, Found, Inquiry, News, Plan, Population, Question, Quiet, Tags,
+    Answer, Change, Expected, Extent, Found, Inquiry, News, Plan, Population, Question, Quiet, Recalled, Tags,
     compared::Compared,
     doubt::{Doubt, Doubtful},
     hierarchy::{Hierarchy, Placed},
@@ -42,6 +42,7 @@ pub struct Draft<'m> {
     /// Tenants whose customer is known to be hidden, in the order of reading.
     pub(super) hidden: Vec<RowNumber>,
     pub(super) news: News,
+    pub(super) recalled: Recalled,
     pub(super) stage: Stage,
     pub(super) placed: Placed,
     /// The customers below each parent whose children are to be listed.
@@ -137,8 +138,9 @@ impl Draft<'_> {
         self.withdraw_invalid();
         let checks = self.compared.send_checks();
         let parents = self.news_of_parents();
+        self.compared.news_of_rest(&mut self.news);
         let (unchanged, unsettled_customers) = self.quiet();
-        let Self { compared, population, tags, hierarchy, renamed, hidden, mut news, placed, .. } = self;
+        let Self { compared, population, tags, hierarchy, renamed, hidden, mut news, recalled, placed, .. } = self;
         let Compared { index, rules, memory, now, updates, mut unsettled, .. } = compared;
         index.sort(&mut unsettled, |(row, _)| (0, *row));
         news.parents = parents;
@@ -158,7 +160,14 @@ impl Draft<'_> {
             changes: changes.chain(updates.into_iter().map(Change::Update)).collect(),
             invalid: index.invalid(),
             population,
-            quiet: Quiet { unchanged, hidden, unsettled, unsettled_customers, ..Quiet::default() },
+            quiet: Quiet {
+                unchanged,
+                hidden,
+                unsettled,
+                unsettled_customers: unsettled_customers + recalled.unsettled.len(),
+                waiting: recalled.waiting,
+                ..Quiet::default()
+            },
             expected: Expected { checks, moved_again, renamed_tokens: renamed },
             news,
             tags,

@@ -225,6 +225,27 @@ impl Guard {
         Class::ALL.into_iter().filter_map(judge).collect()
     }
 
+    /// The same for single tenants, if these changes were made before them: all together must keep to the limits.
+    #[must_use]
+    pub fn held_after(&self, plan: &Plan, earlier: &BTreeMap<Class, usize>) -> Vec<Held> {
+        let judge = |class: Class| {
+            let own = class.count(plan);
+            let count = own + earlier.get(&class).copied().unwrap_or(0);
+            let limit = self.limit(class, plan, &Allowances::default());
+            (own > 0 && count > limit).then_some(Held { class, count, limit })
+        };
+        [Class::Create, Class::Update, Class::Rename, Class::Mapping].into_iter().filter_map(judge).collect()
+    }
+
+    /// Whether all these changes together keep to the limits.
+    #[must_use]
+    pub fn has_room(&self, plan: &Plan, earlier: &BTreeMap<Class, usize>, further: &BTreeMap<Class, usize>) -> bool {
+        further.iter().filter(|(_, count)| **count > 0).all(|(class, count)| {
+            let earlier = earlier.get(class).copied().unwrap_or(0);
+            earlier + count <= self.limit(*class, plan, &Allowances::default())
+        })
+    }
+
     /// The creates of remembered customers that the listing lacks, with their lower limit.
     fn lacking(&self, plan: &Plan, allowances: &Allowances) -> Held {
         let low = Self { create_floor: self.low_floor(), ..*self };

@@ -24,6 +24,11 @@ pub struct News {
     pub(super) children_listed_at: BTreeMap<String, u64>,
     /// Hidden customers that were looked up, and when.
     pub(super) asked_at: BTreeMap<String, u64>,
+    /// Customers for which nothing is left to do, with the lasting fingerprint of what their tenant wants; only where
+    /// memory says otherwise.
+    pub(super) at_rest: BTreeMap<String, u64>,
+    /// Customers that are to change although memory says that nothing is left to do.
+    pub(super) apart: BTreeSet<String>,
 }
 
 impl News {

@@ -5,6 +5,8 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
 };
 
+use crate::memory::Overview;
+
 /// Which customers a census covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
@@ -28,11 +30,21 @@ pub struct Population {
     pub unreadable: Vec<Option<String>>,
     /// The data visibility groups of the customers; the empty string stands for no group.
     pub access_groups: BTreeSet<String>,
+    /// The ids of tenants for which more than one customer was listed.
+    pub(super) doubled: BTreeSet<String>,
+    /// The ids of tenants whose customer's record can't be read.
+    pub(super) unread: BTreeSet<String>,
     /// Ids that were looked up and have neither a tenant nor a customer.
     pub(super) absent: BTreeSet<String>,
 }
 
 impl Population {
+    /// What a listing showed before, in place of what single look-ups showed.
+    pub(super) fn remember(&mut self, overview: &Overview) {
+        (self.customers, self.with_tenant) = (overview.customers, overview.with_tenant);
+        self.access_groups.extend(overview.access_groups.iter().cloned());
+    }
+
     /// Whether an id without a tenant may be a customer's.
     pub(super) fn may_have(&self, provided_id: &str, extent: Extent) -> bool {
         match extent {

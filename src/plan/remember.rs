@@ -6,8 +6,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Change, Plan};
 use crate::{
-    compare::Unsettled,
-    memory::{Acknowledged, Entry, Failure, Memory, Remembered, Seen, TOO_LARGE, Token, lasting_fingerprint},
+    compare::{Unsettled, lasting_fingerprint},
+    memory::{Acknowledged, Entry, Failure, Memory, Remembered, Seen, TOO_LARGE, Token},
     model::Field,
     tenants::RowNumber,
 };
@@ -51,7 +51,8 @@ impl<'r> Remembering<'r> {
             shown.iter().map(|provided_id| self.entry(provided_id, remembered(provided_id))).collect();
         let placed = self.plan.news.parents.keys().chain(self.plan.news.children_listed_at.keys());
         let looked_for = self.plan.news.lacking.keys().chain(self.plan.news.asked_at.keys());
-        let met = placed.chain(looked_for).map(|id| Cow::Borrowed(id.as_str()));
+        let compared = self.plan.news.at_rest.keys().chain(&self.plan.news.apart);
+        let met = placed.chain(looked_for).chain(compared).map(|id| Cow::Borrowed(id.as_str()));
         // A customer to be renamed has no row under its new id yet.
         let unsettled = self.plan.quiet.unsettled.iter().filter(|(row, _)| !self.plan.index.is_renamed(*row));
         let unsettled = unsettled.map(|(row, _)| self.plan.index.provided_id(*row));
@@ -66,9 +67,15 @@ impl<'r> Remembering<'r> {
     }
 
     /// The same for customers looked up one by one: another customer that is missing proves nothing.
-    pub fn entries_of_looks(&self) -> impl Iterator<Item = Entry> {
+    #[must_use]
+    pub fn entries_of_looks(&self) -> Vec<Entry> {
         let listed = self.plan.news.listed.iter().map(|listed| &*listed.provided_id);
-        listed.map(|provided_id| self.entry(provided_id, self.known(provided_id)))
+        let listed = listed.map(|provided_id| self.entry(provided_id, self.known(provided_id)));
+        let compared = self.plan.news.at_rest.keys().chain(&self.plan.news.apart);
+        let compared = compared.filter(|provided_id| self.plan.news.listed(provided_id).is_none());
+        let compared = compared.map(|provided_id| Entry::new(provided_id, Token::Kept, self.known(provided_id)));
+        let waiting = self.plan.quiet.waiting.iter().map(|row| self.still_waiting(*row));
+        listed.chain(compared).chain(waiting).collect()
     }
 
     /// With the listed token, or without one if none was listed.
@@ -202,11 +209,13 @@ impl<'r> Remembering<'r> {
     #[must_use]
     pub fn waited(&self, change: &Change) -> Entry {
         let provided_id = self.plan.listed_id(change);
-        let mut remembered = self.known(&provided_id);
-        if let Some(failure) = &mut remembered.failure {
-            failure.pass();
-        }
-        Entry::new(&provided_id, Token::Kept, remembered)
+        passed(&provided_id, self.known(&provided_id))
+    }
+
+    /// The same for a tenant that memory knows to wait.
+    fn still_waiting(&self, row: RowNumber) -> Entry {
+        let provided_id = self.plan.index.provided_id(row);
+        passed(&provided_id, self.memory.known(&provided_id))
     }
 
     /// The fingerprint of what a row wants; before a rename it includes the new id.
@@ -272,6 +281,20 @@ impl<'r> Remembering<'r> {
                 remembered.failure = None;
             }
         }
+        if self.plan.news.apart.contains(provided_id) {
+            remembered.wanted = None;
+        }
+        if let Some(wanted) = self.plan.news.at_rest.get(provided_id) {
+            (remembered.wanted, remembered.failure) = (Some(*wanted), None);
+        }
         remembered
     }
+}
+
+/// Counts a run in which a tenant that failed before was not tried.
+fn passed(provided_id: &str, mut remembered: Remembered) -> Entry {
+    if let Some(failure) = &mut remembered.failure {
+        failure.pass();
+    }
+    Entry::new(provided_id, Token::Kept, remembered)
 }

@@ -32,7 +32,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     pub async fn explain(&self, provided_id: &str) -> Result<Explanation, Error> {
         let Family { tenants, provided_ids, outside, strays } = self.family(provided_id).await?;
         let has_row = tenants.has(provided_id);
-        let (mut census, looks) = self.look_up(tenants, &provided_ids, Refusals::Proven).await?;
+        let (mut census, looks) = self.look_up(tenants, &provided_ids, None, Refusals::Proven).await?;
         let tenant = census.tenant_of(provided_id);
         let previous = tenant.as_ref().and_then(|tenant| tenant.previous_provided_id.clone());
         let own = |(id, look): (String, Option<Look>)| {
@@ -114,7 +114,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     async fn family(&self, provided_id: &str) -> Result<Family, Error> {
         let mut provided_ids = BTreeSet::from([provided_id.to_owned()]);
         loop {
-            let (mut tenants, strays) = self.read_rows(&provided_ids).await?;
+            let (mut tenants, strays) = self.read_rows(&provided_ids, || self.index()).await?;
             let parent = unread_parent(&tenants, provided_id);
             match parent.filter(|_| provided_ids.len() <= HIGHEST) {
                 Some(parent) if !provided_ids.contains(&parent) => drop(provided_ids.insert(parent)),

@@ -16,8 +16,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::{Error, Reconciler, Run, Writers};
 use crate::{
     compare::{Difference, compare, managed_differences},
-    explo::{ListedTokens, Listing, Look, Reader, Writer},
-    model::{Gap, Partial},
+    explo::{Listing, Look, Reader, Writer},
+    model::{Field, Gap, Partial},
     plan::{Answer, Change, Placed, Plan, Question, Update},
     progress::Progress,
     source::Source,
@@ -64,11 +64,16 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (due, asked) = (Self { retry_failed: true, ..*self }.due(&plan), self.reader.asked());
         let applied = match writers {
             None => None,
-            Some(writers) => Some(self.apply(&plan, &due, &ListedTokens::default(), &writers, progress).await),
+            Some(writers) => {
+                let spare = self.spare(&plan);
+                let has_room = |fields: &[Field]| spare.borrow_mut().spend(fields);
+                Some(self.apply(&plan, &due, (&|_| false, &has_room), &writers, progress).await)
+            }
         };
         Ok(Run {
             plan,
             due,
+            is_whole: false,
             listing: Listing::default(),
             asked,
             skipped,

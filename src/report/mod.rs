@@ -201,7 +201,7 @@ impl Report {
                 _ => Exit::Success,
             };
         }
-        let (failed, waiting) = (self.outcomes().failed, due.waiting.len());
+        let (failed, waiting) = (self.outcomes().failed, due.waiting.len() + plan.quiet.waiting.len());
         let unsettled = self.unsettled().into_iter().filter(|(_, one)| one.known.is_news() || one.holds_more()).count();
         let refused = self.unrecorded.as_ref().filter(|error| error.is_about_rows());
         match self.end().map(exit_of) {
@@ -217,10 +217,10 @@ impl Report {
         }
     }
 
-    /// Whether the run compared all tenants with all customers, and left nothing to do that can be done.
+    /// Whether the run compared all tenants with their customers, as listed or as remembered, and left nothing to do that can be done.
     #[must_use]
     pub fn converged(&self) -> bool {
-        !self.dry_run && self.run.listing.pages > 0 && self.exit(false) == Exit::Success
+        !self.dry_run && self.run.is_whole && self.exit(false) == Exit::Success
     }
 
     /// Why nothing was applied, why the run ended early, or why the ledger lacks a part of it.

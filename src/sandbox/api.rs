@@ -111,7 +111,13 @@ impl Api {
         &mut self.store
     }
 
-    /// The calls since the last look.
+    /// The calls since they were last taken.
+    #[must_use]
+    pub fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// Takes the calls since the last time.
     pub fn take_calls(&mut self) -> Vec<Call> {
         std::mem::take(&mut self.calls)
     }

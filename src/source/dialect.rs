@@ -23,6 +23,10 @@ pub struct SqlSettings {
     pub query: String,
     /// The same for one id, if configured.
     pub query_one: Option<String>,
+    /// The PostgreSQL channel whose notifications are ids, if configured.
+    pub listen: Option<String>,
+    /// The query for tenants that changed, if configured.
+    pub changed: Option<Changed>,
     /// The longest silence before a timeout.
     pub timeout: Duration,
     /// The time zone of the session.
@@ -31,6 +35,17 @@ pub struct SqlSettings {
     pub longest: Duration,
     /// Columns whose NULL means: leave alone.
     pub leave_null: Vec<String>,
+}
+
+/// The query for tenants that changed since a time, and how it is asked.
+#[derive(Debug, Clone)]
+pub struct Changed {
+    /// The user's SELECT.
+    pub query: String,
+    /// The time from one answer to the next question.
+    pub every: Duration,
+    /// How much of the time before the last answer it is asked for again.
+    pub overlap: Duration,
 }
 
 pub(super) type Connection<D> = <<D as Dialect>::Db as Database>::Connection;
@@ -42,21 +57,28 @@ pub(super) trait Dialect {
     /// The mode of a transaction that is a read-only snapshot.
     const SNAPSHOT: &str;
 
-    /// Stands for the id in the query for one id.
+    /// Stands for the value in a query with a parameter.
     const PLACEHOLDER: &str;
 
-    /// Why an id can't be bound to the parameters of a prepared query; `None` if it can.
-    fn mistake(_: &<Self::Db as Database>::Statement) -> Option<String> {
+    /// Whether a connection may stay open between transactions: what is behind it stays the same database.
+    const STAYS_OPEN: bool = true;
+
+    /// Why a value can't be bound to the parameters of a prepared query; `None` if it can.
+    fn mistake(_: &<Self::Db as Database>::Statement, _: Parameter) -> Option<String> {
         None
     }
 
-    /// Binds an id to all parameters of a prepared query; `None` if no row can have such an id.
+    /// Binds a value to all parameters of a prepared query; `None` if no row can have such a value.
     async fn bind(
         connection: &mut Connection<Self>,
         statement: &<Self::Db as Database>::Statement,
         query: &str,
-        provided_id: &str,
+        value: Value<'_>,
     ) -> sqlx::Result<Option<Bound<<Self::Db as Database>::Arguments>>>;
+
+    /// The clock of the database minus `overlap`, in the form of [`Value::Time`]. It is asked before a snapshot, so that
+    /// no change of the snapshot is later; on a standby, it is the time up to which it has replayed.
+    async fn clock(connection: &mut Connection<Self>, zone: &Timezone, overlap: Duration) -> sqlx::Result<String>;
 
     /// Whether it implements [`copy`](Self::copy).
     const COPIES: bool = false;
@@ -86,6 +108,32 @@ pub(super) trait Dialect {
 
     /// One value of a row.
     fn cell(row: &<Self::Db as Database>::Row, position: usize, kind: Kind) -> sqlx::Result<Cell<'_>>;
+}
+
+/// The meaning of a query's parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parameter {
+    /// The id of the tenant to select.
+    Id,
+    /// The time since which tenants to select have changed.
+    Time,
+}
+
+/// What is bound to the parameters of a query.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value<'v> {
+    /// A tenant's id.
+    Id(&'v str),
+    /// A time, as the database's [clock](Dialect::clock) gave it.
+    Time(&'v str),
+}
+
+impl<'v> Value<'v> {
+    pub(super) fn text(self) -> &'v str {
+        match self {
+            Self::Id(text) | Self::Time(text) => text,
+        }
+    }
 }
 
 /// A statement to fetch from.

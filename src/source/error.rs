@@ -50,7 +50,7 @@ pub enum Error {
     /// The database refuses the query, or broke it off.
     #[error("the query failed in {place}: {cause}")]
     Query {
-        /// `source.query` or `source.query_one`.
+        /// `source.query`, `source.query_one` or `source.query_changed`.
         key: &'static str,
         /// Host and database.
         place: String,
@@ -72,7 +72,7 @@ pub enum Error {
     /// The database answered without an error, but lost a part of the result.
     #[error("{place} lost a part of what {key} selects: {what}. Nothing was planned; {way_out}")]
     Lost {
-        /// `source.query` or `source.query_one`.
+        /// `source.query`, `source.query_one` or `source.query_changed`.
         key: &'static str,
         /// Host and database.
         place: String,
@@ -84,7 +84,7 @@ pub enum Error {
     /// The query holds more than one statement.
     #[error("{key} holds more than one statement; it must be a single SELECT")]
     SeveralStatements {
-        /// `source.query` or `source.query_one`.
+        /// `source.query`, `source.query_one` or `source.query_changed`.
         key: &'static str,
     },
     /// The columns are not those that a tenant has.
@@ -93,6 +93,9 @@ pub enum Error {
     /// The query for one id does not fit the whole query.
     #[error("source.query_one can't be used: {}", .0.join("; "))]
     QueryOne(Vec<String>),
+    /// The query for tenants that changed does not fit the whole query.
+    #[error("source.query_changed can't be used: {}", .0.join("; "))]
+    QueryChanged(Vec<String>),
     /// The API refuses the token, or the token's rights. APIs, and even pages of one API, differ in which of the two
     /// statuses they use for which.
     #[error(
@@ -193,6 +196,7 @@ impl Error {
             self,
             Self::Columns(_)
                 | Self::QueryOne(_)
+                | Self::QueryChanged(_)
                 | Self::SeveralStatements { .. }
                 | Self::Pointers { .. }
                 | Self::Timezone { .. }

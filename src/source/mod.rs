@@ -4,7 +4,9 @@
 //! written.
 
 mod any;
+mod backoff;
 mod cell;
+mod changed;
 mod columns;
 mod convert;
 mod copied;
@@ -12,6 +14,7 @@ mod dialect;
 mod error;
 mod identifiers;
 mod identity;
+mod listen;
 mod mysql;
 mod postgres;
 mod reading;
@@ -19,6 +22,7 @@ mod rest;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod trigger;
 mod warnings;
 
 use std::collections::BTreeSet;
@@ -29,11 +33,22 @@ pub use any::AnySource;
 pub use cell::Cell;
 pub use columns::{Column, Columns};
 pub use convert::row;
-pub use dialect::SqlSettings;
+pub use dialect::{Changed, SqlSettings};
 pub use error::Error;
 pub use identity::Identity;
+pub use listen::ListenError;
 pub use rest::{Mapping, Paging, PagingKind, ParentBy, Pointer, Rest, RestSettings, Survey};
 pub use sql::Sql;
+pub use trigger::Trigger;
+
+/// What is heard of changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// The tenant with this id may have changed.
+    Changed(String),
+    /// From now on changes are heard; earlier ones may have been missed.
+    Hearing,
+}
 
 /// Yields all tenants.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so no caller needs the futures to be Send")]

@@ -1,17 +1,19 @@
 //! What is specific to MySQL and MariaDB.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sqlx::{
-    Column, MySql, MySqlConnection, Row, ValueRef,
+    AssertSqlSafe, Column, Executor, MySql, MySqlConnection, Row, ValueRef,
     mysql::{MySqlArguments, MySqlRow, MySqlStatement, MySqlTypeInfo},
+    raw_sql,
 };
 
 use super::{
     cell::{Cell, Kind},
-    dialect::{Bound, Dialect, Loss, is_one_of, parameters},
+    dialect::{Bound, Dialect, Loss, Value, is_one_of, parameters},
     identifiers, warnings,
 };
+use crate::database::Timezone;
 
 pub(super) struct MySqlDialect;
 
@@ -28,13 +30,19 @@ impl Dialect for MySqlDialect {
         connection: &mut MySqlConnection,
         statement: &MySqlStatement,
         query: &str,
-        provided_id: &str,
+        value: Value<'_>,
     ) -> sqlx::Result<Option<Bound<MySqlArguments>>> {
-        let set = sqlx::query("SET @explo_sync_id = ?, @explo_sync_query = ?").bind(provided_id).bind(query);
+        let set = sqlx::query("SET @explo_sync_value = ?, @explo_sync_query = ?").bind(value.text()).bind(query);
         set.persistent(false).execute(&mut *connection).await?;
-        sqlx::raw_sql("PREPARE explo_sync_one FROM @explo_sync_query").execute(connection).await?;
-        let variables = vec!["@explo_sync_id"; parameters(statement)].join(", ");
-        Ok(Some(Bound::Text(format!("EXECUTE explo_sync_one USING {variables}"))))
+        raw_sql("PREPARE explo_sync_bound FROM @explo_sync_query").execute(connection).await?;
+        let variables = vec!["@explo_sync_value"; parameters(statement)].join(", ");
+        Ok(Some(Bound::Text(format!("EXECUTE explo_sync_bound USING {variables}"))))
+    }
+
+    /// A `datetime(6)` in the session's zone.
+    async fn clock(connection: &mut MySqlConnection, _: &Timezone, overlap: Duration) -> sqlx::Result<String> {
+        let clock = format!("SELECT CAST(NOW(6) - INTERVAL {} MICROSECOND AS CHAR)", overlap.as_micros());
+        connection.fetch_one(raw_sql(AssertSqlSafe(clock))).await?.try_get_unchecked(0)
     }
 
     async fn cut_names(_: &mut MySqlConnection, query: &str, columns: &[&str]) -> sqlx::Result<Vec<String>> {

@@ -1,29 +1,34 @@
 //! What is specific to PostgreSQL.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use sqlx::{
-    AssertSqlSafe, Either, Encode, PgConnection, Postgres, Row, Statement, Type, TypeInfo, ValueRef,
+    AssertSqlSafe, Either, Encode, Executor, PgConnection, Postgres, Row, Statement, Type, TypeInfo, ValueRef,
     encode::IsNull,
     error::BoxDynError,
     postgres::{PgArgumentBuffer, PgArguments, PgRow, PgStatement, PgTypeInfo, PgTypeKind},
+    raw_sql,
 };
 use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
     cell::{Cell, Kind},
-    dialect::{Bound, Dialect, is_one_of},
+    dialect::{Bound, Dialect, Parameter, Value, is_one_of},
     identifiers,
 };
+use crate::database::Timezone;
 
 /// Types whose binary form is their text.
 const TEXTS: [&str; 4] = ["TEXT", "VARCHAR", "CHAR", "citext"];
 
 /// Other types that an id can be bound as.
 const IDS: [&str; 4] = ["INT2", "INT4", "INT8", "UUID"];
+
+/// Types that a time can be bound as.
+const TIMES: [&str; 2] = ["TIMESTAMPTZ", "TIMESTAMP"];
 
 /// The errors of a server that can't copy a query: a syntax error, or an unsupported feature.
 const NO_COPY: [&str; 2] = ["42601", "0A000"];
@@ -37,12 +42,16 @@ impl Dialect for PostgresDialect {
 
     const PLACEHOLDER: &str = "$1";
 
-    fn mistake(statement: &PgStatement) -> Option<String> {
+    fn mistake(statement: &PgStatement, parameter: Parameter) -> Option<String> {
         let Some(Either::Left([type_info])) = statement.parameters() else {
             return Some("it must have the one parameter $1".to_owned());
         };
-        let is_supported = is_one_of(base(type_info), &TEXTS) || is_one_of(base(type_info), &IDS);
-        (!is_supported).then(|| format!("an id can't be bound as {}: write `where id::text = $1`", type_info.name()))
+        let (supported, what, example): (&[&[&str]], _, _) = match parameter {
+            Parameter::Id => (&[&TEXTS, &IDS], "an id", "id::text = $1"),
+            Parameter::Time => (&[&TIMES], "a time", "updated_at >= $1::timestamptz"),
+        };
+        let is_supported = supported.iter().any(|names| is_one_of(base(type_info), names));
+        (!is_supported).then(|| format!("{what} can't be bound as {}: write `where {example}`", type_info.name()))
     }
 
     /// A cursor takes a parameter, and its rows come in text form. It ends with the transaction.
@@ -50,15 +59,27 @@ impl Dialect for PostgresDialect {
         connection: &mut PgConnection,
         statement: &PgStatement,
         query: &str,
-        provided_id: &str,
+        value: Value<'_>,
     ) -> sqlx::Result<Option<Bound<PgArguments>>> {
         let Some(Either::Left([type_info])) = statement.parameters() else { return Ok(None) };
-        let Some(id) = BoundId::of(provided_id, type_info) else { return Ok(None) };
+        let Some(bound) = BoundValue::of(value, type_info) else { return Ok(None) };
         // The cursors of other ids are still open, so each has a name of its own.
-        let cursor = format!("explo_sync_{:016x}", xxh3_64(provided_id.as_bytes()));
+        let cursor = format!("explo_sync_{:016x}", xxh3_64(value.text().as_bytes()));
         let declare = AssertSqlSafe(format!("DECLARE {cursor} NO SCROLL CURSOR FOR {query}"));
-        sqlx::query(declare).bind(id).persistent(false).execute(connection).await?;
+        sqlx::query(declare).bind(bound).persistent(false).execute(connection).await?;
         Ok(Some(Bound::Text(format!("FETCH ALL FROM {cursor}"))))
+    }
+
+    /// The binary forms of both types, in hexadecimal digits: of a moment, and of what a clock in the zone shows then.
+    async fn clock(connection: &mut PgConnection, zone: &Timezone, overlap: Duration) -> sqlx::Result<String> {
+        let (zone, overlap) = (zone.postgres(), overlap.as_micros());
+        let clock = format!(
+            "SELECT encode(timestamptz_send(t), 'hex') || ' ' || encode(timestamp_send(t AT TIME ZONE '{zone}'), 'hex')
+             FROM (SELECT CASE WHEN pg_is_in_recovery()
+                               THEN least(now(), coalesce(pg_last_xact_replay_timestamp(), now()))
+                               ELSE now() END - interval '{overlap} microseconds' AS t) AS clock"
+        );
+        connection.fetch_one(raw_sql(AssertSqlSafe(clock))).await?.try_get_unchecked(0)
     }
 
     /// Asks the server what it keeps of each name, since that depends on its build and encoding.
@@ -111,34 +132,42 @@ impl Dialect for PostgresDialect {
     }
 }
 
-/// An id in the binary form of the parameter's type.
-struct BoundId {
+/// A value in the binary form of the parameter's type.
+struct BoundValue {
     bytes: Vec<u8>,
     type_info: PgTypeInfo,
 }
 
-impl BoundId {
+impl BoundValue {
     /// `None`: this type has no such value.
-    fn of(provided_id: &str, type_info: &PgTypeInfo) -> Option<Self> {
-        let bytes = match base(type_info).name() {
-            "INT2" => provided_id.parse::<i16>().ok()?.to_be_bytes().to_vec(),
-            "INT4" => provided_id.parse::<i32>().ok()?.to_be_bytes().to_vec(),
-            "INT8" => provided_id.parse::<i64>().ok()?.to_be_bytes().to_vec(),
-            "UUID" => provided_id.parse::<Uuid>().ok()?.into_bytes().to_vec(),
-            _ if provided_id.contains('\0') => return None,
-            _ => provided_id.as_bytes().to_vec(),
+    fn of(value: Value<'_>, type_info: &PgTypeInfo) -> Option<Self> {
+        let name = base(type_info).name();
+        let bytes = match value {
+            Value::Id(id) => match name {
+                "INT2" => id.parse::<i16>().ok()?.to_be_bytes().to_vec(),
+                "INT4" => id.parse::<i32>().ok()?.to_be_bytes().to_vec(),
+                "INT8" => id.parse::<i64>().ok()?.to_be_bytes().to_vec(),
+                "UUID" => id.parse::<Uuid>().ok()?.into_bytes().to_vec(),
+                _ if id.contains('\0') => return None,
+                _ => id.as_bytes().to_vec(),
+            },
+            Value::Time(time) => {
+                let (moment, shown) = time.split_once(' ')?;
+                let digits = if name == "TIMESTAMPTZ" { moment } else { shown };
+                u64::from_str_radix(digits, 16).ok()?.to_be_bytes().to_vec()
+            }
         };
         Some(Self { bytes, type_info: type_info.clone() })
     }
 }
 
-impl Type<Postgres> for BoundId {
+impl Type<Postgres> for BoundValue {
     fn type_info() -> PgTypeInfo {
         <str as Type<Postgres>>::type_info()
     }
 }
 
-impl Encode<'_, Postgres> for BoundId {
+impl Encode<'_, Postgres> for BoundValue {
     fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
         buffer.extend_from_slice(&self.bytes);
         Ok(IsNull::No)

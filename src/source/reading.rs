@@ -7,7 +7,7 @@ use sqlx::{Database, Executor, IntoArguments};
 use super::{
     Error, Source, Sql,
     columns::Columns,
-    dialect::{Connection, Dialect},
+    dialect::{Connection, Dialect, Parameter},
     mysql::MySqlDialect,
     postgres::PostgresDialect,
     snapshot::Snapshot,
@@ -60,11 +60,17 @@ impl Sql {
             }
             (Task::Whole(take), _) | (Task::Some { take, .. }, None) => snapshot.read(&whole, take).await?,
             (Task::Some { provided_ids, take, strays }, Some(query)) => {
-                let one = snapshot.prepare_one(query, &whole).await?;
+                let one = snapshot.prepare_bound(Parameter::Id, query, &whole.columns).await?;
                 *strays = snapshot.read_some(&one, provided_ids, take).await?;
             }
-            (Task::Columns, Some(query)) => drop(snapshot.prepare_one(query, &whole).await?),
-            (Task::Columns, None) => {}
+            (Task::Columns, query_one) => {
+                if let Some(query) = query_one {
+                    snapshot.prepare_bound(Parameter::Id, query, &whole.columns).await?;
+                }
+                if let Some(changed) = &self.changed {
+                    snapshot.prepare_bound(Parameter::Time, &changed.query, &whole.columns).await?;
+                }
+            }
         }
         Ok(whole.columns)
     }

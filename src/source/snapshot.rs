@@ -1,7 +1,7 @@
 //! One connection with one read-only snapshot, in which queries are prepared and read. Values come in text form, so
 //! every type arrives as the database prints it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Database, Either, Executor, IntoArguments, Statement as _};
 
@@ -10,13 +10,15 @@ use super::{
     cell::{Cell, Kind},
     columns::Columns,
     convert, copied,
-    dialect::{Bound, Connection, Dialect, Loss, parameters},
+    dialect::{Bound, Connection, Dialect, Loss, Parameter, Value, parameters},
     error::{PREPARING, READING},
 };
 use crate::{
     database::{QueryFault, Session},
     model::{Row, TakeRow, id_of, shown},
 };
+
+const BEGINNING: &str = "beginning";
 
 /// The connection in its transaction.
 pub(super) struct Snapshot<'s, D: Dialect> {
@@ -42,9 +44,33 @@ where
 {
     /// Connects, and begins the transaction.
     pub(super) async fn begin(sql: &'s Sql) -> Result<Self, Error> {
-        let mut connection = sql.open::<Connection<D>>().await?;
-        sql.in_time("beginning", connection.start(D::SNAPSHOT), |error| sql.refused(error)).await?;
-        Ok(Self { sql, connection })
+        let mut snapshot = Self::connect(sql).await?;
+        snapshot.start().await?;
+        Ok(snapshot)
+    }
+
+    /// Connects; there is no snapshot yet.
+    pub(super) async fn connect(sql: &'s Sql) -> Result<Self, Error> {
+        Ok(Self { sql, connection: sql.open::<Connection<D>>().await? })
+    }
+
+    /// Begins a transaction with a snapshot of its own.
+    pub(super) async fn start(&mut self) -> Result<(), Error> {
+        let sql = self.sql;
+        sql.in_time(BEGINNING, self.connection.start(D::SNAPSHOT), |error| sql.refused(error)).await
+    }
+
+    /// Ends the transaction; the connection stays open.
+    pub(super) async fn finish(&mut self) -> Result<(), Error> {
+        let sql = self.sql;
+        sql.in_time("ending a transaction", self.connection.end("COMMIT"), |error| sql.refused(error)).await
+    }
+
+    /// The database's [clock](Dialect::clock) before the snapshot.
+    pub(super) async fn clock(&mut self, overlap: Duration) -> Result<String, Error> {
+        let sql = self.sql;
+        let asking = D::clock(&mut self.connection, &sql.server.timezone, overlap);
+        sql.in_time(BEGINNING, asking, |error| sql.refused(error)).await
     }
 
     /// Prepares a query: only a prepared statement has columns before its first row, and the server refuses to prepare
@@ -77,20 +103,25 @@ where
         self.prepare("source.query", &self.sql.query, Error::Columns).await
     }
 
-    /// Prepares the query for one id; it must return the columns of the whole query.
-    pub(super) async fn prepare_one(
+    /// Prepares a query with a parameter; it must return the columns of the whole query.
+    pub(super) async fn prepare_bound(
         &mut self,
+        parameter: Parameter,
         query: &'s str,
-        whole: &Prepared<'_, D>,
+        whole: &Columns,
     ) -> Result<Prepared<'s, D>, Error> {
-        let one = self.prepare("source.query_one", query, Error::QueryOne).await?;
-        let mut mistakes = one.columns.unlike(&whole.columns);
-        if parameters(&one.statement) == 0 {
-            mistakes.push(format!("it must select by the id, which is bound as {}", D::PLACEHOLDER));
+        let (key, refused, what): (_, fn(_) -> _, _) = match parameter {
+            Parameter::Id => ("source.query_one", Error::QueryOne, "id"),
+            Parameter::Time => ("source.query_changed", Error::QueryChanged, "time"),
+        };
+        let bound = self.prepare(key, query, refused).await?;
+        let mut mistakes = bound.columns.unlike(whole);
+        if parameters(&bound.statement) == 0 {
+            mistakes.push(format!("it must select by the {what}, which is bound as {}", D::PLACEHOLDER));
         } else {
-            mistakes.extend(D::mistake(&one.statement));
+            mistakes.extend(D::mistake(&bound.statement, parameter));
         }
-        if mistakes.is_empty() { Ok(one) } else { Err(Error::QueryOne(mistakes)) }
+        if mistakes.is_empty() { Ok(bound) } else { Err(refused(mistakes)) }
     }
 
     /// Reads every row in the fastest way. False if the server refuses it: no row was read, and the snapshot is
@@ -121,7 +152,7 @@ where
     ) -> Result<BTreeSet<String>, Error> {
         let mut strays = BTreeSet::new();
         for provided_id in provided_ids {
-            let binding = D::bind(&mut self.connection, &one.statement, one.query, provided_id);
+            let binding = D::bind(&mut self.connection, &one.statement, one.query, Value::Id(provided_id));
             let failed = |error: &_| self.sql.broke_off(one.key, one.query, error);
             let Some(bound) = self.sql.in_time(READING, binding, failed).await? else { continue };
             let (mut is_found, mut has_others) = (false, false);
@@ -141,11 +172,26 @@ where
         Ok(strays)
     }
 
+    /// Reads the rows that have changed since a time.
+    pub(super) async fn read_changed(
+        &mut self,
+        changed: &Prepared<'_, D>,
+        since: &str,
+        take: &mut (impl FnMut(&Row<'_>) + Send),
+    ) -> Result<(), Error> {
+        let binding = D::bind(&mut self.connection, &changed.statement, changed.query, Value::Time(since));
+        let failed = |error: &_| self.sql.broke_off(changed.key, changed.query, error);
+        match self.sql.in_time(READING, binding, failed).await? {
+            Some(bound) => self.fetch(changed, bound, take).await,
+            None => Ok(()),
+        }
+    }
+
     async fn fetch(
         &mut self,
         query: &Prepared<'_, D>,
         bound: Bound<<D::Db as Database>::Arguments>,
-        take: TakeRow<'_>,
+        take: &mut (impl FnMut(&Row<'_>) + ?Sized),
     ) -> Result<(), Error> {
         let (sql, key) = (self.sql, query.key);
         let mut rows = match bound {

@@ -3,7 +3,11 @@
 use futures_util::{FutureExt, TryStreamExt, stream::BoxStream};
 use tokio::task::coop::consume_budget;
 
-use super::{Error, Source, dialect::SqlSettings, error::READING};
+use super::{
+    Error, Source,
+    dialect::{Changed, SqlSettings},
+    error::READING,
+};
 use crate::database::{
     self, Kind, Server, Session, Transact,
     causes::{self, Keys},
@@ -16,15 +20,18 @@ pub struct Sql {
     pub(super) server: Server,
     pub(super) query: String,
     pub(super) query_one: Option<String>,
+    pub(super) listen: Option<String>,
+    pub(super) changed: Option<Changed>,
     pub(super) leave_null: Vec<String>,
 }
 
 impl Sql {
     /// A source that connects when it is read.
     pub fn new(settings: SqlSettings) -> Result<Self, String> {
-        let SqlSettings { url, password, ca_file, query, timeout, timezone, longest, leave_null, query_one } = settings;
+        let SqlSettings { url, password, ca_file, timeout, timezone, longest, .. } = settings;
+        let SqlSettings { query, query_one, listen, changed, leave_null, .. } = settings;
         let server = Server::new(&url, password, ca_file, timeout)?.in_timezone(timezone).no_longer_than(longest);
-        Ok(Self { server, query, query_one, leave_null })
+        Ok(Self { server, query, query_one, listen, changed, leave_null })
     }
 
     /// The database, for messages.
@@ -80,6 +87,18 @@ impl Sql {
     #[must_use]
     pub fn has_query_one(&self) -> bool {
         self.query_one.is_some()
+    }
+
+    /// The channel whose notifications are ids, if there is one.
+    #[must_use]
+    pub fn channel(&self) -> Option<&str> {
+        self.listen.as_deref()
+    }
+
+    /// Whether there is a query for tenants that changed.
+    #[must_use]
+    pub fn has_query_changed(&self) -> bool {
+        self.changed.is_some()
     }
 
     /// The next row; waits for it if it has not arrived.

@@ -1,16 +1,17 @@
 //! What is specific to SQLite: values have types, columns only affinities.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use sqlx::{
-    Arguments, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef,
+    Arguments, AssertSqlSafe, Executor, Row, Sqlite, SqliteConnection, TypeInfo, ValueRef, raw_sql,
     sqlite::{SqliteArguments, SqliteRow, SqliteStatement, SqliteTypeInfo},
 };
 
 use super::{
     cell::{Cell, Kind},
-    dialect::{Bound, Dialect, parameters},
+    dialect::{Bound, Dialect, Value, parameters},
 };
+use crate::database::Timezone;
 
 pub(super) struct SqliteDialect;
 
@@ -21,17 +22,27 @@ impl Dialect for SqliteDialect {
 
     const PLACEHOLDER: &str = "?";
 
+    /// The path may name another file a moment later.
+    const STAYS_OPEN: bool = false;
+
     async fn bind(
         _: &mut SqliteConnection,
         statement: &SqliteStatement,
         _: &str,
-        provided_id: &str,
+        value: Value<'_>,
     ) -> sqlx::Result<Option<Bound<SqliteArguments>>> {
         let mut arguments = SqliteArguments::default();
         for _ in 0..parameters(statement) {
-            arguments.add(provided_id.to_owned()).map_err(sqlx::Error::Encode)?;
+            arguments.add(value.text().to_owned()).map_err(sqlx::Error::Encode)?;
         }
         Ok(Some(Bound::Arguments(arguments)))
+    }
+
+    /// `YYYY-MM-DD HH:MM:SS.SSS` in UTC.
+    async fn clock(connection: &mut SqliteConnection, _: &Timezone, overlap: Duration) -> sqlx::Result<String> {
+        let (seconds, millis) = (overlap.as_secs(), overlap.subsec_millis());
+        let clock = format!("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now', '-{seconds}.{millis:03} seconds')");
+        connection.fetch_one(raw_sql(AssertSqlSafe(clock))).await?.try_get_unchecked(0)
     }
 
     fn kind(_: &SqliteTypeInfo) -> Kind {

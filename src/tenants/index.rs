@@ -16,7 +16,7 @@ use std::{
 
 use super::rows::{Ids, RowNumber, Rows};
 use crate::{
-    compare::{Fingerprints, Layouts, measure},
+    compare::{Fingerprints, Layouts, lasting_fingerprint, measure, with_parent},
     model::{Field, Invalid, Managed, Row, Slots, Tenant},
 };
 use claims::Claims;
@@ -33,6 +33,9 @@ const FURTHER: &str = "for further reasons";
 /// The tenants of one run.
 #[derive(Debug)]
 pub struct Index {
+    /// Of ids.
+    ids: Fingerprints,
+    /// Of what rows want.
     fingerprints: Fingerprints,
     /// The layouts of tenants, and of customers.
     layouts: (Layouts, Layouts),
@@ -57,7 +60,18 @@ impl Index {
     /// An empty index.
     #[must_use]
     pub fn new(fingerprints: Fingerprints) -> Self {
+        Self::of(fingerprints, fingerprints)
+    }
+
+    /// An empty index whose fingerprints are the remembered ones, except those of ids.
+    #[must_use]
+    pub fn lasting(ids: Fingerprints) -> Self {
+        Self::of(ids, Fingerprints::LASTING)
+    }
+
+    fn of(ids: Fingerprints, fingerprints: Fingerprints) -> Self {
         Self {
+            ids,
             fingerprints,
             layouts: Default::default(),
             wanted: Vec::new(),
@@ -78,7 +92,7 @@ impl Index {
         self.count += 1;
         match row {
             Ok(tenant) => match measure(tenant, None) {
-                Ok(()) => self.insert_tenant(tenant, self.fingerprints.of_id(&tenant.provided_id)),
+                Ok(()) => self.insert_tenant(tenant, self.ids.of_id(&tenant.provided_id)),
                 Err(reason) => self.insert_invalid(&Invalid {
                     provided_id: Some(tenant.provided_id.clone().into_owned()),
                     previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
@@ -108,7 +122,7 @@ impl Index {
     fn insert_ids(&mut self, provided_id: &str, previous: Option<&str>) {
         let previous_provided_id = previous.map(Cow::Borrowed);
         let tenant = Tenant { provided_id: provided_id.into(), previous_provided_id, ..Tenant::default() };
-        self.insert_tenant(&tenant, self.fingerprints.of_id(provided_id));
+        self.insert_tenant(&tenant, self.ids.of_id(provided_id));
     }
 
     /// Adds a row that must not be planned, if its ids matter for a rename from one of the previous ids.
@@ -234,6 +248,11 @@ impl Index {
         self.mark(row, State::Absent);
     }
 
+    /// Notes that nothing is planned for the tenant, which is valid.
+    pub(crate) fn set_aside(&mut self, row: RowNumber) {
+        self.mark(row, State::Aside);
+    }
+
     /// Whether the tenant can't be planned.
     pub(crate) fn is_invalid(&self, row: RowNumber) -> bool {
         self.is(row, State::Invalid)
@@ -263,13 +282,13 @@ impl Index {
     /// The id of one tenant, without decoding the rest.
     #[must_use]
     pub fn provided_id(&self, row: RowNumber) -> Cow<'_, str> {
-        self.ids(row).provided_id
+        self.ids_of(row).provided_id
     }
 
     /// The previous id of one tenant, without decoding the rest.
     #[must_use]
     pub fn previous_provided_id(&self, row: RowNumber) -> Option<Cow<'_, str>> {
-        self.ids(row).previous
+        self.ids_of(row).previous
     }
 
     /// Whether the row has a name.
@@ -290,7 +309,7 @@ impl Index {
 
     /// The row with this id.
     pub(crate) fn row(&self, provided_id: &str) -> Option<RowNumber> {
-        self.find(self.fingerprints.of_id(provided_id), provided_id)
+        self.find(self.ids.of_id(provided_id), provided_id)
     }
 
     /// How many rows were read, invalid ones included.
@@ -334,7 +353,23 @@ impl Index {
         })
     }
 
-    fn ids(&self, row: RowNumber) -> Ids<'_> {
+    /// The lasting fingerprint of what a tenant wants, if there is one.
+    #[must_use]
+    pub fn wanted_of(&self, provided_id: &str) -> Option<u64> {
+        self.row(provided_id).map(|row| self.lasting_fingerprint(row, provided_id))
+    }
+
+    /// The [lasting fingerprint](lasting_fingerprint) of what a row with this id wants.
+    pub(crate) fn lasting_fingerprint(&self, row: RowNumber, provided_id: &str) -> u64 {
+        if !self.fingerprints.are_lasting() {
+            return lasting_fingerprint(&self.tenant(row));
+        }
+        let fingerprint = self.wanted[row.0 as usize] ^ self.ids.of_id(provided_id);
+        let has_parent = self.managed(row).parent_provided_id;
+        with_parent(fingerprint, has_parent.then(|| self.wanted_parent(row)).flatten().as_deref())
+    }
+
+    fn ids_of(&self, row: RowNumber) -> Ids<'_> {
         self.rows.ids(row)
     }
 }

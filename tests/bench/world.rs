@@ -88,6 +88,7 @@ pub fn report(n: usize) -> Report {
         requests_per_minute: 120,
         calls_made: BTreeMap::new(),
         run: Run {
+            is_whole: true,
             due: plan.due(&Memory::default(), 0, false, usize::MAX),
             plan,
             listing: Listing::default(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use explo_sync::{
     config::{Config, DEFAULT, Environment, Layers},
     files::Reading,
-    source::Source,
+    source::{AnySource, Source},
 };
 use proptest::prelude::*;
 use rstest::rstest;
@@ -299,8 +299,54 @@ fn a_token_that_no_call_could_carry_is_a_mistake(#[case] token: &str, #[case] ex
     assert!(told.len() == 1 && told[0].contains(&format!("explo.token_file {expected}")), "{told:?}");
 }
 
+#[rstest]
+#[case::a_long_channel(
+    "[source]\nlisten = \"LONG\"",
+    "source.listen = \"LONG\" must be the name of a channel, of at most 63 bytes"
+)]
+#[case::an_ended_channel("[source]\nlisten = \"a\\u0000\"", "source.listen = ")]
+#[case::a_channel_elsewhere("[source]\nlisten = \"a\"", "source.listen is for PostgreSQL")]
+#[case::polling_too_often("[source]\npoll = \"99ms\"", "source.poll = \"99ms\" must be a time such as ")]
+#[case::a_long_overlap("[source]\noverlap = \"25h\"", "source.overlap = \"25h\" must be a time such as ")]
+#[case::no_ledger("[explo]\nlist_every = \"1h\"", "explo.list_every needs a ledger")]
+#[case::listing_too_rarely("[explo]\nlist_every = \"25h\"", "explo.list_every = \"25h\" must be a time such as ")]
+#[case::no_token("[ops]\ntoken_file = \"missing\"", "ops.token_file names missing, which can't be read")]
+fn what_brings_changes_at_once_may_be_wrong(#[case] text: &str, #[case] expected: &str) {
+    let (text, expected) = (text.replace("LONG", &"é".repeat(32)), expected.replace("LONG", &"é".repeat(32)));
+    let told = mistakes(&text);
+    assert!(told.len() == 1 && told[0].starts_with(&format!("explo-sync.toml:2: {expected}")), "{told:?}");
+}
+
+#[test]
+fn what_brings_changes_at_once_is_read() {
+    let seconds = std::time::Duration::from_secs;
+    let plain = load_variables(&LEAST).unwrap();
+    assert!(plain.list_every.is_zero() && plain.ops_token.is_none());
+    let directory = directory(&[("explo-sync.toml", "[ops]\ntoken_file = \"token\"\n"), ("token", "post-secret-1\n")]);
+    let variables = [
+        ("DATABASE_URL", "postgres://h/d"),
+        ("EXPLO_SYNC__SOURCE__LISTEN", &*"x".repeat(63)),
+        ("EXPLO_SYNC__SOURCE__QUERY_CHANGED", "select $1"),
+        ("EXPLO_SYNC__SOURCE__POLL", "100ms"),
+        ("EXPLO_SYNC__SOURCE__OVERLAP", "0s"),
+        ("EXPLO_SYNC__EXPLO__LIST_EVERY", "24h"),
+        ("EXPLO_SYNC__LEDGER__URL", "source"),
+    ];
+    let config = load(directory.path(), &[&variables[..], &LEAST[1..]].concat()).unwrap();
+    assert_eq!(
+        (config.list_every, config.ops_token.as_ref().unwrap().expose_secret()),
+        (seconds(86400), "post-secret-1")
+    );
+    assert!(!format!("{config:?}").contains("post-secret-1"), "no debug form shows the token");
+    let AnySource::Sql(sql) = config.source else { panic!("it is a database") };
+    assert!(sql.channel().is_some_and(|channel| channel.len() == 63) && sql.has_query_changed());
+    std::fs::write(directory.path().join("token"), "one\ntwo").unwrap();
+    let told = load(directory.path(), &LEAST).unwrap_err();
+    assert!(told.len() == 1 && told[0].contains("ops.token_file must hold the token alone"), "{told:?}");
+}
+
 /// Texts with a secret at `§`, all of them wrong in some way.
-const BROKEN: [&str; 19] = [
+const BROKEN: [&str; 20] = [
     "[source]\nurl = \"postgres://u:§@h/d",
     "[source]\nurl = postgres://u:§@h/d",
     "[source]\nurl = \"oracle://u:§@h/d\"",
@@ -320,6 +366,7 @@ const BROKEN: [&str; 19] = [
     "[ledger]\nurl = \"postgres://u:§@h:port/d\"",
     "[ledger]\nurl = \"nonsense:§\"",
     "[ledger]\npassword_file = \"§\"",
+    "[ops]\ntoken_file = \"§\"",
 ];
 
 proptest! {

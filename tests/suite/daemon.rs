@@ -44,7 +44,7 @@ impl Clock {
 }
 
 impl Work for Recorder<'_> {
-    async fn run(&mut self, _: &Stop) -> Next {
+    async fn run(&mut self, _: daemon::Kind, _: &Stop) -> Next {
         self.runs.push(self.clock.now().format("%H:%M:%S").to_string());
         let duration = if self.durations.is_empty() { 0 } else { self.durations.remove(0) };
         sleep(Duration::from_secs(duration)).await;
@@ -76,7 +76,9 @@ async fn watched<'c>(
         Recorder { clock, runs: Vec::new(), durations: Vec::new(), next: Next::AtSchedule, reloaded: None, beats: 0 };
     prepare(&mut work);
     let (stop, (sender, mut reloads)) = (Stop::default(), channel(1));
-    let mut around = Surroundings { clock: || clock.now(), random: || 0.5, reloads: &mut reloads, stop: &stop };
+    let requests = daemon::Requests::default();
+    let mut around =
+        Surroundings { clock: || clock.now(), random: || 0.5, requests: &requests, reloads: &mut reloads, stop: &stop };
     let end = async {
         meddle(sender.clone()).await;
         sleep(Duration::from_secs(minutes * 60).saturating_sub(clock.start.elapsed())).await;

@@ -323,10 +323,14 @@ async fn the_second_run_writes_nothing_to_the_table_and_lists_alone(#[case] kind
     count_writes(&database).await;
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
-    assert!(database.rows("select id from written").await.is_empty());
+    assert!(database.rows("select id from written where id <> ''").await.is_empty());
     database.execute("update tenants set name = 'Another' where id = 't-005'").await;
     assert_eq!(program.sync(&[]).await.0, 0);
-    assert_eq!(database.rows("select id from written").await, [[Some("t-005".to_owned())]], "it is counted");
+    assert_eq!(
+        database.rows("select id from written where id <> ''").await,
+        [[Some("t-005".to_owned())]],
+        "it is counted"
+    );
 }
 
 /// From now on the ids of rows that are written are in a table of their own.

@@ -25,13 +25,13 @@ use url::Url;
 use crate::support::{Database, Kind, Pooler, Program, sandbox, settings};
 
 /// Longer than anything here takes.
-const LONG: Duration = Duration::from_secs(20);
+pub(super) const LONG: Duration = Duration::from_secs(20);
 /// One try, and pings that a test can wait for.
-const ONCE: Timing = Timing { wait: Duration::ZERO, ping_every: Duration::from_millis(300) };
+pub(super) const ONCE: Timing = Timing { wait: Duration::ZERO, ping_every: Duration::from_millis(300) };
 /// As long as it takes.
 const PATIENT: Timing = Timing { wait: LONG, ..ONCE };
 
-fn source(url: &str) -> Sql {
+pub(super) fn source(url: &str) -> Sql {
     Sql::new(SqlSettings { timeout: LONG, ..settings(url, "select 1") }).unwrap()
 }
 
@@ -41,14 +41,14 @@ async fn attempt(url: &str, instance: &str, timing: Timing) -> Result<Attempt, E
 }
 
 /// The lock, which must be free within the timing.
-async fn lock(url: &str, instance: &str, timing: Timing) -> Lock {
+pub(super) async fn lock(url: &str, instance: &str, timing: Timing) -> Lock {
     match attempt(url, instance, timing).await {
         Ok(Attempt::Acquired(lock)) => lock,
         other => panic!("{other:?}"),
     }
 }
 
-async fn is_busy(url: &str, instance: &str) -> bool {
+pub(super) async fn is_busy(url: &str, instance: &str) -> bool {
     match attempt(url, instance, ONCE).await {
         Ok(Attempt::Busy) => true,
         Ok(Attempt::Acquired(lock)) => {
@@ -59,7 +59,7 @@ async fn is_busy(url: &str, instance: &str) -> bool {
     }
 }
 
-async fn is_lost(lock: &Lock, within: Duration) -> bool {
+pub(super) async fn is_lost(lock: &Lock, within: Duration) -> bool {
     timeout(within, lock.lost().cancelled()).await.is_ok()
 }
 
@@ -162,14 +162,14 @@ async fn a_wait_ends_at_its_time_or_when_a_stop_is_asked_for(
 
 /// A way to a server that can go bad: closed when `cut`, silent when `stalled`.
 #[derive(Clone, Default)]
-struct Way {
-    cut: CancellationToken,
-    stalled: CancellationToken,
+pub(super) struct Way {
+    pub(super) cut: CancellationToken,
+    pub(super) stalled: CancellationToken,
 }
 
 impl Way {
     /// The URL that goes this way.
-    async fn to(&self, url: &str) -> String {
+    pub(super) async fn to(&self, url: &str) -> String {
         let mut url = Url::parse(url).unwrap();
         let server = (url.host_str().unwrap().to_owned(), url.port().unwrap());
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -245,7 +245,7 @@ async fn the_transactions_that_hold_the_lock_hold_up_nothing_else() {
 }
 
 /// PostgreSQL, directly or through a transaction pooler, and the way to it.
-async fn postgres(is_pooled: bool) -> (Database, Option<Pooler>, String) {
+pub(super) async fn postgres(is_pooled: bool) -> (Database, Option<Pooler>, String) {
     let database = Database::new(Kind::Postgres).await;
     if is_pooled {
         let pooler = Pooler::start(&database, "transaction").await;

@@ -91,6 +91,7 @@ impl Sides {
             allowances: &Allowances::default(),
             memory: &Memory::default(),
             retry_failed: false,
+            list_every: 0,
             now: 0,
             side_by_side: self.side_by_side,
             max_changes: usize::MAX,
@@ -138,7 +139,7 @@ impl Daemon {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (status, seconds) = (Arc::new(Status::new("prod", at(0))), Arc::new(AtomicU64::new(0)));
         let clock = Arc::clone(&seconds);
-        tokio::spawn(ops::serve(listener, ops::CONNECTIONS, Arc::clone(&status), move || {
+        tokio::spawn(ops::serve(listener, ops::Limits::default(), Arc::clone(&status), move || {
             at(clock.load(Ordering::Relaxed))
         }));
         Self { status, url, seconds }
@@ -255,6 +256,7 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
         "tenants",
         "throttles_total",
         "unsettled",
+        "wakes_waiting",
     ];
     assert_eq!(first.ours(), families, "one tenant is invalid, so it did not converge");
     assert_eq!(first.all(&["tenants", "customers", "invalid", "orphans", "unsettled"]), [5.0, 3.0, 1.0, 1.0, 0.0]);
@@ -293,8 +295,14 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
 #[tokio::test]
 async fn what_is_not_known_has_no_number() {
     let daemon = Daemon::start().await;
-    let fresh =
-        ["build_info", "changes_total", "log_lines_dropped_total", "pacer_wait_seconds_total", "throttles_total"];
+    let fresh = [
+        "build_info",
+        "changes_total",
+        "log_lines_dropped_total",
+        "pacer_wait_seconds_total",
+        "throttles_total",
+        "wakes_waiting",
+    ];
     let samples = daemon.metrics().await;
     assert_eq!(
         (samples.ours(), samples.get(r#"changes_total{kind="create",outcome="applied"}"#)),
@@ -322,6 +330,7 @@ async fn what_is_not_known_has_no_number() {
         "pacer_wait_seconds_total",
         "standby",
         "throttles_total",
+        "wakes_waiting",
     ];
     assert_eq!((samples.ours(), samples.get("standby")), (standby.to_vec(), 1.0));
 
@@ -335,6 +344,7 @@ async fn what_is_not_known_has_no_number() {
         "runs_total",
         "standby",
         "throttles_total",
+        "wakes_waiting",
     ];
     assert_eq!(samples.ours(), failed, "nothing ran");
 }
@@ -436,7 +446,8 @@ async fn status_tells_the_run_under_way_the_last_twenty_and_the_next() {
     let daemon = Daemon::start().await;
     let fresh = json!({
         "instance": "prod", "version": env!("CARGO_PKG_VERSION"), "started_at": "2026-11-20T10:00:00Z", "standby": null,
-        "running": null, "next_run": null, "last_runs": [], "last_converged_at": null, "held": []
+        "running": null, "next_run": null, "last_runs": [], "last_converged_at": null, "held": [],
+        "wakes": {"waiting": 0, "in_progress": 0, "outcomes": {}, "last_took_ms": null}
     });
     assert_eq!(daemon.status().await, fresh);
 

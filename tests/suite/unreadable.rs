@@ -39,7 +39,10 @@ async fn one_record_makes_one_tenant_invalid_and_the_others_go_on(#[case] odd: O
     assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("can't be read"), "{report}");
     assert_eq!(report["calls"]["made"], json!({"customers": 1, "create_customer": 1, "update_customer": 1}));
     assert_eq!(report["outcomes"]["applied"], 2);
-    assert_eq!(endpoints(&sandbox.take_calls()), ["customers", "create_customer", "update_customer"]);
+    let calls = sandbox.take_calls();
+    let mut calls = endpoints(&calls);
+    calls.sort_unstable();
+    assert_eq!(calls, ["create_customer", "customers", "update_customer"]);
 
     // Without a row it is an orphan that is named.
     database.execute("delete from tenants where id = 'b'").await;

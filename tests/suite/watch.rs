@@ -118,6 +118,7 @@ async fn run(
         allowances: &Allowances::default(),
         memory: &Memory::default(),
         retry_failed: false,
+        list_every: 0,
         now: 0,
         side_by_side: 4,
         max_changes: usize::MAX,
@@ -202,7 +203,7 @@ async fn while_a_run_computes_probes_are_answered_and_the_lock_is_pinged(
     let address = listener.local_addr().unwrap();
     watch.spawn(ops::serve(
         listener,
-        ops::CONNECTIONS,
+        ops::Limits::default(),
         Arc::new(Status::new("default", SystemTime::now())),
         SystemTime::now,
     ));

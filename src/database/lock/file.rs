@@ -4,8 +4,12 @@
 //! lock; the [name](super::name) begins with the instance's. The file is empty, belongs to its owner alone, and stays
 //! in place: if it were removed, one run could lock the old file and another a new one. A symbolic link is refused: a
 //! dangling one would create its target.
+//!
+//! Files of ids would stay in place too, so ids share 64 of them, by their hash: `DATABASE@NAME.ids-00.lock` to
+//! `….ids-3f.lock`. Two ids with the same file exclude each other, except within a process.
 
 use std::{
+    collections::HashMap,
     ffi::OsString,
     fs::{File, Metadata, OpenOptions, TryLockError},
     io,
@@ -13,41 +17,66 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Holder;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::holder::{Holder, Name};
 use crate::files;
 
-/// The lock file beside a database.
+/// The number of files that ids share.
+const FILES: u64 = 64;
+
+/// The lock files beside a database.
 pub(super) struct Beside {
     database: PathBuf,
-    name: String,
-    held: Option<(PathBuf, File)>,
+    /// The locked files, each with the number of its names.
+    held: HashMap<PathBuf, (File, usize)>,
 }
 
 impl Beside {
-    pub(super) fn new(database: PathBuf, name: &str) -> Self {
-        Self { database, name: name.to_owned(), held: None }
+    pub(super) fn new(database: PathBuf) -> Self {
+        Self { database, held: HashMap::new() }
+    }
+
+    fn file(&self, name: &Name) -> io::Result<PathBuf> {
+        Ok(lock_file(&self.database.canonicalize()?, name))
     }
 }
 
 impl Holder for Beside {
-    async fn take(&mut self) -> sqlx::Result<bool> {
-        let path = lock_file(&self.database.canonicalize()?, &self.name);
+    async fn take(&mut self, name: &Name) -> sqlx::Result<bool> {
+        let path = self.file(name)?;
+        if let Some((_, names)) = self.held.get_mut(&path) {
+            *names += 1;
+            return Ok(true);
+        }
         let refused = |error| sqlx::Error::Configuration(format!("{}: {error}", path.display()).into());
         let file = open(&path).map_err(refused)?;
         match file.try_lock() {
-            Ok(()) => self.held = Some((path, file)),
-            Err(TryLockError::WouldBlock) => {}
-            Err(TryLockError::Error(error)) => return Err(refused(error)),
+            Ok(()) => {
+                self.held.insert(path, (file, 1));
+                Ok(true)
+            }
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(refused(error)),
         }
-        Ok(self.held.is_some())
+    }
+
+    async fn give_back(&mut self, name: &Name) -> sqlx::Result<()> {
+        let path = self.file(name)?;
+        match self.held.get_mut(&path) {
+            Some((_, names)) if *names > 1 => *names -= 1,
+            _ => drop(self.held.remove(&path)),
+        }
+        Ok(())
     }
 
     async fn ping(&mut self) -> Result<(), String> {
-        let Some((path, file)) = &self.held else { return Ok(()) };
-        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let found = path.metadata().map(identity).map_err(|error| format!("{}: {error}", path.display()))?;
-        let locked = file.metadata().map(identity).map_err(|error| error.to_string())?;
-        if found == locked { Ok(()) } else { Err(format!("{}: was replaced", path.display())) }
+        self.held.iter().try_for_each(|(path, (file, _))| {
+            let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+            let found = path.metadata().map(identity).map_err(|error| format!("{}: {error}", path.display()))?;
+            let locked = file.metadata().map(identity).map_err(|error| error.to_string())?;
+            if found == locked { Ok(()) } else { Err(format!("{}: was replaced", path.display())) }
+        })
     }
 
     async fn release(self) {}
@@ -64,10 +93,13 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// The lock file of a database, from the database's real path.
-fn lock_file(database: &Path, name: &str) -> PathBuf {
+/// The lock file of a database, from the database's real path. It is the same in every version.
+fn lock_file(database: &Path, name: &Name) -> PathBuf {
     let mut file = database.file_name().map_or_else(OsString::new, ToOwned::to_owned);
-    file.push(format!("@{name}.lock"));
+    file.push(match name {
+        Name::Whole(name) => format!("@{name}.lock"),
+        Name::One { prefix, id } => format!("@{prefix}.ids-{:02x}.lock", xxh3_64(id.as_bytes()) % FILES),
+    });
     database.with_file_name(file)
 }
 
@@ -75,11 +107,23 @@ fn lock_file(database: &Path, name: &str) -> PathBuf {
 mod tests {
     use super::*;
 
+    fn whole(name: &str) -> Name {
+        Name::Whole(name.to_owned())
+    }
+
     #[test]
     fn two_databases_or_instances_never_share_a_file() {
         let (one, other) = (Path::new("/var/tenants"), Path::new("/var/tenants.db"));
-        assert_eq!(lock_file(other, "default"), Path::new("/var/tenants.db@default.lock"));
-        assert_ne!(lock_file(one, "db.x"), lock_file(other, "x"));
-        assert_ne!(lock_file(other, "x"), lock_file(other, "y"));
+        assert_eq!(lock_file(other, &whole("default")), Path::new("/var/tenants.db@default.lock"));
+        assert_ne!(lock_file(one, &whole("db.x")), lock_file(other, &whole("x")));
+        assert_ne!(lock_file(other, &whole("x")), lock_file(other, &whole("y")));
+    }
+
+    #[test]
+    fn ids_share_sixty_four_files_and_the_file_of_an_id_stays_the_same_forever() {
+        let of = |id: &str| lock_file(Path::new("/t.db"), &Name::One { prefix: "d@0".to_owned(), id: id.to_owned() });
+        assert_eq!(of("acme"), Path::new("/t.db@d@0.ids-21.lock"));
+        let files: std::collections::BTreeSet<_> = (0..9999).map(|number| of(&number.to_string())).collect();
+        assert_eq!(files.len(), 64);
     }
 }

@@ -1,6 +1,6 @@
-//! One run at a time per source database, instance and Explo.
+//! One run at a time per source database, instance and Explo, and one change at a time per id.
 //!
-//! Promises: only one process has the lock while its connection lives; the lock is free again as soon as its process
+//! Promises: only one process has a lock while its connection lives; the lock is free again as soon as its process
 //! releases it, dies, or is silent for a minute; and nothing is written to the database. If the database has no locks,
 //! the attempt says why: without a lock, simultaneous runs are safe but make extra calls.
 //!
@@ -8,24 +8,29 @@
 //! side by side. While a token is rotated, a run with the old token and a run with the new one may overlap: that, too,
 //! is safe but makes extra calls.
 //!
-//! | database | what is locked | another host's run |
-//! |---|---|---|
-//! | PostgreSQL | two advisory locks, of open transactions | excluded, at the same server (a standby has locks of its own) |
-//! | MySQL, MariaDB | `GET_LOCK` | excluded, at the same server (each node of a cluster has locks of its own) |
-//! | SQLite | a file beside the database | excluded where the file system's locks reach |
+//! [Locks of ids](IdLocks) come and go on the connections that another lock has already, or on their own. If these
+//! connections are lost, all their locks are lost together. The lock of an id has the name of the runs' lock, a `#` and
+//! the id.
+//!
+//! | database | what is locked | for an id | another host's run |
+//! |---|---|---|---|
+//! | PostgreSQL | two advisory locks, of open transactions | two more, of the same transactions | excluded, at the same server (a standby has locks of its own) |
+//! | MySQL, MariaDB | `GET_LOCK` | another `GET_LOCK` of the same session | excluded, at the same server (each node of a cluster has locks of its own) |
+//! | SQLite | a file beside the database | one of 64 more files: ids that share one exclude each other | excluded where the file system's locks reach |
+//! | none | nothing | nothing beyond [this process](IdLocks::of_process) | not excluded |
 
 mod file;
+mod holder;
+mod ids;
+mod keeper;
 mod mysql;
 mod postgres;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -38,10 +43,13 @@ use super::{
 };
 use crate::stop::Stop;
 
-const ASKING: &str = "asking for the lock";
+use holder::{Holder, Name};
+use ids::Claims;
+use keeper::Keeper;
 
-/// The silence of a process after which the server frees its lock.
-const SILENCE: Duration = Duration::from_mins(1);
+pub use ids::{IdLock, IdLocks, OwnIdLocks};
+
+const ASKING: &str = "asking for the lock";
 
 /// The interval between two attempts while another run has the lock.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -77,9 +85,19 @@ pub enum Attempt {
 /// The right to be the only run. Dropping it releases the lock a moment later, without a proper end of the connection.
 #[derive(Debug)]
 pub struct Lock {
-    lost: CancellationToken,
-    released: CancellationToken,
-    watch: JoinHandle<()>,
+    keeper: Keeper,
+    claims: Arc<Claims>,
+}
+
+/// The result of asking for locks of ids on connections of their own.
+#[derive(Debug)]
+pub enum IdsAttempt {
+    /// The database has such locks.
+    Ready(OwnIdLocks),
+    /// It has none: the reason, for a warning.
+    Unavailable(String),
+    /// A stop was requested before the database answered.
+    Stopped,
 }
 
 /// The permission to write: every writer needs one.
@@ -89,6 +107,8 @@ pub enum Permit {
     Locked(Lock),
     /// This database has no locks: simultaneous runs are safe but make extra calls.
     Unlocked,
+    /// These ids are this writer's alone.
+    Ids(Vec<IdLock>),
 }
 
 impl Permit {
@@ -97,7 +117,17 @@ impl Permit {
     pub fn lost(&self) -> CancellationToken {
         match self {
             Self::Locked(lock) => lock.lost().clone(),
-            Self::Unlocked => CancellationToken::new(),
+            Self::Unlocked | Self::Ids(_) => CancellationToken::new(),
+        }
+    }
+
+    /// Locks of ids beside this one; without a lock, within this process only, and shared by nothing but clones. `prefix`
+    /// is the [name] of the lock of the runs.
+    #[must_use]
+    pub fn ids(&self, prefix: &str) -> IdLocks {
+        match self {
+            Self::Locked(lock) => lock.ids(prefix),
+            Self::Unlocked | Self::Ids(_) => IdLocks::of_process(),
         }
     }
 
@@ -105,7 +135,7 @@ impl Permit {
     pub async fn release(self) {
         match self {
             Self::Locked(lock) => lock.release().await,
-            Self::Unlocked => {}
+            Self::Unlocked | Self::Ids(_) => {}
         }
     }
 }
@@ -121,11 +151,12 @@ pub fn name(instance: &str, address: &str, token: &SecretString) -> String {
 
 /// Asks for the lock of this name on connections of its own. The runtime that runs this also pings the lock.
 pub async fn acquire(server: &Server, name: &str, timing: Timing, stop: &Stop) -> Result<Attempt, Error> {
+    let name = Name::Whole(name.to_owned());
     let asked = async {
         match server.kind() {
-            Kind::Postgres => ask(server, postgres::TwoKeys::connect(server, name).await?, timing).await,
-            Kind::MySql => ask(server, mysql::Named::connect(server, name).await?, timing).await,
-            Kind::Sqlite => ask(server, file::Beside::new(server.file(), name), timing).await,
+            Kind::Postgres => ask(server, postgres::TwoKeys::connect(server).await?, &name, timing).await,
+            Kind::MySql => ask(server, mysql::Named::connect(server).await?, &name, timing).await,
+            Kind::Sqlite => ask(server, file::Beside::new(server.file()), &name, timing).await,
         }
     };
     tokio::select! {
@@ -135,11 +166,31 @@ pub async fn acquire(server: &Server, name: &str, timing: Timing, stop: &Stop) -
     }
 }
 
-async fn ask(server: &Server, mut holder: impl Holder, timing: Timing) -> Result<Attempt, Error> {
+/// Opens connections for locks of ids alone, which are pinged as often as `timing` says. `prefix` is the [name] of the
+/// lock of the runs. The runtime that runs this also pings them.
+pub async fn ids(server: &Server, prefix: &str, timing: Timing, stop: &Stop) -> Result<IdsAttempt, Error> {
+    let asked = async {
+        match server.kind() {
+            Kind::Postgres => prepare(server, postgres::TwoKeys::connect(server).await?, prefix, timing).await,
+            Kind::MySql => prepare(server, mysql::Named::connect(server).await?, prefix, timing).await,
+            Kind::Sqlite => prepare(server, file::Beside::new(server.file()), prefix, timing).await,
+        }
+    };
+    tokio::select! {
+        biased;
+        () = stop.requested() => Ok(IdsAttempt::Stopped),
+        attempt = asked => attempt,
+    }
+}
+
+async fn ask(server: &Server, mut holder: impl Holder, name: &Name, timing: Timing) -> Result<Attempt, Error> {
     let begun = Instant::now();
     let attempt = loop {
-        match server.in_time(holder.take()).await {
-            Ok(true) => return Ok(Attempt::Acquired(Lock::watched(holder, server.place(), timing.ping_every))),
+        match server.in_time(holder.take(name)).await {
+            Ok(true) => {
+                let keeper = Keeper::start(holder, server.place(), timing.ping_every);
+                return Ok(Attempt::Acquired(Lock { keeper, claims: Arc::default() }));
+            }
             Ok(false) => {}
             Err(cause) if is_gone(&cause) => return Err(Error { doing: ASKING, cause }),
             Err(refusal) => break Attempt::Unavailable(words::of(&refusal)),
@@ -155,75 +206,47 @@ async fn ask(server: &Server, mut holder: impl Holder, timing: Timing) -> Result
     Ok(attempt)
 }
 
-impl Lock {
-    fn watched(holder: impl Holder, place: String, every: Duration) -> Self {
-        let (lost, released) = (CancellationToken::new(), CancellationToken::new());
-        let watch = tokio::spawn(watch(holder, place, every, lost.clone(), released.clone()));
-        Self { lost, released, watch }
+/// Takes the lock of an id that no tenant has, and gives it back, to learn whether the database locks.
+async fn prepare(server: &Server, mut holder: impl Holder, prefix: &str, timing: Timing) -> Result<IdsAttempt, Error> {
+    let nobody = Name::One { prefix: prefix.to_owned(), id: String::new() };
+    let tried = async {
+        if server.in_time(holder.take(&nobody)).await? {
+            server.in_time(holder.give_back(&nobody)).await?;
+        }
+        Ok(())
+    };
+    match tried.await {
+        Ok(()) => {
+            let keeper = Keeper::start(holder, server.place(), timing.ping_every);
+            Ok(IdsAttempt::Ready(OwnIdLocks::new(keeper, prefix)))
+        }
+        Err(cause) if is_gone(&cause) => Err(Error { doing: ASKING, cause }),
+        Err(refusal) => {
+            // The attempt has its answer, so a failure here changes nothing.
+            let _ = server.in_time(holder.release().map(Ok)).await;
+            Ok(IdsAttempt::Unavailable(words::of(&refusal)))
+        }
     }
+}
 
+impl Lock {
     /// Cancelled when the lock is lost: another run may have begun, so this one must not begin another write.
     #[must_use]
     pub fn lost(&self) -> &CancellationToken {
-        &self.lost
+        self.keeper.lost()
     }
 
-    /// Releases the lock; when this returns, the next run can get it.
-    pub async fn release(mut self) {
-        self.released.cancel();
-        // It fails only if the task has ended already.
-        let _ = (&mut self.watch).await;
+    /// Locks of ids on the connections of this one; they are lost, and released, with it. `prefix` is the [name] of the
+    /// lock of the runs, whatever lock this is.
+    #[must_use]
+    pub fn ids(&self, prefix: &str) -> IdLocks {
+        IdLocks::on(&self.keeper, &self.claims, prefix)
     }
-}
 
-impl Drop for Lock {
-    fn drop(&mut self) {
-        self.watch.abort();
+    /// Releases the lock and its locks of ids; when this returns, others can get them.
+    pub async fn release(self) {
+        self.keeper.release().await;
     }
-}
-
-/// Keeps the lock until it is released, and cancels `lost` if it is lost.
-async fn watch(
-    mut holder: impl Holder,
-    place: String,
-    every: Duration,
-    lost: CancellationToken,
-    released: CancellationToken,
-) {
-    let patience = every * 3;
-    let cause = tokio::select! {
-        biased;
-        () = released.cancelled() => None,
-        cause = async {
-            loop {
-                sleep(every).await;
-                match timeout(patience, holder.ping()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(cause)) => break cause,
-                    Err(_) => break format!("no answer for {} s", patience.as_secs()),
-                }
-            }
-        } => Some(cause),
-    };
-    match cause {
-        Some(cause) => {
-            lost.cancel();
-            tracing::warn!(place, cause, "the lock is lost");
-        }
-        None => drop(timeout(patience, holder.release()).await),
-    }
-}
-
-/// A lock in one kind of database. Dropping it releases the lock.
-trait Holder: Send + 'static {
-    /// Tries once; false: another run has it. An error says that the database [is gone](is_gone), or refuses to lock.
-    fn take(&mut self) -> impl Future<Output = sqlx::Result<bool>> + Send;
-
-    /// Checks that the lock is still ours; the error is the reason if not.
-    fn ping(&mut self) -> impl Future<Output = Result<(), String>> + Send;
-
-    /// Releases the lock, if it is ours, and closes the connection.
-    fn release(self) -> impl Future<Output = ()> + Send;
 }
 
 /// Whether the database is unreachable, or went away.

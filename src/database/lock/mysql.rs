@@ -1,4 +1,4 @@
-//! `GET_LOCK` of MySQL and MariaDB.
+//! `GET_LOCK` of MySQL and MariaDB; one session has several locks (since MySQL 5.7 and MariaDB 10.0).
 //!
 //! Names of locks belong to the server, ignore case and have at most 64 characters. So ours is `explo-sync.` and the
 //! XXH3-128 (seed 0), in hexadecimal digits, of the database's name, a zero byte and the [lock's name](super::name). It is
@@ -7,36 +7,53 @@
 use sqlx::{AssertSqlSafe, MySqlConnection, Row, raw_sql};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Holder, SILENCE};
+use super::holder::{Holder, Name, SILENCE};
 use crate::database::{Error, Server, Session, mysql, words};
 
-/// A connection that holds the lock.
+/// A connection that holds locks.
 pub(super) struct Named {
     session: Session<MySqlConnection>,
-    name: String,
-    held: Option<String>,
+    /// The name of the session's database, once known.
+    database: Option<String>,
+    /// The names at the server.
+    held: Vec<String>,
 }
 
 impl Named {
-    pub(super) async fn connect(server: &Server, name: &str) -> Result<Self, Error> {
-        Ok(Self { session: Session::open(server).await?, name: name.to_owned(), held: None })
+    pub(super) async fn connect(server: &Server) -> Result<Self, Error> {
+        Ok(Self { session: Session::open(server).await?, database: None, held: Vec::new() })
     }
 
     async fn execute(&mut self, sql: String) -> sqlx::Result<()> {
         raw_sql(AssertSqlSafe(sql)).execute(&mut *self.session).await.map(drop)
     }
+
+    async fn at_server(&mut self, name: &Name) -> sqlx::Result<String> {
+        if self.database.is_none() {
+            self.execute(format!("SET SESSION wait_timeout = {}", SILENCE.as_secs())).await?;
+            self.database = Some(mysql::database(&mut self.session).await?);
+        }
+        Ok(at_server(self.database.as_deref().unwrap_or_default(), &name.to_string()))
+    }
 }
 
 impl Holder for Named {
-    async fn take(&mut self) -> sqlx::Result<bool> {
-        self.execute(format!("SET SESSION wait_timeout = {}", SILENCE.as_secs())).await?;
-        let name = at_server(&mysql::database(&mut self.session).await?, &self.name);
+    async fn take(&mut self, name: &Name) -> sqlx::Result<bool> {
+        let name = self.at_server(name).await?;
         let get_lock = format!("SELECT GET_LOCK('{name}', 0)");
         let row = raw_sql(AssertSqlSafe(get_lock)).fetch_one(&mut *self.session).await?;
         let answer: Option<bool> = row.try_get(0)?;
         let is_held = answer.ok_or_else(|| sqlx::Error::Configuration("GET_LOCK gives NULL".into()))?;
-        self.held = is_held.then_some(name);
+        if is_held {
+            self.held.push(name);
+        }
         Ok(is_held)
+    }
+
+    async fn give_back(&mut self, name: &Name) -> sqlx::Result<()> {
+        let name = self.at_server(name).await?;
+        self.held.retain(|held| *held != name);
+        self.execute(format!("DO RELEASE_LOCK('{name}')")).await
     }
 
     async fn ping(&mut self) -> Result<(), String> {
@@ -44,7 +61,7 @@ impl Holder for Named {
     }
 
     async fn release(mut self) {
-        if let Some(name) = self.held.take() {
+        for name in std::mem::take(&mut self.held) {
             // Closing the connection would release the lock too, but only later.
             let _ = self.execute(format!("DO RELEASE_LOCK('{name}')")).await;
         }
@@ -63,6 +80,8 @@ mod tests {
     #[test]
     fn the_name_stays_the_same_forever() {
         assert_eq!(at_server("app", "default"), "explo-sync.cd5242348764eff25477316a6de9071f");
+        let id = Name::One { prefix: "default".to_owned(), id: "acme".to_owned() };
+        assert_eq!(at_server("app", &id.to_string()), "explo-sync.14656080a4066388126f68bb3af97b10");
     }
 
     #[test]

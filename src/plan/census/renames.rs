@@ -6,12 +6,11 @@ use super::{Census, unreadable::PREVIOUS_UNREADABLE};
 use crate::{
     plan::{
         Extent,
+        compared::DOUBLED,
         rename::{self, Former, Verdict},
     },
     tenants::RowNumber,
 };
-
-const DOUBLED: &str = "Explo lists more than one customer with this provided_id: delete the wrong one there";
 
 const PREVIOUS_DOUBLED: &str =
     "Explo lists more than one customer with this previous_provided_id: delete the wrong one there";
@@ -64,6 +63,7 @@ impl Census<'_> {
         let doubled: HashSet<_> =
             self.doubled.iter().map(|row| self.compared.index.provided_id(*row).into_owned()).collect();
         self.listed.retain(|listed| !doubled.contains(&listed.provided_id));
+        self.population.doubled = doubled.into_iter().collect();
         for row in self.doubled.clone() {
             self.compared.reject(row, DOUBLED);
         }

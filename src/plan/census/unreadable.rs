@@ -16,14 +16,12 @@ use crate::{
     model::{Customer, Gap, Partial},
     plan::{
         Extent,
-        compared::Compared,
+        compared::{Compared, UNREADABLE},
         doubt::{Faults, Match},
         rename::Former,
     },
     tenants::{Probe, RowNumber},
 };
-
-pub(super) const UNREADABLE: &str = "its customer's record in Explo can't be read";
 
 pub(super) const PREVIOUS_UNREADABLE: &str =
     "the record of the customer with its previous_provided_id can't be read: left alone";
@@ -84,6 +82,7 @@ impl Census<'_> {
     /// Rejects the tenants whose customer's record can't be read; what is remembered of them stays.
     pub(super) fn reject_unread(&mut self) {
         for row in self.unread.clone() {
+            self.population.unread.insert(self.compared.index.provided_id(row).into_owned());
             self.compared.reject(row, UNREADABLE);
         }
     }

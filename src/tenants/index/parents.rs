@@ -7,7 +7,7 @@ use super::{Index, RowNumber, State};
 impl Index {
     /// The id of the tenant's parent, as the row names it.
     pub(crate) fn parent_provided_id(&self, row: RowNumber) -> Option<Cow<'_, str>> {
-        self.ids(row).parent
+        self.ids_of(row).parent
     }
 
     /// The tenant's parent, if it is a tenant; found by its old id, too, if it is to be renamed.

@@ -24,7 +24,7 @@ impl Index {
     /// Finds the tenant of a customer, compares their fingerprints, and marks the tenant as listed.
     pub fn probe(&mut self, customer: &Customer<'_>) -> Probe {
         let Some(provided_id) = customer.provided_id.as_deref() else { return Probe::Ignored };
-        let id = self.fingerprints.of_id(provided_id);
+        let id = self.ids.of_id(provided_id);
         // If both the hash of the id and the fingerprint match, the id is not compared. Mostly the first candidate is
         // right.
         let likely = self.by_id.find(id, |_| true).map(number);

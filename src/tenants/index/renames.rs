@@ -11,7 +11,7 @@ impl Index {
         let previous = tenant.previous_provided_id.as_deref().filter(|previous| *previous != tenant.provided_id);
         if let Some(previous) = previous {
             self.claims.forget_rivals();
-            self.claims.by_hash.insert((self.fingerprints.of_id(previous), row), kept(previous));
+            self.claims.by_hash.insert((self.ids.of_id(previous), row), kept(previous));
         }
     }
 
@@ -20,9 +20,14 @@ impl Index {
         self.claims.by_hash.keys().map(|(_, row)| *row)
     }
 
+    /// Whether the tenant's row names a previous id.
+    pub(crate) fn has_previous_id(&self, row: RowNumber) -> bool {
+        !self.claims.by_hash.is_empty() && self.previous_provided_id(row).is_some()
+    }
+
     /// The tenants with this previous id.
     pub(crate) fn claimants(&self, previous: &str) -> impl Iterator<Item = RowNumber> {
-        let claims = self.claims.by_hash.range(all_of(self.fingerprints.of_id(previous)));
+        let claims = self.claims.by_hash.range(all_of(self.ids.of_id(previous)));
         let is_it = move |row: RowNumber, kept: Option<&str>| match kept {
             Some(kept) => kept == previous,
             None => self.previous_provided_id(row).as_deref() == Some(previous),
@@ -46,7 +51,7 @@ impl Index {
     /// Notes that the tenant's customer is to get another id.
     pub(crate) fn rename(&mut self, row: RowNumber) {
         if let Some(previous) = self.previous_provided_id(row) {
-            let hash = self.fingerprints.of_id(&previous);
+            let hash = self.ids.of_id(&previous);
             self.claims.renamed.insert((hash, row));
         }
         self.mark(row, State::Renamed);
@@ -61,7 +66,7 @@ impl Index {
         if self.claims.renamed.is_empty() {
             return None;
         }
-        let mut renamed = self.claims.renamed.range(all_of(self.fingerprints.of_id(previous))).map(|(_, row)| *row);
+        let mut renamed = self.claims.renamed.range(all_of(self.ids.of_id(previous))).map(|(_, row)| *row);
         renamed.find(|row| self.is_renamed(*row) && self.previous_provided_id(*row).as_deref() == Some(previous))
     }
 }

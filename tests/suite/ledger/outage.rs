@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::BTreeSet, time::Duration};
 
 use explo_sync::{
     ledger::{Error, Refused, Writer, record_all},
-    memory::{Entry, Remembered, Token},
+    memory::{Entry, Overview, Remembered, Token},
     sandbox::Sandbox,
 };
 use rstest::rstest;
@@ -91,6 +91,10 @@ impl Writer for Broken {
         self.taken.borrow_mut().extend(entries.iter().map(|entry| entry.provided_id.clone()));
         Ok(Refused::new())
     }
+
+    async fn overview(&self, _: &Overview) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 fn entry(provided_id: String, former: Option<&str>) -> Entry {
@@ -104,7 +108,7 @@ async fn during_an_outage_the_pauses_grow_and_after_it_everything_is_recorded_on
     let broken = Broken::new(began + Duration::from_mins(5), &[]);
     let run = async move {
         for burst in 0..100 {
-            (0..500).for_each(|n| drop(sender.send(entry(format!("{burst:02}-{n:03}"), None))));
+            (0..500).for_each(|n| drop(sender.send(entry(format!("{burst:02}-{n:03}"), None).into())));
             sleep(Duration::from_secs(4)).await;
         }
     };
@@ -119,8 +123,8 @@ async fn during_an_outage_the_pauses_grow_and_after_it_everything_is_recorded_on
 #[tokio::test]
 async fn what_is_recorded_is_not_recorded_again_when_the_rest_fails_and_a_rename_comes_last() {
     let (sender, entries) = unbounded_channel();
-    (0..5000).for_each(|n| drop(sender.send(entry(format!("{n:04}"), None))));
-    drop(sender.send(entry("000-new".to_owned(), Some("4999"))));
+    (0..5000).for_each(|n| drop(sender.send(entry(format!("{n:04}"), None).into())));
+    drop(sender.send(entry("000-new".to_owned(), Some("4999")).into()));
     drop(sender);
     let broken = Broken::new(Instant::now(), &["3000"]);
     record_all(&broken, entries).await.unwrap();

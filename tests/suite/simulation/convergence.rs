@@ -133,7 +133,7 @@ pub fn settled(world: &World, report: &Report, calls: &[Call], remembers: bool) 
 }
 
 /// Whether a write of this field alone would change the stored customer.
-fn would_come(world: &World, api: &Api, tenant: &Tenant<'_>, field: Field) -> bool {
+pub fn would_come(world: &World, api: &Api, tenant: &Tenant<'_>, field: Field) -> bool {
     let (now, then) = (stored(api, &tenant.provided_id), asked_for(world, api, tenant, field));
     let held = |customer: &_| held(customer, tenant, field);
     now.map(held) != then.as_ref().map(held) || now.is_none()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use explo_sync::{explo::Error, plan::Guard, reconciler, report::Report};
+use explo_sync::{plan::Guard, reconciler, report::Report};
 
 /// The course of one run.
 pub struct Course {
@@ -14,6 +14,8 @@ pub struct Course {
     pub max_changes: usize,
     /// Whether failed tenants are retried before their next try is due.
     pub retry_failed: bool,
+    /// Seconds after which customers are listed again.
+    pub list_every: u64,
     /// The number of polls after which the process dies.
     pub dies_after: Option<usize>,
     /// The time until SIGTERM.
@@ -41,6 +43,7 @@ impl Course {
             dry_run: false,
             max_changes: usize::MAX,
             retry_failed: true,
+            list_every: 0,
             dies_after: None,
             stops_after: None,
             jump: None,
@@ -65,11 +68,6 @@ impl Ended {
             Self::Planned(report) => Some(report),
             Self::Failed(_) | Self::Died => None,
         }
-    }
-
-    /// Whether the listing was not complete.
-    pub fn is_incomplete(&self) -> bool {
-        matches!(self, Self::Failed(reconciler::Error::Explo(Error::Incomplete(_))))
     }
 
     /// Whether the run refused the listing as another team's.

@@ -9,9 +9,12 @@ mod day;
 mod faults;
 mod meddle;
 mod oracle;
+mod process;
+mod rows;
 mod scenario;
 mod table;
 mod tell;
+mod wakes;
 mod wire;
 mod world;
 

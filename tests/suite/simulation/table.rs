@@ -2,28 +2,34 @@
 //! customers.
 
 use std::{
-    cell::RefCell,
-    collections::{BTreeMap, HashMap},
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet, HashMap},
     rc::Rc,
+    time::Duration,
 };
 
 use explo_sync::{
     ledger::{Error, InMemory, Ledger, Refused, Writer},
-    memory::{Entry, Memory, Token},
+    memory::{Entry, Memory, Note, Overview, Token},
     model::Tenant,
     sandbox::{Api, FaultKind, Order, StoredCustomer},
 };
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use secrecy::ExposeSecret;
+use tokio::time::sleep;
 
 use super::{
     course::{Course, Ended},
-    oracle::{is_excused, is_hidden, listed, stored},
+    oracle::{Watch, is_excused, is_hidden, listed, stored},
     scenario::ANOTHERS,
     world::World,
 };
 
 /// A ledger for a world.
 pub trait Kept: Ledger {
+    /// Whether it outlives a process.
+    const OUTLIVES: bool;
+
     /// An empty ledger.
     fn of(world: &World) -> Self;
 
@@ -39,6 +45,13 @@ pub struct Table {
     memory: RefCell<Memory>,
     /// By id, as an application reads them.
     tokens: RefCell<Tokens>,
+    /// Its clock: it ticks with each batch.
+    ticks: Cell<u64>,
+    /// When each customer was in sync last.
+    synced: RefCell<BTreeMap<String, u64>>,
+    /// For how long it answers a question or takes a batch; in busy worlds alone.
+    latency: Option<RefCell<SmallRng>>,
+    watch: Rc<Watch>,
     api: Rc<RefCell<Api>>,
     tenants: Rc<RefCell<Vec<Tenant<'static>>>>,
     trust_total: bool,
@@ -50,16 +63,24 @@ type Tokens = BTreeMap<String, Option<String>>;
 pub struct TableWriter<'a>(&'a Table);
 
 impl Kept for InMemory {
+    const OUTLIVES: bool = false;
+
     fn of(_: &World) -> Self {
         Self::default()
     }
 }
 
 impl Kept for Table {
+    const OUTLIVES: bool = true;
+
     fn of(world: &World) -> Self {
         Self {
             memory: Memory::with_tokens(HashMap::new()).into(),
             tokens: RefCell::default(),
+            ticks: Cell::default(),
+            synced: RefCell::default(),
+            latency: world.watch.is_on().then(|| SmallRng::seed_from_u64(world.scenario.seed).into()),
+            watch: Rc::clone(&world.watch),
             api: Rc::clone(&world.api),
             tenants: Rc::clone(&world.tenants),
             trust_total: world.scenario.trust_total,
@@ -160,7 +181,25 @@ impl Ledger for Table {
     type Writer<'a> = TableWriter<'a>;
 
     async fn load(&self) -> Result<Memory, Error> {
-        Ok(self.memory.borrow().clone())
+        self.wait().await;
+        let memory = self.memory.borrow().clone().loaded_at(Some(self.ticks.get().to_string()));
+        self.wait().await;
+        Ok(memory)
+    }
+
+    async fn recall(&self, provided_ids: &BTreeSet<String>) -> Result<Memory, Error> {
+        self.wait().await;
+        let memory = self.memory.borrow().of_some(provided_ids);
+        self.wait().await;
+        Ok(memory)
+    }
+
+    async fn is_newer(&self, provided_id: &str, memory: &Memory) -> Result<bool, Error> {
+        self.wait().await;
+        let synced = self.synced.borrow().get(provided_id).copied();
+        self.wait().await;
+        let loaded = memory.time_of_loading().map(|time| time.parse().unwrap());
+        Ok(synced.zip(loaded).is_some_and(|(synced, loaded): (_, u64)| synced > loaded))
     }
 
     async fn writer(&self) -> Result<TableWriter<'_>, Error> {
@@ -170,19 +209,49 @@ impl Ledger for Table {
 
 impl Writer for TableWriter<'_> {
     async fn record(&self, entries: &[Entry]) -> Result<Refused, Error> {
-        let mut tokens = self.0.tokens.borrow_mut();
+        self.0.wait().await;
+        self.0.take(entries);
+        self.0.wait().await;
+        Ok(Refused::new())
+    }
+
+    async fn overview(&self, overview: &Overview) -> Result<(), Error> {
+        self.0.memory.borrow_mut().note(Note::Overview(Box::new(overview.clone())));
+        Ok(())
+    }
+}
+
+impl Table {
+    async fn wait(&self) {
+        if let Some(random) = &self.latency {
+            let latency = Duration::from_millis(random.borrow_mut().random_range(0..50));
+            sleep(latency).await;
+        }
+    }
+
+    /// Writes a batch, as the real ledger does.
+    fn take(&self, entries: &[Entry]) {
+        let tick = self.ticks.get() + 1;
+        self.ticks.set(tick);
+        let (mut tokens, mut synced) = (self.tokens.borrow_mut(), self.synced.borrow_mut());
         let before = tokens.clone();
         for entry in entries {
             let former = entry.former.as_ref().and_then(|former| tokens.remove(former)).flatten();
+            if let Some(tick) = entry.former.as_ref().and_then(|former| synced.remove(former)) {
+                synced.entry(entry.provided_id.clone()).or_insert(tick);
+            }
             let token = tokens.entry(entry.provided_id.clone()).or_insert(former);
             match &entry.token {
                 Token::Kept => {}
                 Token::Shown(shown) => *token = Some(shown.expose_secret().to_owned()),
                 Token::Gone => *token = None,
             }
-            self.0.memory.borrow_mut().remember(entry.clone());
+            if entry.is_synced {
+                synced.insert(entry.provided_id.clone(), tick);
+                self.watch.recorded(&entry.provided_id);
+            }
+            self.memory.borrow_mut().remember(entry.clone());
         }
-        self.0.check_batch(&before, &tokens);
-        Ok(Refused::new())
+        self.check_batch(&before, &tokens);
     }
 }

@@ -17,6 +17,13 @@ pub fn call(call: &Call) {
     }
 }
 
+/// Prints what happens beside the calls, if one world runs alone.
+pub fn event(what: std::fmt::Arguments<'_>) {
+    if is_alone() {
+        eprintln!("    {what}");
+    }
+}
+
 /// Prints a run's report, if one world runs alone.
 pub fn run(report: &Report) {
     let plan = &report.run.plan;

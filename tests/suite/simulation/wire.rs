@@ -7,9 +7,21 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct By {
+    /// The number of the process.
+    pub process: usize,
+    /// The number of the run in its process; `None`: wakes.
+    pub run: Option<usize>,
+    /// When that run began, in milliseconds of the world.
+    pub since: u128,
+}
+
 /// One call.
 #[derive(Debug, Clone)]
 pub struct Call {
+    pub by: By,
     pub endpoint: String,
     pub page: Option<usize>,
     /// The customer whose children the call lists.
@@ -93,9 +105,10 @@ impl Asked {
 
 impl Call {
     /// A call that begins now.
-    pub fn begin(request: &Outgoing<'_>) -> Self {
+    pub fn begin(request: &Outgoing<'_>, by: By) -> Self {
         let query = |name| request.query.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         Self {
+            by,
             endpoint: request.path.trim_end_matches('/').rsplit('/').next().unwrap().to_owned(),
             page: query("page").and_then(|page| page.parse().ok()),
             parent: query("parent_provided_id"),
@@ -123,6 +136,11 @@ impl Call {
     /// The tenant that a write is for.
     pub fn tenant_id(&self) -> &str {
         self.new_id().unwrap_or_else(|| self.provided_id())
+    }
+
+    /// The name that a write sends.
+    pub fn name(&self) -> Option<&str> {
+        (self.is_write() && !self.asked.name.is_empty()).then_some(&*self.asked.name)
     }
 
     /// The names of the fields that a write sends.
@@ -166,7 +184,8 @@ impl Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields: Vec<_> = self.asked.fields.iter().map(|(name, value)| format!("{name}={}", value.get())).collect();
-        write!(f, "{} {:?} {}", self.endpoint, self.tenant_id(), fields.join(" "))?;
+        let by = self.by.run.map_or("wakes".to_owned(), |run| format!("run {run}"));
+        write!(f, "[{} {by}] {} {:?} {}", self.by.process, self.endpoint, self.tenant_id(), fields.join(" "))?;
         let place = [
             self.page.map(|page| page.to_string()),
             self.parent.clone(),

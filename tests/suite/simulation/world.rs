@@ -6,6 +6,7 @@ use std::{
     future::Future,
     pin::pin,
     rc::Rc,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -15,6 +16,7 @@ use explo_sync::{
     database::lock::Permit,
     explo::{Client, Fault, Incoming, ListingRules, Outgoing, Pacer, Settings, Transport},
     ledger::{Ledger, record_all},
+    memory::Note,
     model::{Row, TakeRow, Tenant},
     plan::Allowances,
     reconciler::{Reconciler, Run, Writers},
@@ -32,9 +34,10 @@ use tokio::{
 
 use super::{
     course::{Course, Ended},
+    oracle::Watch,
     scenario::Scenario,
     tell,
-    wire::{Answer, Call},
+    wire::{Answer, By, Call},
 };
 
 /// Both sides, the wire between them, and the calls.
@@ -49,7 +52,27 @@ pub struct World {
     pub calls: RefCell<Vec<Call>>,
     /// The tenants with a failed call.
     pub failed: RefCell<BTreeSet<String>>,
-    random: RefCell<SmallRng>,
+    /// Who writes what, in worlds where rows change while they are written.
+    pub watch: Rc<Watch>,
+    /// Attempts that were given up and that Explo applies later: when, and what.
+    late: RefCell<Vec<(Instant, Letter)>>,
+    began: Instant,
+    pub random: RefCell<SmallRng>,
+}
+
+/// One caller's line to Explo.
+#[derive(Clone, Copy)]
+pub struct Line<'w> {
+    pub world: &'w World,
+    pub by: By,
+}
+
+/// A request on its way.
+#[derive(Clone)]
+struct Letter {
+    method: String,
+    path: String,
+    body: String,
 }
 
 /// What is wrong in the listings of a run.
@@ -76,6 +99,8 @@ enum Trouble {
     Hangs {
         is_done: bool,
     },
+    /// No answer comes, and the call is applied this much later.
+    Late(Duration),
 }
 
 impl World {
@@ -90,6 +115,9 @@ impl World {
             lie: Cell::default(),
             calls: RefCell::default(),
             failed: RefCell::default(),
+            watch: Rc::default(),
+            late: RefCell::default(),
+            began: Instant::now(),
             random,
         }
     }
@@ -120,6 +148,16 @@ impl World {
         is_shuffled || !behaviour.churn.is_empty() || self.is_lied_to()
     }
 
+    /// How long it has lasted, in milliseconds.
+    pub fn age(&self) -> u128 {
+        self.began.elapsed().as_millis()
+    }
+
+    /// Its clock, in seconds since 1970.
+    pub fn clock(&self) -> u64 {
+        200_000 + self.began.elapsed().as_secs()
+    }
+
     /// The calls since the last time.
     pub fn take_calls(&self) -> Vec<Call> {
         self.calls.take()
@@ -131,17 +169,19 @@ impl World {
         let memory = ledger.load().await.unwrap();
         let (entries, recorded) = unbounded_channel();
         let stop = Stop::default();
-        let client = self.client(course.seed, &stop);
+        let line = Line { world: self, by: By::default() };
+        let client = self.client(line, self.pacer(), &stop, course.seed);
         let running = async {
-            let record = move |entry| drop(entries.send(entry));
+            let record = move |note: Note| drop(entries.send(note.into()));
             let reconciler = Reconciler {
                 source: self,
                 reader: &client,
-                rules: Rules { emails: self.scenario.emails, tags: self.scenario.tags, ..Rules::default() },
+                rules: self.rules(),
                 guard: course.guard,
                 allowances: &Allowances::default(),
                 memory: &memory,
                 retry_failed: course.retry_failed,
+                list_every: course.list_every,
                 now: course.now,
                 side_by_side: self.scenario.side_by_side,
                 max_changes: course.max_changes,
@@ -175,7 +215,12 @@ impl World {
         }
     }
 
-    fn report(&self, run: Run, client: &Client<&Self>, dry_run: bool) -> Report {
+    /// How fields are compared.
+    pub fn rules(&self) -> Rules {
+        Rules { emails: self.scenario.emails, tags: self.scenario.tags, ..Rules::default() }
+    }
+
+    fn report(&self, run: Run, client: &Client<Line<'_>>, dry_run: bool) -> Report {
         Report {
             config: None,
             instance: "simulated".to_owned(),
@@ -190,7 +235,12 @@ impl World {
         }
     }
 
-    fn client(&self, seed: u64, stop: &Stop) -> Client<&Self> {
+    /// A gate for the calls of one process.
+    pub fn pacer(&self) -> Arc<Pacer> {
+        Arc::new(Pacer::new(self.scenario.requests_per_minute, self.scenario.side_by_side))
+    }
+
+    pub fn client<'w>(&'w self, line: Line<'w>, pacer: Arc<Pacer>, stop: &Stop, seed: u64) -> Client<Line<'w>> {
         let settings = Settings {
             base_url: "http://explo.test/".parse().unwrap(),
             token: "team-token".to_owned().into(),
@@ -206,8 +256,7 @@ impl World {
                 trust_total: self.scenario.trust_total,
             },
         };
-        let pacer = Pacer::new(self.scenario.requests_per_minute, self.scenario.side_by_side);
-        Client::over(self, settings, pacer, stop.clone(), seed)
+        Client::over(line, settings, pacer, stop.clone(), seed)
     }
 
     fn trouble(&self) -> Trouble {
@@ -216,6 +265,9 @@ impl World {
             return Trouble::Nothing;
         }
         let is_done = random.random_bool(0.5);
+        if self.watch.is_on() && random.random_bool(0.1) {
+            return Trouble::Late(Duration::from_secs(random.random_range(31..90)));
+        }
         match random.random_range(0..17) {
             0 => Trouble::Throttled(Some(random.random_range(0..20))),
             1 => Trouble::Throttled(None),
@@ -236,41 +288,73 @@ impl World {
     }
 
     /// Explo's answer, and how it arrives; Explo has received the call from here on.
-    fn hear(&self, number: usize, request: &Outgoing<'_>) -> (Incoming, Delivery) {
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(request.query).finish();
-        let mark = if query.is_empty() { "" } else { "?" };
-        let path = format!("/{}{mark}{query}", request.path);
-        let reply = self.api.borrow_mut().answer(
+    fn hear(&self, number: usize, letter: &Letter) -> (Incoming, Delivery) {
+        self.hear_late();
+        let name = |id: &str| self.api.borrow().store().get(id).map(|customer| customer.name.clone());
+        let id = self.calls.borrow()[number].tenant_id().to_owned();
+        let before = name(&id);
+        let reply = self.receive(letter);
+        let call = &mut self.calls.borrow_mut()[number];
+        let has = |id: &str| self.api.borrow().store().get(id).is_some();
+        call.is_renamed = call.new_id().is_some_and(|new| has(new) && !has(call.provided_id()));
+        if call.is_write() && name(&id) != before {
+            self.watch.applied(call);
+        }
+        reply
+    }
+
+    /// Explo receives the attempts that were given up and are due by now.
+    pub fn hear_late(&self) {
+        let now = Instant::now();
+        let due: Vec<_> = self.late.borrow_mut().extract_if(.., |(at, _)| *at <= now).collect();
+        for (_, letter) in &due {
+            drop(self.receive(letter));
+        }
+    }
+
+    fn receive(&self, letter: &Letter) -> (Incoming, Delivery) {
+        let mut api = self.api.borrow_mut();
+        let reply = api.answer(
             &Request {
-                method: request.method.as_str(),
-                path: &path,
+                method: &letter.method,
+                path: &letter.path,
                 token: Some("team-token"),
-                body: request.body.unwrap_or_default().as_bytes(),
+                body: letter.body.as_bytes(),
             },
             Instant::now(),
         );
-        let call = &mut self.calls.borrow_mut()[number];
-        let mut api = self.api.borrow_mut();
         drop(api.take_calls());
-        let has = |id: &str| api.store().get(id).is_some();
-        call.is_renamed = call.new_id().is_some_and(|new| has(new) && !has(call.provided_id()));
         (incoming(reply.status, &reply.headers, reply.body), reply.delivery)
     }
 
-    fn latency(&self) -> Duration {
+    pub fn latency(&self) -> Duration {
         Duration::from_millis(self.random.borrow_mut().random_range(1..300))
     }
 }
 
-impl Transport for &World {
-    async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
-        let number = self.calls.borrow().len();
-        self.calls.borrow_mut().push(Call::begin(request));
-        let answer = self.answer(number, request).await;
-        if let Ok(answer) = &answer {
-            self.calls.borrow_mut()[number].answer = Some(Answer::of(answer));
+impl Letter {
+    fn new(request: &Outgoing<'_>) -> Self {
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(request.query).finish();
+        let mark = if query.is_empty() { "" } else { "?" };
+        Self {
+            method: request.method.as_str().to_owned(),
+            path: format!("/{}{mark}{query}", request.path),
+            body: request.body.unwrap_or_default().to_owned(),
         }
-        tell::call(&self.calls.borrow()[number]);
+    }
+}
+
+impl Transport for Line<'_> {
+    async fn send(&self, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
+        let (world, call) = (self.world, Call::begin(request, self.by));
+        let number = world.calls.borrow().len();
+        let _flight = world.watch.begins(&call);
+        world.calls.borrow_mut().push(call);
+        let answer = world.answer(number, request).await;
+        if let Ok(answer) = &answer {
+            world.calls.borrow_mut()[number].answer = Some(Answer::of(answer));
+        }
+        tell::call(&world.calls.borrow()[number]);
         answer
     }
 }
@@ -278,11 +362,11 @@ impl Transport for &World {
 impl World {
     /// What the caller receives.
     async fn answer(&self, number: usize, request: &Outgoing<'_>) -> Result<Incoming, Fault> {
-        let trouble = self.trouble();
+        let (trouble, letter) = (self.trouble(), Letter::new(request));
         sleep(self.latency()).await;
         let answer = match trouble {
             Trouble::Nothing => {
-                let (answer, delivery) = self.hear(number, request);
+                let (answer, delivery) = self.hear(number, &letter);
                 sleep(self.latency()).await;
                 match delivery {
                     Delivery::Whole => answer,
@@ -296,18 +380,22 @@ impl World {
                 incoming(429, after.as_slice(), Vec::new())
             }
             Trouble::DoneBut(status, body) => {
-                self.hear(number, request);
+                self.hear(number, &letter);
                 sleep(self.latency()).await;
                 incoming(status, &[], body.into())
             }
             Trouble::Broken { is_done } | Trouble::Hangs { is_done } => {
                 if is_done {
-                    self.hear(number, request);
+                    self.hear(number, &letter);
                 }
                 if matches!(trouble, Trouble::Hangs { .. }) {
                     std::future::pending::<()>().await;
                 }
                 return Err(Fault::Connection("broken".to_owned()));
+            }
+            Trouble::Late(after) => {
+                self.late.borrow_mut().push((Instant::now() + after, letter));
+                std::future::pending().await
             }
         };
         Ok(answer)
@@ -339,7 +427,7 @@ fn incoming(status: u16, headers: &[(&'static str, String)], body: Vec<u8>) -> I
     answer
 }
 
-async fn stopping(stop: &Stop, after: Option<Duration>) {
+pub async fn stopping(stop: &Stop, after: Option<Duration>) {
     if let Some(after) = after {
         sleep(after).await;
         stop.request("a signal").await;
@@ -356,7 +444,7 @@ async fn jumping(jump: Option<(Duration, Duration)>) {
 }
 
 /// Drops a future after this number of polls.
-async fn dying<T>(future: impl Future<Output = T>, after: Option<usize>) -> Option<T> {
+pub async fn dying<T>(future: impl Future<Output = T>, after: Option<usize>) -> Option<T> {
     let mut future = pin!(future);
     let mut left = after.unwrap_or(usize::MAX);
     std::future::poll_fn(|context| {

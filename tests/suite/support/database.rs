@@ -161,6 +161,8 @@ pub fn settings(url: &str, query: &str) -> SqlSettings {
         ca_file: None,
         query: query.to_owned(),
         query_one: None,
+        listen: None,
+        changed: None,
         timeout: Duration::from_mins(1),
         timezone: Timezone::default(),
         longest: Duration::from_mins(10),

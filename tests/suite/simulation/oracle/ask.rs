@@ -37,6 +37,20 @@ pub fn refuses(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
     !are_made || reply.status != 200 || !told.customer.is_some_and(|customer| is_about(customer.provided_id))
 }
 
+/// Whether this Explo refuses to give a tenant's customer its new id, because of values that it has.
+pub fn refuses_rename(api: &Api, tenant: &Tenant<'_>) -> bool {
+    let (id, previous) = (&tenant.provided_id, tenant.previous_provided_id.as_ref());
+    let Some(previous) = previous.filter(|previous| stored(api, id).is_none() && stored(api, previous).is_some())
+    else {
+        return false;
+    };
+    let mut copy = api.clone();
+    copy.faults.clear();
+    let body = json!({"provided_id": previous, "new_provided_id": id}).to_string();
+    ask(&mut copy, "/api/update_customer/", &body);
+    stored(&copy, id).is_none()
+}
+
 pub fn has_tag(api: &Api, tag: &str) -> bool {
     api.store().tags().contains(tag)
 }

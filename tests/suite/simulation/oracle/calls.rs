@@ -16,8 +16,7 @@ pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
         world.tenants.borrow().iter().map(|one| (one.provided_id.clone(), one.clone())).collect();
     check_order(world, calls);
     check_attempts(world, calls);
-    check_pauses(calls);
-    check_pace(world, calls);
+    check_timing(world, calls);
     let writes: Vec<_> = calls.iter().filter(|call| call.is_write()).collect();
     assert!(is_planned || writes.is_empty(), "a write without a plan: {writes:?}");
     check_renames(&writes);
@@ -32,6 +31,12 @@ pub fn check_calls(world: &World, calls: &[Call], is_planned: bool) {
             assert_eq!((Some(write.provided_id()), write.fields().count()), ids, "not what was asked for: {write:?}");
         }
     }
+}
+
+/// Calls of one process begin in no pause, and not too fast.
+pub fn check_timing(world: &World, calls: &[Call]) {
+    check_pauses(calls);
+    check_pace(world, calls);
 }
 
 /// Tags are made only if configured, before the first write, and only for tenants that have them.

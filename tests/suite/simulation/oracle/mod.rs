@@ -7,6 +7,8 @@ mod fields;
 mod invalid;
 mod others;
 mod said;
+mod watch;
+mod woken;
 
 use explo_sync::{
     compare::EmailRule,
@@ -14,13 +16,15 @@ use explo_sync::{
     sandbox::{Api, Behaviour, Hidden, LevelShown, ParentFilter, PropertyKeys, Shown, StoredCustomer, UnknownId},
 };
 
-pub use ask::{asked_for, refuses};
+pub use ask::{asked_for, refuses, refuses_rename};
 pub use begun::{check_begun, note_failures};
-pub use calls::check_calls;
+pub use calls::{check_calls, check_timing};
 pub use fields::{held, holds, managed};
 pub use invalid::invalid;
 pub use others::{check_foreign, check_unmanaged, strangers, unmanaged};
 pub use said::{check_forecast, check_invalid, check_missing_tags, check_needed, check_report};
+pub use watch::Watch;
+pub use woken::check_hour;
 
 use super::world::World;
 
@@ -70,6 +74,7 @@ pub fn is_excused(world: &World, api: &Api, tenant: &Tenant<'_>) -> bool {
         || is_too_large(world, api, tenant)
         || invalid(world, api).contains(id)
         || refuses(world, api, tenant)
+        || refuses_rename(api, tenant)
         || waits(world, api, tenant)
 }
 

@@ -1,14 +1,21 @@
 //! The loop of the daemon: one run at each instant of the schedule, never two at a time.
 //!
 //! Instants that pass during a run are skipped. The wall clock may jump and the machine may sleep, so the loop reads
-//! the clock every few seconds; if the clock was set back, it asks the schedule again.
+//! the clock every few seconds; if the clock was set back, it asks the schedule again. A [request](Requests) begins a run
+//! before its time. Beside the runs, [`Wakes`] are carried out one tenant each.
 
-use std::time::Duration;
+mod wakes;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::{Notify, mpsc::Receiver};
 
 use crate::{schedule::Schedule, stop::Stop};
+pub use wakes::{Next as NextWake, Refusal, Wake, Wakes};
 
 /// How often the loop reads the clock and shows that it is alive.
 pub const BEAT: Duration = Duration::from_secs(5);
@@ -33,11 +40,44 @@ pub enum Next {
     AtSchedule,
 }
 
+/// How a run finds out what to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// As configured.
+    Scheduled,
+    /// By memory, if it can: some wakes may have been missed.
+    Quick,
+    /// By listing all customers: very many wakes came at once.
+    Full,
+}
+
+/// Requests for a run before its time; several become one.
+#[derive(Debug, Default)]
+pub struct Requests {
+    kind: Mutex<Option<Kind>>,
+    came: Notify,
+}
+
+impl Requests {
+    /// Asks for a run as soon as none goes on.
+    pub fn ask(&self, kind: Kind) {
+        let mut asked = self.kind.lock().unwrap_or_else(PoisonError::into_inner);
+        *asked = asked.max(Some(kind));
+        drop(asked);
+        self.came.notify_one();
+    }
+
+    /// The requested run, which counts as begun from now on.
+    pub fn take(&self) -> Option<Kind> {
+        self.kind.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// What the daemon calls.
 #[expect(async_fn_in_trait, reason = "one thread runs everything, so the futures need not be Send")]
 pub trait Work {
     /// One run; it handles its own errors.
-    async fn run(&mut self, stop: &Stop) -> Next;
+    async fn run(&mut self, kind: Kind, stop: &Stop) -> Next;
 
     /// Reads the configuration again; `None` keeps the old one.
     fn reload(&mut self) -> Option<Timing>;
@@ -52,6 +92,8 @@ pub struct Surroundings<'a, C, R> {
     pub clock: C,
     /// A new random number from 0 to 1 for each call.
     pub random: R,
+    /// Requests for runs.
+    pub requests: &'a Requests,
     /// Each message is a request to reload.
     pub reloads: &'a mut Receiver<()>,
     /// Ends the daemon.
@@ -61,7 +103,7 @@ pub struct Surroundings<'a, C, R> {
 enum Event {
     Stop,
     Reload,
-    Due,
+    Due(Kind),
 }
 
 /// Runs `work` at its times until a stop is requested.
@@ -80,10 +122,11 @@ pub async fn run(
                     next = upcoming(&timing, around);
                 }
             }
-            Event::Due => {
-                next = match work.run(around.stop).await {
+            Event::Due(kind) => {
+                let scheduled = next.filter(|_| kind != Kind::Scheduled);
+                next = match work.run(kind, around.stop).await {
                     Next::AtOnce => Some((around.clock)()),
-                    Next::AtSchedule => upcoming(&timing, around),
+                    Next::AtSchedule => scheduled.or_else(|| upcoming(&timing, around)),
                 };
             }
         }
@@ -117,11 +160,15 @@ async fn wait(
         before = now;
         work.beat(*next);
         let left = next.map(|next| (next - now).to_std().unwrap_or_default());
+        if let Some(kind) = around.requests.take() {
+            return Event::Due(kind);
+        }
         if left == Some(Duration::ZERO) {
-            return Event::Due;
+            return Event::Due(Kind::Scheduled);
         }
         tokio::select! {
             () = around.stop.requested() => return Event::Stop,
+            () = around.requests.came.notified() => {}
             Some(()) = around.reloads.recv() => return Event::Reload,
             () = tokio::time::sleep(left.unwrap_or(BEAT).min(BEAT)) => {}
         }

@@ -1,0 +1,210 @@
+//! What the runs and the wakes of one process share.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, mpsc::UnboundedSender, oneshot},
+    time::timeout,
+};
+
+use super::window::Window;
+use crate::{
+    applier::Superseded,
+    database::lock::IdLocks,
+    ledger::{self, ToRecord, Writer},
+    memory::{Memory, Note, Overview, token_hash},
+    model::Field,
+    plan::{Class, Guard, Held, Plan},
+};
+
+/// How long a wake waits until what it did is recorded.
+const RECORDING: Duration = Duration::from_secs(10);
+
+/// What the runs and the wakes of one process share.
+pub struct Shared {
+    /// The locks of single ids.
+    pub locks: IdLocks,
+    /// The ids whose rows wakes read while a run goes on.
+    pub superseded: Superseded,
+    /// Where both record.
+    pub journal: Journal,
+    /// Hashes of all remembered tokens, sorted.
+    pub tokens: RefCell<Vec<u64>>,
+    /// The calls that the last listing took.
+    pages: Cell<usize>,
+    /// Whether there are wakes, so that tokens must be kept.
+    has_wakes: bool,
+    /// Notified when a listing is complete, and remembered.
+    pub listed: Notify,
+    /// What wakes made within the last hour.
+    window: RefCell<Window>,
+    /// The classes over their limit since the last run: the next one decides.
+    stopped: RefCell<BTreeSet<Class>>,
+    /// Whether the log says already that wakes are held.
+    is_told: Cell<bool>,
+}
+
+/// Where entries are recorded: in the batches of the run that goes on, so that none overtakes another, else at once.
+#[derive(Debug, Default)]
+pub struct Journal(RefCell<Option<UnboundedSender<ToRecord>>>);
+
+/// The journal is the run's until this is dropped.
+pub struct Opened<'a>(&'a Journal);
+
+impl Shared {
+    /// For a process without wakes.
+    #[must_use]
+    pub fn without_wakes(locks: IdLocks) -> Self {
+        Self { has_wakes: false, ..Self::new(locks) }
+    }
+
+    /// For a process that carries out wakes.
+    #[must_use]
+    pub fn new(locks: IdLocks) -> Self {
+        Self {
+            locks,
+            pages: Cell::default(),
+            has_wakes: true,
+            superseded: Superseded::default(),
+            journal: Journal::default(),
+            tokens: RefCell::default(),
+            listed: Notify::default(),
+            window: RefCell::default(),
+            stopped: RefCell::default(),
+            is_told: Cell::default(),
+        }
+    }
+
+    /// Keeps the tokens that a run has loaded.
+    pub fn loaded(&self, memory: &Memory) {
+        if self.has_wakes {
+            self.pages.set(memory.overview().map_or(0, |overview| overview.pages));
+            let mut tokens: Vec<_> = memory.tokens().collect();
+            tokens.sort_unstable();
+            *self.tokens.borrow_mut() = tokens;
+        }
+    }
+
+    /// How many wakes may wait at once: more are a flood.
+    pub fn most_wakes(&self) -> usize {
+        Overview::most(self.pages.get())
+    }
+
+    /// Whether a token is remembered.
+    pub fn knows(&self, token: &str) -> bool {
+        self.tokens.borrow().binary_search(&token_hash(token)).is_ok()
+    }
+
+    /// Keeps the tokens that notes show.
+    pub fn keep_tokens(&self, notes: &[Note]) {
+        let mut tokens = self.tokens.borrow_mut();
+        for hash in notes.iter().filter_map(Note::token_hash) {
+            if let Err(place) = tokens.binary_search(&hash) {
+                tokens.insert(place, hash);
+            }
+        }
+    }
+
+    /// Whether the run's own view of what a note is about may be older than a wake's.
+    pub fn is_outdated(&self, note: &Note) -> bool {
+        matches!(note, Note::Customer(entry) if self.superseded.has(&entry.provided_id))
+    }
+
+    /// Judges the plan of a wake together with the wakes of the last hour. If it passes, it counts from now on.
+    pub fn judge(&self, plan: &Plan, guard: Guard) -> Vec<Held> {
+        let mut window = self.window.borrow_mut();
+        let held = guard.held_after(plan, &window.counts());
+        if held.is_empty() {
+            window.add(plan);
+            return held;
+        }
+        self.stopped.borrow_mut().extend(held.iter().map(|held| held.class));
+        if !self.is_told.replace(true) {
+            let classes: Vec<_> = held.iter().map(ToString::to_string).collect();
+            tracing::warn!(
+                "changes of single tenants are held by the guard, and the next run decides: within an hour, {}",
+                classes.join(", ")
+            );
+        }
+        held
+    }
+
+    /// Whether there is room for an update of these fields beyond the plan of a wake. If so, it counts from now on.
+    pub fn has_room(&self, plan: &Plan, guard: Guard, fields: &[Field]) -> bool {
+        let mapping = usize::from(fields.contains(&Field::Mapping));
+        let further = BTreeMap::from([(Class::Update, 1), (Class::Mapping, mapping)]);
+        let mut window = self.window.borrow_mut();
+        let has_room = guard.has_room(plan, &window.counts(), &further);
+        if has_room {
+            window.add_counts(&further);
+        }
+        has_room
+    }
+
+    /// Whether wakes of a new tenant, or of a known one, are held until the next run.
+    pub fn is_stopped(&self, is_new: bool) -> bool {
+        let classes: &[_] = if is_new { &[Class::Create] } else { &[Class::Update, Class::Rename, Class::Mapping] };
+        let stopped = self.stopped.borrow();
+        classes.iter().any(|class| stopped.contains(class))
+    }
+
+    /// A run has decided what was held.
+    pub fn run_ended(&self) {
+        self.stopped.borrow_mut().clear();
+        if self.window.borrow_mut().counts().is_empty() {
+            self.is_told.set(false);
+        }
+    }
+}
+
+impl Journal {
+    /// The run's recorder takes what wakes record, too.
+    pub fn open(&self, entries: UnboundedSender<ToRecord>) -> Opened<'_> {
+        *self.0.borrow_mut() = Some(entries);
+        Opened(self)
+    }
+
+    /// Returns once all that was recorded so far is in the ledger, or could not be.
+    pub async fn flush(&self) {
+        let run = self.0.borrow().clone();
+        let (done, recorded) = oneshot::channel();
+        if run.is_some_and(|run| run.send(ToRecord::Flush(done)).is_ok()) {
+            let _ = timeout(RECORDING, recorded).await;
+        }
+    }
+
+    /// Records notes, and returns once they are recorded, or could not be.
+    pub async fn record(&self, notes: Vec<Note>, writer: &impl Writer) -> Result<(), ledger::Error> {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let run = self.0.borrow().clone();
+        let (done, recorded) = oneshot::channel();
+        if let Some(run) = run {
+            let sent = notes.iter().try_for_each(|note| run.send(ToRecord::Note(note.clone())));
+            // Without the recorder, its run is ending.
+            if sent.and_then(|()| run.send(ToRecord::Flush(done))).is_ok() {
+                drop(run);
+                if let Ok(Ok(())) = timeout(RECORDING, recorded).await {
+                    return Ok(());
+                }
+            }
+        }
+        let entries = notes.into_iter().filter_map(|note| match note {
+            Note::Customer(entry) => Some(*entry),
+            Note::Overview(_) => None,
+        });
+        let refused = writer.record(&entries.collect::<Vec<_>>()).await?;
+        if refused.is_empty() { Ok(()) } else { Err(ledger::Error::Refused { rows: refused.len() }) }
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        *self.0.0.borrow_mut() = None;
+    }
+}
