@@ -6,6 +6,7 @@
 //! | `/readyz` | both sides answered and the last run did not fail; or another daemon has the lock | no run has reached both sides yet, or the last run failed: a restart does not help |
 //! | `/status` | the last runs as JSON | |
 //! | `/metrics` | the metrics, for Prometheus | |
+//! | `POST /sync/{id}` | see `post` | |
 //!
 //! The heartbeat comes from the thread that works: one from another thread would not show that the work is stuck. So
 //! there is none while a plan is computed (seconds at a million tenants). The server has its own thread and still

@@ -195,7 +195,7 @@ impl Instance {
     }
 
     /// Stops waiting at a stop: the source and the ledger may be silent for as long as `source.timeout`.
-    pub(super) async fn unless_stopped<T, E: Into<reconciler::Error>>(
+    async fn unless_stopped<T, E: Into<reconciler::Error>>(
         &self,
         asking: impl Future<Output = Result<T, E>>,
     ) -> Result<T, reconciler::Error> {

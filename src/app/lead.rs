@@ -97,7 +97,7 @@ pub(super) async fn carry_out(wakes: &Wakes, lead: &Lead, requests: &Requests, s
             next = wakes.next(most) => match next {
                 NextWake::Wake(wake) => going.push(one(wake, wakes, lead, status)),
                 NextWake::Flood => {
-                    tracing::info!("very many tenants may have changed: a run of all tenants begins");
+                    tracing::info!("many tenants may have changed at once: a run of all tenants begins");
                     requests.ask(Kind::Full);
                 }
             },
@@ -130,12 +130,23 @@ async fn one(wake: Wake, wakes: &Wakes, lead: &Lead, status: &Status) {
     let error = woken.error.as_deref().unwrap_or_default();
     match woken.outcome {
         Outcome::Applied => {
-            tracing::info!(tenant.id = &*tenant, origin = origin_name, duration_ms, "a change at once");
+            tracing::info!(tenant.id = &*tenant, origin = origin_name, duration_ms, "synced one tenant");
         }
         Outcome::Failed => {
-            tracing::warn!(tenant.id = &*tenant, origin = origin_name, duration_ms, "a change at once failed: {error}");
+            tracing::warn!(
+                tenant.id = &*tenant,
+                origin = origin_name,
+                duration_ms,
+                "one tenant could not be synced: {error}"
+            );
         }
-        _ => tracing::debug!(tenant.id = &*tenant, origin = origin_name, outcome, duration_ms, "woken: {error}"),
+        _ => tracing::debug!(
+            tenant.id = &*tenant,
+            origin = origin_name,
+            outcome,
+            duration_ms,
+            "looked at one tenant: {error}"
+        ),
     }
     status.woken(origin, woken.outcome, took);
     wakes.ended(&wake.provided_id);
@@ -143,9 +154,14 @@ async fn one(wake: Wake, wakes: &Wakes, lead: &Lead, status: &Status) {
 }
 
 impl Origins {
-    /// Starts what the source has.
-    pub(super) fn start(watch: &Watch, config: &Config, wakes: &Arc<Wakes>, requests: &Arc<Requests>) -> Self {
-        let (is_awaited, heard) = (Arc::new(AtomicBool::new(true)), Arc::<Notify>::default());
+    /// Starts what the source has. If no run waits for the first of them to hear, one is requested then.
+    pub(super) fn start(
+        watch: &Watch,
+        config: &Config,
+        (wakes, requests): (&Arc<Wakes>, &Arc<Requests>),
+        is_awaited: bool,
+    ) -> Self {
+        let (is_awaited, heard) = (Arc::new(AtomicBool::new(is_awaited)), Arc::<Notify>::default());
         let mut tasks = Vec::new();
         if let AnySource::Sql(sql) = &config.source {
             if sql.channel().is_some() {

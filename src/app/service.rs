@@ -116,7 +116,10 @@ impl Work for Service<'_> {
                 self.layers = layers;
                 self.max_run = config.max_run;
                 self.instance.clone_from(&config.name);
-                self.origins = None;
+                if self.lead.borrow().is_some() {
+                    let told = (&self.wakes, &self.requests);
+                    self.origins = Some(Origins::start(&self.context.watch, &config, told, false));
+                }
                 Some(config.timing())
             }
             Err(error) => {
@@ -218,14 +221,14 @@ impl<'a> Service<'a> {
         }
         match self.means(config, shared).await {
             Ok(means) => *self.lead.borrow_mut() = Some(Rc::new(means)),
-            Err(error) => tracing::warn!("changes at once wait for the next run: {error}"),
+            Err(error) => tracing::warn!("single tenants wait for the next run: {error}"),
         }
         if self.lead.borrow().is_none() {
             return;
         }
         self.wakes.open(shared.most_wakes());
         if self.origins.is_none() {
-            let origins = Origins::start(&self.context.watch, config, &self.wakes, &self.requests);
+            let origins = Origins::start(&self.context.watch, config, (&self.wakes, &self.requests), true);
             origins.hear().await;
             self.origins = Some(origins);
         }

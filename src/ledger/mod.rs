@@ -2,7 +2,7 @@
 //! application; it is never the truth.
 //!
 //! Promises: an entry is recorded only after Explo acknowledged or showed what it says; a connection is open only while
-//! the memory is loaded or a batch is recorded; and no pair of source and Explo reads or replaces what another pair
+//! something is loaded or recorded; and no pair of source and Explo reads or replaces what another pair
 //! recorded. [`InMemory`] lasts as long as the process, [`Sql`] is a table.
 
 mod access;

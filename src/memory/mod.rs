@@ -251,12 +251,6 @@ impl Memory {
         lacks_token || is_back || !is_seen || equal.is_some_and(|wanted| is_news(wanted()))
     }
 
-    /// Whether anything is remembered of a customer.
-    #[must_use]
-    pub fn knows(&self, provided_id: &str) -> bool {
-        self.known.contains_key(provided_id)
-    }
-
     /// Whether this was wanted when the customer was last compared or written, and nothing was left to do that can be
     /// done: only a listing may show a difference.
     #[must_use]

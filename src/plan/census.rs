@@ -169,10 +169,7 @@ impl<'m> Census<'m> {
     pub fn observe_alone(&mut self, customer: &Customer<'_>) {
         let Compared { index, memory, rules, .. } = &self.compared;
         let provided_id = customer.provided_id.as_deref().unwrap_or_default();
-        if self.is_outside(customer, provided_id) {
-            let rows: Vec<_> = index.row(provided_id).into_iter().chain(index.claimants(provided_id)).collect();
-            return rows.into_iter().for_each(|row| self.compared.reject(row, OUTSIDE));
-        }
+        let is_outside = self.is_outside(customer, provided_id);
         let doubt = index.row(provided_id).and_then(|row| {
             let is_equal = || compare(&index.tenant(row), customer, *rules).is_empty();
             Some((row, memory.doubts(customer, provided_id, is_equal)?))
@@ -185,6 +182,12 @@ impl<'m> Census<'m> {
                 }
             }
             Some((row, reason)) => self.compared.reject(row, reason),
+            None if is_outside => {
+                let rows: Vec<_> = index.row(provided_id).into_iter().chain(index.claimants(provided_id)).collect();
+                for row in rows {
+                    self.compared.reject(row, OUTSIDE);
+                }
+            }
             None => self.observe(customer),
         }
     }

@@ -11,8 +11,6 @@ pub enum Origin {
     Poll,
     /// `POST /sync/{id}`.
     Post,
-    /// A quick run.
-    Memory,
 }
 
 /// What a wake came to.
@@ -77,9 +75,6 @@ impl Outcome {
 }
 
 impl Origin {
-    /// Every origin.
-    pub const ALL: [Self; 4] = [Self::Listen, Self::Poll, Self::Post, Self::Memory];
-
     /// The name in logs and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -87,7 +82,6 @@ impl Origin {
             Self::Listen => "listen",
             Self::Poll => "poll",
             Self::Post => "post",
-            Self::Memory => "memory",
         }
     }
 }

@@ -217,7 +217,8 @@ impl Report {
         }
     }
 
-    /// Whether the run compared all tenants with their customers, as listed or as remembered, and left nothing to do that can be done.
+    /// Whether the run compared all tenants with their customers, as listed or as remembered, and left nothing to do that
+    /// can be done.
     #[must_use]
     pub fn converged(&self) -> bool {
         !self.dry_run && self.run.is_whole && self.exit(false) == Exit::Success

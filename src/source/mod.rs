@@ -1,7 +1,7 @@
 //! The source of the tenants.
 //!
-//! Promises: all tenants, or an error; from a database in one snapshot. Leaves no connection open, and never writes.
-//! written.
+//! Promises: all tenants, or an error; from a database in one snapshot; never writes. Reading leaves no connection open.
+//! Only what hears of changes between runs, `listen` and `changed`, keeps one each.
 
 mod any;
 mod backoff;

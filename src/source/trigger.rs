@@ -1,7 +1,8 @@
 //! SQL for PostgreSQL: a trigger that notifies a channel of the ids of rows that change.
 //!
 //! It must never fail the transaction of the application: a notification can't carry an empty text nor one of 8,000
-//! bytes, so such ids are left out, and whatever else goes wrong is ignored. Names may contain anything.
+//! bytes, so such ids are left out, and whatever else goes wrong in the trigger is ignored. At the commit, which no trigger
+//! sees, PostgreSQL fails a transaction if its queue of notifications is full (8 GB). Names may contain anything.
 
 use std::str::FromStr;
 
@@ -76,7 +77,8 @@ end"
         let (command, told_table, told_function) = (self.command(), printable(&table), printable(&function));
         format!(
             "-- Notifies the channel {CHANNEL} of the id of each row of {told_table} that is inserted, updated or deleted,
--- so that explo-sync syncs it at once. It never fails the transaction that changes the row.
+-- so that explo-sync syncs it at once. It never fails the transaction that changes the row; only a full queue of
+-- notifications (8 GB that a listener has not read) does, at the commit.
 --
 -- Apply it (it can be run again):  {command} | psql app
 -- Then set in explo-sync.toml:     [source] listen = \"{CHANNEL}\"

@@ -3,7 +3,7 @@
 use std::{cell::Cell, os::unix::fs::PermissionsExt, time::Duration};
 
 use explo_sync::{
-    database::lock::{IdLocks, IdsAttempt, OwnIdLocks, Permit, ids},
+    database::lock::{IdLocks, IdsAttempt, OwnIdLocks, ids},
     stop::Stop,
 };
 use futures_util::future::join_all;
@@ -303,7 +303,7 @@ async fn the_transactions_that_hold_ids_hold_up_nothing_else_and_without_ids_the
 
 #[tokio::test]
 async fn without_locks_ids_exclude_each_other_within_the_process() {
-    let (locks, another) = (IdLocks::of_process(), Permit::Unlocked.ids("default"));
+    let (locks, another) = (IdLocks::of_process(), IdLocks::of_process());
     let held = locks.acquire("acme", NOW).await.unwrap();
     assert!(!is_free(&locks.clone(), "acme").await && is_free(&locks, "another").await);
     assert!(is_free(&another, "acme").await, "only clones share them");

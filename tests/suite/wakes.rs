@@ -1,6 +1,7 @@
 //! Changes at once: the real daemon, with its real origins.
 
 mod beside;
+mod listen;
 mod post;
 mod quick;
 

@@ -16,7 +16,7 @@
 //! |---|---|---|---|
 //! | PostgreSQL | two advisory locks, of open transactions | two more, of the same transactions | excluded, at the same server (a standby has locks of its own) |
 //! | MySQL, MariaDB | `GET_LOCK` | another `GET_LOCK` of the same session | excluded, at the same server (each node of a cluster has locks of its own) |
-//! | SQLite | a file beside the database | one of 64 more files: ids that share one exclude each other | excluded where the file system's locks reach |
+//! | SQLite | a file beside the database | one of 64 more files: processes whose ids share one exclude each other | excluded where the file system's locks reach |
 //! | none | nothing | nothing beyond [this process](IdLocks::of_process) | not excluded |
 
 mod file;
@@ -118,16 +118,6 @@ impl Permit {
         match self {
             Self::Locked(lock) => lock.lost().clone(),
             Self::Unlocked | Self::Ids(_) => CancellationToken::new(),
-        }
-    }
-
-    /// Locks of ids beside this one; without a lock, within this process only, and shared by nothing but clones. `prefix`
-    /// is the [name] of the lock of the runs.
-    #[must_use]
-    pub fn ids(&self, prefix: &str) -> IdLocks {
-        match self {
-            Self::Locked(lock) => lock.ids(prefix),
-            Self::Unlocked | Self::Ids(_) => IdLocks::of_process(),
         }
     }
 

@@ -15,7 +15,7 @@ async fn a_sign_up_gets_its_token_and_a_second_request_finds_nothing_to_do(
     #[case] has_ledger: bool,
     #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
 ) {
-    let world = world(kind);
+    let world = world(kind).derived();
     let woken = Woken::start(if has_ledger { world.with_ledger() } else { world }).await;
     woken.database.execute("insert into tenants (id, name) values ('new', 'Nia')").await;
     let answer = woken.post("new").await;
