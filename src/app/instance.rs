@@ -161,12 +161,12 @@ impl Instance {
         let memory = self.unless_stopped(ledger.load()).await?;
         shared.loaded(&memory);
         let (entries, to_record) = unbounded_channel();
-        let (_reading, opened) = (shared.superseded.run_begins(), shared.journal.open(entries.clone()));
+        let (_reading, (opened, _recording)) = (shared.superseded.run_begins(), shared.journal.open(entries.clone()));
         let claims = Claims::new(&shared.locks, &shared.superseded, ledger, &memory);
         let running = async {
             let record = move |note: Note| {
                 let is_overview = matches!(note, Note::Overview(_));
-                if !shared.is_outdated(&note) {
+                if let Some(note) = shared.note_of_run(note) {
                     // Sending fails only if the recorder has ended; the run goes on without it.
                     drop(entries.send(note.into()));
                 }

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub trait Claim {
     /// Claims an id until the result is dropped; `None`: it belongs to another's write, or was written from a newer row.
     fn claim<'c>(&'c self, provided_id: &'c str) -> LocalBoxFuture<'c, Option<IdLock>>;
+
+    /// Explo has acknowledged a write of this id: what the ledger knows of it from now on may be this run's.
+    fn acknowledged(&self, provided_id: &str);
 }
 
 /// The claims of one run.
@@ -33,7 +36,7 @@ pub struct Claims<'a, L> {
     ledger: &'a L,
     /// What the run loaded from the ledger before it read the tenants.
     memory: &'a Memory,
-    /// Hashes of the ids that this run has claimed already.
+    /// Hashes of the ids that this run has written.
     own: Mutex<HashSet<u64>>,
 }
 
@@ -54,10 +57,21 @@ pub struct Waking<'a> {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The ids that wakes carry out now.
-    in_progress: HashMap<String, usize>,
+    /// The ids that wakes carry out now, how many, and whether one of them has told the ledger.
+    in_progress: HashMap<String, (usize, bool)>,
     /// All of them since the run began; `None` between runs.
-    since: Option<HashSet<String>>,
+    since: Option<HashMap<String, bool>>,
+}
+
+/// What a run knows of an id, beside the wakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// No wake has read its row since the run began.
+    Own,
+    /// A wake has, and told the ledger nothing: the run's row may be older.
+    Older,
+    /// A wake has told the ledger of it: all that the run knows may be older.
+    Outdated,
 }
 
 impl<'a, L: Ledger> Claims<'a, L> {
@@ -84,9 +98,12 @@ impl<L: Ledger> Claim for Claims<'_, L> {
             if self.superseded.has(provided_id) || self.is_newer(provided_id).await {
                 return None;
             }
-            self.own().insert(xxh3_64(provided_id.as_bytes()));
             Some(lock)
         })
+    }
+
+    fn acknowledged(&self, provided_id: &str) {
+        self.own().insert(xxh3_64(provided_id.as_bytes()));
     }
 }
 
@@ -94,24 +111,46 @@ impl Superseded {
     /// A run is about to read all tenants; it ends when the result is dropped.
     pub fn run_begins(&self) -> Reading<'_> {
         let mut state = self.lock();
-        state.since = Some(state.in_progress.keys().cloned().collect());
+        state.since = Some(state.in_progress.iter().map(|(id, (_, has_told))| (id.clone(), *has_told)).collect());
         Reading(self)
     }
 
     /// A wake is about to read this id's row; it ends when the result is dropped.
     pub fn wake_begins(&self, provided_id: &str) -> Waking<'_> {
         let mut state = self.lock();
-        *state.in_progress.entry(provided_id.to_owned()).or_insert(0) += 1;
+        state.in_progress.entry(provided_id.to_owned()).or_default().0 += 1;
         if let Some(since) = &mut state.since {
-            since.insert(provided_id.to_owned());
+            since.entry(provided_id.to_owned()).or_default();
         }
         Waking { superseded: self, provided_id: provided_id.to_owned() }
+    }
+
+    /// A wake is about to tell the ledger of this id.
+    pub fn wake_tells(&self, provided_id: &str) {
+        let mut state = self.lock();
+        let State { in_progress, since } = &mut *state;
+        if let Some((_, has_told)) = in_progress.get_mut(provided_id) {
+            *has_told = true;
+        }
+        if let Some(since) = since {
+            since.insert(provided_id.to_owned(), true);
+        }
     }
 
     /// Whether the run's own row of this id may be older than one that was read since.
     #[must_use]
     pub fn has(&self, provided_id: &str) -> bool {
-        self.lock().since.as_ref().is_some_and(|since| since.contains(provided_id))
+        self.view(provided_id) != View::Own
+    }
+
+    /// What the run knows of this id.
+    #[must_use]
+    pub fn view(&self, provided_id: &str) -> View {
+        match self.lock().since.as_ref().and_then(|since| since.get(provided_id)) {
+            None => View::Own,
+            Some(false) => View::Older,
+            Some(true) => View::Outdated,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -128,7 +167,7 @@ impl Drop for Reading<'_> {
 impl Drop for Waking<'_> {
     fn drop(&mut self) {
         let mut state = self.superseded.lock();
-        if let Some(count) = state.in_progress.get_mut(&self.provided_id) {
+        if let Some((count, _)) = state.in_progress.get_mut(&self.provided_id) {
             *count -= 1;
             if *count == 0 {
                 state.in_progress.remove(&self.provided_id);

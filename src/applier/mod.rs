@@ -31,7 +31,7 @@ use crate::{
     tenants::RowNumber,
 };
 
-pub use claims::{Claim, Claims, Superseded, Waking};
+pub use claims::{Claim, Claims, Superseded, View, Waking};
 use outage::Outage;
 pub use outcome::{Applied, Blame, Outcome};
 use postponed::{Postponed, Unmade};
@@ -248,6 +248,9 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         match &outcome {
             Outcome::Applied | Outcome::Unsettled(_) => {
                 self.is_there(change.row());
+                if let Some(claims) = self.claims {
+                    claims.acknowledged(&tenant_id);
+                }
                 *self.forbidden() = None;
             }
             Outcome::Failed { reason, .. } => {

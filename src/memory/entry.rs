@@ -117,6 +117,13 @@ impl Entry {
         Self { is_synced: true, ..Self::new(provided_id, Token::Kept, memory.known(provided_id)) }
     }
 
+    /// The same, without the word that nothing is left to do: the customer is looked up before it is believed.
+    #[must_use]
+    pub fn to_look_up(mut self) -> Self {
+        self.remembered.wanted = None;
+        Self { is_synced: false, ..self }
+    }
+
     /// Merges this entry with an earlier one of the same customer.
     #[must_use]
     pub fn after(mut self, before: Self) -> Self {

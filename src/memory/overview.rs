@@ -19,7 +19,7 @@ pub struct Overview {
     pub access_groups: BTreeSet<String>,
     /// The ids that more than one customer has.
     pub doubled: BTreeSet<String>,
-    /// The ids of tenants whose customers' records can't be read.
+    /// The ids of customers whose records can't be read.
     #[serde(default)]
     pub unreadable: BTreeSet<String>,
     /// Tags that customers have; not all of them if there are very many.

@@ -240,8 +240,8 @@ impl Plan {
             customers: self.population.customers,
             with_tenant: self.population.with_tenant,
             access_groups: self.population.access_groups.clone(),
-            doubled: self.population.doubled.clone(),
-            unreadable: self.population.unread.clone(),
+            doubled: self.population.doubled(),
+            unreadable: self.population.unreadable.iter().flatten().cloned().collect(),
             tags: self.tags.seen.iter().cloned().collect(),
         };
         overview.bounded()

@@ -32,13 +32,17 @@ pub struct Population {
     pub access_groups: BTreeSet<String>,
     /// The ids of tenants for which more than one customer was listed.
     pub(super) doubled: BTreeSet<String>,
-    /// The ids of tenants whose customer's record can't be read.
-    pub(super) unread: BTreeSet<String>,
     /// Ids that were looked up and have neither a tenant nor a customer.
     pub(super) absent: BTreeSet<String>,
 }
 
 impl Population {
+    /// The ids that more than one listed customer has, with a tenant or without.
+    pub(super) fn doubled(&self) -> BTreeSet<String> {
+        let orphans = self.orphans.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone());
+        orphans.chain(self.doubled.iter().cloned()).collect()
+    }
+
     /// What a listing showed before, in place of what single look-ups showed.
     pub(super) fn remember(&mut self, overview: &Overview) {
         (self.customers, self.with_tenant) = (overview.customers, overview.with_tenant);

@@ -180,11 +180,14 @@ impl<'r> Remembering<'r> {
     }
 
     /// The hash of the token that the customer of a change is known to have: the listed one or, if the listing could
-    /// not show it, the remembered one.
+    /// not show it, the remembered one; that of its previous id if a process died before it recorded the rename.
     #[must_use]
     pub fn own_token(&self, change: &Change) -> Option<u64> {
+        let index = &self.plan.index;
         let listed = self.plan.expected.renamed_tokens.get(&change.row()).copied();
-        listed.or_else(|| self.as_listed(&self.plan.listed_id(change)).token)
+        let own = listed.or_else(|| self.as_listed(&self.plan.listed_id(change)).token);
+        let previous = || index.previous_provided_id(change.row()).filter(|previous| !index.has(previous));
+        own.or_else(|| self.memory.token(&previous()?))
     }
 
     /// Whether the last write to a change's customer failed, even if the row has changed since.

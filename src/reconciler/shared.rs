@@ -7,13 +7,13 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, mpsc::UnboundedSender, oneshot},
+    sync::{Notify, mpsc::UnboundedSender, oneshot, watch},
     time::timeout,
 };
 
 use super::window::Window;
 use crate::{
-    applier::Superseded,
+    applier::{Superseded, View},
     database::lock::IdLocks,
     ledger::{self, ToRecord, Writer},
     memory::{Memory, Note, Overview, token_hash},
@@ -50,10 +50,17 @@ pub struct Shared {
 
 /// Where entries are recorded: in the batches of the run that goes on, so that none overtakes another, else at once.
 #[derive(Debug, Default)]
-pub struct Journal(RefCell<Option<UnboundedSender<ToRecord>>>);
+pub struct Journal {
+    run: RefCell<Option<UnboundedSender<ToRecord>>>,
+    /// Whether a run's recorder still has entries, or may get some.
+    is_busy: watch::Sender<bool>,
+}
 
-/// The journal is the run's until this is dropped.
+/// The journal takes entries for the run until this is dropped.
 pub struct Opened<'a>(&'a Journal);
+
+/// The run's recorder has not recorded all its entries until this is dropped.
+pub struct Recording<'a>(&'a Journal);
 
 impl Shared {
     /// For a process without wakes.
@@ -109,9 +116,28 @@ impl Shared {
         }
     }
 
-    /// Whether the run's own view of what a note is about may be older than a wake's.
-    pub fn is_outdated(&self, note: &Note) -> bool {
-        matches!(note, Note::Customer(entry) if self.superseded.has(&entry.provided_id))
+    /// What a run may note beside the wakes: what it knows of a customer may be older than what a wake knows.
+    pub fn note_of_run(&self, note: Note) -> Option<Note> {
+        match note {
+            Note::Customer(entry) => match self.superseded.view(&entry.provided_id) {
+                View::Own => Some(Note::Customer(entry)),
+                View::Older => Some(entry.to_look_up().into()),
+                View::Outdated => None,
+            },
+            Note::Overview(_) => Some(note),
+        }
+    }
+
+    /// Records what a wake notes.
+    pub async fn record(&self, notes: Vec<Note>, writer: &impl Writer) -> Result<(), ledger::Error> {
+        for note in &notes {
+            if let Note::Customer(entry) = note {
+                for id in [Some(&entry.provided_id), entry.former.as_ref()].into_iter().flatten() {
+                    self.superseded.wake_tells(id);
+                }
+            }
+        }
+        self.journal.record(notes, writer).await
     }
 
     /// Judges the plan of a wake together with the wakes of the last hour. If it passes, it counts from now on.
@@ -163,18 +189,26 @@ impl Shared {
 
 impl Journal {
     /// The run's recorder takes what wakes record, too.
-    pub fn open(&self, entries: UnboundedSender<ToRecord>) -> Opened<'_> {
-        *self.0.borrow_mut() = Some(entries);
-        Opened(self)
+    pub fn open(&self, entries: UnboundedSender<ToRecord>) -> (Opened<'_>, Recording<'_>) {
+        *self.run.borrow_mut() = Some(entries);
+        self.is_busy.send_replace(true);
+        (Opened(self), Recording(self))
     }
 
     /// Returns once all that was recorded so far is in the ledger, or could not be.
     pub async fn flush(&self) {
-        let run = self.0.borrow().clone();
+        let run = self.run.borrow().clone();
         let (done, recorded) = oneshot::channel();
         if run.is_some_and(|run| run.send(ToRecord::Flush(done)).is_ok()) {
             let _ = timeout(RECORDING, recorded).await;
+        } else {
+            self.end_of_run().await;
         }
+    }
+
+    /// Waits until the recorder of a run that has ended has recorded all.
+    async fn end_of_run(&self) {
+        let _ = timeout(RECORDING, self.is_busy.subscribe().wait_for(|is_busy| !is_busy)).await;
     }
 
     /// Records notes, and returns once they are recorded, or could not be.
@@ -182,7 +216,7 @@ impl Journal {
         if notes.is_empty() {
             return Ok(());
         }
-        let run = self.0.borrow().clone();
+        let run = self.run.borrow().clone();
         let (done, recorded) = oneshot::channel();
         if let Some(run) = run {
             let sent = notes.iter().try_for_each(|note| run.send(ToRecord::Note(note.clone())));
@@ -194,6 +228,7 @@ impl Journal {
                 }
             }
         }
+        self.end_of_run().await;
         let entries = notes.into_iter().filter_map(|note| match note {
             Note::Customer(entry) => Some(*entry),
             Note::Overview(_) => None,
@@ -205,6 +240,34 @@ impl Journal {
 
 impl Drop for Opened<'_> {
     fn drop(&mut self) {
-        *self.0.0.borrow_mut() = None;
+        *self.0.run.borrow_mut() = None;
+    }
+}
+
+impl Drop for Recording<'_> {
+    fn drop(&mut self) {
+        self.0.is_busy.send_replace(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wake_waits_until_all_that_was_recorded_before_is_in_the_ledger_even_at_a_runs_end() {
+        let journal = Journal::default();
+        let is_flushed = async || timeout(Duration::from_secs(1), journal.flush()).await.is_ok();
+        assert!(is_flushed().await);
+        let (sender, mut entries) = unbounded_channel();
+        let (opened, recording) = journal.open(sender);
+        assert!(!is_flushed().await);
+        assert!(matches!(entries.recv().await, Some(ToRecord::Flush(_))));
+        drop(opened);
+        assert!(!is_flushed().await);
+        drop(recording);
+        assert!(is_flushed().await);
     }
 }

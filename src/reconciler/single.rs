@@ -152,7 +152,10 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                     Refusals::Absence | Refusals::Doubted => census.observe_alone(customer),
                     Refusals::Proven => census.observe(customer),
                 },
-                Some(Look::Unreadable(partial)) => census.observe_partial(partial),
+                Some(Look::Unreadable(partial)) => match refusals {
+                    Refusals::Absence | Refusals::Doubted => census.observe_partial_alone(partial),
+                    Refusals::Proven => census.observe_partial(partial),
+                },
                 Some(Look::Refused(_)) | None => {}
             }
         }

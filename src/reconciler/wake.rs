@@ -90,7 +90,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let notes = with_sync(notes.into_inner(), provided_id, &memory, &run);
         let token = token_in(&notes, provided_id).or(looked_up);
         shared.keep_tokens(&notes);
-        if let Err(error) = shared.journal.record(notes, recorder).await {
+        if let Err(error) = shared.record(notes, recorder).await {
             tracing::warn!("the ledger lacks what a wake did, and the next run finds it out again: {error}");
         }
         Ok(Carried::Out(Woken { token, ..told(&run, provided_id) }))

@@ -33,7 +33,11 @@ impl Census<'_> {
             (former.provided_id, former.token, verdicts.collect::<Vec<_>>())
         };
         let judged: Vec<_> = formers.into_iter().map(judged).collect();
+        let mut met = HashSet::new();
         for (provided_id, token, verdicts) in judged {
+            if !met.insert(provided_id.clone()) {
+                self.population.doubled.insert(provided_id.clone());
+            }
             let has_tenant = verdicts
                 .iter()
                 .any(|(verdict, seen)| *verdict != Verdict::Ignored || self.compared.index.is_invalid(seen.row));

@@ -40,10 +40,15 @@ pub(super) struct Tokens<'m> {
     recognised: usize,
     /// Hashes of tokens that are not remembered under their customers' ids.
     strange: HashSet<u64>,
+    /// Hashes of tokens that are remembered under more than one id, because a process died before it recorded a rename.
+    shared: HashSet<u64>,
+    /// The customers that showed one of these.
+    owners: HashSet<String>,
 }
 
 impl<'m> Tokens<'m> {
     pub(super) fn new(memory: &'m Memory) -> Self {
+        let mut met = HashSet::new();
         Self {
             memory,
             stale: memory.listed_tokens().collect(),
@@ -51,6 +56,8 @@ impl<'m> Tokens<'m> {
             all: memory.tokens().count(),
             recognised: 0,
             strange: HashSet::new(),
+            owners: HashSet::new(),
+            shared: memory.tokens().filter(|token| !met.insert(*token)).collect(),
         }
     }
 
@@ -59,6 +66,11 @@ impl<'m> Tokens<'m> {
         if self.memory.has_token(customer, provided_id) {
             self.recognised += 1;
             self.stale.remove(provided_id);
+            let token = token_hash(&customer.token);
+            if self.shared.contains(&token) {
+                self.strange.insert(token);
+                self.owners.insert(provided_id.to_owned());
+            }
         } else if self.recognised < self.all {
             self.strange.insert(token_hash(&customer.token));
         }
@@ -77,7 +89,8 @@ impl<'m> Tokens<'m> {
     }
 
     fn is_moved(&self, provided_id: &str) -> bool {
-        self.memory.token(provided_id).is_some_and(|token| self.strange.contains(&token))
+        let is_strange = |token| self.strange.contains(&token);
+        self.memory.token(provided_id).is_some_and(is_strange) && !self.owners.contains(provided_id)
     }
 
     /// What a listing of this many customers lacks of memory. `untold`: the ids whose customer can't be determined.

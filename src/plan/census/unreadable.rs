@@ -23,6 +23,8 @@ use crate::{
     tenants::{Probe, RowNumber},
 };
 
+const WHOSE: &str = "its customer's record is too large to show whose it is: a run of all tenants decides";
+
 pub(super) const PREVIOUS_UNREADABLE: &str =
     "the record of the customer with its previous_provided_id can't be read: left alone";
 
@@ -59,6 +61,22 @@ impl Census<'_> {
         self.population.with_tenant += 1;
     }
 
+    /// Observes one that was looked up alone. What is too large to be read does not show its data visibility group, so
+    /// only the ledger can prove whose it is.
+    pub fn observe_partial_alone(&mut self, partial: &Partial<'_>) {
+        let Compared { index, memory, .. } = &self.compared;
+        let provided_id = partial.provided_id.as_deref().unwrap_or_default();
+        let shown = Customer { token: Cow::Borrowed(&*partial.token), ..Customer::default() };
+        let is_known = memory.keeps_rows() && memory.has_token(&shown, provided_id);
+        if is_known || memory.overview().is_none() || partial.gap == Gap::Unreadable {
+            return self.observe_partial(partial);
+        }
+        let rows: Vec<_> = index.row(provided_id).into_iter().chain(index.claimants(provided_id)).collect();
+        for row in rows {
+            self.compared.reject(row, WHOSE);
+        }
+    }
+
     fn observe_too_large(&mut self, row: RowNumber, shown: &Customer<'_>, provided_id: &str) {
         let Compared { index, memory, extent, .. } = &self.compared;
         let is_hidden = *extent == Extent::Some && memory.is_hidden(provided_id);
@@ -82,7 +100,6 @@ impl Census<'_> {
     /// Rejects the tenants whose customer's record can't be read; what is remembered of them stays.
     pub(super) fn reject_unread(&mut self) {
         for row in self.unread.clone() {
-            self.population.unread.insert(self.compared.index.provided_id(row).into_owned());
             self.compared.reject(row, UNREADABLE);
         }
     }

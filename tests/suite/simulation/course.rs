@@ -5,6 +5,7 @@ use std::time::Duration;
 use explo_sync::{plan::Guard, reconciler, report::Report};
 
 /// The course of one run.
+#[derive(Clone)]
 pub struct Course {
     pub seed: u64,
     /// When it begins, in seconds since 1970.

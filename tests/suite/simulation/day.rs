@@ -1,9 +1,11 @@
-//! The ledger's knowledge of parents is valid for a day, by a clock that the test sets.
+//! The ledger's knowledge of parents is valid for a day, and that of other values until a listing shows others; by a clock
+//! that the test sets.
 
 use std::borrow::Cow;
 
 use explo_sync::{
     model::Tenant,
+    plan::Guard,
     sandbox::{Api, Store, StoredCustomer},
 };
 
@@ -85,5 +87,28 @@ fn what_was_moved_back_and_is_gone_again_is_looked_after_once() {
         let mended = ["customers", "customers below q", "update_customer c", "customers below q"];
         assert_eq!(calls(&world, &table, 1048).await, mended);
         assert_eq!(calls(&world, &table, 1049).await, ["customers"]);
+    });
+}
+
+#[test]
+fn what_a_held_plan_showed_is_not_forgotten_by_the_quick_runs_after_it() {
+    simulate(async {
+        let world = world();
+        let table = Table::of(&world);
+        let quick = Course { list_every: u64::MAX, retry_failed: false, ..Course::quiet(2) };
+        calls(&world, &table, 1000).await;
+        let run = async |course: Course| {
+            let _ = world.run(&Course { now: 1001 * HOUR, ..course }, &table).await;
+            let calls = world.take_calls().into_iter();
+            calls.map(|call| format!("{} {}", call.endpoint, call.provided_id())).collect::<Vec<_>>()
+        };
+        assert_eq!(run(quick.clone()).await, [""; 0]);
+        world.api.borrow_mut().store_mut().customer("r").unwrap().name = "Somebody's idea".to_owned();
+        assert_eq!(run(quick.clone()).await, [""; 0], "no listing has shown it");
+        let strict = Guard { floor: 0, create_floor: 0, percent: 0, max_orphan_percent: 100 };
+        assert_eq!(run(Course { guard: strict, ..Course::quiet(1) }).await, ["customers "]);
+        assert_eq!(run(quick.clone()).await, ["get_customer r", "update_customer r"]);
+        assert_eq!(world.api.borrow().store().get("r").unwrap().name, "Ann");
+        assert_eq!(run(quick).await, [""; 0]);
     });
 }

@@ -184,11 +184,11 @@ impl<'w, L: Kept> Process<'w, L> {
         let memory = ledger.load().await?;
         shared.loaded(&memory);
         let (entries, to_record) = unbounded_channel();
-        let (_reading, opened) = (shared.superseded.run_begins(), shared.journal.open(entries.clone()));
+        let (_reading, (opened, _recording)) = (shared.superseded.run_begins(), shared.journal.open(entries.clone()));
         let claims = Claims::new(&shared.locks, &shared.superseded, ledger, &memory);
         let running = async {
             let record = move |note: Note| {
-                if !shared.is_outdated(&note) {
+                if let Some(note) = shared.note_of_run(note) {
                     drop(entries.send(note.into()));
                 }
             };

@@ -13,14 +13,14 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::world::World;
+use super::{scenario::ANOTHERS, world::World};
 
 /// Ids that no row has.
 const NOBODY: [&str; 8] = ["", " ", "nobody", "the parent", "../../x", "a\u{0}b", "T0", "'; drop table x; --"];
 
 /// The most times that rows change while one process lives, and the most rows.
-const MOST: usize = 30;
-const MOST_ROWS: usize = 16;
+const MOST: usize = 24;
+const MOST_ROWS: usize = 14;
 
 /// What happens to the rows of a world.
 pub struct Changes<'w> {
@@ -49,6 +49,7 @@ impl<'w> Changes<'w> {
         for tenant in tenants.iter_mut().filter(|tenant| tenant.name.is_some()) {
             let name = changes.name();
             if let Ok(customer) = api.store_mut().customer(&tenant.provided_id)
+                && customer.access_group.as_deref() != Some(ANOTHERS)
                 && changes.is(0.6)
             {
                 customer.name.clone_from(&name);
@@ -114,13 +115,13 @@ impl<'w> Changes<'w> {
     fn change(&self) -> Vec<String> {
         let mut tenants = self.world.tenants.borrow_mut();
         let chosen = tenants.choose(&mut *self.random.borrow_mut()).cloned();
-        let Some(tenant) = chosen else { return self.create(&mut tenants, Tenant::default()) };
+        let Some(tenant) = chosen else { return self.create(&mut tenants, &Tenant::default()) };
         let id = tenant.provided_id.to_string();
         let place = tenants.iter().position(|one| one.provided_id == tenant.provided_id).unwrap();
         match self.below(16) {
             0 => return vec![(*self.of(&NOBODY)).to_owned()],
             1 => return vec![id],
-            2 | 3 if tenants.len() < MOST_ROWS => return self.create(&mut tenants, tenant),
+            2 | 3 if tenants.len() < MOST_ROWS => return self.create(&mut tenants, &tenant),
             4 => {
                 tenants.remove(place);
                 self.changed(&id, None, Some(tenant));
@@ -140,6 +141,8 @@ impl<'w> Changes<'w> {
                 let mut new = self.named(&tenant);
                 new.provided_id = format!("renamed-{}", self.names.borrow()).into();
                 new.previous_provided_id = Some(Cow::Owned(id.clone()));
+                // Else it would be below itself.
+                new.parent_provided_id = new.parent_provided_id.filter(|parent| *parent != id);
                 tenants[place] = new.clone();
                 self.changed(&id, None, Some(tenant));
                 self.changed(&new.provided_id, Some(&new), None);
@@ -155,7 +158,9 @@ impl<'w> Changes<'w> {
                     1 => new.properties = other.properties,
                     2 => new.mapping = other.mapping,
                     3 => new.group_tags = other.group_tags,
-                    4 => new.parent_provided_id = other.parent_provided_id,
+                    4 if other.parent_provided_id != new.previous_provided_id => {
+                        new.parent_provided_id = other.parent_provided_id;
+                    }
                     _ => {}
                 }
                 tenants[place] = new.clone();
@@ -165,9 +170,8 @@ impl<'w> Changes<'w> {
         vec![id]
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "it is a copy")]
-    fn create(&self, tenants: &mut Vec<Tenant<'static>>, like: Tenant<'static>) -> Vec<String> {
-        let new = Tenant { previous_provided_id: None, ..self.named(&like) };
+    fn create(&self, tenants: &mut Vec<Tenant<'static>>, like: &Tenant<'static>) -> Vec<String> {
+        let new = Tenant { previous_provided_id: None, ..self.named(like) };
         let new = Tenant { provided_id: format!("new-{}", self.names.borrow()).into(), ..new };
         tenants.push(new.clone());
         self.changed(&new.provided_id, Some(&new), None);

@@ -248,7 +248,10 @@ impl Table {
             }
             if entry.is_synced {
                 synced.insert(entry.provided_id.clone(), tick);
-                self.watch.recorded(&entry.provided_id);
+                let ids = [Some(&entry.provided_id), entry.former.as_ref()];
+                for id in ids.into_iter().flatten() {
+                    self.watch.recorded(id);
+                }
             }
             self.memory.borrow_mut().remember(entry.clone());
         }

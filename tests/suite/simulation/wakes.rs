@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use explo_sync::{ledger::InMemory, plan::Guard};
+use explo_sync::{ledger::InMemory, model::Tenant, plan::Guard, sandbox::Existing};
 use futures_util::future::{join, join_all};
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use tokio::time::sleep;
@@ -12,7 +12,7 @@ use super::{
     course::{Course, Ended, FREE},
     each_seed,
     faults::heals,
-    oracle::{check_foreign, check_hour, check_timing, check_unmanaged, is_excused, unmanaged},
+    oracle::{check_foreign, check_hour, check_timing, check_unmanaged, is_excused, listed, unmanaged},
     process::{Domain, Habits, Process},
     rows::Changes,
     table::{Kept, Table},
@@ -21,17 +21,17 @@ use super::{
 
 #[test]
 fn changes_at_once_beside_runs_leave_nothing_wrong_behind() {
-    each_seed(2_000_000..2_000_300, async |seed| wakes::<Table>(&world(seed, true), seed % 3 == 0).await);
+    each_seed(2_000_000..2_000_200, async |seed| wakes::<Table>(&world(seed, true), seed % 3 == 0).await);
 }
 
 #[test]
 fn nor_without_a_ledger() {
-    each_seed(2_100_000..2_100_100, async |seed| wakes::<InMemory>(&world(seed, true), false).await);
+    each_seed(2_100_000..2_100_060, async |seed| wakes::<InMemory>(&world(seed, true), false).await);
 }
 
 #[test]
 fn nor_do_processes_that_die_and_listings_that_change() {
-    each_seed(2_200_000..2_200_200, async |seed| wakes::<Table>(&world(seed, false), true).await);
+    each_seed(2_200_000..2_200_100, async |seed| wakes::<Table>(&world(seed, false), true).await);
 }
 
 /// A world whose rows change.
@@ -109,26 +109,31 @@ async fn wakes<L: Kept>(world: &World, has_others: bool) {
     }
 }
 
-/// Once all is well, a run by memory makes no call.
+/// Once all is well, a run by memory makes no call, except for tenants whose changes can't be applied.
 async fn rests(world: &World, ledger: &impl Kept) {
+    let excused = excused(world);
     let course = Course { now: 1_000_000 + 1300, list_every: u64::MAX, retry_failed: false, ..Course::quiet(4) };
-    let ended = world.run(&course, ledger).await;
-    if let Ended::Failed(error) = ended {
+    if let Ended::Failed(error) = world.run(&course, ledger).await {
         panic!("a quick run fails: {error}");
     }
-    let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
-    let excused = tenants.iter().filter(|tenant| is_excused(world, &api, tenant));
-    let ids = excused.flat_map(|tenant| [Some(&tenant.provided_id), tenant.previous_provided_id.as_ref()]);
-    let excused: BTreeSet<_> = ids.flatten().map(|id| &**id).collect();
-    // Tags are asked for, and customers listed, because of a tenant that can't be planned or looked up.
     let calls = world.take_calls();
+    // If one of them can't be looked up, customers are listed.
     let has_listed = calls.iter().any(|call| call.endpoint == "customers");
     for call in calls {
         let is_of_tags = matches!(call.endpoint.as_str(), "group_tags" | "create_group_tag");
-        let is_of_all = is_of_tags || has_listed && !call.is_write();
+        let is_of_nobody = call.tenant_id().starts_with("explo-sync-asks-for-nobody");
+        let is_of_all = is_of_tags || is_of_nobody || has_listed && !call.is_write();
         let is_excused = excused.contains(call.tenant_id()) || is_of_all && !excused.is_empty();
         assert!(is_excused, "a quick run calls: {call}");
     }
+}
+
+/// The ids, and the previous ids, of the tenants whose changes can't be applied.
+fn excused(world: &World) -> BTreeSet<String> {
+    let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
+    let excused = tenants.iter().filter(|tenant| is_excused(world, &api, tenant));
+    let ids = excused.flat_map(|tenant| [Some(&tenant.provided_id), tenant.previous_provided_id.as_ref()]);
+    ids.flatten().map(|id| id.clone().into_owned()).collect()
 }
 
 fn habits(random: &mut SmallRng, _: &World) -> Habits {
@@ -146,10 +151,12 @@ fn habits(random: &mut SmallRng, _: &World) -> Habits {
 
 /// A `sync` beside the daemon: of all tenants or of some, or a dry run.
 fn other(random: &mut SmallRng, world: &World, daemons: &Habits) -> Habits {
-    let tenants = world.tenants.borrow();
-    let some = random.random_bool(0.4);
-    let ids = tenants.iter().filter(|_| some && random.random_bool(0.3)).map(|tenant| tenant.provided_id.to_string());
-    let only = ids.collect();
+    let (tenants, api) = (world.tenants.borrow(), world.api.borrow());
+    // Without a listing nothing protects a customer that a look-up does not show, and nothing tells of two with one id.
+    let some = random.random_bool(0.4) && api.behaviour.existing == Existing::Left;
+    let is_one = |tenant: &&Tenant<'_>| listed(&api, &tenant.provided_id).count() < 2;
+    let ids = tenants.iter().filter(is_one).filter(|_| some && random.random_bool(0.3));
+    let only = ids.map(|tenant| tenant.provided_id.to_string()).collect();
     Habits {
         max_changes: if random.random_bool(0.2) { random.random_range(0..8) } else { usize::MAX },
         retry_failed: random.random_bool(0.3),

@@ -297,7 +297,9 @@ impl World {
         let call = &mut self.calls.borrow_mut()[number];
         let has = |id: &str| self.api.borrow().store().get(id).is_some();
         call.is_renamed = call.new_id().is_some_and(|new| has(new) && !has(call.provided_id()));
-        if call.is_write() && name(&id) != before {
+        if call.is_renamed {
+            self.watch.renamed(call);
+        } else if call.is_write() && name(&id) != before {
             self.watch.applied(call);
         }
         reply
@@ -353,6 +355,7 @@ impl Transport for Line<'_> {
         let answer = world.answer(number, request).await;
         if let Ok(answer) = &answer {
             world.calls.borrow_mut()[number].answer = Some(Answer::of(answer));
+            world.watch.answered(&world.calls.borrow()[number]);
         }
         tell::call(&world.calls.borrow()[number]);
         answer

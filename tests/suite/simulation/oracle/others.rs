@@ -63,7 +63,13 @@ pub fn check_foreign(world: &World, before: &Api) {
         let is_churned = |one: &StoredCustomer| one.provided_id.as_ref().is_some_and(|id| id.starts_with(STRANGER));
         let is_foreign = |one: &&StoredCustomer| one.access_group.as_deref() == Some(ANOTHERS) && !is_churned(one);
         let foreign = api.store().customers().iter().filter(is_foreign);
-        let mut foreign: Vec<_> = foreign.map(|customer| serde_json::to_string(customer).unwrap()).collect();
+        // Whoever renames a parent changes that of its children.
+        let is_there = |id: &&String| stored(before, id).is_some() && stored(&world.api.borrow(), id).is_some();
+        let own = |customer: &StoredCustomer| {
+            let parent_provided_id = customer.parent_provided_id.as_ref().filter(is_there).cloned();
+            serde_json::to_string(&StoredCustomer { parent_provided_id, ..customer.clone() }).unwrap()
+        };
+        let mut foreign: Vec<_> = foreign.map(own).collect();
         foreign.sort_unstable();
         foreign
     };

@@ -31,6 +31,8 @@ struct Row {
     written: usize,
     /// By whom, unless the ledger knows of it.
     unrecorded: Option<By>,
+    /// Whether the last write was acknowledged: if not, nobody tells the ledger of it.
+    is_acknowledged: bool,
     /// The process with this number knows this state by a wake: its later writes are not older.
     known: BTreeMap<usize, usize>,
     /// Runs of other processes that began before this time can't know a newer state: its writer died before it could
@@ -109,7 +111,8 @@ impl Watch {
         let (true, Some(name)) = (self.is_on(), call.name()) else { return };
         let mut rows = self.rows.borrow_mut();
         let Some(row) = rows.get_mut(call.tenant_id()) else { return };
-        let is_untold = row.untold.is_some_and(|until| call.by.since < until);
+        let is_others = |by: By| by.process != call.by.process && !row.is_acknowledged;
+        let is_untold = row.untold.is_some_and(|until| call.by.since < until) || row.unrecorded.is_some_and(is_others);
         match row.place(name, row.written) {
             Some(place) => row.written = place,
             None => assert!(
@@ -118,7 +121,27 @@ impl Watch {
                 row.written, row.states, call.by
             ),
         }
-        row.unrecorded = Some(call.by);
+        (row.unrecorded, row.is_acknowledged) = (Some(call.by), false);
+    }
+
+    /// Explo has given a customer another id.
+    pub fn renamed(&self, call: &Call) {
+        let mut rows = self.rows.borrow_mut();
+        for id in [call.provided_id(), call.tenant_id()] {
+            if let Some(row) = rows.get_mut(id) {
+                (row.unrecorded, row.is_acknowledged) = (Some(call.by), false);
+            }
+        }
+    }
+
+    /// The answer to a call arrived.
+    pub fn answered(&self, call: &Call) {
+        if call.is_acknowledged()
+            && let Some(row) = self.rows.borrow_mut().get_mut(call.tenant_id())
+            && row.unrecorded.is_some_and(|by| by.process == call.by.process)
+        {
+            row.is_acknowledged = true;
+        }
     }
 
     /// The ledger knows that a customer is in sync.
