@@ -18,7 +18,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::time::sleep;
 
 use crate::{
-    applier::{Applied, Applier, Claim, HasRoom, Outcome, Recording},
+    applier::{Applied, Applier, Claim, HasRoom, IsAnothers, Outcome, Recording},
     compare::{Fingerprints, Rules},
     database::lock::Permit,
     explo::{self, Children, Endpoint, ListedTokens, Listing, Look, Reader, Shown, Writer},
@@ -168,9 +168,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             None => None,
             Some(writers) => {
                 self.remember(&plan, listing, !held.is_empty(), writers.record);
-                let (spare, is_known) = (self.spare(&plan), |token: &str| tokens.has(token));
+                let (spare, is_anothers) = (self.spare(&plan), |token: &str, _: &str| tokens.has(token));
                 let has_room = |fields: &[Field]| spare.borrow_mut().spend(fields);
-                let apply = async || self.apply(&plan, &due, (&is_known, &has_room), &writers, progress).await;
+                let apply = async || self.apply(&plan, &due, (&is_anothers, &has_room), &writers, progress).await;
                 if held.is_empty() { Some(apply().await) } else { None }
             }
         };
@@ -373,12 +373,12 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         &self,
         plan: &Plan,
         due: &Due,
-        (is_known, has_room): (&dyn Fn(&str) -> bool, HasRoom<'_>),
+        (is_anothers, has_room): (IsAnothers<'_>, HasRoom<'_>),
         writers: &Writers<'_, W>,
         progress: &dyn Progress,
     ) -> Applied {
         let recording = Recording { memory: self.memory, now: self.now, record: writers.record };
-        let applier = Applier::new(plan, due, (self.reader, writers.explo), has_room, is_known, recording);
+        let applier = Applier::new(plan, due, (self.reader, writers.explo), has_room, is_anothers, recording);
         let applier = applier.claiming(writers.claims);
         applier.apply(self.side_by_side, progress).await
     }

@@ -116,16 +116,26 @@ async fn listed(lead: &Lead) {
     }
 }
 
+/// For the log, where a number of 128 bits would be a text.
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
 async fn one(wake: Wake, wakes: &Wakes, lead: &Lead, status: &Status) {
     let means = lead.borrow().as_ref().filter(|means| !means.lost.is_cancelled()).cloned();
     let (origin, since) = (wake.origin, wake.since);
     let carried = match &means {
-        Some(means) => means.carry_out(&wake).await.unwrap_or_else(|error| Carried::Out(error.into())),
+        Some(means) => match means.carry_out(&wake).await.unwrap_or_else(|error| Carried::Out(error.into())) {
+            Carried::Out(woken) if woken.token.is_none() && means.lost.is_cancelled() => {
+                Carried::Out(Woken::of(Outcome::Standby))
+            }
+            carried => carried,
+        },
         None => Carried::Out(Woken::of(Outcome::Standby)),
     };
     let Carried::Out(woken) = carried else { return wakes.park(wake) };
     let took = since.elapsed();
-    let (origin_name, outcome, duration_ms) = (origin.name(), woken.outcome.name(), took.as_millis());
+    let (origin_name, outcome, duration_ms) = (origin.name(), woken.outcome.name(), millis(took));
     let tenant = told_id(&wake.provided_id);
     let error = woken.error.as_deref().unwrap_or_default();
     match woken.outcome {

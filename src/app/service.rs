@@ -51,8 +51,8 @@ pub(super) struct Service<'a> {
     pacer: Kept<(u32, usize), Arc<Pacer>>,
     /// Locked from the first run to the end: of several daemons, the one that has this lock works, the others stand by.
     leader: Kept<Sides, Lock>,
-    /// What runs and wakes share while this daemon works.
-    shared: Kept<Sides, Rc<Shared>>,
+    /// What runs and wakes share while this daemon works; without wakes less is kept.
+    shared: Kept<(Sides, bool), Rc<Shared>>,
     /// Where wakes come from, while this daemon works; made anew after a reload.
     origins: Option<Origins>,
     /// The means to carry out wakes.
@@ -207,11 +207,12 @@ impl<'a> Service<'a> {
     fn share(&mut self, config: &Config) -> Rc<Shared> {
         let sides = Sides::of(config);
         let leader = self.leader.as_ref().map(|(_, leader)| leader);
+        let has_wakes = !config.origins().is_empty();
         let make = || {
             let locks = leader.map_or_else(IdLocks::of_process, |leader| leader.ids(&sides.lock));
-            Rc::new(if config.origins().is_empty() { Shared::without_wakes(locks) } else { Shared::new(locks) })
+            Rc::new(if has_wakes { Shared::new(locks) } else { Shared::without_wakes(locks) })
         };
-        Rc::clone(kept(&mut self.shared, sides.clone(), make))
+        Rc::clone(kept(&mut self.shared, (sides.clone(), has_wakes), make))
     }
 
     /// Begins to carry out wakes, if the configuration names where they come from, with what it says now.

@@ -46,6 +46,9 @@ pub const REPORTED: &str = "explo_sync::reported";
 /// Whether the guard has room for a further update of these fields, which then counts.
 pub(crate) type HasRoom<'a> = &'a dyn Fn(&[Field]) -> bool;
 
+/// Whether a token is known as that of another customer than the one with this id.
+pub(crate) type IsAnothers<'a> = &'a dyn Fn(&str, &str) -> bool;
+
 /// If this many tenants get a 403 and no write has succeeded, the run ends: the token may not write.
 const FORBIDDEN: usize = 3;
 
@@ -80,7 +83,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         due: &'a Due,
         (reader, writer): (&'a R, &'a W),
         has_room: HasRoom<'a>,
-        is_listed: &'a dyn Fn(&str) -> bool,
+        is_anothers: IsAnothers<'a>,
         recording: Recording<'a>,
     ) -> Self {
         Self {
@@ -92,7 +95,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             existing: Mutex::default(),
             made_in: Mutex::default(),
             settling: Settling::new(reader, plan.rules),
-            tokens: KnownTokens::new(recording.memory, is_listed),
+            tokens: KnownTokens::new(recording.memory, is_anothers),
             answers: Answers::default(),
             recording,
             outage: Outage::default(),

@@ -7,12 +7,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use super::IsAnothers;
 use crate::memory::{Memory, token_hash};
 
 /// The tokens that customers are known to have.
 pub(super) struct KnownTokens<'a> {
     memory: &'a Memory,
-    is_listed: &'a dyn Fn(&str) -> bool,
+    is_anothers: IsAnothers<'a>,
     /// The hashes of all remembered tokens, sorted; computed when first needed.
     remembered: OnceCell<Vec<u64>>,
     /// The tokens that answers of this run showed, with the customer's id.
@@ -20,8 +21,8 @@ pub(super) struct KnownTokens<'a> {
 }
 
 impl<'a> KnownTokens<'a> {
-    pub(super) fn new(memory: &'a Memory, is_listed: &'a dyn Fn(&str) -> bool) -> Self {
-        Self { memory, is_listed, remembered: OnceCell::new(), answered: Mutex::default() }
+    pub(super) fn new(memory: &'a Memory, is_anothers: IsAnothers<'a>) -> Self {
+        Self { memory, is_anothers, remembered: OnceCell::new(), answered: Mutex::default() }
     }
 
     /// Whether a token in an answer can belong to the customer `provided_id`, whose known token is `own` (`None`: the
@@ -31,7 +32,7 @@ impl<'a> KnownTokens<'a> {
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         let is_anothers = match answered.get(&hash) {
             Some(known) => known != provided_id,
-            None => own != Some(hash) && ((self.is_listed)(token) || self.is_remembered(hash)),
+            None => own != Some(hash) && ((self.is_anothers)(token, provided_id) || self.is_remembered(hash)),
         };
         if !is_anothers && !token.is_empty() {
             answered.insert(hash, provided_id.to_owned());

@@ -4,7 +4,7 @@ use super::{Applier, Blame, Outcome, settling::parent};
 use crate::{
     compare::{Difference, KeyStyle, Unsettled, compare, lasting_fingerprint_of, measure, needs_current, to_send},
     explo::{Attempts, Created, Endpoint, Error, Reader, Writer},
-    memory::{Seen, TOO_LARGE, token_hash},
+    memory::{Note, Seen, TOO_LARGE, token_hash},
     model::{Customer, Field, Record, Tenant},
     plan::{Change, Update},
     tenants::RowNumber,
@@ -73,7 +73,11 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             return self.adopt(change, tenant, &created).await;
         }
         let customer = &created.customer;
-        self.made_in().insert(customer.access_group.as_deref().unwrap_or_default().to_owned());
+        let group = customer.access_group.as_deref().unwrap_or_default();
+        let is_listed = self.plan.population.access_groups.contains(group);
+        if self.made_in().insert(group.to_owned()) && !is_listed {
+            (self.recording.record)(Note::Group(group.to_owned()));
+        }
         let listed = Seen::Listed(lasting_fingerprint_of(customer, tenant));
         if !self.is_believed(change, tenant, &customer.token, listed) {
             return Ok(Outcome::failed(ANOTHERS_TOKEN, Blame::Tenant));

@@ -30,6 +30,8 @@ const QUIET: Duration = Duration::from_millis(250);
 /// … or after this time.
 const LONGEST: Duration = Duration::from_secs(2);
 
+const FLOOD: &str = "so many tenants may have changed at once that a run of all tenants takes this one along";
+
 /// Requests over HTTP that may wait at once.
 const REQUESTS: usize = 1000;
 
@@ -142,7 +144,7 @@ impl Wakes {
         let absorbed = state.add(wake, now)?;
         drop(state);
         for wake in absorbed {
-            wake.reply(&Woken::of(Outcome::Deferred));
+            wake.reply(&Woken::because(Outcome::Deferred, FLOOD));
         }
         self.changed.notify_waiters();
         Ok(())
@@ -193,7 +195,7 @@ impl Wakes {
         }
         drop(state);
         for wake in absorbed {
-            wake.reply(&Woken::of(Outcome::Deferred));
+            wake.reply(&Woken::because(Outcome::Deferred, FLOOD));
         }
         self.changed.notify_waiters();
     }

@@ -221,7 +221,7 @@ impl<T: Transport> Caller<T> {
         let asked = not_before.map_or(Duration::ZERO, |asked| asked.saturating_duration_since(Instant::now()));
         let wait = retry::backoff(failed, random).max(asked);
         if let Some(fault) = why {
-            let wait_ms = wait.as_millis();
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             tracing::warn!(endpoint = name, attempt = failed, wait_ms, "retrying, because {fault}");
         }
         tokio::select! {

@@ -130,6 +130,7 @@ impl Open {
     fn add(&mut self, what: ToRecord) {
         match what {
             ToRecord::Note(Note::Customer(entry)) => self.merge(*entry),
+            ToRecord::Note(Note::Group(_)) => {}
             ToRecord::Note(Note::Overview(overview)) => self.overview = Some(*overview),
             ToRecord::Flush(flush) => self.flushes.push(flush),
         }

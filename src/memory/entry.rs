@@ -24,6 +24,8 @@ pub struct Entry {
 pub enum Note {
     /// Of one customer.
     Customer(Box<Entry>),
+    /// Of a data visibility group: a customer was made in it that no listing has shown yet.
+    Group(String),
     /// Of all customers; what a listing shows of single customers comes before it.
     Overview(Box<Overview>),
 }
@@ -34,16 +36,16 @@ impl Note {
     pub fn of(&self, provided_id: &str) -> Option<&Entry> {
         match self {
             Self::Customer(entry) => Some(&**entry).filter(|entry| entry.provided_id == provided_id),
-            Self::Overview(_) => None,
+            Self::Group(_) | Self::Overview(_) => None,
         }
     }
 
-    /// The hash of the token that it shows.
+    /// The customer whose token it shows, and the token's hash.
     #[must_use]
-    pub fn token_hash(&self) -> Option<u64> {
+    pub fn token_hash(&self) -> Option<(&str, u64)> {
         match self {
-            Self::Customer(entry) => entry.token.hash(None),
-            Self::Overview(_) => None,
+            Self::Customer(entry) => Some((&entry.provided_id, entry.token.hash(None)?)),
+            Self::Group(_) | Self::Overview(_) => None,
         }
     }
 }

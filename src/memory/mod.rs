@@ -107,6 +107,11 @@ impl Memory {
     pub fn note(&mut self, note: Note) {
         match note {
             Note::Customer(entry) => self.remember(*entry),
+            Note::Group(group) => {
+                if let Some(overview) = &mut self.overview {
+                    overview.access_groups.insert(group);
+                }
+            }
             Note::Overview(overview) => self.overview = Some(*overview),
         }
     }
@@ -134,6 +139,11 @@ impl Memory {
     /// The hashes of all known tokens.
     pub fn tokens(&self) -> impl Iterator<Item = u64> {
         self.known.values().filter_map(|known| known.token)
+    }
+
+    /// The ids of the customers whose tokens are known, with the tokens' hashes.
+    pub fn tokens_by_id(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.known.iter().filter_map(|(provided_id, known)| Some((&**provided_id, known.token?)))
     }
 
     /// The parent of a customer as Explo last acknowledged it.

@@ -34,7 +34,7 @@ pub enum Doubting {
     Nobody,
     /// Those that did not settle: they may by now.
     Unsettled,
-    /// Those, and those that failed, before their next try.
+    /// Those, those that failed, before their next try, and those whose token is not known.
     Open,
     /// All: memory does not know the customers.
     All,
@@ -67,6 +67,7 @@ impl Recalled {
         }
         if memory.is_at_rest(provided_id, wanted) {
             return match () {
+                () if doubting == Doubting::Open && memory.token(provided_id).is_none() => &mut self.look,
                 () if memory.is_unsettled(provided_id) && doubting != Doubting::Nobody => &mut self.look,
                 () if memory.is_unsettled(provided_id) => &mut self.unsettled,
                 () if memory.is_hidden(provided_id) => &mut self.hidden,

@@ -67,7 +67,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             Some(writers) => {
                 let spare = self.spare(&plan);
                 let has_room = |fields: &[Field]| spare.borrow_mut().spend(fields);
-                Some(self.apply(&plan, &due, (&|_| false, &has_room), &writers, progress).await)
+                Some(self.apply(&plan, &due, (&|_, _| false, &has_room), &writers, progress).await)
             }
         };
         Ok(Run {

@@ -11,13 +11,15 @@ use tokio::{
     time::timeout,
 };
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::window::Window;
 use crate::{
     applier::{Superseded, View},
     database::lock::IdLocks,
     ledger::{self, ToRecord, Writer},
     memory::{Memory, Note, Overview, token_hash},
-    model::Field,
+    model::{Field, shown},
     plan::{Class, Guard, Held, Plan},
 };
 
@@ -32,8 +34,10 @@ pub struct Shared {
     pub superseded: Superseded,
     /// Where both record.
     pub journal: Journal,
-    /// Hashes of all remembered tokens, sorted.
-    pub tokens: RefCell<Vec<u64>>,
+    /// Hashes of all remembered tokens, sorted, each with a hash of its customer's id.
+    tokens: RefCell<Vec<(u64, u64)>>,
+    /// The data visibility groups in which this process created customers.
+    made_in: RefCell<BTreeSet<String>>,
     /// The calls that the last listing took.
     pages: Cell<usize>,
     /// Whether there are wakes, so that tokens must be kept.
@@ -79,6 +83,7 @@ impl Shared {
             superseded: Superseded::default(),
             journal: Journal::default(),
             tokens: RefCell::default(),
+            made_in: RefCell::default(),
             listed: Notify::default(),
             window: RefCell::default(),
             stopped: RefCell::default(),
@@ -90,7 +95,8 @@ impl Shared {
     pub fn loaded(&self, memory: &Memory) {
         if self.has_wakes {
             self.pages.set(memory.overview().map_or(0, |overview| overview.pages));
-            let mut tokens: Vec<_> = memory.tokens().collect();
+            let tokens = memory.tokens_by_id().map(|(provided_id, token)| (token, id_hash(provided_id)));
+            let mut tokens: Vec<_> = tokens.collect();
             tokens.sort_unstable();
             *self.tokens.borrow_mut() = tokens;
         }
@@ -101,17 +107,21 @@ impl Shared {
         Overview::most(self.pages.get())
     }
 
-    /// Whether a token is remembered.
-    pub fn knows(&self, token: &str) -> bool {
-        self.tokens.borrow().binary_search(&token_hash(token)).is_ok()
+    /// Whether a token is remembered as that of another customer than this one.
+    pub fn is_anothers(&self, token: &str, provided_id: &str) -> bool {
+        let (tokens, token) = (self.tokens.borrow(), token_hash(token));
+        let known = tokens.binary_search_by_key(&token, |(token, _)| *token);
+        known.is_ok_and(|place| tokens[place].1 != id_hash(provided_id))
     }
 
     /// Keeps the tokens that notes show.
     pub fn keep_tokens(&self, notes: &[Note]) {
         let mut tokens = self.tokens.borrow_mut();
-        for hash in notes.iter().filter_map(Note::token_hash) {
-            if let Err(place) = tokens.binary_search(&hash) {
-                tokens.insert(place, hash);
+        for (provided_id, token) in notes.iter().filter_map(Note::token_hash) {
+            let known = (token, id_hash(provided_id));
+            match tokens.binary_search_by_key(&token, |(token, _)| *token) {
+                Ok(place) => tokens[place] = known,
+                Err(place) => tokens.insert(place, known),
             }
         }
     }
@@ -124,6 +134,10 @@ impl Shared {
                 View::Older => Some(entry.to_look_up().into()),
                 View::Outdated => None,
             },
+            Note::Group(group) => {
+                self.made_in.borrow_mut().insert(group);
+                None
+            }
             Note::Overview(_) => Some(note),
         }
     }
@@ -131,13 +145,23 @@ impl Shared {
     /// Records what a wake notes.
     pub async fn record(&self, notes: Vec<Note>, writer: &impl Writer) -> Result<(), ledger::Error> {
         for note in &notes {
-            if let Note::Customer(entry) = note {
-                for id in [Some(&entry.provided_id), entry.former.as_ref()].into_iter().flatten() {
-                    self.superseded.wake_tells(id);
+            match note {
+                Note::Customer(entry) => {
+                    for id in [Some(&entry.provided_id), entry.former.as_ref()].into_iter().flatten() {
+                        self.superseded.wake_tells(id);
+                    }
                 }
+                Note::Group(group) => drop(self.made_in.borrow_mut().insert(group.clone())),
+                Note::Overview(_) => {}
             }
         }
         self.journal.record(notes, writer).await
+    }
+
+    /// What is remembered, with the groups of the customers that this process made since the last listing.
+    pub fn with_groups(&self, mut memory: Memory) -> Memory {
+        self.made_in.borrow().iter().for_each(|group| memory.note(Note::Group(group.clone())));
+        memory
     }
 
     /// Judges the plan of a wake together with the wakes of the last hour. If it passes, it counts from now on.
@@ -187,6 +211,10 @@ impl Shared {
     }
 }
 
+fn id_hash(provided_id: &str) -> u64 {
+    xxh3_64(provided_id.as_bytes())
+}
+
 impl Journal {
     /// The run's recorder takes what wakes record, too.
     pub fn open(&self, entries: UnboundedSender<ToRecord>) -> (Opened<'_>, Recording<'_>) {
@@ -231,10 +259,13 @@ impl Journal {
         self.end_of_run().await;
         let entries = notes.into_iter().filter_map(|note| match note {
             Note::Customer(entry) => Some(*entry),
-            Note::Overview(_) => None,
+            Note::Group(_) | Note::Overview(_) => None,
         });
         let refused = writer.record(&entries.collect::<Vec<_>>()).await?;
-        if refused.is_empty() { Ok(()) } else { Err(ledger::Error::Refused { rows: refused.len() }) }
+        for (provided_id, cause) in refused {
+            tracing::warn!(tenant.id = shown(&provided_id), "not kept in the ledger: {cause}");
+        }
+        Ok(())
     }
 }
 

@@ -74,13 +74,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 for entry in entries {
                     (writers.record)(entry.into());
                 }
-                let (spare, is_known) =
-                    (self.spare(&plan), |token: &str| shared.is_some_and(|shared| shared.knows(token)));
+                let spare = self.spare(&plan);
+                let is_anothers = |token: &str, id: &str| shared.is_some_and(|shared| shared.is_anothers(token, id));
                 let has_room = |fields: &[Field]| match shared {
                     Some(shared) => shared.has_room(&plan, self.guard, fields),
                     None => spare.borrow_mut().spend(fields),
                 };
-                let apply = async || self.apply(&plan, &due, (&is_known, &has_room), &writers, progress).await;
+                let apply = async || self.apply(&plan, &due, (&is_anothers, &has_room), &writers, progress).await;
                 if held.is_empty() { Some(apply().await) } else { None }
             }
         };

@@ -71,6 +71,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             return Ok(Carried::Out(Woken::because(Outcome::Deferred, ELSEWHERE)));
         };
         let Family { tenants, memory, locks, .. } = family;
+        let memory = shared.with_groups(memory);
         if !tenants.has(provided_id) {
             return Ok(Carried::Out(Woken::because(Outcome::Missing, NO_ROW)));
         }

@@ -80,7 +80,7 @@ end"
 -- so that explo-sync syncs it at once. It never fails the transaction that changes the row; only a full queue of
 -- notifications (8 GB that a listener has not read) does, at the commit.
 --
--- Apply it (it can be run again):  {command} | psql app
+-- Apply it (it can be run again):  {command} | psql -v ON_ERROR_STOP=1 app
 -- Then set in explo-sync.toml:     [source] listen = \"{CHANNEL}\"
 -- Undo it:                         drop trigger {CHANNEL} on {told_table}; drop function {told_function}();
 

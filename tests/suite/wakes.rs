@@ -28,6 +28,8 @@ struct Woken {
     program: Program,
     daemon: Daemon,
     address: String,
+    // One for all requests: to make one takes longer than a connection may be idle, if many are made at once.
+    client: reqwest::Client,
     _token: NamedTempFile,
 }
 
@@ -62,7 +64,7 @@ impl Woken {
         let mut daemon = Daemon::start(&program, &[]);
         let line: Value = serde_json::from_str(&daemon.says("ops server listens").await).unwrap();
         let address = line["address"].as_str().unwrap().to_owned();
-        Self { database, sandbox, program, daemon, address, _token: token }
+        Self { database, sandbox, program, daemon, address, client: reqwest::Client::new(), _token: token }
     }
 
     async fn post(&self, id: &str) -> Answered {
@@ -70,7 +72,7 @@ impl Woken {
     }
 
     async fn post_with(&self, id: &str, authorization: &str) -> Answered {
-        let request = reqwest::Client::new().post(format!("http://{}/sync/{id}", self.address));
+        let request = self.client.post(format!("http://{}/sync/{id}", self.address));
         let answer = request.header("authorization", authorization).send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.unwrap();

@@ -123,7 +123,8 @@ async fn a_column_that_is_missing_is_told_when_it_is_applied() {
 #[tokio::test]
 async fn the_header_says_how_to_apply_it_and_which_key_to_set() {
     let sql = printed("tenants").await;
-    for part in ["explo-sync init --trigger tenants | psql app", "[source] listen = \"explo_sync\""] {
+    for part in ["explo-sync init --trigger tenants | psql -v ON_ERROR_STOP=1 app", "[source] listen = \"explo_sync\""]
+    {
         assert!(sql.contains(part), "{part} in {sql}");
     }
     let hostile = printed("\"a\n'drop\".id").await;

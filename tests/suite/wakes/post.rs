@@ -141,3 +141,44 @@ async fn a_new_child_brings_its_new_parent_along() {
     assert_eq!((parent("low").as_deref(), parent("mid").as_deref()), (Some("mid"), Some("top")));
     woken.ends().await;
 }
+
+/// What an own customer is recognised by if the ledger lacks its row or its token.
+#[tokio::test]
+async fn a_row_that_the_ledger_lost_or_never_took_costs_a_look_and_no_refusal() {
+    let woken = Woken::start(world(Kind::Sqlite).derived().with_ledger()).await;
+    let long = "i".repeat(2049);
+    woken.database.execute(&format!("insert into tenants (id, name) values ('new', 'Nia'), ('{long}', 'Long')")).await;
+    assert_eq!((woken.post("new").await.status, woken.post(&long).await.status), (200, 200));
+    drop(woken.calls());
+
+    woken.database.execute("update explo_customers set token = null where provided_id = 'new'").await;
+    let answer = woken.post("new").await;
+    let token = woken.sandbox.customers().into_iter().find(|one| one.name == "Nia").unwrap().token;
+    assert_eq!((answer.status, answer.body["token"].as_str()), (200, Some(&*token)));
+    assert_eq!(woken.calls(), ["get_customer"]);
+    assert_eq!(woken.post("new").await.body["token"].as_str(), Some(&*token));
+    assert_eq!(woken.calls(), [""; 0], "the ledger has it again");
+
+    woken.database.execute("delete from explo_customers where provided_id = 'new'").await;
+    woken.database.execute("update tenants set name = 'Lang' where name = 'Long'").await;
+    for id in ["new", &long] {
+        let answer = woken.post(id).await;
+        assert_eq!((answer.status, answer.body["error"].as_str()), (200, None), "{}", answer.body);
+        assert!(answer.body["token"].is_string(), "{}", answer.body);
+    }
+    assert_eq!(woken.calls(), ["create_customer", "create_customer", "update_customer"]);
+    woken.ends().await;
+}
+
+/// No listing has shown the group of a customer that was made since.
+#[tokio::test]
+async fn a_sign_up_after_an_empty_first_listing_can_be_changed() {
+    let woken = Woken::start(World::of([] as [(&str, &str); 0])).await;
+    woken.database.execute("insert into tenants (id, name) values ('new', 'Nia')").await;
+    assert_eq!(woken.post("new").await.status, 200);
+    woken.database.execute("update tenants set name = 'Nina'").await;
+    let answer = woken.post("new").await;
+    assert_eq!((answer.status, &answer.body["outcome"]), (200, &json!("applied")), "{}", answer.body);
+    assert!(answer.body["token"].is_string(), "{}", answer.body);
+    woken.ends().await;
+}
