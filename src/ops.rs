@@ -61,6 +61,7 @@ struct Known {
     /// Why this daemon stands by; `None`: it works.
     standby: Option<String>,
     running: Option<Running>,
+    /// Known between runs.
     next_run: Option<Time>,
     /// The newest first.
     last_runs: VecDeque<LastRun>,
@@ -190,7 +191,7 @@ impl Status {
     pub fn run_began(&self, run_id: &str, at: SystemTime) {
         self.metrics.stands_by(false);
         let mut known = self.known();
-        known.standby = None;
+        (known.standby, known.next_run) = (None, None);
         known.running = Some(Running {
             run_id: run_id.to_owned(),
             started_at: Time(at),

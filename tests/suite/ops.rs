@@ -475,6 +475,7 @@ async fn status_tells_the_run_under_way_the_last_twenty_and_the_next() {
     assert_eq!((runs.len(), &runs[0]["counts"], &runs[0]["exit"]), (20, &counts, &json!(0)));
     assert_eq!(runs[19]["outcomes"], json!({"applied": 3, "failed": 0, "unsettled": 0, "deferred": 0}));
     assert_eq!(status["last_converged_at"], "2026-11-20T10:33:30Z");
+    assert_eq!(status["next_run"], Value::Null, "it has begun");
 }
 
 #[tokio::test]
