@@ -32,7 +32,7 @@
 //! | 4 edges | [`source`], [`explo`], [`ledger`] |
 //! | 3 ground | [`http`], [`database`] with its lock, [`stop`], [`files`]: they use nothing of layer 2 |
 //! | 2 plan | [`plan`]; below it [`memory`] and [`tenants`]; below these [`compare`]: all pure |
-//! | 1 model | [`model`] |
+//! | 1 model | [`model`]; beside it [`html`] |
 
 pub mod app;
 pub mod applier;
@@ -45,6 +45,7 @@ pub mod database;
 pub mod demo;
 pub mod explo;
 pub mod files;
+pub mod html;
 pub mod http;
 pub mod ledger;
 pub mod memory;

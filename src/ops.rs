@@ -2,6 +2,7 @@
 //!
 //! | path | 200 | 503, with the reason |
 //! |---|---|---|
+//! | `/` | all this as a page for people, see `page` | |
 //! | `/livez` | the loop is alive | no heartbeat for a minute: only a restart helps |
 //! | `/readyz` | both sides answered and the last run did not fail; or another daemon has the lock | no run has reached both sides yet, or the last run failed: a restart does not help |
 //! | `/status` | the last runs as JSON | |
@@ -15,33 +16,33 @@
 //! After a held plan, failed tenants or a run that stopped early, `/readyz` stays 200; `last_converged` shows whether
 //! both sides are equal.
 
+mod known;
+mod page;
 mod post;
 mod server;
+mod troubles;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use serde::{Serialize, Serializer};
-
 use crate::{
     daemon::Wakes,
     metrics::Metrics,
-    plan::Held,
     progress::Progress,
     reconciler::{Origin, WakeOutcome},
-    report::{Counts, Exit, Outcomes, Report},
+    report::{Exit, Report},
 };
 
+use known::{Known, LastRun, Running, Step, Time, Woken};
+use page::Reader;
 pub use server::{CONNECTIONS, Limits, serve};
+use troubles::Troubles;
 
 /// Without a heartbeat for this long, the loop counts as stuck.
 const STALE: Duration = Duration::from_mins(1);
-
-/// Number of runs that `/status` shows.
-const LAST_RUNS: usize = 20;
 
 /// The daemon's state: its loop writes it, the server reads it. It is the [`Progress`] of the daemon's runs, and feeds
 /// the metrics.
@@ -50,82 +51,6 @@ pub struct Status {
     metrics: Metrics,
     known: Mutex<Known>,
     wakes: Arc<Wakes>,
-}
-
-/// What `/status` shows and the probes use.
-#[derive(Debug, Serialize)]
-struct Known {
-    instance: String,
-    version: &'static str,
-    started_at: Time,
-    /// Why this daemon stands by; `None`: it works.
-    standby: Option<String>,
-    running: Option<Running>,
-    /// Known between runs.
-    next_run: Option<Time>,
-    /// The newest first.
-    last_runs: VecDeque<LastRun>,
-    last_converged_at: Option<Time>,
-    /// The classes of the last plan that were over their limit.
-    held: Vec<Held>,
-    wakes: Woken,
-    #[serde(skip)]
-    heartbeat: SystemTime,
-    /// Whether both sides have answered in any run so far.
-    #[serde(skip)]
-    answered: bool,
-    /// Why the last run failed, if it did.
-    #[serde(skip)]
-    failure: Option<String>,
-}
-
-/// Wakes since the start.
-#[derive(Debug, Default, Serialize)]
-struct Woken {
-    waiting: usize,
-    in_progress: usize,
-    /// By origin and outcome.
-    outcomes: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
-    /// From the word to the outcome.
-    last_took_ms: Option<u128>,
-}
-
-#[derive(Debug, Serialize)]
-struct Running {
-    run_id: String,
-    started_at: Time,
-    listed: Step,
-    applied: Step,
-}
-
-/// Pages or changes done, of how many.
-#[derive(Debug, Default, Serialize)]
-struct Step {
-    done: usize,
-    of: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct LastRun {
-    run_id: String,
-    started_at: Time,
-    ended_at: Time,
-    exit: u8,
-    /// `None` if the run has no plan, as are the outcomes.
-    counts: Option<Counts>,
-    outcomes: Option<Outcomes>,
-    held: Vec<Held>,
-    error: Option<String>,
-}
-
-/// A time, shown as RFC 3339.
-#[derive(Debug, Clone, Copy)]
-struct Time(SystemTime);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&humantime::format_rfc3339_seconds(self.0))
-    }
 }
 
 impl Status {
@@ -142,6 +67,8 @@ impl Status {
             last_runs: VecDeque::new(),
             last_converged_at: None,
             held: Vec::new(),
+            command: None,
+            troubles: Troubles::default(),
             wakes: Woken::default(),
             heartbeat: at,
             answered: false,
@@ -169,6 +96,7 @@ impl Status {
         let mut known = self.known();
         *known.wakes.outcomes.entry(origin.name()).or_default().entry(outcome.name()).or_insert(0) += 1;
         known.wakes.last_took_ms = Some(took.as_millis());
+        known.wakes.latencies.add(took);
     }
 
     /// The loop is alive: called every [`daemon::BEAT`](crate::daemon::BEAT).
@@ -205,7 +133,7 @@ impl Status {
         // All that takes long for a large plan is computed before the lock is taken, so no request waits for it.
         let started_at = self.known().running.as_ref().map_or(at, |running| running.started_at.0);
         self.metrics.run_ended(report, exit, &(started_at..at));
-        let has_converged = report.converged();
+        let (has_converged, troubles) = (report.converged(), Troubles::of(report));
         let ended = LastRun {
             run_id: report.run_id.clone(),
             started_at: Time(started_at),
@@ -223,6 +151,8 @@ impl Status {
         }
         known.answered = true;
         known.held.clone_from(&report.run.held);
+        known.command = (!report.run.held.is_empty()).then(|| report.command(&report.run.held));
+        known.troubles = troubles;
         known.push(ended);
         known.judge(exit);
     }
@@ -269,6 +199,16 @@ impl Status {
         }
     }
 
+    fn page(&self, now: SystemTime, reader: Reader) -> Vec<u8> {
+        let stats = self.metrics.observed().stats();
+        let mut known = self.known();
+        (known.wakes.waiting, known.wakes.in_progress) = self.wakes.count();
+        let mut page = Vec::new();
+        // Writing to memory never fails.
+        let _ = page::write(&known, &stats, (now, reader), &mut page);
+        page
+    }
+
     fn json(&self) -> Vec<u8> {
         let mut known = self.known();
         (known.wakes.waiting, known.wakes.in_progress) = self.wakes.count();
@@ -277,25 +217,6 @@ impl Status {
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Known {
-    fn push(&mut self, ended: LastRun) {
-        self.last_runs.push_front(ended);
-        self.last_runs.truncate(LAST_RUNS);
-    }
-
-    /// Decides from the last run's exit code whether it failed. A run that stopped early changes nothing.
-    fn judge(&mut self, exit: Exit) {
-        match exit {
-            Exit::Usage | Exit::Credentials | Exit::Config | Exit::Failed => {
-                let error = self.last_runs.front().and_then(|ended| ended.error.clone());
-                self.failure = Some(error.unwrap_or_else(|| format!("exit {}", exit as u8)));
-            }
-            Exit::Held | Exit::Partial | Exit::Pending | Exit::Success => self.failure = None,
-            Exit::Stopped | Exit::Locked => {}
-        }
     }
 }
 

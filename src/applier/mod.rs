@@ -38,6 +38,7 @@ use postponed::{Postponed, Unmade};
 use recording::Answers;
 pub(crate) use recording::Recording;
 use settling::Settling;
+pub(crate) use tokens::IsAnothers;
 use tokens::KnownTokens;
 
 /// Target of the log events that a report shows too.
@@ -45,9 +46,6 @@ pub const REPORTED: &str = "explo_sync::reported";
 
 /// Whether the guard has room for a further update of these fields, which then counts.
 pub(crate) type HasRoom<'a> = &'a dyn Fn(&[Field]) -> bool;
-
-/// Whether a token is known as that of another customer than the one with this id.
-pub(crate) type IsAnothers<'a> = &'a dyn Fn(&str, &str) -> bool;
 
 /// If this many tenants get a 403 and no write has succeeded, the run ends: the token may not write.
 const FORBIDDEN: usize = 3;

@@ -7,8 +7,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::IsAnothers;
 use crate::memory::{Memory, token_hash};
+
+/// Whether a token is known as that of another customer than the one with this id.
+pub(crate) type IsAnothers<'a> = &'a dyn Fn(&str, &str) -> bool;
 
 /// The tokens that customers are known to have.
 pub(super) struct KnownTokens<'a> {

@@ -25,6 +25,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use base64::{Engine, prelude::BASE64_STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use tokio::{sync::oneshot, time::timeout};
@@ -148,8 +149,21 @@ impl Door {
         let sent = headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes).unwrap_or_default();
         let scheme = b"bearer ";
         let Some((start, sent)) = sent.split_at_checked(scheme.len()) else { return false };
-        let token = self.token.expose_secret().as_bytes();
-        let differing = sent.iter().zip(token).fold(0, |all, (one, other)| all | (one ^ other));
-        start.eq_ignore_ascii_case(scheme) && sent.len() == token.len() && differing == 0
+        start.eq_ignore_ascii_case(scheme) && is_token(sent, &self.token)
     }
+}
+
+/// Whether a request has the token as the password of HTTP's basic authentication, which browsers ask people for.
+pub(super) fn is_password(headers: &HeaderMap, token: &SecretString) -> bool {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|sent| sent.to_str().ok()).unwrap_or_default();
+    let credentials = sent.strip_prefix("Basic ").and_then(|sent| BASE64_STANDARD.decode(sent).ok());
+    let credentials = credentials.unwrap_or_default();
+    let colon = credentials.iter().position(|byte| *byte == b':');
+    colon.is_some_and(|colon| is_token(&credentials[colon + 1..], token))
+}
+
+fn is_token(sent: &[u8], token: &SecretString) -> bool {
+    let token = token.expose_secret().as_bytes();
+    let differing = sent.iter().zip(token).fold(0, |all, (one, other)| all | (one ^ other));
+    sent.len() == token.len() && differing == 0
 }

@@ -11,9 +11,9 @@ use std::{
 
 use axum::{
     Extension, Router,
-    extract::State,
-    http::StatusCode,
-    response::{Html, IntoResponse},
+    extract::{Query, State},
+    http::{HeaderMap, StatusCode},
+    response::IntoResponse,
     routing::{get, post},
 };
 use hyper_util::{
@@ -22,11 +22,13 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use secrecy::SecretString;
+use serde::Deserialize;
 use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
 
 use super::{
     Status,
-    post::{Door, Waiting, sync},
+    page::{self, Reader},
+    post::{Door, Waiting, is_password, sync},
 };
 use crate::resources;
 
@@ -63,10 +65,6 @@ impl Limits {
 /// Pause after a connection could not be accepted, for example without a free file descriptor.
 const REST: Duration = Duration::from_millis(200);
 
-const INDEX: &str = "<!doctype html><title>explo-sync</title><ul><li><a href=\"/livez\">livez</a>: the loop is alive\
-    <li><a href=\"/readyz\">readyz</a>: both sides can be reached<li><a href=\"/status\">status</a>: the last runs\
-    <li><a href=\"/metrics\">metrics</a>: for Prometheus</ul>\n";
-
 /// Serves until dropped. `clock` is read for each probe.
 pub async fn serve(
     listener: TcpListener,
@@ -74,16 +72,27 @@ pub async fn serve(
     status: Arc<Status>,
     clock: impl Fn() -> SystemTime + Clone + Send + Sync + 'static,
 ) {
+    let (now, token) = (clock.clone(), token.map(Arc::new));
+    let key = token.clone();
+    let page = async move |State(status): State<Arc<Status>>, Query(asked): Query<Asked>, headers: HeaderMap| {
+        let reader = match &key {
+            None => Reader::Anybody,
+            Some(_) if asked.ids.is_none() => Reader::Invited,
+            Some(token) if is_password(&headers, token) => Reader::Trusted,
+            Some(_) => return ask_for_password().into_response(),
+        };
+        (page::headers(), status.page(now(), reader)).into_response()
+    };
     let livez = async move |State(status): State<Arc<Status>>| probe(status.stuck(clock()));
     let mut app = Router::new()
-        .route("/", get(Html(INDEX)))
+        .route("/", get(page))
         .route("/livez", get(livez))
         .route("/readyz", get(async |State(status): State<Arc<Status>>| probe(status.unready())))
         .route("/status", get(show_status))
         .route("/metrics", get(show_metrics))
         .with_state(Arc::clone(&status));
     if let Some(token) = token {
-        let door = Door { wakes: Arc::clone(status.wakes()), token: Arc::new(token) };
+        let door = Door { wakes: Arc::clone(status.wakes()), token };
         app = app.merge(Router::new().route("/sync/{id}", post(sync)).with_state(door));
     }
     let mut server = Builder::new(TokioExecutor::new()).http1_only();
@@ -114,6 +123,17 @@ pub async fn serve(
 struct Connection {
     task: JoinHandle<()>,
     waiting: Waiting,
+}
+
+/// What the page is asked for.
+#[derive(Deserialize)]
+struct Asked {
+    ids: Option<String>,
+}
+
+fn ask_for_password() -> impl IntoResponse {
+    let text = "the password is the token of the ops server, the name does not matter\n";
+    (StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic realm=\"explo-sync\", charset=\"UTF-8\"")], text)
 }
 
 fn probe(trouble: Option<String>) -> impl IntoResponse {

@@ -8,12 +8,8 @@ mod changes;
 
 use std::{
     collections::BTreeMap,
-    fmt::{self, Write as _},
     io::{self, Write},
 };
-
-use base64::{Engine, prelude::BASE64_STANDARD};
-use ring::digest::{SHA256, digest};
 
 use super::{
     Report,
@@ -22,12 +18,13 @@ use super::{
 use crate::{
     compare::Unsettled,
     explo::Endpoint,
-    model::{Field, Gap, printable, shown, told_id},
+    html::{Text, fill, policy},
+    model::{Field, Gap, shown, told_id},
     plan::Class,
 };
 
 const PAGE: &str = include_str!("html/page.html");
-const STYLE: &str = include_str!("html/style.css");
+const STYLE: &str = concat!(include_str!("../html/style.css"), include_str!("html/style.css"));
 const SCRIPT: &str = include_str!("html/script.js");
 
 /// Elements of a list that a browser lays out together, when they come into view.
@@ -35,53 +32,23 @@ const CHUNK: usize = 500;
 
 /// Writes the page; with `values`: names, addresses and other values, too.
 pub fn write_html(report: &Report, values: bool, out: &mut dyn Write) -> io::Result<()> {
-    for part in PAGE.split("{{") {
-        let (name, text) = part.split_once("}}").unwrap_or(("", part));
-        match name {
-            "policy" => write!(out, "{}", policy())?,
-            "instance" => write!(out, "{}", Text(&report.instance))?,
-            "style" => write!(out, "{STYLE}")?,
-            "script" => write!(out, "{SCRIPT}")?,
-            "sides" => write_sides(report, values, out)?,
-            "verdict" => write_verdict(report, out)?,
-            "counts" => write_counts(report, out)?,
-            "guard" => write_guard(report, out)?,
-            "cost" => write_cost(report, values, out)?,
-            "fields" => write_fields(report, out)?,
-            "changes" => write_changes(report, values, out)?,
-            "others" => write_others(report, values, out)?,
-            _ => {}
+    fill(PAGE, out, |part, out| match part {
+        "policy" => {
+            write!(out, "{}; require-trusted-types-for 'script'; trusted-types 'none'", policy(&[SCRIPT], &[STYLE]))
         }
-        out.write_all(text.as_bytes())?;
-    }
-    Ok(())
-}
-
-/// Foreign text as the content of an element: it can't end the element, reverse the line or hide.
-struct Text<'t>(&'t str);
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        printable(self.0).chars().try_for_each(|c| match c {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&quot;"),
-            '\'' => f.write_str("&#39;"),
-            c => f.write_char(c),
-        })
-    }
-}
-
-/// The Content-Security-Policy: this script, this style, and nothing else from anywhere.
-fn policy() -> String {
-    let hash = |text: &str| format!("'sha256-{}'", BASE64_STANDARD.encode(digest(&SHA256, text.as_bytes())));
-    format!(
-        "default-src 'none'; script-src {}; style-src {}; base-uri 'none'; form-action 'none'; \
-         require-trusted-types-for 'script'; trusted-types 'none'",
-        hash(SCRIPT),
-        hash(STYLE)
-    )
+        "instance" => write!(out, "{}", Text(&report.instance)),
+        "style" => write!(out, "{STYLE}"),
+        "script" => write!(out, "{SCRIPT}"),
+        "sides" => write_sides(report, values, out),
+        "verdict" => write_verdict(report, out),
+        "counts" => write_counts(report, out),
+        "guard" => write_guard(report, out),
+        "cost" => write_cost(report, values, out),
+        "fields" => write_fields(report, out),
+        "changes" => write_changes(report, values, out),
+        "others" => write_others(report, values, out),
+        _ => Ok(()),
+    })
 }
 
 fn write_sides(report: &Report, values: bool, out: &mut dyn Write) -> io::Result<()> {

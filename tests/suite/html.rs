@@ -1,6 +1,6 @@
 //! The page of a dry run: what it shows, what it leaves out, and that foreign text is only text.
 
-use std::{fs, process::Stdio};
+use std::fs;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use explo_sync::sandbox::Sandbox;
@@ -8,8 +8,8 @@ use html5gum::{DefaultEmitter, Token, Tokenizer};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
 
+use crate::browser;
 use crate::support::{Database, Kind, Program, customer, endpoints, sandbox, writes};
 
 const QUERY: &str = r#"select id as provided_id, name, emails, plan as "properties.plan" from tenants"#;
@@ -274,21 +274,8 @@ async fn shown(page: &str, state: &str) -> (String, Vec<String>) {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("plan.html");
     fs::write(&path, page).unwrap();
-    let browser = std::env::var_os("TEST_BROWSER").unwrap();
-    let mut command = Command::new(browser);
-    command.args([
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--virtual-time-budget=5000",
-        "--enable-logging=stderr",
-    ]);
-    command.arg(format!("--user-data-dir={}", directory.path().join("profile").display()));
-    command.args(["--dump-dom".to_owned(), format!("file://{}{state}", path.display())]).stdin(Stdio::null());
-    let output = command.output().await.unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    let complaints = stderr.lines().filter(|line| line.contains("CONSOLE")).map(str::to_owned).collect();
-    (String::from_utf8(output.stdout).unwrap(), complaints)
+    let url = format!("file://{}{state}", path.display());
+    browser::open(&url, &["--virtual-time-budget=5000".to_owned()]).await
 }
 
 /// The text of a part of the shown page.

@@ -37,7 +37,7 @@ const LAYERS: [&[&str]; 9] = [
 
 /// What reaches beyond the process. It imports nothing of planning.
 const GROUND: &[&str] = &["http", "database", "stop", "files"];
-const VALUES: &[&str] = &["model", "sandbox"];
+const VALUES: &[&str] = &["model", "html", "sandbox"];
 
 /// What must not occur in the pure layers.
 const IMPURE: [&str; 10] =

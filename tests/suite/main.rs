@@ -7,6 +7,7 @@
 
 mod alike;
 mod behaviours;
+mod browser;
 mod check;
 mod columns;
 mod commands;

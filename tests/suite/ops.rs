@@ -2,6 +2,7 @@
 
 #![expect(clippy::float_cmp, reason = "the values are whole numbers")]
 
+mod page;
 mod real;
 
 use std::{
@@ -134,14 +135,16 @@ struct Daemon {
 
 impl Daemon {
     async fn start() -> Self {
+        Self::limited(ops::Limits::default()).await
+    }
+
+    async fn limited(limits: ops::Limits) -> Self {
         explo_sync::install_crypto();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (status, seconds) = (Arc::new(Status::new("prod", at(0))), Arc::new(AtomicU64::new(0)));
         let clock = Arc::clone(&seconds);
-        tokio::spawn(ops::serve(listener, ops::Limits::default(), Arc::clone(&status), move || {
-            at(clock.load(Ordering::Relaxed))
-        }));
+        tokio::spawn(ops::serve(listener, limits, Arc::clone(&status), move || at(clock.load(Ordering::Relaxed))));
         Self { status, url, seconds }
     }
 
