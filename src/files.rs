@@ -6,7 +6,7 @@
 use std::{
     fs::{self, File, FileType, Permissions},
     io::{self, BufWriter, Read, Write},
-    os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt},
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
     path::Path,
 };
 
@@ -39,6 +39,17 @@ pub fn read_text(path: &Path, reading: Reading) -> io::Result<String> {
         return Err(io::Error::other("it has more than 16 MiB"));
     }
     Ok(plain(&text))
+}
+
+/// Adds to a file, which only its owner may read if it is new. It is opened each time, so it may be renamed meanwhile.
+pub fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Ok(found) = fs::metadata(path).map(|found| found.file_type())
+        && !found.is_file()
+        && !found.is_char_device()
+    {
+        return Err(io::Error::other(format!("it is {}", kind(found))));
+    }
+    File::options().append(true).create(true).mode(0o600).open(path)?.write_all(bytes)
 }
 
 /// The bytes of a file or pipe of records.

@@ -1,15 +1,18 @@
-//! Logs to stderr: text on a terminal, else JSON; log lines don't break a progress bar.
+//! Logs to stderr: text on a terminal, else JSON; log lines don't break a progress bar. Acknowledged changes go to the
+//! audit file, if one is configured.
 
 use std::{
     fmt,
     io::{self, IsTerminal, Write},
+    path::PathBuf,
 };
 
 use indicatif::MultiProgress;
 use serde_json::{Map, Value};
-use tracing::{Event, Level, Subscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    filter::{LevelFilter, Targets},
+    Layer,
+    filter::{LevelFilter, Targets, filter_fn},
     fmt::{
         FmtContext, FormatEvent, FormattedFields, MakeWriter,
         format::{self, Format, Json, JsonFields, Writer},
@@ -20,9 +23,13 @@ use tracing_subscriber::{
 };
 
 use crate::{
-    applier::REPORTED,
+    applier::{
+        REPORTED,
+        audit::{AUDIT, show_values},
+    },
     cli::Global,
-    config::{Log, LogFormat},
+    config::{Audit, Log, LogFormat},
+    files,
     model::printable,
     stderr,
 };
@@ -60,12 +67,70 @@ pub fn start(log: Log, global: &Global, bars: &MultiProgress, reads: Reads) {
         .with_default(Level::WARN.min(level));
     let writer = PastBars { bars: bars.clone(), is_text };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(stderr::has_colours());
-    let registry = tracing_subscriber::registry().with(ours);
+    let registry = tracing_subscriber::registry().with(log.audit.map(audit));
     let _ = if is_text {
-        registry.with(lines.compact().with_target(false)).try_init()
+        registry.with(lines.compact().with_target(false).with_filter(ours)).try_init()
     } else {
-        registry.with(lines.fmt_fields(JsonFields::new()).event_format(Flat::new())).try_init()
+        registry.with(lines.fmt_fields(JsonFields::new()).event_format(Flat::new()).with_filter(ours)).try_init()
     };
+}
+
+/// Writes what [`AUDIT`] tells, with the spans around it.
+fn audit<S: Subscriber + for<'l> LookupSpan<'l>>(Audit { file, values }: Audit) -> impl Layer<S> {
+    if values {
+        show_values();
+    }
+    let is_told = |metadata: &Metadata<'_>| metadata.is_span() || metadata.target() == AUDIT;
+    let lines = tracing_subscriber::fmt::layer().with_writer(move || Audited(file.clone()));
+    lines
+        .with_ansi(false)
+        .fmt_fields(JsonFields::new())
+        .event_format(Record(Flat::new()))
+        .with_filter(filter_fn(is_told))
+}
+
+/// As [`Flat`], without a level, and with the fields as an object.
+struct Record(Flat);
+
+impl<S: Subscriber + for<'l> LookupSpan<'l>> FormatEvent<S, JsonFields> for Record {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, JsonFields>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        let mut record: Map<String, Value> = serde_json::from_str(&line).map_err(|_| fmt::Error)?;
+        for needless in ["level", "message"] {
+            record.remove(needless);
+        }
+        if let Some(fields) = record.get_mut("fields")
+            && let Some(Ok(object)) = fields.as_str().map(serde_json::from_str)
+        {
+            *fields = object;
+        }
+        writeln!(writer, "{}", Value::Object(record))
+    }
+}
+
+/// The audit file.
+struct Audited(PathBuf);
+
+impl Write for Audited {
+    /// Gets one whole line per call from the formatter. What can't be written is told, and the run goes on.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if let Err(error) = files::append(&self.0, line) {
+            stderr::say(
+                format!("log.audit_file: a change is not told in {}: {error}\n", self.0.display()).into_bytes(),
+            );
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One JSON object per line, with the fields of the event and of all spans at the top level; if names are equal, the

@@ -30,7 +30,11 @@ pub(super) async fn demo(context: &Context) -> io::Result<u8> {
     let shared = Shared::without_wakes(IdLocks::of_process());
     for (heading, permit) in steps {
         let config = Config::load(&demo.layers()).map_err(io::Error::other)?;
-        context.terminal.start_logs(Log { level: tracing::Level::WARN, ..config.log }, &context.global, Reads::Result);
+        context.terminal.start_logs(
+            Log { level: tracing::Level::WARN, ..config.log.clone() },
+            &context.global,
+            Reads::Result,
+        );
         let instance = Instance::open(config, &Stop::default()).map_err(io::Error::other)?;
         let underlined = anstyle::Style::new().underline();
         written = written.and_then(|()| writeln!(coloured_stdout(), "\n{underlined}{heading}{underlined:#}"));

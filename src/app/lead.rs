@@ -13,6 +13,7 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::{
     instance::{Instance, Task},
@@ -60,6 +61,10 @@ pub(super) struct Origins {
 }
 
 impl Means {
+    fn span(&self, origin: Origin) -> Span {
+        tracing::error_span!("wake", origin = origin.name(), instance = self.instance.config.name)
+    }
+
     async fn carry_out(&self, wake: &Wake) -> Result<Carried, reconciler::Error> {
         let (shared, instance, about) = (&*self.shared, &self.instance, (&*wake.provided_id, wake.origin));
         let (task, nothing) = (Task::default(), Memory::default());
@@ -125,7 +130,12 @@ async fn one(wake: Wake, wakes: &Wakes, lead: &Lead, status: &Status) {
     let means = lead.borrow().as_ref().filter(|means| !means.lost.is_cancelled()).cloned();
     let (origin, since) = (wake.origin, wake.since);
     let carried = match &means {
-        Some(means) => match means.carry_out(&wake).await.unwrap_or_else(|error| Carried::Out(error.into())) {
+        Some(means) => match means
+            .carry_out(&wake)
+            .instrument(means.span(origin))
+            .await
+            .unwrap_or_else(|error| Carried::Out(error.into()))
+        {
             Carried::Out(woken) if woken.token.is_none() && means.lost.is_cancelled() => {
                 Carried::Out(Woken::of(Outcome::Standby))
             }

@@ -152,7 +152,7 @@ impl Context {
 
     fn config(&self) -> Result<Config, config::Error> {
         let config = Config::load(&self.layers(Reading::Once)?)?;
-        self.terminal.start_logs(config.log, &self.global, Reads::Result);
+        self.terminal.start_logs(config.log.clone(), &self.global, Reads::Result);
         Ok(config)
     }
 }

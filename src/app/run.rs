@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context) -> io::Result<u8> {
         Ok(config) => config,
         Err(error) => return Ok(Terminal::fail(&error, Exit::Config)),
     };
-    context.terminal.start_logs(config.log, &context.global, Reads::Logs);
+    context.terminal.start_logs(config.log.clone(), &context.global, Reads::Logs);
     warn_of_idle_schedule(&config);
     let status = Arc::new(Status::new(&config.name, now()));
     if let Some(listen) = config.ops_listen {

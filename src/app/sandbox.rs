@@ -21,7 +21,7 @@ use crate::{
 
 /// Serves customers; logs each call.
 pub(super) async fn sandbox(context: &Context, args: &SandboxArgs) -> io::Result<u8> {
-    let log = Log { level: tracing::Level::INFO, format: LogFormat::Auto };
+    let log = Log { level: tracing::Level::INFO, format: LogFormat::Auto, audit: None };
     context.terminal.start_logs(log, &context.global, Reads::Logs);
     let mut store = read("--customers", args.customers.as_deref(), Store::parse)?.unwrap_or_default();
     let customers = store.customers().len();

@@ -5,6 +5,7 @@
 //! attempts are postponed until all other changes had theirs. Only an error that ends the run (an outage, rejected
 //! credentials, a stop) breaks this.
 
+pub mod audit;
 mod claims;
 mod outage;
 mod outcome;
@@ -246,6 +247,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         let tenant_id = self.plan.provided_id(change);
         let answer = self.answers.take(&tenant_id);
         self.recording.ended(self.plan, change, &outcome, answer.as_ref());
+        audit::tell(self.plan, change, &outcome);
         match &outcome {
             Outcome::Applied | Outcome::Unsettled(_) => {
                 self.is_there(change.row());

@@ -1,12 +1,13 @@
 //! Turns the raw configuration into valid values, one by one, and collects every mistake. A method that gives `None`
 //! has noted a mistake that says why.
 
+mod files;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
     fmt::Display,
     ops::RangeInclusive,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use config::ValueKind;
@@ -17,19 +18,13 @@ use super::{
     Error,
     layers::{self, Environment, Layers, Merged, NOT_UTF8, Origin, Origins, QUOTED},
 };
-use crate::{
-    files::{self, Reading},
-    http::Proxy,
-};
+use crate::{files::Reading, http::Proxy};
 
 /// Characters of a value that a message shows.
 const WIDEST: usize = 60;
 
 /// A word of at least this many characters that has letters and digits may be a token.
 const TOKEN_LENGTH: usize = 16;
-
-/// Shown instead of a file name that may be a secret.
-const UNTOLD: &str = "a file (name not shown: it may be the secret itself)";
 
 /// The merged layers and the mistakes found so far.
 pub(super) struct Draft {
@@ -191,65 +186,6 @@ impl Draft {
         if own.trim().is_empty() { Some(None) } else { self.unquoted(key, &own).map(Some) }
     }
 
-    /// A token from the file that `key` names, else from `variable`.
-    pub(super) fn token_file(&mut self, key: &str, variable: &str) -> Option<SecretString> {
-        match self.optional_token_file(key)? {
-            Some(secret) => Some(secret),
-            None => self.gap(key, variable, "name a file that holds it, or set"),
-        }
-    }
-
-    /// A token from a file, trimmed; `Some(None)` if none is named.
-    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn optional_token_file(&mut self, key: &str) -> Option<Option<SecretString>> {
-        match self.secret_content(key)? {
-            Some(text) => self.unquoted(key, &text).map(Some),
-            None => Some(None),
-        }
-    }
-
-    /// A password from a file, not trimmed; `Some(None)` if none is named.
-    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn password_file(&mut self, key: &str) -> Option<Option<SecretString>> {
-        Some(self.secret_content(key)?.map(SecretString::from))
-    }
-
-    /// The text of a file; `Some(None)` if none is named.
-    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn file(&mut self, key: &str) -> Option<Option<String>> {
-        let named = self.string(key)?;
-        let path = self.directory.join(&named);
-        self.content(key, &named, &path, &path.display().to_string())
-    }
-
-    /// Certificates from a file; `Some(None)` if none is named.
-    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    pub(super) fn certificates(&mut self, key: &str) -> Option<Option<Vec<u8>>> {
-        let file = self.file(key)?;
-        if file.as_ref().is_some_and(|text| !text.contains("-----BEGIN CERTIFICATE-----")) {
-            self.mistake(key, "names a file without a certificate in PEM form (-----BEGIN CERTIFICATE-----)");
-            return None;
-        }
-        Some(file.map(String::into_bytes))
-    }
-
-    /// The text of one key, or of the file that another key names.
-    pub(super) fn either_text_or_file(&mut self, key: &str, file_key: &str) -> Option<String> {
-        let text = self.string(key)?;
-        match (text.trim().is_empty(), self.file(file_key)?) {
-            (false, None) => self.without_nul(key, text),
-            (true, Some(text)) => self.without_nul(file_key, text),
-            (true, None) => {
-                self.mistake(key, &format!("is not set: set it, or {file_key}, or {}", layers::variable(key)));
-                None
-            }
-            (false, Some(_)) => {
-                self.mistake(key, &format!("is set, and so is {file_key}: keep one"));
-                None
-            }
-        }
-    }
-
     /// A text without NUL, which would end it for a database.
     pub(super) fn without_nul(&mut self, key: &str, text: String) -> Option<String> {
         let Some((before, _)) = text.split_once('\0') else { return Some(text) };
@@ -301,32 +237,6 @@ impl Draft {
         }
         Some(SecretString::from(secret.trim()))
     }
-
-    /// The text of a file with a secret; `Some(None)` if none is named.
-    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    fn secret_content(&mut self, key: &str) -> Option<Option<String>> {
-        let named = self.string(key)?;
-        let path = self.directory.join(&named);
-        let name = if is_file_name(&named) { path.display().to_string() } else { UNTOLD.to_owned() };
-        self.content(key, &named, &path, &name)
-    }
-
-    /// The text of a file; an empty file is a mistake.
-    #[expect(clippy::option_option, reason = "outside: usable; inside: named")]
-    fn content(&mut self, key: &str, named: &str, path: &Path, name: &str) -> Option<Option<String>> {
-        if named.is_empty() {
-            return Some(None);
-        }
-        match files::read_text(path, self.reading) {
-            Ok(text) if !text.trim().is_empty() => {
-                self.files.push((key.to_owned(), path.to_owned()));
-                return Some(Some(text));
-            }
-            Ok(_) => self.mistake(key, &format!("names {name}, which is empty")),
-            Err(error) => self.mistake(key, &format!("names {name}, which can't be read: {error}")),
-        }
-        None
-    }
 }
 
 /// A text, or a list of them.
@@ -355,13 +265,6 @@ fn texts(kind: &ValueKind) -> Option<Vec<String>> {
         }
         _ => None,
     }
-}
-
-/// Whether a text looks like a file name, not like a secret that was set where a file must be named.
-fn is_file_name(text: &str) -> bool {
-    let is_ending = |end: &OsStr| end.len() <= 6 && end.as_encoded_bytes().iter().all(u8::is_ascii_alphabetic);
-    let is_word = text.len() < TOKEN_LENGTH && text.chars().all(|c| c.is_ascii_lowercase() || "-_".contains(c));
-    text.starts_with(['/', '.']) || is_word || Path::new(text).extension().is_some_and(is_ending)
 }
 
 /// A value for a message, cut; masked if it may be a secret in the wrong place.

@@ -73,12 +73,23 @@ pub struct Config {
 }
 
 /// What is logged, and how.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Log {
     /// The least important level that is shown.
     pub level: tracing::Level,
     /// The form of a line.
     pub format: LogFormat,
+    /// Where each acknowledged change is told.
+    pub audit: Option<Audit>,
+}
+
+/// Where each acknowledged change is told.
+#[derive(Debug, Clone)]
+pub struct Audit {
+    /// One JSON object is added for each.
+    pub file: PathBuf,
+    /// Whether it has the values, not their digests.
+    pub values: bool,
 }
 
 /// The form of a log line.
@@ -308,7 +319,9 @@ fn log(draft: &mut Draft) -> Option<Log> {
     ];
     let formats = [("auto", LogFormat::Auto), ("text", LogFormat::Text), ("json", LogFormat::Json)];
     let (level, format) = (draft.choice("log.level", &levels), draft.choice("log.format", &formats));
-    Some(Log { level: level?, format: format? })
+    let (file, values) = (draft.appendable("log.audit_file"), draft.flag("log.audit_values"));
+    let audit = file?.map(|file| Some(Audit { file, values: values? }));
+    Some(Log { level: level?, format: format?, audit: audit.flatten() })
 }
 
 /// The configuration file if no flag names one: `$EXPLO_SYNC_CONFIG`, else the first usual file that exists.

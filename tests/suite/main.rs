@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "nobody imports a test")]
 
 mod alike;
+mod audit;
 mod behaviours;
 mod browser;
 mod check;
