@@ -27,8 +27,9 @@ use prometheus_client::{
 
 use crate::{
     daemon::Wakes,
-    explo::{Latency, Observed},
+    explo::{Endpoint, Latency, Observed},
     files,
+    http::Ending,
     plan::Class,
     reconciler::{Origin, WakeOutcome},
     report::{Exit, Report},
@@ -66,11 +67,14 @@ pub struct Metrics {
     last_run: Known<Seconds>,
     last_converged: Known<Seconds>,
     run_duration: Known<Seconds>,
+    last_run_exit: Known<Number>,
     tenants: Known<Number>,
     customers: Known<Number>,
     unsettled: Known<Number>,
     invalid: Known<Number>,
     orphans: Known<Number>,
+    failing: Known<Number>,
+    ledger_behind: Known<Number>,
     changes: Family<Labels<2>, Counter>,
     /// The outcomes of the current run that `changes` has counted already.
     counted: Mutex<BTreeMap<Labels<2>, u64>>,
@@ -108,6 +112,9 @@ impl Metrics {
         let unsettled = gauge("unsettled", "Customers with a value that Explo shows differently than it was written");
         let invalid = gauge("invalid", "Tenants that can't be planned");
         let orphans = gauge("orphans", "Customers without a tenant, left alone");
+        let failing = gauge("failing", "Changes that failed, in the last run or before, and wait for their retry");
+        let ledger_behind = gauge("ledger_behind", "1 if the ledger lacks a part of the last run that had a plan");
+        let last_run_exit = gauge("last_run_exit_code", "The exit code of the last run");
         let runs = register(&mut all, "runs", "Runs that ended, by exit code");
         let wakes =
             register(&mut all, "wakes", "Changes of single tenants between runs, by origin of the word and by outcome");
@@ -123,11 +130,14 @@ impl Metrics {
             last_run,
             last_converged,
             run_duration,
+            last_run_exit,
             tenants,
             customers,
             unsettled,
             invalid,
             orphans,
+            failing,
+            ledger_behind,
             changes,
             counted: Mutex::default(),
             held,
@@ -191,6 +201,8 @@ impl Metrics {
             (&self.unsettled, counts.unsettled + outcomes.unsettled),
             (&self.invalid, counts.invalid),
             (&self.orphans, counts.orphan),
+            (&self.failing, report.failing()),
+            (&self.ledger_behind, report.unrecorded.is_some().into()),
         ];
         for (gauge, value) in known {
             gauge.get_or_create(&[]).set(value as u64);
@@ -221,6 +233,7 @@ impl Metrics {
     /// A run could not begin.
     pub fn no_run(&self, exit: Exit) {
         self.runs.get_or_create(&[("exit", exit as u8)]).inc();
+        self.last_run_exit.get_or_create(&[]).set(exit as u64);
     }
 
     /// All metrics as text.
@@ -319,9 +332,11 @@ struct Calls(Arc<Observed>);
 
 impl Collector for Calls {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let stats = self.0.stats();
-        let help =
-            "Calls to Explo that ended, each attempt counted, by endpoint and HTTP status, timeout, broken or cut.";
+        let mut stats = self.0.stats();
+        // It starts at 0, so that `increase()` sees the first one.
+        stats.calls.entry((Endpoint::Customers, Ending::Certificate)).or_default();
+        let help = "Calls to Explo that ended, each attempt counted, by endpoint and HTTP status, timeout, certificate, broken \
+                    or cut.";
         let mut calls = encoder.encode_descriptor("calls", help, None, MetricType::Counter)?;
         for ((endpoint, answer), count) in &stats.calls {
             let labels = [("endpoint", endpoint.name().to_owned()), ("status", answer.to_string())];

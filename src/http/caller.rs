@@ -73,6 +73,8 @@ pub enum Ending {
     Status(u16),
     /// No connection, or the connection broke.
     Broken,
+    /// The server's certificate is not accepted.
+    Certificate,
     /// The timeout passed.
     Timeout,
     /// The grace time after a stop ended.
@@ -256,6 +258,7 @@ impl<T: Transport> Caller<T> {
         let answer = match &answered {
             Some(Ok(answer)) => Ending::Status(answer.status.as_u16()),
             Some(Err(Fault::Timeout { .. })) => Ending::Timeout,
+            Some(Err(Fault::Certificate(_))) => Ending::Certificate,
             Some(Err(_)) => Ending::Broken,
             None => Ending::Cut,
         };
@@ -316,6 +319,7 @@ impl fmt::Display for Ending {
         match self {
             Self::Status(status) => write!(f, "{status}"),
             Self::Broken => f.write_str("broken"),
+            Self::Certificate => f.write_str("certificate"),
             Self::Timeout => f.write_str("timeout"),
             Self::Cut => f.write_str("cut"),
         }

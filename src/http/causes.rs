@@ -43,6 +43,9 @@ const BEHIND_PROXY: &Rows = &[(
 /// The library's name for a proxy's refusal to connect to the server.
 const REFUSED: &str = "TunnelUnsuccessful";
 
+/// The library's name for a certificate that it does not accept.
+const CERTIFICATE: &str = "InvalidCertificate";
+
 /// If a connection existed and nothing else is known.
 pub(crate) const BROKEN: WayOut = "the connection broke: see the logs of the server, and of any proxy in between";
 
@@ -59,6 +62,11 @@ pub(crate) fn way_out_behind_proxy(error: &dyn Debug) -> Option<WayOut> {
 /// Whether a proxy refused to connect to the server.
 pub(crate) fn is_proxys_refusal(error: &dyn Debug) -> bool {
     format!("{error:?}").contains(REFUSED)
+}
+
+/// Whether the server's certificate was not accepted.
+pub(crate) fn is_about_certificate(error: &dyn Debug) -> bool {
+    format!("{error:?}").contains(CERTIFICATE)
 }
 
 fn find(first: &Rows, then: &Rows, error: &dyn Debug) -> Option<WayOut> {

@@ -46,6 +46,9 @@ pub enum Fault {
     /// No connection, or the connection broke.
     #[error("{0}")]
     Connection(String),
+    /// The certificate of the server, or of the proxy, is not accepted.
+    #[error("{0}")]
+    Certificate(String),
     /// No answer within the timeout.
     #[error("it timed out{way}")]
     Timeout {
@@ -107,6 +110,7 @@ impl Fault {
         match self {
             Self::Server { not_before, .. } => *not_before,
             Self::Connection(_)
+            | Self::Certificate(_)
             | Self::Timeout { .. }
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }

@@ -159,7 +159,8 @@ impl Https {
         let refusal = refusal.map_or(String::new(), |status| format!(" ({status})"));
         let is_told = self.proxy.is_none() && way_out.contains(self.keys.url);
         let way = if is_told { String::new() } else { self.way() };
-        Fault::Connection(format!("{error}: {cause}{refusal}{way_out}{way}"))
+        let told = format!("{error}: {cause}{refusal}{way_out}{way}");
+        if causes::is_about_certificate(&error) { Fault::Certificate(told) } else { Fault::Connection(told) }
     }
 
     fn filled(&self, way_out: &str) -> String {

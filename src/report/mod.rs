@@ -164,6 +164,12 @@ impl Report {
         outcomes
     }
 
+    /// How many changes failed, now or before, and wait for their retry.
+    #[must_use]
+    pub fn failing(&self) -> usize {
+        self.outcomes().failed + self.run.due.waiting.len() + self.run.plan.quiet.waiting.len()
+    }
+
     /// The calls that planning made plus the calls that the due changes need, by endpoint.
     #[must_use]
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
@@ -201,7 +207,6 @@ impl Report {
                 _ => Exit::Success,
             };
         }
-        let (failed, waiting) = (self.outcomes().failed, due.waiting.len() + plan.quiet.waiting.len());
         let unsettled = self.unsettled().into_iter().filter(|(_, one)| one.known.is_news() || one.holds_more()).count();
         let refused = self.unrecorded.as_ref().filter(|error| error.is_about_rows());
         match self.end().map(exit_of) {
@@ -212,7 +217,7 @@ impl Report {
             // Not every deferred change means an early end: an update whose rename failed and a waiting tenant do not.
             None if due.left > 0 => Exit::Stopped,
             None if refused.is_some() => Exit::Partial,
-            None if waiting + failed + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
+            None if self.failing() + unsettled + plan.invalid.len() + skipped.len() > 0 => Exit::Partial,
             None => Exit::Success,
         }
     }

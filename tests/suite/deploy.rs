@@ -2,6 +2,8 @@
 //!
 //! `tests/run` fetches the tools. The units at work, under a booted systemd: `tests/run --systemd`.
 
+mod alerts;
+
 use std::{
     fs,
     os::unix::fs::PermissionsExt,

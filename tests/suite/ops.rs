@@ -246,9 +246,12 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
         "calls_total",
         "changes_total",
         "customers",
+        "failing",
         "held",
         "invalid",
+        "last_run_exit_code",
         "last_run_timestamp_seconds",
+        "ledger_behind",
         "log_lines_dropped_total",
         "orphans",
         "pacer_requests_per_minute",
@@ -300,6 +303,7 @@ async fn what_is_not_known_has_no_number() {
     let daemon = Daemon::start().await;
     let fresh = [
         "build_info",
+        "calls_total",
         "changes_total",
         "log_lines_dropped_total",
         "pacer_wait_seconds_total",
@@ -328,6 +332,7 @@ async fn what_is_not_known_has_no_number() {
     let samples = daemon.metrics().await;
     let standby = [
         "build_info",
+        "calls_total",
         "changes_total",
         "log_lines_dropped_total",
         "pacer_wait_seconds_total",
@@ -341,7 +346,9 @@ async fn what_is_not_known_has_no_number() {
     let samples = daemon.metrics().await;
     let failed = [
         "build_info",
+        "calls_total",
         "changes_total",
+        "last_run_exit_code",
         "log_lines_dropped_total",
         "pacer_wait_seconds_total",
         "runs_total",
