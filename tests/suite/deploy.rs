@@ -3,6 +3,7 @@
 //! `tests/run` fetches the tools. The units at work, under a booted systemd: `tests/run --systemd`.
 
 mod alerts;
+mod dashboard;
 
 use std::{
     fs,
