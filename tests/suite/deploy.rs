@@ -4,6 +4,7 @@
 
 mod alerts;
 mod dashboard;
+mod settings;
 
 use std::{
     fs,
@@ -115,7 +116,11 @@ fn every_service_is_confined_alike() {
 
 /// The manifests of a kustomization, as one stream of YAML.
 fn build(kustomization: &str) -> String {
-    let path = deploy("kubernetes").join(kustomization);
+    build_in(&deploy("kubernetes"), kustomization)
+}
+
+fn build_in(kubernetes: &Path, kustomization: &str) -> String {
+    let path = kubernetes.join(kustomization);
     let (success, said) = run("kubectl", &["kustomize", path.to_str().unwrap()]);
     assert!(success, "{kustomization}: {said}");
     said
@@ -135,7 +140,7 @@ fn violations(manifests: &str) -> String {
 }
 
 #[rstest]
-#[case("base", &["Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy"])]
+#[case("overlays/namespace", &["Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy"])]
 #[case("overlays/cronjob", &["Namespace", "ServiceAccount", "ConfigMap", "CronJob", "NetworkPolicy"])]
 #[case("overlays/first-load", &["Namespace", "ServiceAccount", "ConfigMap", "Job", "NetworkPolicy"])]
 #[case("overlays/deployment", &[
@@ -200,11 +205,15 @@ async fn the_program_accepts_the_configuration_and_the_arguments_of_the_manifest
     database.execute("create table tenants (id int primary key, name text, billing_email text)").await;
     database.execute("insert into tenants values (1, 'One', 'one@t.example')").await;
     let sandbox = sandbox([]).await;
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.toml");
+    fs::write(&config, settings::text("config")).unwrap();
+    fs::write(directory.path().join("query.sql"), settings::text("query")).unwrap();
     let secret = tempfile::NamedTempFile::new().unwrap();
     fs::write(&secret, "pg-secret\n").unwrap();
     let secret = secret.path().to_str().unwrap();
     let program = Program::default()
-        .with("EXPLO_SYNC_CONFIG", deploy("kubernetes/base/config.toml").to_str().unwrap())
+        .with("EXPLO_SYNC_CONFIG", &config)
         .with("EXPLO_SYNC__SOURCE__URL", &database.url)
         .with("EXPLO_SYNC__SOURCE__PASSWORD_FILE", secret)
         .with("EXPLO_SYNC__LEDGER__URL", &database.url)

@@ -1,4 +1,0 @@
-select id as provided_id,
-       name,
-       billing_email as emails
-from tenants
