@@ -4,6 +4,7 @@
 
 mod alerts;
 mod dashboard;
+mod pushgateway;
 mod settings;
 
 use std::{
@@ -142,16 +143,36 @@ fn violations(manifests: &str) -> String {
 #[rstest]
 #[case("overlays/namespace", &["Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy"])]
 #[case("overlays/cronjob", &["Namespace", "ServiceAccount", "ConfigMap", "CronJob", "NetworkPolicy"])]
+#[case("overlays/cronjob-pushgateway", &[
+    "Namespace", "ServiceAccount", "ConfigMap", "CronJob", "NetworkPolicy", "NetworkPolicy",
+])]
 #[case("overlays/first-load", &["Namespace", "ServiceAccount", "ConfigMap", "Job", "NetworkPolicy"])]
 #[case("overlays/deployment", &[
     "Namespace", "ServiceAccount", "ConfigMap", "Service", "Deployment", "PodDisruptionBudget", "NetworkPolicy",
     "NetworkPolicy",
 ])]
+#[case("overlays/deployment-podmonitor", &[
+    "Namespace", "ServiceAccount", "ConfigMap", "Service", "Deployment", "PodDisruptionBudget", "PodMonitor",
+    "NetworkPolicy", "NetworkPolicy",
+])]
 fn five_kubernetes_versions_accept_the_manifests(#[case] kustomization: &str, #[case] kinds: &[&str]) {
     let manifests = build(kustomization);
     let built: Vec<_> = manifests.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
     assert_eq!(built, kinds);
-    assert_eq!(violations(&manifests), "");
+    // Kubernetes has no schema of the Prometheus Operator's kinds.
+    let own: Vec<_> = manifests.split("---\n").filter(|one| !one.contains("kind: PodMonitor")).collect();
+    assert_eq!(violations(&own.join("---\n")), "");
+}
+
+#[test]
+fn the_pod_monitor_reads_the_port_that_each_pod_has() {
+    let manifests = build("overlays/deployment-podmonitor");
+    let label = "matchLabels:\n      app.kubernetes.io/name: explo-sync\n";
+    assert!(
+        manifests
+            .contains(&format!("podMetricsEndpoints:\n  - interval: 30s\n    port: ops\n  selector:\n    {label}"))
+    );
+    assert!(manifests.contains("- containerPort: 9464\n          name: ops\n"));
 }
 
 #[test]
@@ -162,6 +183,7 @@ fn every_kubernetes_version_would_tell_of_a_mistake_in_a_manifest() {
 
 #[rstest]
 #[case("overlays/cronjob")]
+#[case("overlays/cronjob-pushgateway")]
 #[case("overlays/deployment")]
 #[case("overlays/first-load")]
 fn a_pod_gets_nothing_that_it_does_not_need(#[case] kustomization: &str) {

@@ -27,10 +27,12 @@ const OTHER: &str = r#"spec:
     - {name: HTTPS_PROXY, value: "http://proxy.example:3128"}
   firstLoad: 77
   monitoring: observability
+  pushgateway: http://push.example:8080
+  curl: registry.example/curl:1
 "#;
 
 /// Parts of manifests that come from the settings; none may stay when these change.
-const BEFORE: [&str; 12] = [
+const BEFORE: [&str; 14] = [
     "namespace: explo-sync\n",
     ": explo-sync:0.1.0",
     "postgres",
@@ -42,6 +44,8 @@ const BEFORE: [&str; 12] = [
     "0.0.0.0",
     "create=2500",
     "name: monitoring",
+    "monitoring.svc",
+    "curlimages",
     "ledger",
 ];
 
@@ -80,7 +84,15 @@ fn config_map(manifests: &str) -> &str {
 #[rstest]
 #[case::namespace("overlays/namespace", &[])]
 #[case::cronjob("overlays/cronjob", &["image: registry.example/explo-sync:9", "value: http://proxy.example:3128"])]
+#[case::cronjob_pushgateway("overlays/cronjob-pushgateway", &[
+    "image: registry.example/explo-sync:9", "value: http://proxy.example:3128", "image: registry.example/curl:1",
+    "value: http://push.example:8080", "kubernetes.io/metadata.name: observability",
+])]
 #[case::deployment("overlays/deployment", &[
+    "image: registry.example/explo-sync:9", "value: http://proxy.example:3128",
+    "kubernetes.io/metadata.name: observability",
+])]
+#[case::deployment_podmonitor("overlays/deployment-podmonitor", &[
     "image: registry.example/explo-sync:9", "value: http://proxy.example:3128",
     "kubernetes.io/metadata.name: observability",
 ])]
