@@ -1,6 +1,7 @@
 //! Changes at once: the real daemon, with its real origins.
 
 mod beside;
+mod changed;
 mod listen;
 mod post;
 mod quick;
@@ -98,6 +99,24 @@ impl Woken {
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
         panic!("{id} is not {name}: {:?}", self.sandbox.customers());
+    }
+
+    /// Waits until the wakes of an origin had these outcomes.
+    async fn has_outcomes(&self, origin: &str, outcomes: &[(&str, u32)]) {
+        let line = |(outcome, count): &(&str, u32)| {
+            let labels = format!(r#"sync_instance="default",origin="{origin}",outcome="{outcome}""#);
+            format!("explo_sync_wakes_total{{{labels}}} {count}\n")
+        };
+        let lines: Vec<_> = outcomes.iter().map(line).collect();
+        let mut metrics = String::new();
+        for _ in 0..400 {
+            metrics = self.get("/metrics").await;
+            if lines.iter().all(|line| metrics.contains(line)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("{lines:?} are not in {metrics}");
     }
 
     async fn ends(self) {
