@@ -48,6 +48,7 @@ mod page;
 mod plans;
 mod poolers;
 mod proxy;
+mod readme;
 mod reconcile;
 mod rename;
 mod rest;
