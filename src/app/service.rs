@@ -237,11 +237,11 @@ impl<'a> Service<'a> {
 
     async fn means(&mut self, config: &Config, shared: &Rc<Shared>) -> Result<Means, String> {
         // A run takes its configuration along.
-        let own = Config::load(&self.layers).map_err(|error| error.to_string())?;
+        let own = Config::load(&self.layers).map_err(|error| error.to_string())?.keeping_connections();
+        let ledger = lead::claim(&own).await.map_err(|error| error.to_string())?;
         let memory = Rc::clone(kept(&mut self.memory, Sides::of(config), Rc::default));
         let pacer = Arc::clone(kept(&mut self.pacer, pace(config), || paced(config)));
         let instance = Instance::paced_by(pacer, own, &self.context.stop.child()).map_err(|error| error.to_string())?;
-        let ledger = lead::claim(config).await.map_err(|error| error.to_string())?;
         let lost = self.leader.as_ref().map_or_else(CancellationToken::new, |(_, leader)| leader.lost().clone());
         let instance = instance.urgent().observed_by(self.status.metrics());
         Ok(Means { instance, shared: Rc::clone(shared), memory, lost, ledger })

@@ -128,6 +128,16 @@ impl Config {
         all.into_iter().filter_map(|(origin, is_there)| is_there.then_some(origin)).collect()
     }
 
+    /// The same, for what is done again and again: connections to databases stay open in between.
+    #[must_use]
+    pub fn keeping_connections(self) -> Self {
+        let source = match self.source {
+            AnySource::Sql(sql) => AnySource::Sql(sql.keeping_connections()),
+            rest @ AnySource::Rest(_) => rest,
+        };
+        Self { source, ledger: self.ledger.map(ledger::Sql::keeping_connections), ..self }
+    }
+
     /// When the daemon runs.
     #[must_use]
     pub fn timing(&self) -> Timing {

@@ -7,6 +7,7 @@
 mod address;
 pub(crate) mod causes;
 mod error;
+mod kept;
 mod kind;
 mod listener;
 pub mod lock;

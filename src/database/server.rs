@@ -1,12 +1,12 @@
 //! A database server or file, and how to connect to it: for the tenants, the lock and the ledger.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{task::coop::consume_budget, time::timeout};
 use url::Url;
 
-use super::{address, causes::NO_FILE, error::LATE, kind::Kind, timezone::Timezone};
+use super::{address, causes::NO_FILE, error::LATE, kept::Kept, kind::Kind, timezone::Timezone};
 use crate::files;
 
 /// The default limit of a statement.
@@ -21,6 +21,8 @@ pub struct Server {
     pub(super) timeout: Duration,
     pub(crate) timezone: Timezone,
     pub(super) longest: Duration,
+    /// Shared by all clones.
+    pub(super) kept: Option<Arc<Kept>>,
 }
 
 impl Server {
@@ -32,7 +34,7 @@ impl Server {
         timeout: Duration,
     ) -> Result<Self, String> {
         let url = address::parse(url.expose_secret())?;
-        Ok(Self { url, password, ca_file, timeout, timezone: Timezone::default(), longest: LONGEST })
+        Ok(Self { url, password, ca_file, timeout, timezone: Timezone::default(), longest: LONGEST, kept: None })
     }
 
     /// The same server, with sessions in this zone.
@@ -46,6 +48,13 @@ impl Server {
     #[must_use]
     pub fn no_longer_than(self, longest: Duration) -> Self {
         Self { longest, ..self }
+    }
+
+    /// The same server, whose connections stay open for the next use. A file has none: another may take its place.
+    #[must_use]
+    pub fn keeping_connections(self) -> Self {
+        let kept = (self.kind() != Kind::Sqlite).then(Arc::default);
+        Self { kept, ..self }
     }
 
     /// The kind of database.

@@ -33,6 +33,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// The longest that the process waits for cancel requests at its end.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// The longest that a connection that was kept may take to answer.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// The number of cancel requests in progress.
 static UNDER_WAY: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 
@@ -55,7 +58,10 @@ impl<C: Transact> Session<C> {
 
     /// Connects with this access.
     pub async fn open_for(access: Access, server: &Server) -> sqlx::Result<Self> {
-        let connection = server.in_time(C::open(server, access)).await?;
+        let connection = match kept(server).await {
+            Some(connection) => connection,
+            None => server.in_time(C::open(server, access)).await?,
+        };
         Ok(Self { connection, cancel: Cancel { server: server.clone(), number: None } })
     }
 
@@ -74,10 +80,30 @@ impl<C: Transact> Session<C> {
         Ok(())
     }
 
-    /// Closes the connection; every statement has its answer, so a failure here changes nothing.
+    /// Closes the connection, or keeps it open if the server says so; every statement has its answer, so a failure here
+    /// changes nothing.
     pub async fn close(mut self) {
+        let server = self.cancel.server.clone();
+        if let Some(kept) = &server.kept {
+            let is_over = self.cancel.number.is_none() || self.end("ROLLBACK").await.is_ok();
+            self.cancel.number = None;
+            if is_over && let Some(left) = kept.keep(self.connection) {
+                let _ = server.in_time(left.close()).await;
+            }
+            return;
+        }
         self.cancel.number = None;
-        let _ = self.cancel.server.in_time(self.connection.close()).await;
+        let _ = server.in_time(self.connection.close()).await;
+    }
+}
+
+/// A connection that was kept, and that the server has not ended meanwhile.
+async fn kept<C: Transact>(server: &Server) -> Option<C> {
+    loop {
+        let mut connection = server.kept.as_ref()?.take::<C>()?;
+        if matches!(timeout(ANSWER, connection.ping()).await, Ok(Ok(()))) {
+            return Some(connection);
+        }
     }
 }
 

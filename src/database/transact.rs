@@ -16,7 +16,7 @@ pub enum Access {
 }
 
 /// A connection to a database of one kind.
-pub trait Transact: Connection + Sized {
+pub trait Transact: Connection + Sized + 'static {
     /// Connects, with TLS verified unless the host is this machine.
     fn open(server: &Server, access: Access) -> impl Future<Output = sqlx::Result<Self>> + Send;
 

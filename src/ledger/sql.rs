@@ -35,6 +35,12 @@ impl Sql {
         Self { server, table, instance: instance.to_owned() }
     }
 
+    /// The same ledger, whose connections stay open for the next use.
+    #[must_use]
+    pub fn keeping_connections(self) -> Self {
+        Self { server: self.server.keeping_connections(), ..self }
+    }
+
     /// Host, database and table, for messages; without credentials.
     #[must_use]
     pub fn place(&self) -> String {

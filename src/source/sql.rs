@@ -34,6 +34,12 @@ impl Sql {
         Ok(Self { server, query, query_one, listen, changed, leave_null })
     }
 
+    /// The same source, whose connections stay open for the next reading.
+    #[must_use]
+    pub fn keeping_connections(self) -> Self {
+        Self { server: self.server.keeping_connections(), ..self }
+    }
+
     /// The database, for messages.
     #[must_use]
     pub fn server(&self) -> &Server {

@@ -2,6 +2,7 @@
 
 mod beside;
 mod changed;
+mod kept;
 mod listen;
 mod post;
 mod quick;
