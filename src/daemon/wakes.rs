@@ -5,7 +5,7 @@
 //! |---|---|
 //! | for an id that waits | the two become one |
 //! | for an id that is carried out | it is carried out again: the row may have been read before |
-//! | while very many wait | they become a run of all tenants, which begins once no more come |
+//! | while very many wait | it becomes part of a run of all tenants, which begins once no more come. Until then those that wait are carried out, then the rest becomes part of it, too |
 //! | while this daemon stands by | it is refused: the daemon that works hears of it, or its next run finds it |
 //!
 //! Promises: bounded, first come first served, and never the same id twice at once. A wake that is lost is found by the
@@ -154,7 +154,10 @@ impl Wakes {
     pub async fn next(&self, most: usize) -> Next {
         loop {
             let changed = self.changed.notified();
-            let (next, due) = self.lock().next(most, Instant::now());
+            let (next, absorbed, due) = self.lock().next(most, Instant::now());
+            for wake in absorbed {
+                wake.reply(&Woken::of(Outcome::Deferred));
+            }
             if let Some(next) = next {
                 return next;
             }
@@ -217,11 +220,13 @@ impl State {
     fn add(&mut self, wake: Wake, now: Instant) -> Result<Vec<Wake>, Refusal> {
         if let Some((_, last)) = &mut self.flood {
             *last = now;
-            return Ok(vec![wake]);
         }
         if let Some(waiting) = self.waiting.get_mut(&wake.provided_id) {
             waiting.merge(wake);
             return Ok(Vec::new());
+        }
+        if self.flood.is_some() {
+            return Ok(vec![wake]);
         }
         let is_request = wake.origin == Origin::Post;
         let requests = || self.waiting.values().chain(&self.parked).filter(|wake| wake.origin == Origin::Post).count();
@@ -230,11 +235,10 @@ impl State {
         }
         self.order.push_back(wake.provided_id.clone());
         self.waiting.insert(wake.provided_id.clone(), wake);
-        if self.waiting.len() + self.parked.len() <= self.most {
-            return Ok(Vec::new());
+        if self.waiting.len() + self.parked.len() > self.most {
+            self.flood = Some((now, now));
         }
-        self.flood = Some((now, now));
-        Ok(self.take_all().collect())
+        Ok(Vec::new())
     }
 
     fn take_all(&mut self) -> impl Iterator<Item = Wake> {
@@ -243,25 +247,25 @@ impl State {
         std::mem::take(&mut self.waiting).into_values().chain(parked)
     }
 
-    /// The next thing to do, or when to look again.
-    fn next(&mut self, most: usize, now: Instant) -> (Option<Next>, Option<Instant>) {
-        if let Some((first, last)) = self.flood {
-            let due = (last + QUIET).min(first + LONGEST);
-            if now < due {
-                return (None, Some(due));
-            }
+    /// The next thing to do with the wakes that became part of it, or when to look again.
+    fn next(&mut self, most: usize, now: Instant) -> (Option<Next>, Vec<Wake>, Option<Instant>) {
+        let due = self.flood.map(|(first, last)| (last + QUIET).min(first + LONGEST));
+        if due.is_some_and(|due| due <= now) {
             self.flood = None;
-            return (Some(Next::Flood), None);
+            return (Some(Next::Flood), self.take_all().collect(), None);
         }
+        (self.wake(most).map(Next::Wake), Vec::new(), due)
+    }
+
+    /// The first wake that can be carried out.
+    fn wake(&mut self, most: usize) -> Option<Wake> {
         if self.in_progress.len() >= most {
-            return (None, None);
+            return None;
         }
-        let Some(place) = self.order.iter().position(|id| !self.in_progress.contains(id)) else { return (None, None) };
-        let wake = self.order.remove(place).and_then(|id| self.waiting.remove(&id));
-        if let Some(wake) = &wake {
-            self.in_progress.insert(wake.provided_id.clone());
-        }
-        (wake.map(Next::Wake), None)
+        let place = self.order.iter().position(|id| !self.in_progress.contains(id))?;
+        let wake = self.order.remove(place).and_then(|id| self.waiting.remove(&id))?;
+        self.in_progress.insert(wake.provided_id.clone());
+        Some(wake)
     }
 }
 
@@ -283,7 +287,11 @@ mod tests {
     }
 
     async fn next(wakes: &Wakes) -> String {
-        match wakes.next(8).await {
+        told(wakes.next(8).await)
+    }
+
+    fn told(next: Next) -> String {
+        match next {
             Next::Wake(wake) => wake.provided_id,
             Next::Flood => "flood".to_owned(),
         }
@@ -312,18 +320,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn very_many_become_one_run_that_begins_once_no_more_come() {
         let wakes = open(100);
-        let (sender, mut reply) = oneshot::channel();
-        wakes.push("first", Origin::Post, Some(sender)).unwrap();
+        let ([first, last], mut replies) = ([0, 1].map(|_| oneshot::channel()), Vec::new());
         let start = Instant::now();
-        for n in 0..1000 {
-            wakes.push(&n.to_string(), Origin::Listen, None).unwrap();
+        for (n, reply) in (0..1000).zip([Some(first), Some(last)].into_iter().chain(std::iter::repeat_with(|| None))) {
+            let (sender, receiver) = reply.unzip();
+            replies.extend(receiver);
+            wakes.push(&n.to_string(), Origin::Post, sender).unwrap();
             if n % 10 == 0 {
                 tokio::time::advance(Duration::from_millis(1)).await;
             }
         }
-        assert_eq!(reply.try_recv().unwrap().outcome, Outcome::Deferred);
-        assert_eq!(next(&wakes).await, "flood");
+        assert_eq!(next(&wakes).await, "0", "nobody waits for the run while there is something to do");
+        assert_eq!(told(wakes.next(1).await), "flood");
         assert!(start.elapsed() < Duration::from_millis(400));
+        let [carried_out, absorbed] = &mut replies[..] else { panic!("two") };
+        assert!(carried_out.try_recv().is_err());
+        assert_eq!(absorbed.try_recv().unwrap().outcome, Outcome::Deferred);
         assert!(is_idle(&wakes).await);
         wakes.push("later", Origin::Listen, None).unwrap();
         assert_eq!(next(&wakes).await, "later");
@@ -339,8 +351,9 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         };
+        let beginning = async { while next(&wakes).await != "flood" {} };
         tokio::select! {
-            next = next(&wakes) => assert_eq!(next, "flood"),
+            () = beginning => {}
             () = pushing => {}
         }
         assert_eq!(start.elapsed().as_secs(), 2);
