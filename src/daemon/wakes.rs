@@ -156,7 +156,7 @@ impl Wakes {
             let changed = self.changed.notified();
             let (next, absorbed, due) = self.lock().next(most, Instant::now());
             for wake in absorbed {
-                wake.reply(&Woken::of(Outcome::Deferred));
+                wake.reply(&Woken::because(Outcome::Deferred, FLOOD));
             }
             if let Some(next) = next {
                 return next;
