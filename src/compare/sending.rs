@@ -58,6 +58,7 @@ pub fn to_send<'t>(
         .filter(|_| sent(Field::Mapping)),
         is_demo_group: tenant.is_demo_group.filter(|_| sent(Field::IsDemoGroup)),
         hierarchy_level_name: text(&tenant.hierarchy_level_name).filter(|_| sent(Field::HierarchyLevelName)),
+        offboard: None,
     }
 }
 

@@ -7,6 +7,7 @@ mod draft;
 mod error;
 mod layers;
 mod ledger_alone;
+mod offboard;
 mod schema;
 mod source;
 mod values;
@@ -22,7 +23,7 @@ use crate::{
     database::Server,
     explo::{self, ListingRules, ListingVersion},
     ledger::{self, Table},
-    plan::Guard,
+    plan::{Guard, Offboarding},
     reconciler::Origin,
     schedule::{Schedule, ScheduleError},
     source::AnySource,
@@ -33,6 +34,7 @@ pub use error::Error;
 use layers::NOT_UTF8;
 pub use layers::{DEFAULT, Environment, FIRST, Layers};
 pub use ledger_alone::ledger_alone;
+use offboard::offboarding;
 pub use schema::schema;
 use source::{source, way_out};
 use values::{address, duration, name, pause, table};
@@ -56,6 +58,8 @@ pub struct Config {
     pub rules: Rules,
     /// How much may change.
     pub guard: Guard,
+    /// How tenants leave.
+    pub offboarding: Offboarding,
     /// The ledger's database; `None`: memory lasts as long as the process.
     pub ledger: Option<ledger::Sql>,
     /// When the daemon runs.
@@ -167,6 +171,7 @@ impl Config {
                  a database",
             );
         }
+        let offboarding = offboarding(draft, ledger.as_ref().is_some_and(Option::is_none));
         let timing = timing(draft);
         let max_run = duration(draft, "schedule.max_run");
         let ops_listen =
@@ -192,6 +197,7 @@ impl Config {
             max_in_flight: max_in_flight?,
             rules: Rules { emails: emails?, tags, ..Rules::default() },
             guard: guard?,
+            offboarding: offboarding?,
             ledger: ledger?,
             timing: timing?,
             max_run: max_run?,

@@ -1,5 +1,6 @@
 //! `source.timezone`: the zone in which a database prints times, and by which it tells their date.
 
+use chrono::{NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
 /// A zone's name, or an offset from UTC.
@@ -17,6 +18,18 @@ impl Timezone {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0
+    }
+
+    /// The seconds since 1970 at this local time: of a time that comes twice, the later one; of one that is skipped, an
+    /// hour on.
+    pub(crate) fn timestamp(&self, local: NaiveDateTime) -> Option<i64> {
+        if let Ok(zone) = self.0.parse::<Tz>() {
+            let at = |local: NaiveDateTime| zone.from_local_datetime(&local).latest();
+            return Some(at(local).or_else(|| at(local + TimeDelta::hours(1)))?.timestamp());
+        }
+        let (hours, minutes) = self.0.get(1..)?.split_once(':')?;
+        let east = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
+        Some(local.and_utc().timestamp() - if self.0.starts_with('-') { -east } else { east })
     }
 
     /// For PostgreSQL, which counts the hours of an offset to the west, as POSIX does, and prints the name in angle

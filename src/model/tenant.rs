@@ -30,6 +30,9 @@ pub struct Tenant<'a> {
     pub is_demo_group: Option<bool>,
     /// See [`Field::HierarchyLevelName`].
     pub hierarchy_level_name: Option<Cow<'a, str>>,
+    /// When the row says that the tenant leaves, in seconds since 1970; 0 for a plain yes.
+    #[serde(default)]
+    pub offboard: Option<u64>,
 }
 
 /// A managed JSON object: all of it, or some keys.
@@ -90,6 +93,7 @@ impl Tenant<'_> {
             mapping: self.mapping.map(Object::into_owned),
             is_demo_group: self.is_demo_group,
             hierarchy_level_name: self.hierarchy_level_name.map(own),
+            offboard: self.offboard,
         }
     }
 

@@ -20,6 +20,7 @@ mod explanation;
 mod guard;
 mod hierarchy;
 mod news;
+mod offboard;
 mod order;
 mod population;
 mod question;
@@ -39,6 +40,7 @@ pub use explanation::{Comparison, Decision, Explanation, FieldSides, Recollectio
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use news::News;
+pub use offboard::{Action, Offboarding};
 pub use population::{Extent, Population, Tags};
 pub use question::{Answer, Found, Inquiry, Question};
 pub use recalled::{Doubting, Recalled};

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use crate::model::{Field, shown};
+use crate::{
+    database::Timezone,
+    model::{Field, shown},
+};
 
 /// The longest edit distance at which a mistake suggests a known name.
 const NEAR: usize = 3;
@@ -17,6 +20,8 @@ pub enum Column {
     ProvidedId,
     /// The id that the tenant had before.
     PreviousProvidedId,
+    /// Whether the tenant leaves, or when.
+    Offboard,
     /// A whole field.
     Field(Field),
     /// `properties.KEY`.
@@ -31,6 +36,8 @@ pub struct Columns {
     columns: Vec<(String, Column)>,
     /// Per column, whether its NULL means: leave alone.
     leave_null: Vec<bool>,
+    /// The zone of times that name none.
+    pub(super) timezone: Timezone,
 }
 
 impl Column {
@@ -40,6 +47,7 @@ impl Column {
         match name {
             "provided_id" => Some(Self::ProvidedId),
             "previous_provided_id" => Some(Self::PreviousProvidedId),
+            "offboard" => Some(Self::Offboard),
             _ => field()
                 .map(Self::Field)
                 .or_else(|| key("properties.").map(Self::Property))
@@ -80,7 +88,13 @@ impl Columns {
         let left_alone: HashSet<_> = leave_null.iter().collect();
         let leave_null =
             columns.iter().map(|(name, column)| left_alone.contains(name) && *column != Column::ProvidedId);
-        Ok(Self { leave_null: leave_null.collect(), columns })
+        Ok(Self { leave_null: leave_null.collect(), columns, timezone: Timezone::default() })
+    }
+
+    /// The same, where times that name no zone are of this one.
+    #[must_use]
+    pub fn in_timezone(self, timezone: Timezone) -> Self {
+        Self { timezone, ..self }
     }
 
     /// The columns that only one of the two queries returns, as mistakes.
@@ -106,7 +120,7 @@ impl Columns {
 
 fn unknown(name: &str) -> String {
     let ids = ["provided_id", "previous_provided_id"].into_iter();
-    let known = ids.chain(Field::ALL.map(Field::name)).chain(["properties.KEY", "mapping.KEY"]);
+    let known = ids.chain(Field::ALL.map(Field::name)).chain(["properties.KEY", "mapping.KEY", "offboard"]);
     let is_short = name.len() <= LONGEST;
     let nearest =
         known.clone().filter(|_| is_short).min_by_key(|known| strsim::damerau_levenshtein(known, &name.to_lowercase()));

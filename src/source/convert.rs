@@ -10,15 +10,18 @@
 //! | properties.KEY | number, boolean, JSON; anything else is text | the key goes |
 //! | mapping.KEY | text | left alone |
 //! | is_demo_group | boolean, 0/1, t/f, true/false | false |
+//! | offboard | the same, or a time | the tenant stays |
 
 use std::{borrow::Cow, collections::HashSet, fmt::Display};
 
 use super::{
     cell::{Cell, array_elements},
     columns::{Column, Columns},
+    time::time,
 };
 use crate::{
     compare::as_text,
+    database::Timezone,
     model::{Field, Invalid, Object, Row, Scan, Tenant, json, shown},
 };
 
@@ -40,7 +43,7 @@ pub fn row<'r>(columns: &'r Columns, cells: impl Iterator<Item = Cell<'r>>, plac
         }
         let cell = if is_null(column, &cell) { Cell::Null } else { cell };
         let is_left_alone = leaves_null && matches!(cell, Cell::Null);
-        if !is_left_alone && let Err(reason) = set(&mut tenant, column, cell) {
+        if !is_left_alone && let Err(reason) = set(&mut tenant, (column, &columns.timezone), cell) {
             reasons.push(format!("{} {reason}", shown(name)));
         }
     }
@@ -68,7 +71,7 @@ fn is_null(column: &Column, cell: &Cell<'_>) -> bool {
     }
 }
 
-fn set<'r>(tenant: &mut Tenant<'r>, column: &'r Column, cell: Cell<'r>) -> Result<(), String> {
+fn set<'r>(tenant: &mut Tenant<'r>, (column, timezone): (&'r Column, &Timezone), cell: Cell<'r>) -> Result<(), String> {
     match column {
         Column::ProvidedId => {
             let kind = cell.kind();
@@ -79,6 +82,7 @@ fn set<'r>(tenant: &mut Tenant<'r>, column: &'r Column, cell: Cell<'r>) -> Resul
             }
         }
         Column::PreviousProvidedId => tenant.previous_provided_id = text(cell)?.filter(|id| !id.is_empty()),
+        Column::Offboard => tenant.offboard = leaving(&cell, timezone)?,
         Column::Field(Field::Name) => tenant.name = text(cell)?,
         Column::Field(Field::Emails) => tenant.emails = Some(list(cell)?),
         Column::Field(Field::GroupTags) => tenant.group_tags = Some(list(cell)?),
@@ -259,6 +263,21 @@ fn flag(cell: &Cell<'_>) -> Result<bool, String> {
         "1" | "t" | "true" => Ok(true),
         "0" | "f" | "false" => Ok(false),
         _ => Err(format!("is {} that is none of true, false, t, f, 1, 0", cell.kind())),
+    }
+}
+
+/// When the tenant leaves, in seconds since 1970; `None`: it stays.
+fn leaving(cell: &Cell<'_>, timezone: &Timezone) -> Result<Option<u64>, String> {
+    match (flag(cell), cell) {
+        (Ok(leaves), _) => Ok(leaves.then_some(0)),
+        (Err(_), Cell::Text(text)) if text.trim() == "infinity" => Ok(None),
+        (Err(_), Cell::Text(text)) => match time(text.trim(), timezone) {
+            Some(time) => Ok(Some(time)),
+            None => {
+                Err("is text that is none of true, false, t, f, 1, 0, and no time (2026-02-28 14:00:00)".to_owned())
+            }
+        },
+        (Err(reason), _) => Err(reason),
     }
 }
 

@@ -22,6 +22,7 @@ mod rest;
 mod snapshot;
 mod sql;
 mod sqlite;
+mod time;
 mod trigger;
 mod warnings;
 

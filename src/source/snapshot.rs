@@ -90,6 +90,7 @@ where
         let cut_names = self.sql.in_time(PREPARING, cutting, failed).await?;
         let mut mistakes: Vec<_> = cut_names.iter().map(|name| cut(name)).collect();
         let columns = Columns::named(names, &self.sql.leave_null).map_err(|others| mistakes.extend(others)).ok();
+        let columns = columns.map(|columns| columns.in_timezone(self.sql.server.timezone.clone()));
         let Some(columns) = columns.filter(|_| mistakes.is_empty()) else { return Err(refused(mistakes)) };
         // Behind a transaction pooler the prepared statement would stay on the server's connection.
         let cleared = self.connection.clear_cached_statements();

@@ -58,7 +58,7 @@ struct Open {
     part: Vec<u8>,
 }
 
-/// Name, addresses, tags, properties, mapping, demo flag, level.
+/// Name, addresses, tags, properties, mapping, demo flag, level, when it leaves.
 type Fields<'t> = (
     Option<Cow<'t, str>>,
     Option<Vec<Cow<'t, str>>>,
@@ -67,6 +67,7 @@ type Fields<'t> = (
     Option<Object<'t>>,
     Option<bool>,
     Option<Cow<'t, str>>,
+    Option<u64>,
 );
 
 impl RowNumber {
@@ -85,7 +86,9 @@ impl Rows {
         let Open { ids, fields, part, .. } = &mut self.open;
         put(&Kept::of(tenant), part, ids);
         let Tenant { name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name, .. } = tenant;
-        put(&(name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name), part, fields);
+        let kept =
+            (name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name, tenant.offboard);
+        put(&kept, part, fields);
         self.open.rows += 1;
         if self.open.rows == ROWS || self.open.fields.len() >= LARGEST {
             self.pack();
@@ -130,7 +133,7 @@ impl Rows {
                 nth(fields, row.since(self.blocks[number].first))
             }
         };
-        let (name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name) = fields;
+        let (name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name, offboard) = fields;
         let own = |id: Cow<'_, str>| Cow::Owned(id.into_owned());
         Tenant {
             provided_id: own(provided_id),
@@ -143,6 +146,7 @@ impl Rows {
             mapping,
             is_demo_group,
             hierarchy_level_name,
+            offboard,
         }
     }
 

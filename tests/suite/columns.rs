@@ -8,6 +8,7 @@ mod fields;
 mod lost;
 mod names;
 mod nulls;
+mod offboard;
 mod rows;
 mod session;
 mod types;

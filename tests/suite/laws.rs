@@ -101,6 +101,7 @@ prop_compose! {
         let (emails, group_tags) = (emails.map(own), group_tags.map(own));
         Tenant {
             provided_id, previous_provided_id, parent_provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name,
+            offboard: None,
         }
     }
 }

@@ -60,9 +60,11 @@ prop_compose! {
         mapping in option::of(object()),
         is_demo_group in option::of(any::<bool>()),
         hierarchy_level_name in option::of(text()),
+        offboard in option::of(any::<u64>()),
     ) -> Tenant<'static> {
         Tenant {
             provided_id, previous_provided_id, parent_provided_id, name, emails, group_tags, properties, mapping, is_demo_group, hierarchy_level_name,
+            offboard,
         }
     }
 }

@@ -153,6 +153,7 @@ impl SavedTenant {
             mapping: object(self.mapping, self.mapping_keys)?,
             is_demo_group: self.is_demo_group,
             hierarchy_level_name: self.hierarchy_level_name,
+            offboard: None,
         })
     }
 }

@@ -61,9 +61,11 @@ impl Mapping {
             Column::Field(Field::Emails | Field::GroupTags) if expressions.len() > 1 => all(expressions, &record),
             Column::Field(Field::Emails | Field::GroupTags | Field::Properties | Field::Mapping)
             | Column::Property(_) => first(expressions, &record),
-            Column::ProvidedId | Column::PreviousProvidedId | Column::Field(_) | Column::Mapped(_) => {
-                plain(first(expressions, &record))
-            }
+            Column::ProvidedId
+            | Column::PreviousProvidedId
+            | Column::Offboard
+            | Column::Field(_)
+            | Column::Mapped(_) => plain(first(expressions, &record)),
         });
         convert::row(&self.columns, cells.map(Cell::unmarked), place)
     }

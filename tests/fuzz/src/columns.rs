@@ -85,6 +85,7 @@ fn managed(tenant: &Tenant) -> usize {
         mapping,
         is_demo_group,
         hierarchy_level_name,
+        offboard: _,
     } = tenant;
     [
         name.is_some(),

@@ -78,6 +78,7 @@ fn tenant<'c>(customer: &'c Customer<'_>) -> Option<Tenant<'c>> {
         mapping: Some(Object::Whole(text(&customer.mapping))),
         is_demo_group: Some(customer.is_demo_group),
         hierarchy_level_name: Some(text(&customer.hierarchy_level)),
+        offboard: None,
     })
 }
 

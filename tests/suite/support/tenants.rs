@@ -7,7 +7,7 @@ use explo_sync::model::{Object, Tenant};
 use super::{Database, Kind};
 
 /// The columns that a table of tenants may have beside `id`.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "previous_provided_id",
     "parent_provided_id",
     "name",
@@ -17,6 +17,7 @@ const FIELDS: [&str; 9] = [
     "mapping",
     "is_demo_group",
     "hierarchy_level_name",
+    "offboard",
 ];
 
 impl Database {
@@ -30,8 +31,9 @@ impl Database {
         let fields: Vec<_> = FIELDS.iter().filter(is_there).collect();
         // MySQL's collations take ids for one that differ in case, or in space at their end.
         let id = if kind == Kind::MySql { "varbinary(3000)" } else { "text" };
-        let typed =
-            |field: &&&str| format!(", {field} {}", if **field == "is_demo_group" { "boolean" } else { "text" });
+        let typed = |field: &&&str| {
+            format!(", {field} {}", if ["is_demo_group", "offboard"].contains(*field) { "boolean" } else { "text" })
+        };
         let columns: String = fields.iter().map(typed).collect();
         database.execute(&format!("create table tenants (id {id}{columns})")).await;
         let row = |tenant: &Tenant<'_>| {
@@ -66,6 +68,7 @@ fn value(kind: Kind, tenant: &Tenant<'_>, field: &str) -> Option<String> {
         "mapping" => object(&tenant.mapping),
         "is_demo_group" => tenant.is_demo_group.map(|flag| flag.to_string()),
         "hierarchy_level_name" => text(&tenant.hierarchy_level_name),
+        "offboard" => tenant.offboard.map(|_| "true".to_owned()),
         _ => panic!("{field} is no field"),
     }
 }

@@ -66,6 +66,7 @@ impl AsTenant for Value {
             mapping: object("mapping"),
             is_demo_group: self["is_demo_group"].as_bool(),
             hierarchy_level_name: text("hierarchy_level_name"),
+            offboard: self["offboard"].as_bool().filter(|leaves| *leaves).map(|_| 0),
         }
     }
 }

@@ -145,6 +145,7 @@ pub fn tenant(random: &mut SmallRng, shape: &Shape, number: usize) -> Tenant<'st
         mapping: object(random, shape.mapping, &["40", "134"], &["\"213\"", "\"386\"", "\"x\""], false),
         is_demo_group: shape.is_demo_group.then(|| random.random_bool(0.5)),
         hierarchy_level_name: shape.level.then(|| "Level 2".into()),
+        offboard: None,
     }
 }
 
