@@ -267,6 +267,9 @@ pub struct ExportArgs {
     /// Include each customer's token: a secret that embeds its dashboards
     #[arg(long)]
     pub with_tokens: bool,
+    /// Instead, what offboarded customers were, as the ledger keeps it
+    #[arg(long, conflicts_with = "with_tokens")]
+    pub offboarded: bool,
 }
 
 /// Options of `ledger`: exactly one is given.

@@ -2,6 +2,8 @@
 //!
 //! A dry run has no writer, so it can't write.
 
+mod applying;
+mod departure;
 mod explain;
 mod quick;
 mod resume;
@@ -18,15 +20,17 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::time::sleep;
 
 use crate::{
-    applier::{Applied, Applier, Claim, HasRoom, IsAnothers, Outcome, Recording},
+    applier::{Applied, Claim, Outcome},
     compare::{Fingerprints, Rules},
     database::lock::Permit,
     explo::{self, Children, Endpoint, ListedTokens, Listing, Look, Reader, Shown, Writer},
     http::backoff,
-    ledger,
+    ledger::{self, Keep},
     memory::{Memory, Note, Token},
     model::{Field, told_id},
-    plan::{Allowances, Answer, Census, Class, Due, Extent, Found, Guard, Held, Inquiry, Plan, Question, Spare},
+    plan::{
+        Allowances, Answer, Census, Class, Due, Extent, Found, Guard, Held, Inquiry, Offboarding, Plan, Question, Spare,
+    },
     progress::Progress,
     source::{self, Source},
     stop::Stop,
@@ -48,6 +52,8 @@ pub struct Reconciler<'a, S, R> {
     pub rules: Rules,
     /// How much may change.
     pub guard: Guard,
+    /// How tenants leave.
+    pub offboarding: Offboarding,
     /// What `--allow` permits beyond the guard's limits.
     pub allowances: &'a Allowances,
     /// What earlier runs found out.
@@ -74,18 +80,25 @@ pub struct Writers<'a, W> {
     explo: &'a W,
     record: &'a dyn Fn(Note),
     claims: Option<&'a dyn Claim>,
+    keep: Option<&'a dyn Keep>,
 }
 
 impl<'a, W: Writer> Writers<'a, W> {
     /// `explo` writes customers; `record` receives what to remember after Explo acknowledged or showed it.
     pub fn new(_: &'a Permit, explo: &'a W, record: &'a dyn Fn(Note)) -> Self {
-        Self { explo, record, claims: None }
+        Self { explo, record, claims: None, keep: None }
     }
 
     /// The same, if each id is to be claimed before it is written.
     #[must_use]
     pub fn claiming(self, claims: &'a dyn Claim) -> Self {
         Self { claims: Some(claims), ..self }
+    }
+
+    /// The same, where what an offboarded customer was is kept.
+    #[must_use]
+    pub fn keeping(self, keep: &'a dyn Keep) -> Self {
+        Self { keep: Some(keep), ..self }
     }
 }
 
@@ -195,7 +208,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     async fn read(&self) -> Result<Index, Error> {
         let read = async || {
             let mut index = self.index();
-            self.source.read(&mut |row| index.insert(row)).await?;
+            self.source.read(&mut |row| self.insert(&mut index, row)).await?;
             Ok(index)
         };
         let index = self.read_again(read).await?;
@@ -262,7 +275,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 
     fn census(&self, tenants: Index, extent: Extent) -> Census<'_> {
-        Census::new(tenants, self.rules, self.memory, extent).at(self.now, self.retry_failed)
+        let census = Census::new(tenants, self.rules, self.memory, extent).at(self.now, self.retry_failed);
+        census.offboarding(self.offboarding)
     }
 
     /// Asks until no question is left. Each answer is remembered at once: a run may be too short for all questions, and
@@ -367,19 +381,5 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
 
     fn due(&self, plan: &Plan) -> Due {
         plan.due(self.memory, self.now, self.retry_failed, self.max_changes)
-    }
-
-    async fn apply<W: Writer>(
-        &self,
-        plan: &Plan,
-        due: &Due,
-        (is_anothers, has_room): (IsAnothers<'_>, HasRoom<'_>),
-        writers: &Writers<'_, W>,
-        progress: &dyn Progress,
-    ) -> Applied {
-        let recording = Recording { memory: self.memory, now: self.now, record: writers.record };
-        let applier = Applier::new(plan, due, (self.reader, writers.explo), has_room, is_anothers, recording);
-        let applier = applier.claiming(writers.claims);
-        applier.apply(self.side_by_side, progress).await
     }
 }

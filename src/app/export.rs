@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::{
     Context,
     instance::Instance,
+    ledger,
     terminal::{Terminal, stdout, unless_gone},
 };
 use crate::{
@@ -20,6 +21,9 @@ use crate::{
 /// Writes while it lists: only with exit code 0 the lines are all customers. A customer whose record can't be read
 /// whole is left out and named: exit code 3.
 pub(super) async fn export(context: &Context, args: &ExportArgs) -> io::Result<u8> {
+    if args.offboarded {
+        return Box::pin(ledger::offboarded(context)).await;
+    }
     let stop = Stop::default();
     let instance = match context.config().and_then(|config| Instance::open(config, &stop)) {
         Ok(instance) => instance,

@@ -174,7 +174,7 @@ impl Instance {
                     shared.listed.notify_one();
                 }
             };
-            let mut writers = Writers::new(permit, &self.client, &record);
+            let mut writers = Writers::new(permit, &self.client, &record).keeping(&writer);
             if !matches!(permit, Permit::Ids(_)) {
                 writers = writers.claiming(&claims);
             }
@@ -254,6 +254,7 @@ impl Instance {
             reader: &self.client,
             rules: config.rules,
             guard: config.guard,
+            offboarding: config.offboarding,
             allowances: &task.allowances,
             memory,
             retry_failed: task.retry_failed,

@@ -86,7 +86,7 @@ impl Means {
 }
 
 fn wants_token(wake: &Wake, woken: &Woken) -> bool {
-    wake.origin == Origin::Post && matches!(woken.outcome, Outcome::Applied | Outcome::Unchanged)
+    wake.origin == Origin::Post && !woken.leaves && matches!(woken.outcome, Outcome::Applied | Outcome::Unchanged)
 }
 
 /// Carries out wakes until a stop, several at once.

@@ -15,7 +15,7 @@ use crate::{
     files::Reading,
     ledger::{self, Adopted, Ledger, Pair},
     model::{Row, id_of, printable},
-    report::Exit,
+    report::{self, Exit},
     source::Source,
 };
 
@@ -85,6 +85,26 @@ pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
         }
         Err((error, exit)) => Ok(Terminal::fail(&error, exit)),
     }
+}
+
+/// Prints what offboarded customers were, one per line, sorted by id.
+pub(super) async fn offboarded(context: &Context) -> io::Result<u8> {
+    match kept(context).await {
+        Ok(offboarded) => {
+            let mut out = io::BufWriter::new(stdout());
+            let written = offboarded.iter().try_for_each(|one| report::write_offboarded(one, &mut out));
+            unless_gone(written.and_then(|()| out.flush()))?;
+            Ok(Exit::Success as u8)
+        }
+        Err((error, exit)) => Ok(Terminal::fail(&error, exit)),
+    }
+}
+
+async fn kept(context: &Context) -> Result<Vec<ledger::Offboarded>, (String, Exit)> {
+    let config = context.config().map_err(|error| (error.to_string(), Exit::Config))?;
+    let ledger = configured(&config, "nothing of offboarded customers is kept")?;
+    let pair = pair::of(&config).await.map_err(failed)?;
+    ledger.of(pair).offboarded().await.map_err(failed)
 }
 
 async fn missing(context: &Context) -> Result<BTreeSet<String>, (String, Exit)> {

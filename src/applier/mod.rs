@@ -7,6 +7,7 @@
 
 pub mod audit;
 mod claims;
+mod offboarding;
 mod outage;
 mod outcome;
 mod postponed;
@@ -26,13 +27,15 @@ use futures_util::{StreamExt, stream};
 use crate::{
     database::lock::IdLock,
     explo::{self, Attempts, Endpoint, Error, Reader, Writer},
+    memory::Action,
     model::{Field, Tenant, told_id},
-    plan::{Change, Due, Plan},
+    plan::{Change, Due, Offboard, Plan},
     progress::Progress,
     tenants::RowNumber,
 };
 
 pub use claims::{Claim, Claims, Superseded, View, Waking};
+pub use offboarding::Departure;
 use outage::Outage;
 pub use outcome::{Applied, Blame, Outcome};
 use postponed::{Postponed, Unmade};
@@ -69,10 +72,12 @@ pub(crate) struct Applier<'a, R, W> {
     /// Number of tenants that got a 403; `None` once a write has succeeded.
     forbidden: Mutex<Option<usize>>,
     unmade_tags: Mutex<Unmade>,
-    /// Tenants whose rename or create is not done yet; changes that need these customers wait.
+    /// Tenants whose rename, create or deletion is not done yet; changes that need that wait.
     not_there: Mutex<HashSet<RowNumber>>,
     /// Asked before each write, unless the ids are claimed already.
     claims: Option<&'a dyn Claim>,
+    /// Asked before a customer is offboarded; if there is none, nobody is.
+    departure: Option<&'a dyn Departure>,
     end: OnceLock<Error>,
 }
 
@@ -102,6 +107,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             unmade_tags: Mutex::default(),
             not_there: Mutex::new(plan.needed()),
             claims: None,
+            departure: None,
             end: OnceLock::new(),
         }
     }
@@ -109,6 +115,11 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
     /// The same, if each id is to be claimed before it is written.
     pub(crate) fn claiming(self, claims: Option<&'a dyn Claim>) -> Self {
         Self { claims, ..self }
+    }
+
+    /// The same, where customers can be offboarded.
+    pub(crate) fn offboarding(self, departure: Option<&'a dyn Departure>) -> Self {
+        Self { departure, ..self }
     }
 
     /// Creates the missing tags, then applies the due changes, part by part and `side_by_side` at once; then retries
@@ -228,6 +239,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             Change::Rename(row) => self.rename(change, *row, &tenant, attempts).await,
             Change::Create(_) => self.create(change, &tenant, attempts).await,
             Change::Update(update) => self.update(change, update, &tenant, attempts).await,
+            Change::Offboard(offboard) => Box::pin(self.offboard(change, offboard, &tenant, attempts)).await,
         }?;
         Ok(self.conclude(change, outcome))
     }
@@ -259,7 +271,10 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             Outcome::Failed { reason, .. } => {
                 tracing::error!(target: REPORTED, { tenant.id = &*told_id(&tenant_id), change = change.kind() }, "{reason}");
             }
-            Outcome::Deferred | Outcome::Waiting(_) => {}
+            Outcome::Waiting(reason) => {
+                tracing::warn!(target: REPORTED, { tenant.id = &*told_id(&tenant_id), change = change.kind() }, "{reason}");
+            }
+            Outcome::Deferred => {}
         }
         outcome
     }
@@ -318,7 +333,8 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
 fn is_of(change: &Change, error: &Error) -> bool {
     let own = match change {
         Change::Create(_) => Endpoint::CreateCustomer,
-        Change::Rename(_) | Change::Update(_) => Endpoint::UpdateCustomer,
+        Change::Offboard(Offboard { action: Action::Delete, .. }) => Endpoint::DeleteCustomer,
+        Change::Rename(_) | Change::Update(_) | Change::Offboard(_) => Endpoint::UpdateCustomer,
     };
     matches!(error, Error::GaveUp { endpoint, .. } if *endpoint == own)
 }

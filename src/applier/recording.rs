@@ -40,6 +40,9 @@ impl Recording<'_> {
     pub(super) fn ended(&self, plan: &Plan, change: &Change, outcome: &Outcome, answer: Option<&Acknowledged>) {
         let acknowledged = |unsettled| plan.beside(self.memory).acknowledged(change, answer, unsettled);
         match outcome {
+            Outcome::Applied if let (Some(offboard), None) = (change.as_offboard(), answer) => {
+                (self.record)(plan.beside(self.memory).deleted(offboard).into());
+            }
             Outcome::Applied => (self.record)(acknowledged(&[]).into()),
             Outcome::Unsettled(unsettled) => (self.record)(acknowledged(unsettled).into()),
             Outcome::Failed { reason, blame: Blame::Tenant } => {

@@ -26,7 +26,7 @@ const NO_ROOM: &str = "it exists already and differs, and the guard has no room 
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
     /// Waits for the answer to a write; ends the run if Explo is down.
-    async fn written<T>(&self, write: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    pub(super) async fn written<T>(&self, write: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let written = write.await;
         if let Some(end) = self.outage.judge(&written, self.reader).await {
             let _ = self.end.set(end);
@@ -35,7 +35,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     }
 
     /// Keeps what an answer shows of a customer; false, and nothing kept, if it shows another customer's token.
-    fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Seen) -> bool {
+    pub(super) fn is_believed(&self, change: &Change, tenant: &Tenant<'_>, token: &str, seen: Seen) -> bool {
         let memory = self.recording.memory;
         // All else in an answer is compared with the wanted value, a token can't be. Without rows no token is kept.
         let is_new = matches!(change, Change::Create(_));

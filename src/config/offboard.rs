@@ -6,7 +6,7 @@ use super::{
     draft::Draft,
     values::{DAY, between},
 };
-use crate::plan::{Action, Offboarding};
+use crate::{memory::Action, plan::Offboarding};
 
 /// The longest that a row must be gone.
 const LONGEST: Duration = Duration::from_secs(3650 * DAY.as_secs());

@@ -214,14 +214,21 @@ impl<T> Call for Counted<'_, T> {
 
     fn outgoing(&self) -> Outgoing<'_> {
         let Request { endpoint, path, query, body, most } = self.request;
-        let lists = *endpoint == Endpoint::Customers;
-        let method = if lists || body.is_none() { Method::GET } else { Method::POST };
+        let method = match endpoint {
+            Endpoint::DeleteCustomer => Method::DELETE,
+            Endpoint::Customers => Method::GET,
+            _ if body.is_none() => Method::GET,
+            _ => Method::POST,
+        };
         Outgoing { method, path, query, body: body.as_deref(), most: *most }
     }
 
     fn writes(&self) -> bool {
         match self.request.endpoint {
-            Endpoint::CreateCustomer | Endpoint::UpdateCustomer | Endpoint::CreateGroupTag => true,
+            Endpoint::CreateCustomer
+            | Endpoint::UpdateCustomer
+            | Endpoint::DeleteCustomer
+            | Endpoint::CreateGroupTag => true,
             Endpoint::Customers | Endpoint::GetCustomer | Endpoint::GroupTags => false,
         }
     }

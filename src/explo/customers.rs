@@ -9,6 +9,7 @@ use super::{
     Children, Created, Error, Look, PageProgress, Reader, Refusal, Shown, Unusable, Writer,
     answer::{about, read_answer},
     client::{Client, Request},
+    delete,
     endpoint::Endpoint,
     listing::{self, ListedTokens, Listing},
     look, rename, tags,
@@ -185,6 +186,10 @@ impl<T: Transport> Writer for Client<T> {
 
     async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error> {
         rename::rename(self, old, new, attempts).await
+    }
+
+    async fn delete(&self, provided_id: &str, token: &str, attempts: Attempts) -> Result<(), Error> {
+        delete::delete(self, (provided_id, token), attempts).await
     }
 
     async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error> {

@@ -13,6 +13,8 @@ pub enum Endpoint {
     CreateCustomer,
     /// Change some fields.
     UpdateCustomer,
+    /// Remove one customer.
+    DeleteCustomer,
     /// All tags.
     GroupTags,
     /// Create one tag.
@@ -28,6 +30,7 @@ impl Endpoint {
             Self::GetCustomer => "get_customer",
             Self::CreateCustomer => "create_customer",
             Self::UpdateCustomer => "update_customer",
+            Self::DeleteCustomer => "delete_customer",
             Self::GroupTags => "group_tags",
             Self::CreateGroupTag => "create_group_tag",
         }
@@ -39,6 +42,7 @@ impl Endpoint {
             Self::Customers => r#"{"total_count", "results": {"customers": […]}}, of v1 {"success", "customers": […]}"#,
             Self::GetCustomer | Self::UpdateCustomer => r#"{"success", "customer": {…}}"#,
             Self::CreateCustomer => r#"{"success", "new_customer", "customer": {…}}"#,
+            Self::DeleteCustomer => r#"{"success"}"#,
             Self::GroupTags => r#"{"success", "group_tags": [{"name"}…]}"#,
             Self::CreateGroupTag => r#"{"success", "group_tag": {"name"}}"#,
         }
@@ -51,6 +55,7 @@ impl Endpoint {
             Self::GetCustomer => "api/get_customer/",
             Self::CreateCustomer => "api/create_customer/",
             Self::UpdateCustomer => "api/update_customer/",
+            Self::DeleteCustomer => "api/delete_customer/",
             Self::GroupTags => "api/group_tags/",
             Self::CreateGroupTag => "api/create_group_tag/",
         }

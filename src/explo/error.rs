@@ -38,10 +38,12 @@ pub enum Error {
         /// The obstacle.
         reason: String,
     },
-    /// It is unknown whether a rename was applied.
-    #[error("the answer to the rename was lost, and now {found}")]
+    /// It is unknown whether a rename or a deletion was applied.
+    #[error("the answer to the {what} was lost, and now {found}")]
     Unclear {
-        /// What looking up both ids found.
+        /// The name of the change.
+        what: &'static str,
+        /// What looking it up found.
         found: String,
     },
     /// All attempts failed.

@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod customers;
+mod delete;
 mod endpoint;
 mod error;
 mod listed;
@@ -82,6 +83,10 @@ pub trait Writer {
     /// Gives the customer with the old id the new one; it keeps its token. If an answer is lost, both ids are looked up
     /// before the call is repeated. Returns the customer as it is now; it may be too large to be read completely.
     async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error>;
+
+    /// Deletes the customer with this id and this token. If an answer is lost or odd, the id is looked up before the call is
+    /// repeated. Succeeds if the customer is gone.
+    async fn delete(&self, provided_id: &str, token: &str, attempts: Attempts) -> Result<(), Error>;
 
     /// Creates a tag; succeeds if the tag exists already.
     async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error>;

@@ -101,5 +101,5 @@ fn cut(error: Error) -> Error {
 }
 
 fn unclear<T>(found: String) -> Result<T, Error> {
-    Err(Error::Unclear { found })
+    Err(Error::Unclear { what: "rename", found })
 }

@@ -234,6 +234,13 @@ pub struct RenameBody<'a> {
     pub new_provided_id: &'a str,
 }
 
+/// The body of a deletion.
+#[derive(Serialize)]
+pub struct DeleteBody<'a> {
+    /// The customer's token.
+    pub current_token: &'a str,
+}
+
 /// The body that creates a tag.
 #[derive(Debug, Serialize)]
 pub struct TagBody<'a> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use secrecy::SecretString;
 
 use super::{
-    Adopted, Error, LONGEST_ID, Ledger, Pair, Refused, Sql, Writer,
+    Adopted, Error, LONGEST_ID, Ledger, Offboarded, Pair, Refused, Sql, Writer,
     dialect::Dialect,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
@@ -136,6 +136,19 @@ impl Paired<'_> {
         Ok(token.filter(|token| !token.is_empty()).map(Into::into))
     }
 
+    /// What offboarded customers were, sorted by id.
+    pub async fn offboarded(&self) -> Result<Vec<Offboarded>, Error> {
+        if self.sql.has_no_file() {
+            return Ok(Vec::new());
+        }
+        in_dialect!(self.sql, Access::Read, |session| {
+            let offboarded =
+                if session.state().await? == State::Missing { Vec::new() } else { session.offboarded().await? };
+            session.close().await;
+            Ok(offboarded)
+        })
+    }
+
     async fn cell(&self, column: &str, provided_id: &str) -> Result<Option<String>, Error> {
         in_dialect!(self.sql, Access::Read, |session| {
             let cell = session.cell_of(column, provided_id).await?;
@@ -145,14 +158,13 @@ impl Paired<'_> {
     }
 
     /// What was loaded, if the ledger is this pair's; else nothing, and that is logged.
-    fn own(&self, Loaded { known, whose, overview, at }: Loaded) -> Memory {
-        match whose.map(|whose| self.sql.refuse_another(&whose.pair, &self.pair)) {
-            Some(Err(error)) => {
-                tracing::warn!("the ledger's memory is not used, and a run that writes is refused: {error}");
-                Memory::with_tokens(HashMap::new())
-            }
-            Some(Ok(())) | None => Memory::with_tokens(known).with_overview(overview).loaded_at(at),
+    fn own(&self, Loaded { known, whose, overview, at, clock, locked_out, taken }: Loaded) -> Memory {
+        if let Some(Err(error)) = whose.map(|whose| self.sql.refuse_another(&whose.pair, &self.pair)) {
+            tracing::warn!("the ledger's memory is not used, and a run that writes is refused: {error}");
+            return Memory::with_tokens(HashMap::new());
         }
+        let memory = Memory::with_tokens(known).with_overview(overview).loaded_at(at, clock);
+        memory.with_locked_out(locked_out).with_taken(taken)
     }
 }
 
@@ -228,6 +240,14 @@ impl Writer for SqlWriter {
             session.overview(&self.claim, overview).await?;
             session.close().await;
             Ok(())
+        })
+    }
+
+    async fn keep(&self, provided_id: &str, text: &str) -> Result<bool, Error> {
+        in_dialect!(self.sql, Access::Write, |session| {
+            let is_kept = session.keep(&self.claim, provided_id, text).await?;
+            session.close().await;
+            Ok(is_kept)
         })
     }
 }

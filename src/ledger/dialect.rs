@@ -63,6 +63,9 @@ pub(super) trait Dialect {
     /// The same as text, which can be compared with a time in the table.
     const NOW_AS_TEXT: &'static str = Self::NOW;
 
+    /// The same in seconds since 1970, as text.
+    const NOW_IN_SECONDS: &'static str;
+
     /// An expression as text; a time as its seconds since 1970.
     fn text(column: &str) -> String;
 

@@ -14,6 +14,7 @@ mod error;
 mod form;
 mod memory;
 mod mysql;
+mod offboarded;
 mod postgres;
 mod record;
 mod recorder;
@@ -26,11 +27,14 @@ mod whose;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::LocalBoxFuture;
+
 use crate::memory::{Entry, Memory, Overview};
 
 pub use access::{Found, Paired, SqlWriter};
 pub use error::Error;
 pub use memory::InMemory;
+pub use offboarded::Offboarded;
 pub use recorder::{ToRecord, record_all};
 pub use session::State;
 pub use sql::{Adopted, LONGEST_ID, Sql};
@@ -73,4 +77,19 @@ pub trait Writer {
 
     /// Records what a listing showed as a whole, in place of what an earlier one did.
     async fn overview(&self, overview: &Overview) -> Result<(), Error>;
+
+    /// Keeps at once what a customer is, before it is offboarded; false, and nothing is kept: another instance has it.
+    async fn keep(&self, provided_id: &str, text: &str) -> Result<bool, Error>;
+}
+
+/// The part of a [`Writer`] that offboarding needs.
+pub trait Keep {
+    /// See [`Writer::keep`].
+    fn keep<'k>(&'k self, provided_id: &'k str, text: &'k str) -> LocalBoxFuture<'k, Result<bool, Error>>;
+}
+
+impl<W: Writer> Keep for W {
+    fn keep<'k>(&'k self, provided_id: &'k str, text: &'k str) -> LocalBoxFuture<'k, Result<bool, Error>> {
+        Box::pin(Writer::keep(self, provided_id, text))
+    }
 }

@@ -64,6 +64,8 @@ impl Dialect for MySqlDialect {
 
     const NOW_AS_TEXT: &'static str = "CAST(UTC_TIMESTAMP(6) AS CHAR)";
 
+    const NOW_IN_SECONDS: &'static str = "CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', UTC_TIMESTAMP()) AS CHAR)";
+
     fn text(column: &str) -> String {
         match column {
             time if TIMES.contains(&time) => format!("CAST(TIMESTAMPDIFF(SECOND, '1970-01-01', {time}) AS CHAR)"),

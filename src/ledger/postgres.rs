@@ -32,6 +32,8 @@ impl Dialect for PostgresDialect {
 
     const NOW_AS_TEXT: &'static str = "CAST(CURRENT_TIMESTAMP AS text)";
 
+    const NOW_IN_SECONDS: &'static str = "CAST(CAST(extract(epoch FROM CURRENT_TIMESTAMP) AS bigint) AS text)";
+
     fn text(column: &str) -> String {
         match column {
             time if TIMES.contains(&time) => format!("CAST(CAST(extract(epoch FROM {time}) AS bigint) AS text)"),

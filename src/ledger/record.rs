@@ -72,6 +72,7 @@ where
     async fn write_all(&mut self, entries: &[&Entry]) -> sqlx::Result<()> {
         let gone = entries.iter().filter(|entry| matches!(entry.token, Token::Gone));
         let mut gone: Vec<_> = gone.map(|entry| &*entry.provided_id).collect();
+        let back: Vec<_> = entries.iter().filter(|entry| entry.is_back).map(|entry| &*entry.provided_id).collect();
         for entry in entries {
             if let Some(former) = &entry.former
                 && !self.rename(former, &entry.provided_id).await?
@@ -81,6 +82,9 @@ where
         }
         if !gone.is_empty() {
             self.run(row::update::<D>(self.ledger, "token", None, &gone), 0).await?;
+        }
+        if !back.is_empty() {
+            self.run(row::update::<D>(self.ledger, row::OFFBOARDED, None, &back), 0).await?;
         }
         self.run(row::insert::<D>(self.ledger, entries), entries.len()).await
     }

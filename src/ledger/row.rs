@@ -10,10 +10,12 @@ use super::{
     dialect::{COUNTS, Dialect, KEY},
     form,
 };
-use crate::memory::{Entry, Failure, FieldFindings, Overview, Remembered, Seen, Token, token_hash};
+use crate::memory::{
+    Entry, Failure, FieldFindings, LOCKED_OUT, LockedOut, Overview, Remembered, Seen, Token, token_hash,
+};
 
 /// The columns of the memory, in the order of reading, after the id.
-const REMEMBERED: [&str; 11] = [
+const REMEMBERED: [&str; 12] = [
     "unsettled",
     "token",
     "parent_provided_id",
@@ -25,7 +27,11 @@ const REMEMBERED: [&str; 11] = [
     "next_try",
     "parents_checked_at",
     "customer_gone_since",
+    "row_gone_since",
 ];
+
+/// The column that keeps what offboarded customers were.
+pub(super) const OFFBOARDED: &str = "offboarded";
 
 /// The id of the row that names the ledger's pair: no tenant has it.
 pub(super) const NOBODY: &str = "";
@@ -34,8 +40,8 @@ pub(super) const NOBODY: &str = "";
 pub(super) enum Row {
     /// The ledger's pair, and what the last complete listing showed as a whole, both in JSON.
     Whose(Option<String>, Option<Overview>),
-    /// The memory of a customer, by its id.
-    Customer(String, Box<Remembered>),
+    /// The memory of a customer, by its id, and what `lock_out` emptied of it.
+    Customer(String, Box<Remembered>, Option<LockedOut>),
 }
 
 /// Stands in place of a fingerprint for a hidden customer.
@@ -50,22 +56,27 @@ fn written(form: impl Fn(&str) -> String) -> String {
 pub(super) fn select<D: Dialect>(ledger: &Sql, columns: &[String]) -> String {
     // The instance is a name without quotes.
     let (read, instance) =
-        (read_columns::<D>(ledger, |name| columns.iter().any(|column| column == name)), &ledger.instance);
+        (read_columns::<D>(ledger, None, |name| columns.iter().any(|column| column == name)), &ledger.instance);
     format!("{read} WHERE instance = '{instance}'")
 }
 
-/// The statement that reads some rows, and the ledger's own, from a table with all columns.
+/// The statement that reads some rows, and the ledger's own, from a table with all columns; each with the time in seconds
+/// since 1970 at its end.
 pub(super) fn select_some<D: Dialect>(ledger: &Sql, provided_ids: &[&str]) -> QueryBuilder<D::Db>
 where
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
 {
     let ids: Vec<_> = iter::once(&NOBODY).chain(provided_ids).copied().collect();
-    of::<D>(QueryBuilder::new(read_columns::<D>(ledger, |_| true)), ledger, &ids)
+    of::<D>(QueryBuilder::new(read_columns::<D>(ledger, Some(D::NOW_IN_SECONDS), |_| true)), ledger, &ids)
 }
 
-fn read_columns<D: Dialect>(ledger: &Sql, has: impl Fn(&str) -> bool) -> String {
+fn read_columns<D: Dialect>(ledger: &Sql, further: Option<&str>, has: impl Fn(&str) -> bool) -> String {
     let expression = |name: &&str| if has(name) { D::text(name) } else { "NULL".to_owned() };
-    let expressions: Vec<_> = iter::once(&"provided_id").chain(&REMEMBERED).map(expression).collect();
+    let mut expressions: Vec<_> = iter::once(&"provided_id").chain(&REMEMBERED).map(expression).collect();
+    // What was deleted need not be read.
+    let locked_out = format!("CASE WHEN {OFFBOARDED} LIKE '{LOCKED_OUT}%' THEN {OFFBOARDED} END");
+    expressions.push(if has(OFFBOARDED) { locked_out } else { "NULL".to_owned() });
+    expressions.extend(further.map(str::to_owned));
     format!("SELECT {} FROM {}", expressions.join(", "), ledger.table.quoted(D::QUOTE))
 }
 
@@ -98,10 +109,20 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
     let count = |number: Option<u64>| u32::try_from(number.unwrap_or(0)).unwrap_or(u32::MAX);
     let failure = Failure { times: count(times), runs_to_wait: count(runs_to_wait), next_try, error };
     let failure = Some(failure).filter(|failure| failure.times > 0);
-    let (children_listed_at, customer_gone_since) = (number(next()?), number(next()?));
-    let remembered =
-        Remembered { token, parent, children_listed_at, customer_gone_since, wanted, seen, fields, failure };
-    Ok(Some(Row::Customer(provided_id, Box::new(remembered))))
+    let (children_listed_at, customer_gone_since, row_gone_since) = (number(next()?), number(next()?), number(next()?));
+    let locked_out = next()?.as_deref().and_then(LockedOut::read);
+    let remembered = Remembered {
+        token,
+        parent,
+        children_listed_at,
+        customer_gone_since,
+        row_gone_since,
+        wanted,
+        seen,
+        fields,
+        failure,
+    };
+    Ok(Some(Row::Customer(provided_id, Box::new(remembered), locked_out)))
 }
 
 /// The statement that writes entries.
@@ -139,6 +160,7 @@ where
         row.push(time(failure.map(|failure| failure.next_try)));
         row.push(time(remembered.children_listed_at));
         row.push(time(remembered.customer_gone_since));
+        row.push(time(remembered.row_gone_since));
         row.push(if *is_synced { D::NOW } else { "NULL" });
     });
     insert.push(end::<D>());
@@ -230,7 +252,9 @@ pub(super) fn reserve<D: Dialect>(ledger: &Sql) -> String {
 
 /// The statement that empties all rows of an instance.
 pub(super) fn forget<D: Dialect>(ledger: &Sql) -> String {
-    let columns = D::COLUMNS.iter().map(|(column, _)| *column).filter(|column| !KEY.contains(column));
+    // What a customer was before it was offboarded is nowhere else.
+    let is_emptied = |column: &&str| !KEY.contains(column) && *column != OFFBOARDED;
+    let columns = D::COLUMNS.iter().map(|(column, _)| *column).filter(is_emptied);
     let emptied: Vec<_> = columns.map(|column| format!("{column} = {}", empty(column))).collect();
     let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
     format!("UPDATE {table} SET {} WHERE instance = '{instance}'", emptied.join(", "))
@@ -241,6 +265,53 @@ pub(super) fn count_tokens<D: Dialect>(ledger: &Sql) -> String {
     let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
     let of_customers = format!("instance = '{instance}' AND provided_id <> '{NOBODY}' AND token <> ''");
     format!("SELECT {} FROM {table} WHERE {of_customers}", D::text("COUNT(*)"))
+}
+
+/// The statement that keeps what a customer was before it is offboarded.
+pub(super) fn keep<D: Dialect>(ledger: &Sql, provided_id: &str, text: &str) -> QueryBuilder<D::Db>
+where
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+{
+    let mut keep = QueryBuilder::new(format!("{} (instance, provided_id, {OFFBOARDED}) VALUES (", into::<D>(ledger)));
+    let mut values = keep.separated(", ");
+    for value in [&ledger.instance, provided_id, text] {
+        values.push_bind(Some(value.to_owned()));
+    }
+    keep.push(format!("){}{OFFBOARDED} = {}", D::ON_CONFLICT, D::inserted(OFFBOARDED)));
+    keep
+}
+
+/// The statement that reads what offboarded customers were, and whether each has a token still.
+pub(super) fn offboarded<D: Dialect>(ledger: &Sql) -> String {
+    let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
+    let (id, text) = (D::text("provided_id"), D::text(OFFBOARDED));
+    let gone = "CASE WHEN token <> '' THEN 'kept' END";
+    format!(
+        "SELECT {id}, {text}, {gone} FROM {table} WHERE instance = '{instance}' AND {OFFBOARDED} IS NOT NULL ORDER BY provided_id"
+    )
+}
+
+/// The statement that finds the instances that have the customers of this one's gone rows: those that recorded one as in sync
+/// since, or have its token and its row. With an id, of that customer alone, whether its row is gone or not.
+pub(super) fn taken<D: Dialect>(ledger: &Sql, provided_id: Option<&str>) -> QueryBuilder<D::Db>
+where
+    for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
+{
+    let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
+    let mut taken = QueryBuilder::new(format!(
+        "SELECT {} FROM {table} own JOIN {table} others ON others.provided_id = own.provided_id WHERE own.instance = '{instance}' \
+         AND others.instance <> '{instance}' AND own.provided_id <> '{NOBODY}' AND (others.synced_at >= own.row_gone_since OR \
+         others.token = own.token AND others.row_gone_since IS NULL) AND ",
+        D::text("own.provided_id")
+    ));
+    match provided_id {
+        None => drop(taken.push("own.row_gone_since IS NOT NULL")),
+        Some(provided_id) => {
+            taken.push("own.provided_id = ");
+            taken.push_bind(Some(provided_id.to_owned()));
+        }
+    }
+    taken
 }
 
 /// The value of a column if nothing is known.

@@ -1,6 +1,6 @@
 //! One connection to the table, in one database's dialect.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::TryStreamExt;
 use sqlx::{
@@ -22,7 +22,7 @@ use crate::{
         causes::{self, Keys},
         is_late,
     },
-    memory::{Overview, Remembered},
+    memory::{LockedOut, Overview, Remembered},
 };
 
 /// The state of the table.
@@ -47,6 +47,12 @@ pub(super) struct Loaded {
     pub(super) overview: Option<Overview>,
     /// The time by the database's clock, before the rows were read.
     pub(super) at: Option<String>,
+    /// The same in seconds since 1970.
+    pub(super) clock: Option<u64>,
+    /// What `lock_out` emptied, by the customer's id.
+    pub(super) locked_out: BTreeMap<String, LockedOut>,
+    /// The customers of gone rows that another instance has.
+    pub(super) taken: BTreeSet<String>,
 }
 
 impl Loaded {
@@ -57,7 +63,10 @@ impl Loaded {
     {
         let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
         match row::read(&mut || texts.next().unwrap_or(Ok(None)))? {
-            Some(Cells::Customer(provided_id, one)) => drop(self.known.insert(provided_id, *one)),
+            Some(Cells::Customer(provided_id, one, locked_out)) => {
+                self.locked_out.extend(locked_out.map(|locked_out| (provided_id.clone(), locked_out)));
+                self.known.insert(provided_id, *one);
+            }
             Some(Cells::Whose(whose, overview)) => {
                 (self.whose, self.overview) = (Whose::read(whose.as_deref()), overview);
             }
@@ -244,10 +253,16 @@ where
             let mut loaded = Loaded::default();
             let mut now = QueryBuilder::new(format!("SELECT {}", D::NOW_AS_TEXT));
             loaded.at = session.text(&mut now).await?;
+            let mut clock = QueryBuilder::new(format!("SELECT {}", D::NOW_IN_SECONDS));
+            loaded.clock = session.text(&mut clock).await?.and_then(|seconds| seconds.parse().ok());
             let server = &session.ledger.server;
             let mut rows = (&mut *session.connection).fetch(raw_sql(AssertSqlSafe(sql)));
             while let Some(cells) = server.in_time(rows.try_next()).await? {
                 loaded.add::<D>(&cells)?;
+            }
+            drop(rows);
+            if loaded.known.values().any(|known| known.row_gone_since.is_some()) {
+                loaded.taken = session.taken(row::taken::<D>(session.ledger, None)).await?;
             }
             Ok(loaded)
         };
@@ -261,6 +276,8 @@ where
             let mut query = row::select_some::<D>(session.ledger, provided_ids);
             let rows = query.build().persistent(false).fetch_all(&mut *session.connection);
             for cells in session.ledger.server.in_time(rows).await? {
+                let clock = cells.try_get_unchecked::<Option<String>, _>(cells.len() - 1)?;
+                loaded.clock = clock.and_then(|seconds| seconds.parse().ok());
                 loaded.add::<D>(&cells)?;
             }
             Ok(loaded)

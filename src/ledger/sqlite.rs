@@ -28,6 +28,8 @@ impl Dialect for SqliteDialect {
 
     const NOW: &'static str = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
 
+    const NOW_IN_SECONDS: &'static str = "CAST(strftime('%s', 'now') AS text)";
+
     fn text(column: &str) -> String {
         match column {
             time if TIMES.contains(&time) => format!("CAST(strftime('%s', {time}) AS text)"),

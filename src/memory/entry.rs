@@ -17,6 +17,8 @@ pub struct Entry {
     pub remembered: Remembered,
     /// Whether Explo has just shown or acknowledged the wanted values.
     pub is_synced: bool,
+    /// Whether the tenant has returned, and its customer has again what `lock_out` emptied.
+    pub is_back: bool,
 }
 
 /// Something to remember.
@@ -110,7 +112,7 @@ impl Entry {
     /// An entry that replaces what was remembered.
     pub(crate) fn new(provided_id: &str, token: Token, mut remembered: Remembered) -> Self {
         remembered.token = token.hash(remembered.token);
-        Self { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: false }
+        Self { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: false, is_back: false }
     }
 
     /// What is remembered stays, and was seen to be in sync now.
@@ -130,6 +132,7 @@ impl Entry {
     #[must_use]
     pub fn after(mut self, before: Self) -> Self {
         self.is_synced |= before.is_synced;
+        self.is_back |= before.is_back;
         self.former = self.former.or(before.former);
         if let Token::Kept = self.token {
             self.token = before.token;

@@ -5,6 +5,8 @@
 
 mod entry;
 mod failure;
+mod gone;
+mod offboarded;
 mod overview;
 mod remembered;
 mod written;
@@ -18,6 +20,8 @@ use crate::{
 pub use entry::{Acknowledged, Entry, Listed, Note, Token};
 pub use failure::Failure;
 pub(crate) use failure::is_daily_due;
+pub(crate) use offboarded::LOCKED_OUT;
+pub use offboarded::{Action, LockedOut, offboarded};
 pub use overview::Overview;
 use remembered::Sides;
 pub use remembered::{FieldFindings, Finding, Remembered, Seen, TOO_LARGE, token_hash};
@@ -40,6 +44,12 @@ pub struct Memory {
     overview: Option<Overview>,
     /// The time of loading by the ledger's own clock, as the ledger writes it.
     loaded_at: Option<String>,
+    /// The same in seconds since 1970.
+    clock: Option<u64>,
+    /// The customers of gone rows that another instance has.
+    taken: BTreeSet<String>,
+    /// What `lock_out` emptied, by the customer's id.
+    locked_out: BTreeMap<String, LockedOut>,
 }
 
 impl Memory {
@@ -60,16 +70,28 @@ impl Memory {
         }
     }
 
-    /// The same, loaded at this time of the ledger's own clock.
+    /// The same, loaded at this time of the ledger's own clock: as the ledger writes it, and in seconds since 1970.
     #[must_use]
-    pub fn loaded_at(self, loaded_at: Option<String>) -> Self {
-        Self { loaded_at, ..self }
+    pub fn loaded_at(self, loaded_at: Option<String>, clock: Option<u64>) -> Self {
+        Self { loaded_at, clock, ..self }
+    }
+
+    /// The same; of the customers whose row is gone, another instance has these.
+    #[must_use]
+    pub fn with_taken(self, taken: BTreeSet<String>) -> Self {
+        Self { taken, ..self }
     }
 
     /// The same, with what the last complete listing showed as a whole.
     #[must_use]
     pub fn with_overview(self, overview: Option<Overview>) -> Self {
         Self { overview, ..self }
+    }
+
+    /// The same, with what `lock_out` emptied, by the customer's id.
+    #[must_use]
+    pub fn with_locked_out(self, locked_out: BTreeMap<String, LockedOut>) -> Self {
+        Self { locked_out, ..self }
     }
 
     /// What the last complete listing showed as a whole; `None` if there was none.
@@ -88,13 +110,15 @@ impl Memory {
     #[must_use]
     pub fn of_some(&self, provided_ids: &BTreeSet<String>) -> Self {
         let known = provided_ids.iter().filter_map(|id| Some((id.clone(), self.known.get(id)?.clone())));
-        Self { known: known.collect(), ..self.without_customers() }
+        let locked_out = self.locked_out.iter().filter(|(id, _)| provided_ids.contains(*id));
+        let locked_out = locked_out.map(|(id, one)| (id.clone(), one.clone())).collect();
+        Self { known: known.collect(), locked_out, ..self.without_customers() }
     }
 
     fn without_customers(&self) -> Self {
         Self { known: HashMap::new(), settled: self.settled.clone(), keeps_rows: self.keeps_rows, ..Self::default() }
             .with_overview(self.overview.clone())
-            .loaded_at(self.loaded_at.clone())
+            .loaded_at(self.loaded_at.clone(), self.clock)
     }
 
     /// Whether each customer has a row that outlives the process.
@@ -258,7 +282,8 @@ impl Memory {
         let is_back = known.customer_gone_since.is_some();
         let is_seen = matches!(known.seen, Some(Seen::Listed(seen)) if seen != TOO_LARGE);
         let is_news = |wanted: u64| known.failure.is_some() || self.keeps_rows && known.wanted != Some(wanted);
-        lacks_token || is_back || !is_seen || equal.is_some_and(|wanted| is_news(wanted()))
+        let is_returned = self.locked_out.contains_key(provided_id) && equal.is_some();
+        lacks_token || is_back || is_returned || !is_seen || equal.is_some_and(|wanted| is_news(wanted()))
     }
 
     /// Whether this was wanted when the customer was last compared or written, and nothing was left to do that can be

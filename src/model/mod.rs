@@ -3,6 +3,7 @@
 //! Promises: plain values, no I/O, no clock. All other layers may import it; it imports nothing of ours.
 
 mod customer;
+mod exported;
 mod field;
 pub mod json;
 mod keys;
@@ -13,6 +14,7 @@ mod slots;
 mod tenant;
 
 pub use customer::{Customer, Gap, LARGEST_RECORD, Partial, Record};
+pub use exported::Exported;
 pub use field::Field;
 pub use keys::Keys;
 pub use layout::Layout;

@@ -119,7 +119,7 @@ fn answer_to(provided_id: &str, woken: &Woken) -> Response {
     answer(status, provided_id, woken)
 }
 
-fn answer(status: StatusCode, provided_id: &str, Woken { outcome, token, error }: &Woken) -> Response {
+fn answer(status: StatusCode, provided_id: &str, Woken { outcome, token, error, .. }: &Woken) -> Response {
     let outcome = match outcome {
         // A caller knows these by the status.
         Outcome::Missing => Outcome::Invalid,

@@ -1,5 +1,6 @@
 //! What a listing, or single look-ups, showed: each customer is observed once, compared with its tenant, and dropped.
 
+mod leaving;
 mod renames;
 mod tokens;
 mod unreadable;
@@ -7,11 +8,12 @@ mod unreadable;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Draft, Extent, News, Population, Recalled, Tags,
+    Draft, Extent, News, Offboarding, Population, Recalled, Tags,
     compared::{Compared, DOUBLED, UNREADABLE},
     doubt::{Doubtful, Faults, Match},
     draft::Stage,
     hierarchy::{Hierarchy, Placed},
+    offboard::Leavers,
     rename::{self, Former, Verdict},
 };
 use crate::{
@@ -46,6 +48,8 @@ pub struct Census<'m> {
     unread: BTreeSet<RowNumber>,
     /// What memory knows of the tenants, if it stands in for a listing.
     recalled: Option<Recalled>,
+    /// Who leaves, of those observed.
+    leavers: Leavers,
 }
 
 impl<'m> Census<'m> {
@@ -60,6 +64,7 @@ impl<'m> Census<'m> {
                 extent,
                 now: 0,
                 retry_failed: false,
+                offboarding: Offboarding::default(),
                 updates: Vec::new(),
                 unsettled: Vec::new(),
                 unlike: Vec::new(),
@@ -73,6 +78,7 @@ impl<'m> Census<'m> {
             doubled: BTreeSet::new(),
             unread: BTreeSet::new(),
             recalled: None,
+            leavers: Leavers::default(),
         }
     }
 
@@ -87,6 +93,13 @@ impl<'m> Census<'m> {
     #[must_use]
     pub fn at(mut self, now: u64, retry_failed: bool) -> Self {
         (self.compared.now, self.compared.retry_failed) = (now, retry_failed);
+        self
+    }
+
+    /// Sets how tenants leave; nobody is offboarded otherwise.
+    #[must_use]
+    pub fn offboarding(mut self, offboarding: Offboarding) -> Self {
+        self.compared.offboarding = offboarding;
         self
     }
 
@@ -125,7 +138,11 @@ impl<'m> Census<'m> {
     fn observe_one(&mut self, customer: &Customer<'_>, provided_id: &str, probe: Probe) {
         self.tokens.observe(customer, provided_id);
         match probe {
-            Probe::Orphan => return self.population.orphans.push(provided_id.to_owned()),
+            Probe::Orphan => {
+                self.observe_gone(customer, provided_id);
+                return self.population.orphans.push(provided_id.to_owned());
+            }
+            Probe::Leaving(row) => self.observe_leaving(row, customer, provided_id),
             Probe::Ignored => {}
             Probe::Equal(row) => self.remember(row, customer, provided_id, true),
             Probe::Differs(row) => {
@@ -249,6 +266,10 @@ impl<'m> Census<'m> {
                 compared.reject(row, reason);
             }
         }
+        self.population.is_blank = self.compared.memory.is_blank();
+        let (rows_gone, rows_back) = (self.rows_gone(), self.rows_back());
+        let leavers = self.leavers();
+        let compared = &mut self.compared;
         let mut recalled = self.recalled.unwrap_or_default();
         let mut hidden = std::mem::take(&mut recalled.hidden);
         for row in compared.index.absent().collect::<Vec<_>>() {
@@ -270,7 +291,13 @@ impl<'m> Census<'m> {
         self.doubtful.retain(|row| !compared.index.is_invalid(row));
         let untold = self.doubled.iter().chain(&self.unread).map(|row| compared.index.provided_id(*row));
         let news = self.tokens.lacking(self.population.customers, compared.now, untold);
-        let news = News { listed: self.listed, ..news };
+        let news = News {
+            listed: self.listed,
+            rows_gone,
+            rows_back,
+            clock: self.compared.memory.clock().unwrap_or_default(),
+            ..news
+        };
         Draft {
             compared: self.compared,
             population: self.population,
@@ -281,6 +308,7 @@ impl<'m> Census<'m> {
             hidden,
             news,
             recalled,
+            leavers,
             stage: Stage::default(),
             placed: Placed::default(),
             below: BTreeMap::new(),

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
-use super::{News, Population, Tags};
+use super::{News, Offboard, Population, Tags};
 use crate::{
     compare::{Difference, Rule, Rules, Unsettled, compare, needs_current},
     memory::Overview,
@@ -22,6 +22,8 @@ pub enum Change {
     Create(RowNumber),
     /// Change some fields of the customer.
     Update(Update),
+    /// Lock out or delete the customer of a tenant that left.
+    Offboard(Offboard),
 }
 
 /// The fields of one customer that are to change.
@@ -38,8 +40,8 @@ pub struct Update {
 pub struct Plan {
     /// The tenants that the changes refer to.
     pub index: Index,
-    /// In the order of application: renames, creates, updates; parents before children, otherwise by id. A tenant can
-    /// have both a rename and an update.
+    /// In the order of application: renames, creates, updates, offboardings; parents before children (of those that are
+    /// deleted, after them), otherwise by id. A tenant can have both a rename and an update.
     pub changes: Vec<Change>,
     /// The customers as a whole: counts, orphans, unreadable records.
     pub population: Population,
@@ -92,7 +94,10 @@ impl Change {
     #[must_use]
     pub fn row(&self) -> RowNumber {
         match self {
-            Self::Rename(row) | Self::Create(row) | Self::Update(Update { row, .. }) => *row,
+            Self::Rename(row)
+            | Self::Create(row)
+            | Self::Update(Update { row, .. })
+            | Self::Offboard(Offboard { row, .. }) => *row,
         }
     }
 
@@ -103,6 +108,7 @@ impl Change {
             Self::Rename(_) => 0,
             Self::Create(_) => 1,
             Self::Update(_) => 2,
+            Self::Offboard(_) => 3,
         }
     }
 
@@ -111,7 +117,16 @@ impl Change {
     pub fn as_update(&self) -> Option<&Update> {
         match self {
             Self::Update(update) => Some(update),
-            Self::Rename(_) | Self::Create(_) => None,
+            Self::Rename(_) | Self::Create(_) | Self::Offboard(_) => None,
+        }
+    }
+
+    /// The offboarding, if the change is one.
+    #[must_use]
+    pub fn as_offboard(&self) -> Option<&Offboard> {
+        match self {
+            Self::Offboard(offboard) => Some(offboard),
+            Self::Rename(_) | Self::Create(_) | Self::Update(_) => None,
         }
     }
 
@@ -119,7 +134,7 @@ impl Change {
     #[must_use]
     pub fn places(&self) -> bool {
         match self {
-            Self::Rename(_) => false,
+            Self::Rename(_) | Self::Offboard(_) => false,
             Self::Create(_) => true,
             Self::Update(update) => update.old_parent().is_some(),
         }
@@ -132,6 +147,7 @@ impl Change {
             Self::Rename(_) => "rename",
             Self::Create(_) => "create",
             Self::Update(_) => "update",
+            Self::Offboard(_) => "offboard",
         }
     }
 }
@@ -182,6 +198,7 @@ impl Plan {
         match change {
             Change::Rename(_) => Cow::Borrowed(&[]),
             Change::Update(update) => Cow::Borrowed(&update.differences),
+            Change::Offboard(offboard) => Cow::Borrowed(&offboard.differences),
             Change::Create(row) => Cow::Owned(compare(&self.index.tenant(*row), &Customer::none(), Rules::default())),
         }
     }
@@ -196,6 +213,7 @@ impl Plan {
                 self.index.filled(*row).chain(parent).collect()
             }
             Change::Update(update) => update.fields(),
+            Change::Offboard(offboard) => offboard.fields(),
         }
     }
 
@@ -203,6 +221,23 @@ impl Plan {
     #[must_use]
     pub fn is_done(&self, change: &Change) -> bool {
         !self.quiet.done.is_empty() && self.quiet.done.contains(&(change.row(), change.turn()))
+    }
+
+    /// The customers without a tenant that are not offboarded, sorted.
+    #[must_use]
+    pub fn orphans_left_alone(&self) -> Vec<&str> {
+        let is_left = |id: &&str| self.index.row(id).is_none_or(|row| !self.index.is_leaving(row));
+        self.population.orphans.iter().map(String::as_str).filter(is_left).collect()
+    }
+
+    /// For how many seconds the rows of orphans have been gone, as far as the ledger knows them, in ascending order.
+    #[must_use]
+    pub fn ages_of_orphans(&self) -> Vec<u64> {
+        let known = |id: &String| self.news.rows_gone.get(id);
+        let since = self.population.orphans.iter().filter_map(known);
+        let mut ages: Vec<_> = since.map(|since| self.news.clock.saturating_sub(*since)).collect();
+        ages.sort_unstable();
+        ages
     }
 
     /// The updates.
@@ -214,8 +249,13 @@ impl Plan {
     pub fn renames(&self) -> impl Iterator<Item = RowNumber> {
         self.changes.iter().map_while(|change| match change {
             Change::Rename(row) => Some(*row),
-            Change::Create(_) | Change::Update(_) => None,
+            Change::Create(_) | Change::Update(_) | Change::Offboard(_) => None,
         })
+    }
+
+    /// The offboardings; they come last among the changes.
+    pub fn offboards(&self) -> impl Iterator<Item = &Offboard> {
+        self.changes.iter().filter_map(Change::as_offboard)
     }
 
     /// How many customers are to be created.

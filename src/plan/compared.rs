@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{
-    Extent, News, Update,
+    Extent, News, Offboarding, Update,
     doubt::{Faults, Match},
 };
 use crate::{
@@ -29,6 +29,8 @@ pub(super) struct Compared<'m> {
     pub(super) now: u64,
     /// Tenants that failed before are tried at once.
     pub(super) retry_failed: bool,
+    /// How tenants leave.
+    pub(super) offboarding: Offboarding,
     pub(super) updates: Vec<Update>,
     pub(super) unsettled: Vec<(RowNumber, Unsettled)>,
     /// Tenants whose customer has another fingerprint: there may be an update for them or not.

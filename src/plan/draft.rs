@@ -10,6 +10,7 @@
 
 mod checks;
 mod hidden;
+mod leaving;
 mod parents;
 
 use std::{
@@ -22,6 +23,7 @@ use super::{
     compared::Compared,
     doubt::{Doubt, Doubtful},
     hierarchy::{Hierarchy, Placed},
+    offboard::Leavers,
 };
 use crate::{
     compare::{Difference, KeyStyle, compare},
@@ -43,6 +45,7 @@ pub struct Draft<'m> {
     pub(super) hidden: Vec<RowNumber>,
     pub(super) news: News,
     pub(super) recalled: Recalled,
+    pub(super) leavers: Leavers,
     pub(super) stage: Stage,
     pub(super) placed: Placed,
     /// The customers below each parent whose children are to be listed.
@@ -126,7 +129,8 @@ impl Draft<'_> {
         self.doubtful.look(row, current.as_deref(), is_unsettled);
     }
 
-    /// Finishes the plan. The changes are sorted: renames, creates, updates; parents before children, otherwise by id.
+    /// Finishes the plan. The changes are sorted: renames, creates, updates, offboardings; parents before children (of those
+    /// that are deleted, after them), otherwise by id.
     #[must_use]
     pub fn finish(mut self) -> Plan {
         let faults = self.doubtful.faults();
@@ -137,6 +141,8 @@ impl Draft<'_> {
         moved_again.retain(|row| !self.compared.index.is_invalid(*row));
         self.withdraw_invalid();
         let checks = self.compared.send_checks();
+        let leavers = std::mem::take(&mut self.leavers);
+        let offboards = self.compared.offboards(leavers);
         let parents = self.news_of_parents();
         self.compared.news_of_rest(&mut self.news);
         let (unchanged, unsettled_customers) = self.quiet();
@@ -157,7 +163,10 @@ impl Draft<'_> {
         let changes = renames.into_iter().map(Change::Rename).chain(creates.into_iter().map(Change::Create));
         let keys = if faults.contains_key(&Doubt::KeyStyle) { KeyStyle::AsWanted } else { rules.keys };
         Plan {
-            changes: changes.chain(updates.into_iter().map(Change::Update)).collect(),
+            changes: changes
+                .chain(updates.into_iter().map(Change::Update))
+                .chain(offboards.into_iter().map(Change::Offboard))
+                .collect(),
             invalid: index.invalid(),
             population,
             quiet: Quiet {

@@ -6,7 +6,10 @@
 //! | update | updates | customers that have a tenant | `floor` |
 //! | rename | customers that get another id | customers that have a tenant | the lower of 3 and `floor` |
 //! | mapping | updates that touch the mapping | customers that have a tenant | the lower of 3 and `floor` |
+//! | offboard | customers that are locked out or deleted | customers that have a tenant, by the lower of 5 and `percent` | the lower of 3 and `floor` |
 //! | orphan | customers without a tenant | customers listed, by `max_orphan_percent` | none |
+//!
+//! Nobody is offboarded while the ledger knows no customer of this instance.
 //!
 //! Creates of remembered customers that the listing lacks have the lower floor as well, because the listing may be
 //! wrong.
@@ -18,8 +21,11 @@ use serde::{Serialize, Serializer};
 use super::{Change, Plan};
 use crate::model::Field;
 
-/// The highest floor of the classes that decide whose data is shown.
+/// The highest floor of the classes that decide whose data is shown, or that destroy.
 const LOW_FLOOR: usize = 3;
+
+/// The highest percentage of the class that destroys.
+const LOW_PERCENT: usize = 5;
 
 /// What the guard counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,11 +40,16 @@ pub enum Class {
     Mapping,
     /// Customers without a tenant.
     Orphan,
+    /// Customers of tenants that leave.
+    Offboard,
 }
 
 impl Class {
     /// Every class, in order.
-    pub const ALL: [Self; 5] = [Self::Create, Self::Update, Self::Rename, Self::Mapping, Self::Orphan];
+    pub const ALL: [Self; 6] = [Self::Create, Self::Update, Self::Rename, Self::Mapping, Self::Orphan, Self::Offboard];
+
+    /// Those that count the changes of single tenants.
+    pub const OF_CHANGES: [Self; 5] = [Self::Create, Self::Update, Self::Rename, Self::Mapping, Self::Offboard];
 
     /// The name in reports and on the command line.
     #[must_use]
@@ -49,6 +60,7 @@ impl Class {
             Self::Rename => "rename",
             Self::Mapping => "mapping",
             Self::Orphan => "orphan",
+            Self::Offboard => "offboard",
         }
     }
 
@@ -57,7 +69,7 @@ impl Class {
     pub fn count(self, plan: &Plan) -> usize {
         match self {
             Self::Orphan => plan.population.orphans.len(),
-            Self::Create | Self::Update | Self::Rename | Self::Mapping => {
+            Self::Create | Self::Update | Self::Rename | Self::Mapping | Self::Offboard => {
                 plan.changes.iter().filter(|change| self.counts(change)).count()
             }
         }
@@ -69,10 +81,11 @@ impl Class {
         match (self, change) {
             (Self::Create, Change::Create(_))
             | (Self::Update, Change::Update(_))
-            | (Self::Rename, Change::Rename(_)) => true,
+            | (Self::Rename, Change::Rename(_))
+            | (Self::Offboard, Change::Offboard(_)) => true,
             (Self::Mapping, Change::Update(update)) => update.fields().contains(&Field::Mapping),
-            (Self::Create | Self::Rename | Self::Orphan, Change::Update(_))
-            | (_, Change::Create(_) | Change::Rename(_)) => false,
+            (Self::Create | Self::Rename | Self::Orphan | Self::Offboard, Change::Update(_))
+            | (_, Change::Create(_) | Change::Rename(_) | Change::Offboard(_)) => false,
         }
     }
 }
@@ -162,18 +175,28 @@ impl Guard {
     #[must_use]
     pub fn limit(&self, class: Class, plan: &Plan, allowances: &Allowances) -> usize {
         let limit = self.limit_of(class, plan.population.customers, plan.population.with_tenant);
+        let is_blank = class == Class::Offboard && plan.population.is_blank;
+        let limit = if is_blank { 0 } else { limit };
         limit.max(allowances.0.get(&class).copied().unwrap_or(0))
     }
 
     /// The limit with these bases: the customers listed, and those of them that have a tenant.
     fn limit_of(&self, class: Class, customers: usize, with_tenant: usize) -> usize {
-        let share = |percent: usize, base: usize| percent.saturating_mul(base) / 100;
-        let share = match class {
-            Class::Create => share(self.percent, customers),
-            Class::Update | Class::Rename | Class::Mapping => share(self.percent, with_tenant),
-            Class::Orphan => share(self.max_orphan_percent, customers),
+        let base = match class {
+            Class::Create | Class::Orphan => customers,
+            Class::Update | Class::Rename | Class::Mapping | Class::Offboard => with_tenant,
         };
-        self.floor_of(class).max(share)
+        self.floor_of(class).max(self.percent_of(class).saturating_mul(base) / 100)
+    }
+
+    /// The percentage of a class.
+    #[must_use]
+    pub fn percent_of(&self, class: Class) -> usize {
+        match class {
+            Class::Create | Class::Update | Class::Rename | Class::Mapping => self.percent,
+            Class::Orphan => self.max_orphan_percent,
+            Class::Offboard => self.percent.min(LOW_PERCENT),
+        }
     }
 
     /// How many of a class always pass.
@@ -182,7 +205,7 @@ impl Guard {
         match class {
             Class::Create => self.create_floor,
             Class::Update => self.floor,
-            Class::Rename | Class::Mapping => self.low_floor(),
+            Class::Rename | Class::Mapping | Class::Offboard => self.low_floor(),
             Class::Orphan => 0,
         }
     }
@@ -234,7 +257,7 @@ impl Guard {
             let limit = self.limit(class, plan, &Allowances::default());
             (own > 0 && count > limit).then_some(Held { class, count, limit })
         };
-        [Class::Create, Class::Update, Class::Rename, Class::Mapping].into_iter().filter_map(judge).collect()
+        Class::OF_CHANGES.into_iter().filter_map(judge).collect()
     }
 
     /// Whether all these changes together keep to the limits.

@@ -18,6 +18,12 @@ pub struct News {
     pub(super) gone: BTreeSet<String>,
     /// Customers whose remembered token now belongs to another customer: forgotten at once.
     pub(super) moved: BTreeSet<String>,
+    /// Customers whose row is gone, and since when by the ledger's own clock.
+    pub(super) rows_gone: BTreeMap<String, u64>,
+    /// The ledger's own clock when the run began.
+    pub(super) clock: u64,
+    /// Customers whose row was gone and is there.
+    pub(super) rows_back: BTreeSet<String>,
     /// Current parents that differ from the remembered ones; empty if only known not to be the wanted one.
     pub(super) parents: BTreeMap<String, String>,
     /// Parents whose children were listed, and when.
@@ -41,6 +47,11 @@ impl News {
                 self.listed[place].equal = None;
             }
         }
+    }
+
+    /// Whether memory of what is left to do for a customer is wrong.
+    pub(super) fn is_compared(&self, provided_id: &str) -> bool {
+        self.at_rest.contains_key(provided_id) || self.apart.contains(provided_id)
     }
 
     /// What the listing showed of a customer.

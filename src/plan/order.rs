@@ -6,23 +6,26 @@ use std::{
     ops::Range,
 };
 
-use super::{Change, Plan, Update};
+use super::{Change, Offboard, Plan, Update};
 use crate::tenants::RowNumber;
 
 impl Plan {
-    /// The tenants that must be renamed or created before this change, if they are to be: its own, and its parent.
-    pub fn waits_for(&self, change: &Change) -> impl Iterator<Item = RowNumber> {
-        let (own, parent) = match change {
-            Change::Rename(_) => (None, None),
-            Change::Create(row) => (None, self.index.parent(*row)),
+    /// The tenants that must be renamed or created before this change, if they are to be: its own, and its parent. Before a
+    /// customer is deleted: those below it.
+    pub fn waits_for<'c>(&self, change: &'c Change) -> impl Iterator<Item = RowNumber> + use<'c> {
+        let (own, parent, below) = match change {
+            Change::Rename(_) => (None, None, &[][..]),
+            Change::Create(row) => (None, self.index.parent(*row), &[][..]),
+            Change::Offboard(Offboard { children, .. }) => (None, None, &children[..]),
             Change::Update(Update { row, .. }) => {
-                (self.index.is_renamed(*row).then_some(*row), self.index.parent(*row).filter(|_| change.places()))
+                let parent = self.index.parent(*row).filter(|_| change.places());
+                (self.index.is_renamed(*row).then_some(*row), parent, &[][..])
             }
         };
-        own.into_iter().chain(parent)
+        own.into_iter().chain(parent).chain(below.iter().copied())
     }
 
-    /// The tenants to be renamed or created for which another change waits.
+    /// The tenants to be renamed, created or deleted for which another change waits.
     #[must_use]
     pub fn needed(&self) -> HashSet<RowNumber> {
         let needed: HashSet<_> = self.changes.iter().flat_map(|change| self.waits_for(change)).collect();

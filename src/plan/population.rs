@@ -30,6 +30,8 @@ pub struct Population {
     pub unreadable: Vec<Option<String>>,
     /// The data visibility groups of the customers; the empty string stands for no group.
     pub access_groups: BTreeSet<String>,
+    /// Whether the ledger knows no customer of this instance yet.
+    pub(super) is_blank: bool,
     /// The ids of tenants for which more than one customer was listed.
     pub(super) doubled: BTreeSet<String>,
     /// Ids that were looked up and have neither a tenant nor a customer.

@@ -6,6 +6,7 @@
 //! | the same, and Explo keeps another value | the same; it counts as unsettled |
 //! | the same, and no listing shows the customer | it counts as hidden |
 //! | the same, and its write failed | it waits for its next try, without a look-up |
+//! | it leaves, and its customer is not offboarded yet | its customer is looked up |
 //! | anything else | its customer is looked up |
 //! | nothing, and the row names no previous id | it is created; the answer says whether it existed |
 
@@ -45,6 +46,13 @@ impl Recalled {
     #[must_use]
     pub fn of(index: &Index, memory: &Memory, now: u64, doubting: Doubting) -> Self {
         let mut recalled = Self::default();
+        for row in index.leaving() {
+            let provided_id = index.provided_id(row);
+            let is_done = || memory.is_at_rest(&provided_id, index.lasting_fingerprint(row, &provided_id));
+            if doubting == Doubting::All || memory.is_made(&provided_id) && !is_done() {
+                recalled.look.push(row);
+            }
+        }
         for row in index.absent() {
             let provided_id = index.provided_id(row);
             let rows = recalled.kind(index, memory, now, doubting, (row, &provided_id));

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Change, Plan};
+use super::{Change, Offboard, Plan};
 use crate::{
     compare::{Unsettled, lasting_fingerprint},
     memory::{Acknowledged, Entry, Failure, Memory, Remembered, Seen, TOO_LARGE, Token},
@@ -52,7 +52,8 @@ impl<'r> Remembering<'r> {
         let placed = self.plan.news.parents.keys().chain(self.plan.news.children_listed_at.keys());
         let looked_for = self.plan.news.lacking.keys().chain(self.plan.news.asked_at.keys());
         let compared = self.plan.news.at_rest.keys().chain(&self.plan.news.apart);
-        let met = placed.chain(looked_for).chain(compared).map(|id| Cow::Borrowed(id.as_str()));
+        let rows = self.plan.news.rows_gone.keys().chain(&self.plan.news.rows_back);
+        let met = placed.chain(looked_for).chain(compared).chain(rows).map(|id| Cow::Borrowed(id.as_str()));
         // A customer to be renamed has no row under its new id yet.
         let unsettled = self.plan.quiet.unsettled.iter().filter(|(row, _)| !self.plan.index.is_renamed(*row));
         let unsettled = unsettled.map(|(row, _)| self.plan.index.provided_id(*row));
@@ -72,7 +73,8 @@ impl<'r> Remembering<'r> {
         let listed = self.plan.news.listed.iter().map(|listed| &*listed.provided_id);
         let listed = listed.map(|provided_id| self.entry(provided_id, self.known(provided_id)));
         let compared = self.plan.news.at_rest.keys().chain(&self.plan.news.apart);
-        let compared = compared.filter(|provided_id| self.plan.news.listed(provided_id).is_none());
+        let back = self.plan.news.rows_back.iter().filter(|id| !self.plan.news.is_compared(id));
+        let compared = compared.chain(back).filter(|provided_id| self.plan.news.listed(provided_id).is_none());
         let compared = compared.map(|provided_id| Entry::new(provided_id, Token::Kept, self.known(provided_id)));
         let waiting = self.plan.quiet.waiting.iter().map(|row| self.still_waiting(*row));
         listed.chain(compared).chain(waiting).collect()
@@ -83,7 +85,8 @@ impl<'r> Remembering<'r> {
         let listed = self.plan.news.listed(provided_id);
         let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
         let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
-        Entry { is_synced, ..Entry::new(provided_id, token, remembered) }
+        let is_back = is_synced && self.has_returned(provided_id);
+        Entry { is_synced, is_back, ..Entry::new(provided_id, token, remembered) }
     }
 
     /// Explo acknowledged a change, and all fields settled except the unsettled ones.
@@ -129,13 +132,27 @@ impl<'r> Remembering<'r> {
         };
         let former = match change {
             Change::Rename(_) => Some(self.plan.previous_provided_id(row).into_owned()),
-            Change::Create(_) | Change::Update(_) => None,
+            Change::Create(_) | Change::Update(_) | Change::Offboard(_) => None,
         };
         if former.is_none() {
             remembered.wanted = Some(wanted);
         }
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
-        Entry { former, is_synced: true, ..Entry::new(&provided_id, token, remembered) }
+        let is_back = self.has_returned(&provided_id);
+        Entry { former, is_synced: true, is_back, ..Entry::new(&provided_id, token, remembered) }
+    }
+
+    /// A customer is deleted, or was gone already: its token is nobody's.
+    #[must_use]
+    pub fn deleted(&self, offboard: &Offboard) -> Entry {
+        Entry::new(&self.plan.index.provided_id(offboard.row), Token::Gone, Remembered::default())
+    }
+
+    /// Whether a tenant stays whose customer `lock_out` emptied.
+    fn has_returned(&self, provided_id: &str) -> bool {
+        let index = &self.plan.index;
+        let stays = || index.row(provided_id).is_some_and(|row| !index.is_leaving(row));
+        self.memory.is_locked_out(provided_id) && stays()
     }
 
     /// A change failed, because of its tenant.
@@ -165,7 +182,7 @@ impl<'r> Remembering<'r> {
                 let known = self.known(&former);
                 (former, known, self.wanted(row))
             }
-            Change::Create(_) | Change::Update(_) => {
+            Change::Create(_) | Change::Update(_) | Change::Offboard(_) => {
                 (self.plan.provided_id(change), self.inherited(row), lasting_fingerprint(&self.plan.index.tenant(row)))
             }
         };
@@ -244,6 +261,8 @@ impl<'r> Remembering<'r> {
     fn known(&self, provided_id: &str) -> Remembered {
         let mut remembered = self.as_listed(provided_id);
         remembered.fields.acknowledged.clear();
+        // If the guard holds the plan, the rows may be wrong: none counts as gone that did not before.
+        remembered.row_gone_since = self.plan.news.rows_gone.get(provided_id).copied().or(remembered.row_gone_since);
         match self.plan.index.of_id_or_previous(provided_id) {
             None => remembered.forget_tenant(),
             // It was looked up again, so it may no longer have the values written last.
@@ -271,6 +290,9 @@ impl<'r> Remembering<'r> {
             self.plan.news.lacking.get(provided_id).copied().or(remembered.customer_gone_since);
         if let Some(asked_at) = self.plan.news.asked_at.get(provided_id) {
             remembered.seen = Some(Seen::Hidden(*asked_at));
+        }
+        if self.plan.news.rows_back.contains(provided_id) {
+            remembered.row_gone_since = None;
         }
         remembered.parent = self.plan.news.parents.get(provided_id).cloned().or(remembered.parent);
         remembered.children_listed_at =

@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize, Serializer, ser::Error as _, ser::SerializeSeq};
 
-use super::{Change, Expected, News, Plan, Population, Quiet, Tags, Update};
+use super::{Change, Expected, News, Offboard, Plan, Population, Quiet, Tags, Update};
 use crate::{
     compare::{Fingerprints, Rules},
     tenants::{Index, RowNumber},
 };
-use change::{Kind, SavedChange};
+use change::{Restored as Saved, SavedChange};
 
 /// The version of the format.
 const VERSION: u64 = 2;
@@ -136,29 +136,34 @@ struct Restored {
 
 impl Restored {
     fn add(&mut self, saved: SavedChange) -> Result<(), &'static str> {
-        let (kind, tenant, differences) = saved.restore()?;
+        let (tenant, change) = saved.restore()?;
         let twice = "it names a customer twice";
+        let is_update = matches!(change, Saved::Update(_));
         let row = match self.index.row(&tenant.provided_id) {
             None => {
                 let provided_id = tenant.provided_id.clone();
                 self.index.insert(&Ok(tenant));
                 let row = self.index.row(&provided_id).ok_or(twice)?;
-                if kind == Kind::Update {
+                if is_update {
                     self.index.list(row);
                 }
                 row
             }
-            Some(row) if kind == Kind::Update && self.renamed.remove(&row) && self.index.tenant(row) == tenant => row,
+            Some(row) if is_update && self.renamed.remove(&row) && self.index.tenant(row) == tenant => row,
             Some(_) => return Err(twice),
         };
-        self.changes.push(match kind {
-            Kind::Rename => {
+        self.changes.push(match change {
+            Saved::Rename => {
                 self.renamed.insert(row);
                 self.index.rename(row);
                 Change::Rename(row)
             }
-            Kind::Create => Change::Create(row),
-            Kind::Update => Change::Update(Update { row, differences }),
+            Saved::Create => Change::Create(row),
+            Saved::Update(differences) => Change::Update(Update { row, differences }),
+            Saved::Offboard(offboard, children) => {
+                let children = children.iter().filter_map(|id| self.index.row(id)).filter(|child| *child != row);
+                Change::Offboard(Offboard { row, children: children.collect(), ..offboard })
+            }
         });
         Ok(())
     }

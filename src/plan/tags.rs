@@ -57,7 +57,7 @@ impl Plan {
     pub fn sent_tags(&self, change: &Change) -> Vec<Cow<'static, str>> {
         let sends = match change {
             _ if self.is_done(change) => false,
-            Change::Rename(_) => false,
+            Change::Rename(_) | Change::Offboard(_) => false,
             Change::Create(row) => self.index.filled(*row).any(|field| field == Field::GroupTags),
             Change::Update(update) => update.fields().contains(&Field::GroupTags),
         };

@@ -17,8 +17,9 @@ use super::{Error, Reconciler, Run, Writers};
 use crate::{
     compare::{Difference, compare, managed_differences},
     explo::{Listing, Look, Reader, Writer},
+    memory::{Action, token_hash},
     model::{Field, Gap, Partial},
-    plan::{Answer, Change, Placed, Plan, Question, Update},
+    plan::{Answer, Change, Offboard, Placed, Plan, Question, Reason, Update, strict},
     progress::Progress,
     source::Source,
 };
@@ -110,6 +111,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let state = |update| self.state_of_update(plan, update, &placed);
         let updates = stream::iter(plan.updates()).map(state).buffered(self.side_by_side);
         states.extend(updates.try_collect::<Vec<_>>().await?);
+        let state = |offboard| self.state_of_offboard(plan, offboard);
+        let offboards = stream::iter(plan.offboards()).map(state).buffered(self.side_by_side);
+        states.extend(offboards.try_collect::<Vec<_>>().await?);
         Ok(states)
     }
 
@@ -165,6 +169,27 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 State::AsPlanned
             }
             Some(Look::Unreadable(_) | Look::Refused(_)) | None => State::Moved,
+        })
+    }
+
+    /// A customer to offboard must be the one that was planned, and its row still be gone for long enough if it was.
+    async fn state_of_offboard(&self, plan: &Plan, offboard: &Offboard) -> Result<State, Error> {
+        let tenant = plan.index.tenant(offboard.row);
+        let id = &*tenant.provided_id;
+        let is_due =
+            offboard.reason == Reason::Said || self.memory.is_row_gone_for(id, self.offboarding.after, self.now);
+        let is_allowed = self.offboarding.action == Some(offboard.action) && is_due;
+        Ok(match self.proven(id).await? {
+            None => State::Done,
+            Some(Look::Found(current)) if is_allowed && token_hash(&current.token) == offboard.token => {
+                let differences = compare(&tenant, &current, strict(plan.rules));
+                match offboard.action {
+                    Action::LockOut if differences.is_empty() => State::Done,
+                    _ if differences == offboard.differences => State::AsPlanned,
+                    _ => State::Moved,
+                }
+            }
+            Some(Look::Found(_) | Look::Unreadable(_) | Look::Refused(_)) => State::Moved,
         })
     }
 }

@@ -197,7 +197,8 @@ impl Shared {
 
     /// Whether wakes of a new tenant, or of a known one, are held until the next run.
     pub fn is_stopped(&self, is_new: bool) -> bool {
-        let classes: &[_] = if is_new { &[Class::Create] } else { &[Class::Update, Class::Rename, Class::Mapping] };
+        let of_known = &[Class::Update, Class::Rename, Class::Mapping, Class::Offboard];
+        let classes: &[_] = if is_new { &[Class::Create] } else { of_known };
         let stopped = self.stopped.borrow();
         classes.iter().any(|class| stopped.contains(class))
     }

@@ -201,7 +201,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             let mut index = index();
             let mut insert = |row: &Row<'_>| {
                 if is_asked_for(row) {
-                    index.insert(row);
+                    self.insert(&mut index, row);
                 }
             };
             let strays = self.source.read_some(provided_ids, &mut insert).await?;

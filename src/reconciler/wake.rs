@@ -78,14 +78,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         if memory.overview().is_none() {
             return Ok(Carried::Parked);
         }
-        let is_asked = origin == Origin::Post;
+        let (is_asked, leaves) = (origin == Origin::Post, tenants.leaves(provided_id));
         let is_in_sync = memory.is_in_sync(provided_id, tenants.wanted_of(provided_id).unwrap_or_default());
         if !is_asked && !is_in_sync && shared.is_stopped(!memory.is_made(provided_id)) {
             return Ok(Carried::Out(Woken::because(Outcome::Held, HELD)));
         }
         let notes = RefCell::new(Vec::new());
         let (record, permit) = (|note| notes.borrow_mut().push(note), Permit::Ids(locks));
-        let writers = Writers::new(&permit, explo, &record);
+        let writers = Writers::new(&permit, explo, &record).keeping(recorder);
         let reconciler = Reconciler { memory: &memory, retry_failed: is_asked, ..*self };
         let (run, looked_up) = reconciler.one(provided_id, tenants, shared, writers).await?;
         let notes = with_sync(notes.into_inner(), provided_id, &memory, &run);
@@ -94,7 +94,8 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         if let Err(error) = shared.record(notes, recorder).await {
             tracing::warn!("the ledger lacks what a wake did, and the next run finds it out again: {error}");
         }
-        Ok(Carried::Out(Woken { token, ..told(&run, provided_id) }))
+        let token = token.filter(|_| !leaves);
+        Ok(Carried::Out(Woken { token, leaves, ..told(&run, provided_id) }))
     }
 
     /// Plans one tenant and those above it, lets the guard judge, and applies. Memory answers for those that it knows to be
@@ -126,6 +127,28 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         self.read_rows(provided_ids, lasting).await.map(|(tenants, _)| tenants)
     }
 
+    /// What is remembered of some customers, and the rows of some tenants. If tenants leave or return, what is remembered
+    /// decides what their rows want, so the rows are read after it.
+    async fn remembered_rows(
+        &self,
+        asked: &BTreeSet<String>,
+        provided_ids: &BTreeSet<String>,
+        ledger: &impl Ledger,
+    ) -> Result<(Memory, Index), Error> {
+        let recalling = async { ledger.recall(asked).await.map_err(Error::from) };
+        let memory = if self.offboarding.action.is_some() {
+            recalling.await?
+        } else {
+            let (memory, tenants) = tokio::try_join!(recalling, self.rows_of(provided_ids))?;
+            if !memory.locks_out() {
+                return Ok((memory, tenants));
+            }
+            memory
+        };
+        let tenants = Reconciler { memory: &memory, ..*self }.rows_of(provided_ids).await?;
+        Ok((memory, tenants))
+    }
+
     /// The tenant and what is remembered of it; with those above it of which nothing is remembered. `None`: another
     /// process writes one of them.
     async fn woken_family<'s>(
@@ -139,9 +162,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let (mut asked, mut locked) = (provided_ids.clone(), provided_ids.clone());
         let (mut locks, mut reading_all) = (vec![lock], Vec::new());
         loop {
-            let recalling = async { ledger.recall(&asked).await.map_err(Error::from) };
-            let reading = self.rows_of(&provided_ids);
-            let (mut memory, tenants) = tokio::try_join!(recalling, reading)?;
+            let (mut memory, tenants) = self.remembered_rows(&asked, &provided_ids, ledger).await?;
             let rows = || provided_ids.iter().filter_map(|id| tenants.tenant_of(id));
             let parents: BTreeSet<_> = rows().filter_map(|row| Some(row.parent_provided_id?.into_owned())).collect();
             if !parents.is_subset(&asked) {

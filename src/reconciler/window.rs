@@ -35,8 +35,7 @@ impl Window {
 
     /// Counts the changes of a plan.
     pub(super) fn add(&mut self, plan: &Plan) {
-        let counts =
-            [Class::Create, Class::Update, Class::Rename, Class::Mapping].map(|class| (class, class.count(plan)));
+        let counts = Class::OF_CHANGES.map(|class| (class, class.count(plan)));
         self.add_counts(&counts.into_iter().collect());
     }
 

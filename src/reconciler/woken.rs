@@ -43,6 +43,8 @@ pub struct Woken {
     pub token: Option<SecretString>,
     /// Why it did not come to more.
     pub error: Option<String>,
+    /// Whether the tenant leaves: its token is not given away.
+    pub leaves: bool,
 }
 
 impl Outcome {
@@ -90,7 +92,7 @@ impl Woken {
     /// This outcome and nothing else.
     #[must_use]
     pub fn of(outcome: Outcome) -> Self {
-        Self { outcome, token: None, error: None }
+        Self { outcome, token: None, error: None, leaves: false }
     }
 
     /// This outcome, with the reason.

@@ -10,7 +10,7 @@ use std::{
 use super::Style;
 use crate::{
     compare::{Known, Rule, Unsettled},
-    memory::Failure,
+    memory::{Action, Failure},
     model::{Field, Gap, json as text, printable, shown},
     plan::{Candidate, Change, Class, Comparison, Decision, Explanation, FieldSides, Plan, Recollection, Unseen},
 };
@@ -201,8 +201,10 @@ fn guard(explanation: &Explanation) -> Option<String> {
             (guard.floor_of(Class::Mapping), "updates of the mapping", WITH_TENANT)
         }
         Change::Update(_) => (guard.floor_of(Class::Update), "updates", WITH_TENANT),
+        Change::Offboard(_) => (guard.floor_of(Class::Offboard), "offboardings", WITH_TENANT),
     };
-    let percent = guard.percent;
+    let is_offboard = explanation.changes().next().is_some_and(|change| change.as_offboard().is_some());
+    let percent = guard.percent_of(if is_offboard { Class::Offboard } else { Class::Update });
     Some(format!(
         "The guard holds a run with more than {floor} {what}, if they are more than {percent} % of the {base}; explain lists \
          no customers, so only sync --dry-run tells whether it holds this one."
@@ -243,6 +245,17 @@ fn habit(rule: Rule) -> &'static str {
 
 fn calls(plan: &Plan, change: &Change) -> String {
     match change {
+        Change::Offboard(offboard) => {
+            let fields: Vec<_> = offboard.fields().into_iter().map(Field::name).collect();
+            match offboard.action {
+                Action::LockOut => {
+                    format!("after a look, one call of update_customer that empties {}", fields.join(", "))
+                }
+                Action::Delete => {
+                    "after a look at it and at the customers below it, one call of delete_customer".to_owned()
+                }
+            }
+        }
         Change::Rename(row) => {
             let old = shown(&plan.previous_provided_id(*row));
             format!(

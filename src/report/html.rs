@@ -91,6 +91,7 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ("to create", counts.create, "kind=create"),
         ("to update", counts.update, "kind=update"),
         ("to rename", counts.rename, "kind=rename"),
+        ("to offboard", counts.offboard, "kind=offboard"),
         ("unchanged", counts.unchanged, ""),
         ("invalid tenants", counts.invalid, "invalid"),
         ("orphans (left alone)", counts.orphan, "orphans"),
@@ -241,7 +242,12 @@ fn write_changes(report: &Report, values: bool, out: &mut dyn Write) -> io::Resu
         )?;
     }
     let counts = report.counts();
-    let kinds = [("create", counts.create), ("update", counts.update), ("rename", counts.rename)];
+    let kinds = [
+        ("create", counts.create),
+        ("update", counts.update),
+        ("rename", counts.rename),
+        ("offboard", counts.offboard),
+    ];
     let kinds = kinds.into_iter().filter(|(_, count)| *count > 0).map(|(kind, _)| kind);
     let fields = fields(report);
     write!(

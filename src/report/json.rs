@@ -179,7 +179,7 @@ impl Serialize for Changes<'_> {
             let differences = if self.values { plan.differences(change) } else { Cow::Borrowed(&[][..]) };
             let ids = match change {
                 Change::Rename(row) => Some([plan.previous_provided_id(*row), plan.provided_id(change)]),
-                Change::Create(_) | Change::Update(_) => None,
+                Change::Create(_) | Change::Update(_) | Change::Offboard(_) => None,
             };
             let ids = ids.map(|ids| ids.map(|id| json::quote(&id)));
             let ids = ids.iter().map(|[old, new]| ("provided_id", self.values(change, old, new)));

@@ -15,11 +15,12 @@ use crate::{
     compare::Unsettled,
     explo::{self, Endpoint},
     ledger,
+    memory::Action,
     plan::{Change, Class, Held},
     reconciler::{self, Run},
 };
 
-pub use customer::write_customer;
+pub use customer::{write_customer, write_offboarded};
 pub use explanation::{write_explanation, write_explanation_json};
 pub use html::write_html;
 pub use json::{write_failure, write_json};
@@ -59,6 +60,8 @@ pub struct Counts {
     pub update: usize,
     /// Customers to rename.
     pub rename: usize,
+    /// Customers to lock out or to delete.
+    pub offboard: usize,
     /// Customers that equal their tenant.
     pub unchanged: usize,
     /// Customers without a tenant.
@@ -126,6 +129,7 @@ impl Report {
             create: Class::Create.count(plan),
             update: Class::Update.count(plan),
             rename: Class::Rename.count(plan),
+            offboard: Class::Offboard.count(plan),
             unchanged: plan.quiet.unchanged,
             orphan: plan.population.orphans.len(),
             invalid: plan.index.count_of_invalid(),
@@ -167,7 +171,11 @@ impl Report {
     /// How many changes failed, now or before, and wait for their retry.
     #[must_use]
     pub fn failing(&self) -> usize {
-        self.outcomes().failed + self.run.due.waiting.len() + self.run.plan.quiet.waiting.len()
+        let Run { plan, due, applied, .. } = &self.run;
+        let is_waiting = |outcome: &&Outcome| matches!(outcome, Outcome::Waiting(_));
+        let waiting =
+            applied.as_ref().map_or(due.waiting.len(), |applied| applied.outcomes.iter().filter(is_waiting).count());
+        self.outcomes().failed + waiting + plan.quiet.waiting.len()
     }
 
     /// The calls that planning made plus the calls that the due changes need, by endpoint.
@@ -179,11 +187,14 @@ impl Report {
         let moved_again = updates().filter(|update| plan.expected.moved_again.contains(&update.row)).count();
         let carrying = updates().filter(|update| plan.carries(update)).count();
         let creates = due.changes(plan).filter(|change| Self::is_create(change)).count();
+        let offboards = || due.changes(plan).filter_map(Change::as_offboard);
+        let deletions = offboards().filter(|offboard| offboard.action == Action::Delete).count();
         BTreeMap::from([
-            (Endpoint::Customers, asked(Endpoint::Customers) + moved_again),
+            (Endpoint::Customers, asked(Endpoint::Customers) + moved_again + deletions),
             (Endpoint::CreateCustomer, creates),
-            (Endpoint::UpdateCustomer, due.count() - creates),
-            (Endpoint::GetCustomer, asked(Endpoint::GetCustomer) + carrying),
+            (Endpoint::UpdateCustomer, due.count() - creates - deletions),
+            (Endpoint::DeleteCustomer, deletions),
+            (Endpoint::GetCustomer, asked(Endpoint::GetCustomer) + carrying + offboards().count()),
             (Endpoint::GroupTags, asked(Endpoint::GroupTags)),
             (Endpoint::CreateGroupTag, plan.tags_to_make(due).len()),
         ])

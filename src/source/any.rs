@@ -58,6 +58,13 @@ impl Source for AnySource {
         }
     }
 
+    fn reads_one(&self) -> bool {
+        match self {
+            Self::Sql(sql) => sql.reads_one(),
+            Self::Rest(rest) => rest.reads_one(),
+        }
+    }
+
     async fn columns(&self) -> Result<Columns, Error> {
         match self {
             Self::Sql(sql) => sql.columns().await,

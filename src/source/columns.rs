@@ -33,7 +33,7 @@ pub enum Column {
 /// The columns in the order of the query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Columns {
-    columns: Vec<(String, Column)>,
+    named: Vec<(String, Column)>,
     /// Per column, whether its NULL means: leave alone.
     leave_null: Vec<bool>,
     /// The zone of times that name none.
@@ -88,7 +88,7 @@ impl Columns {
         let left_alone: HashSet<_> = leave_null.iter().collect();
         let leave_null =
             columns.iter().map(|(name, column)| left_alone.contains(name) && *column != Column::ProvidedId);
-        Ok(Self { leave_null: leave_null.collect(), columns, timezone: Timezone::default() })
+        Ok(Self { leave_null: leave_null.collect(), named: columns, timezone: Timezone::default() })
     }
 
     /// The same, where times that name no zone are of this one.
@@ -109,12 +109,12 @@ impl Columns {
 
     /// Name and meaning of each column.
     pub fn iter(&self) -> impl Iterator<Item = &(String, Column)> {
-        self.columns.iter()
+        self.named.iter()
     }
 
     /// Name and meaning of each column, and whether its NULL means: leave alone.
     pub(super) fn with_nulls(&self) -> impl Iterator<Item = (&String, &Column, bool)> {
-        self.columns.iter().zip(&self.leave_null).map(|((name, column), leaves)| (name, column, *leaves))
+        self.named.iter().zip(&self.leave_null).map(|((name, column), leaves)| (name, column, *leaves))
     }
 }
 

@@ -63,6 +63,11 @@ pub trait Source {
         self.read(take).await.map(|()| BTreeSet::new())
     }
 
+    /// Whether a single row can be read.
+    fn reads_one(&self) -> bool {
+        false
+    }
+
     /// The columns of the rows, without reading rows.
     async fn columns(&self) -> Result<Columns, Error>;
 

@@ -95,6 +95,10 @@ impl Source for Sql {
         Ok(strays)
     }
 
+    fn reads_one(&self) -> bool {
+        self.has_query_one()
+    }
+
     async fn columns(&self) -> Result<Columns, Error> {
         self.dispatch(Task::Columns).await
     }

@@ -4,6 +4,7 @@
 //! Rejects rows that share an id: none of them is planned.
 
 mod claims;
+mod leaving;
 mod mark;
 mod parents;
 mod probe;
@@ -251,6 +252,11 @@ impl Index {
     /// Notes that nothing is planned for the tenant, which is valid.
     pub(crate) fn set_aside(&mut self, row: RowNumber) {
         self.mark(row, State::Aside);
+    }
+
+    /// Whether a row has no id that can be read.
+    pub(crate) fn has_nameless(&self) -> bool {
+        !self.nameless.is_empty()
     }
 
     /// Whether the tenant can't be planned.

@@ -235,7 +235,8 @@ async fn what_matters_can_be_read_without_a_script_and_equals_the_json() {
         "9 tenants in sqlite:",
         "6 customers in http://127.0.0.1:",
         "Held by the guard. Nothing was written, and a run would write nothing",
-        "to create 3 to update 3 to rename 0 unchanged 0 invalid tenants 3 orphans (left alone) 3 known not to settle 0",
+        "to create 3 to update 3 to rename 0 to offboard 0 unchanged 0 invalid tenants 3 orphans (left alone) 3 known not to \
+         settle 0",
         "explo-sync sync --allow update=3 Class",
         "create 3 100 passes update 3 2 held rename 0 2 passes mapping 0 2 passes orphan 3 3 passes",
         "Applying it takes 9 calls: about 1 s at 6000000 per minute. Call Number get_customer 3 create_customer 3",
@@ -247,8 +248,7 @@ async fn what_matters_can_be_read_without_a_script_and_equals_the_json() {
     ] {
         assert!(text.contains(told), "{told} in {text}");
     }
-    let counts =
-        json!({"create": 3, "update": 3, "rename": 0, "unchanged": 0, "orphan": 3, "invalid": 3, "unsettled": 0});
+    let counts = json!({"create": 3, "update": 3, "rename": 0, "offboard": 0, "unchanged": 0, "orphan": 3, "invalid": 3, "unsettled": 0});
     assert_eq!((&report["counts"], &report["held"][0]["limit"]), (&counts, &json!(2)));
     let planned = report["calls"]["planned"].as_object().unwrap();
     let planned: u64 = planned.iter().filter(|(name, _)| *name != "customers").filter_map(|(_, n)| n.as_u64()).sum();

@@ -288,6 +288,7 @@ proptest! {
                     };
                     customers.push(written(new, &to_send(&tenant, &Field::ALL, None, rules)));
                 }
+                Change::Offboard(offboard) => prop_assert!(false, "nobody leaves: {offboard:?}"),
                 Change::Update(update) => {
                     let id = Some(&*tenant.provided_id);
                     let held = customers.iter_mut().find(|customer| customer.provided_id.as_deref() == id).unwrap();

@@ -39,6 +39,7 @@ mod listing;
 mod lock;
 mod looks;
 mod measured;
+mod offboard;
 mod one;
 mod ops;
 mod origins;

@@ -22,7 +22,7 @@ use explo_sync::{
     explo::{self, Client, ListingRules, ListingVersion, Pacer, Settings},
     memory::Memory,
     ops::{self, Status},
-    plan::{Allowances, Guard},
+    plan::{Allowances, Guard, Offboarding},
     progress::Progress,
     reconciler::{Reconciler, Run, Writers},
     sandbox::Sandbox,
@@ -115,6 +115,7 @@ async fn run(
         reader: &client,
         rules: Rules::default(),
         guard: Guard { floor: 10, create_floor: 100, percent: 10, max_orphan_percent: 50 },
+        offboarding: Offboarding::default(),
         allowances: &Allowances::default(),
         memory: &Memory::default(),
         retry_failed: false,
@@ -240,7 +241,7 @@ async fn a_lock_that_is_lost_while_a_run_computes_is_noticed_before_the_next_wri
         take_away(&locked).await;
         stopped.requested().await;
     };
-    assert_deferred(&run(&database, &sandbox, &stop, meanwhile).await, &sandbox, "a lost lock");
+    assert_deferred(&Box::pin(run(&database, &sandbox, &stop, meanwhile)).await, &sandbox, "a lost lock");
 }
 
 #[tokio::test]

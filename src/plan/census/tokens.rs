@@ -81,6 +81,11 @@ impl<'m> Tokens<'m> {
         self.stale.remove(provided_id);
     }
 
+    /// The customers with a remembered token that were not observed, hidden ones included.
+    pub(super) fn unseen(&self) -> impl Iterator<Item = &str> {
+        self.stale.iter().copied().chain(self.memory.hidden_tokens())
+    }
+
     /// The number of remembered tokens, if it is at least `FEW` and none of them was listed.
     pub(super) fn strangers(&self) -> Option<usize> {
         let is_none_listed = self.remembered >= FEW && self.recognised == 0;

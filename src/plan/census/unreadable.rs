@@ -50,6 +50,8 @@ impl Census<'_> {
         match probe {
             Probe::Orphan => return self.population.orphans.push(provided_id.to_owned()),
             Probe::Ignored => {}
+            // What it was could not be kept.
+            Probe::Leaving(row) => drop(self.unread.insert(row)),
             Probe::Doubled(row) => self.observe_again(row, provided_id),
             Probe::Equal(row) | Probe::Differs(row) if is_unreadable => drop(self.unread.insert(row)),
             Probe::Equal(row) | Probe::Differs(row) => self.observe_too_large(row, &shown, provided_id),

@@ -10,8 +10,13 @@ use serde_json::value::RawValue;
 
 use crate::{
     compare::{Difference, canonical},
+    memory::Action,
     model::{Field, Object, Tenant, json},
-    plan::{Change, Plan},
+    plan::{
+        Change, Plan, Reason,
+        offboard::{Offboard, leaving},
+    },
+    tenants::RowNumber,
 };
 
 /// Not to be applied: no query can return such a tenant, and all later code relies on valid JSON in it.
@@ -23,9 +28,36 @@ const UNSOUND: &str = "it has a tenant that no query can return";
 pub struct SavedChange {
     pub(super) kind: Kind,
     tenant: SavedTenant,
-    /// What an update changes.
+    /// What an update changes, or `lock_out` empties.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     fields: BTreeMap<Field, Sides>,
+    /// How the customer is offboarded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offboard: Option<SavedOffboard>,
+}
+
+/// An offboarding.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedOffboard {
+    action: Action,
+    reason: Reason,
+    /// The customer's name.
+    name: String,
+    /// A hash of the customer's token.
+    customer_hash: String,
+    /// The ids of the customers below it that are deleted before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    children: Vec<String>,
+}
+
+/// What a saved change is.
+pub(super) enum Restored {
+    Rename,
+    Create,
+    Update(Vec<Difference>),
+    /// With the ids of those that are deleted before it.
+    Offboard(Offboard, Vec<String>),
 }
 
 /// In the order of application.
@@ -35,6 +67,7 @@ pub(super) enum Kind {
     Rename,
     Create,
     Update,
+    Offboard,
 }
 
 /// A difference.
@@ -84,16 +117,25 @@ impl SavedChange {
             Change::Rename(_) => (Kind::Rename, &[][..]),
             Change::Create(_) => (Kind::Create, &[][..]),
             Change::Update(update) => (Kind::Update, &update.differences[..]),
+            Change::Offboard(offboard) => (Kind::Offboard, &offboard.differences[..]),
         };
+        let offboard = change.as_offboard().map(|offboard| SavedOffboard {
+            action: offboard.action,
+            reason: offboard.reason,
+            name: offboard.name.clone(),
+            customer_hash: format!("{:016x}", offboard.token),
+            children: offboard.children.iter().map(|row| plan.index.provided_id(*row).into_owned()).collect(),
+        });
         let fields = differences.iter().map(|difference| Ok((difference.field, Sides::of(difference)?)));
         let tenant = SavedTenant::of(plan.index.tenant(change.row()))?;
-        Ok(Self { kind, tenant, fields: fields.collect::<serde_json::Result<_>>()? })
+        Ok(Self { kind, tenant, fields: fields.collect::<serde_json::Result<_>>()?, offboard })
     }
 
     /// What was saved, unless somebody broke it.
-    pub(super) fn restore(self) -> Result<(Kind, Tenant<'static>, Vec<Difference>), &'static str> {
-        let Self { kind, tenant, fields } = self;
-        if (kind == Kind::Update) == fields.is_empty() {
+    pub(super) fn restore(self) -> Result<(Tenant<'static>, Restored), &'static str> {
+        let Self { kind, tenant, fields, offboard } = self;
+        let locks_out = offboard.as_ref().is_some_and(|offboard| offboard.action == Action::LockOut);
+        if (kind == Kind::Update || locks_out) == fields.is_empty() || (kind == Kind::Offboard) != offboard.is_some() {
             return Err("it has an update without fields, or fields of another change");
         }
         let differences = fields.into_iter().map(|(field, sides)| sides.restore(field));
@@ -104,7 +146,21 @@ impl SavedChange {
             && previous != Some("")
             && tenant.parent_provided_id.as_deref() != Some("")
             && (kind != Kind::Rename || previous.is_some());
-        if has_ids { Ok((kind, tenant, differences)) } else { Err(UNSOUND) }
+        if !has_ids {
+            return Err(UNSOUND);
+        }
+        let Some(SavedOffboard { action, reason, name, customer_hash, children }) = offboard else {
+            let restored = match kind {
+                Kind::Rename => Restored::Rename,
+                Kind::Create => Restored::Create,
+                Kind::Update | Kind::Offboard => Restored::Update(differences),
+            };
+            return Ok((tenant, restored));
+        };
+        let token = u64::from_str_radix(&customer_hash, 16).map_err(|_| UNSOUND)?;
+        let row = RowNumber::default();
+        let offboard = Offboard { row, action, reason, name, token, differences, children: Vec::new() };
+        Ok((leaving(&tenant, action), Restored::Offboard(offboard, children)))
     }
 }
 

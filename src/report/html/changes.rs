@@ -36,7 +36,12 @@ type Line = (&'static str, String, Text, Fields);
 fn line(report: &Report, change: &Change, values: bool) -> Line {
     let plan = &report.run.plan;
     let id = |id: &str| printable(&told_id(id));
-    let name = || plan.index.tenant(change.row()).name.map(|name| printable(&name));
+    let name = || match change {
+        Change::Offboard(offboard) => Some(printable(&offboard.name)),
+        Change::Rename(_) | Change::Create(_) | Change::Update(_) => {
+            plan.index.tenant(change.row()).name.map(|name| printable(&name))
+        }
+    };
     // The name of a new customer is among its fields.
     let name = if values && !Report::is_create(change) { name() } else { None };
     let provided_id = id(&plan.provided_id(change));
@@ -45,12 +50,12 @@ fn line(report: &Report, change: &Change, values: bool) -> Line {
             let former = id(&plan.previous_provided_id(*row));
             vec![("provided_id", vec![Part::Value(Text(Some(former)), Text(Some(provided_id.clone())))])]
         }
-        Change::Create(_) | Change::Update(_) if values => {
+        Change::Create(_) | Change::Update(_) | Change::Offboard(_) if values => {
             let told =
                 |difference: &Difference| (difference.field.name(), parts(difference, Report::is_create(change)));
             plan.differences(change).iter().map(told).collect()
         }
-        Change::Create(_) | Change::Update(_) => {
+        Change::Create(_) | Change::Update(_) | Change::Offboard(_) => {
             plan.fields_of(change).into_iter().map(|field| (field.name(), Vec::new())).collect()
         }
     };

@@ -7,7 +7,7 @@
   const LONGEST_LIST = 200;
   const LONGEST_TEXT = 1000;
   const CONTEXT = 60;
-  const MARKS = { create: "+", update: "~", rename: ">" };
+  const MARKS = { create: "+", update: "~", rename: ">", offboard: "-" };
   const ROLES = { table: "table", thead: "rowgroup", tbody: "rowgroup", tr: "row", td: "cell" };
 
   const data = document.getElementById("data");

@@ -13,7 +13,7 @@ use std::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    lines::{DIM, GREEN, SHOWN, Style, YELLOW, named, write_list},
+    lines::{DIM, GREEN, RED, SHOWN, Style, YELLOW, named, write_list},
     words::{difference_in_words, grouped, place_in_words},
 };
 use crate::{
@@ -35,7 +35,8 @@ struct Group<'p> {
 pub(super) fn write_changes(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.run.plan;
     let (renames, others) = plan.changes.split_at(plan.renames().count());
-    let (creates, updates) = others.split_at(plan.creates());
+    let (creates, others) = others.split_at(plan.creates());
+    let (updates, offboards) = others.split_at(plan.updates().count());
     write_list('>', YELLOW, renames, style, out, |change| {
         let new = named(plan, &plan.provided_id(change), style);
         format!("{} → {new}", shown(&plan.previous_provided_id(change.row())))
@@ -47,7 +48,26 @@ pub(super) fn write_changes(report: &Report, style: Style, out: &mut dyn Write) 
         )?;
     }
     write_list('+', GREEN, creates, style, out, |change| described(plan, change, style))?;
-    write_updates(plan, updates, style, out)
+    write_updates(plan, updates, style, out)?;
+    write_list('-', RED, offboards, style, out, |change| offboarded(plan, change, style))
+}
+
+/// Who leaves, with the customer's name, what happens and why.
+fn offboarded(plan: &Plan, change: &Change, style: Style) -> String {
+    let id = shown(&plan.provided_id(change));
+    let Some(offboard) = change.as_offboard() else { return id };
+    let name = if style.values { format!("  {DIM}{}{DIM:#}", shown(&offboard.name)) } else { String::new() };
+    let emptied: Vec<_> = offboard
+        .differences
+        .iter()
+        .map(
+            |difference| {
+                if style.values { difference_in_words(difference) } else { difference.field.name().to_owned() }
+            },
+        )
+        .collect();
+    let emptied = if emptied.is_empty() { String::new() } else { format!("  {}", emptied.join(", ")) };
+    format!("{id}{name}  {}{emptied}", offboard.in_words())
 }
 
 /// Writes one line for the updates that are alike, then the others. With `style.all`, every update has its line.

@@ -20,6 +20,7 @@ use changes::write_changes;
 pub use lines::Style;
 use lines::{BOLD, DIM, GREEN, RED, SHOWN, YELLOW, named, write_list};
 use outcomes::{write_forecast, write_held, write_outcomes};
+use words::age;
 pub use words::{counted, grouped};
 pub(super) use words::{moved, time};
 
@@ -37,7 +38,7 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     )?;
     write_changes(report, style, out)?;
     write_tags(&plan.tags_to_make(&report.run.due), style, out)?;
-    write_list('?', DIM, &plan.population.orphans, style, out, |orphan| shown(orphan))?;
+    write_list('?', DIM, &plan.orphans_left_alone(), style, out, |orphan| shown(orphan))?;
     write_list('!', RED, &plan.invalid, style, out, |invalid| {
         let id = invalid.provided_id.as_deref().map_or("(no id)".to_owned(), |id| named(plan, id, style));
         format!("{id}  {}", printable(&plan.reason(invalid, style.values)))
@@ -87,7 +88,7 @@ fn described_unsettled(plan: &Plan, id: &str, Unsettled { difference, rule, .. }
 
 fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let plan = &report.run.plan;
-    let orphans = if plan.population.orphans.is_empty() { "" } else { " (left alone)" };
+    let orphans = orphans(plan);
     let unsettled = match plan.quiet.unsettled_customers {
         0 => String::new(),
         customers => format!(" {} known not to settle,", grouped(customers)),
@@ -96,13 +97,32 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         0 => String::new(),
         renames => format!("{} to rename, ", grouped(renames)),
     };
+    let offboards = match plan.offboards().count() {
+        0 => String::new(),
+        offboards => format!(", {} to offboard", grouped(offboards)),
+    };
     writeln!(
         out,
-        "{BOLD}{renames}{} to create, {} to update{BOLD:#}, {} unchanged,{unsettled} {} orphaned{orphans}, {} invalid.",
+        "{BOLD}{renames}{} to create, {} to update{offboards}{BOLD:#}, {} unchanged,{unsettled} {} orphaned{orphans}, {} \
+         invalid.",
         grouped(plan.creates()),
         grouped(Class::Update.count(plan)),
         grouped(plan.quiet.unchanged),
         grouped(plan.population.orphans.len()),
         grouped(plan.index.count_of_invalid()),
     )
+}
+
+/// What happens to the orphans, and for how long the rows of those are gone that were tenants' once.
+fn orphans(plan: &Plan) -> String {
+    let (all, alone, ages) = (plan.population.orphans.len(), plan.orphans_left_alone().len(), plan.ages_of_orphans());
+    let left = match alone {
+        0 => None,
+        alone if alone == all => Some("left alone".to_owned()),
+        alone => Some(format!("{} left alone", grouped(alone))),
+    };
+    let gone =
+        ages.last().map(|oldest| format!("the rows of {} are gone, for up to {}", grouped(ages.len()), age(*oldest)));
+    let told: Vec<_> = left.into_iter().chain(gone).collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join("; ")) }
 }

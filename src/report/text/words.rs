@@ -37,6 +37,17 @@ pub(in crate::report) fn time(seconds: u64) -> String {
     }
 }
 
+/// For how long something has been so, rounded down.
+pub(super) fn age(seconds: u64) -> String {
+    let count = |number: u64, noun| counted(usize::try_from(number).unwrap_or(usize::MAX), noun);
+    match seconds {
+        0..60 => "less than a minute".to_owned(),
+        60..7200 => count(seconds / 60, "minute"),
+        7200..172_800 => count(seconds / 3600, "hour"),
+        _ => count(seconds / 86_400, "day"),
+    }
+}
+
 /// One field: what goes and what comes.
 pub(super) fn difference_in_words(Difference { field, current, wanted }: &Difference) -> String {
     let parts: Vec<String> = match field {

@@ -19,6 +19,8 @@ pub(super) enum State {
     /// Not to be planned.
     Aside,
     Invalid,
+    /// The tenant leaves.
+    Leaving,
 }
 
 /// Bits of the state, and of the fields except the parent.
@@ -29,7 +31,8 @@ impl Mark {
     /// The mark of a row; `shape` is the number of its set of managed fields, of which there are few.
     pub(super) fn new(shape: u32, tenant: &Tenant<'_>) -> Self {
         let bits = Field::ALL.into_iter().filter(|field| is_filled(tenant, *field)).map(|field| 1 << field as u32);
-        Self(shape << (STATE + FIELDS) | bits.sum::<u32>() << STATE | State::Absent as u32)
+        let state = if tenant.offboard.is_some() { State::Leaving } else { State::Absent };
+        Self(shape << (STATE + FIELDS) | bits.sum::<u32>() << STATE | state as u32)
     }
 
     pub(super) fn is(self, state: State) -> bool {

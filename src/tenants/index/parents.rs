@@ -34,9 +34,9 @@ impl Index {
         (!self.is(parent, State::Absent)).then(|| self.listed_id(parent))
     }
 
-    /// The tenants that have a parent, in the order of reading.
+    /// The tenants that have a parent, in the order of reading; not those that leave.
     pub(crate) fn with_parent(&self) -> impl Iterator<Item = RowNumber> {
-        self.numbers().filter(|row| self.managed(*row).parent_provided_id)
+        self.numbers().filter(|row| self.managed(*row).parent_provided_id && !self.is_leaving(*row))
     }
 
     /// Whether the row names the tenant's level.

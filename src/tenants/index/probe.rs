@@ -14,6 +14,8 @@ pub enum Probe {
     Doubled(RowNumber),
     /// Its tenant is invalid, or it has no id.
     Ignored,
+    /// Its tenant leaves.
+    Leaving(RowNumber),
     /// It has the previous id of these tenants, and no row has this id.
     Previous(Vec<RowNumber>),
     /// It has no tenant.
@@ -38,6 +40,7 @@ impl Index {
         };
         match self.marks[row.0 as usize] {
             mark if mark.is(State::Listed) => return Probe::Doubled(row),
+            mark if mark.is(State::Leaving) => return Probe::Leaving(row),
             mark if !mark.is(State::Absent) => return Probe::Ignored,
             _ => {}
         }

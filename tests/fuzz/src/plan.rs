@@ -25,6 +25,7 @@ fn assert_can_be_sent(plan: &Plan, change: &Change) {
         }
         Change::Create(_) => Field::ALL.to_vec(),
         Change::Update(update) => update.fields(),
+        Change::Offboard(offboard) => offboard.fields(),
     };
     let (tenant, current) = (plan.index.tenant(change.row()), Customer::default());
     let tenant = to_send(&tenant, &fields, Some(&current), plan.rules);

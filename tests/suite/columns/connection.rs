@@ -187,7 +187,7 @@ async fn columns_that_are_none_of_a_tenant_are_named_with_the_nearest(#[case] ki
         let expected = [
             "'Name' is not a column of a tenant; did you mean 'name'?",
             "'emials' is not a column of a tenant; did you mean 'emails'?",
-            &format!("'colour' is not a column of a tenant; there are {known}, properties.KEY, mapping.KEY"),
+            &format!("'colour' is not a column of a tenant; there are {known}, properties.KEY, mapping.KEY, offboard"),
             "'name' occurs twice",
             "'provided_id' is missing: select your tenant's id as provided_id",
             "'properties' manages the whole object and 'properties.a' one key of it: keep one kind",

@@ -95,11 +95,22 @@ impl Writer for Broken {
     async fn overview(&self, _: &Overview) -> Result<(), Error> {
         Ok(())
     }
+
+    async fn keep(&self, _: &str, _: &str) -> Result<bool, Error> {
+        Ok(true)
+    }
 }
 
 fn entry(provided_id: String, former: Option<&str>) -> Entry {
     let former = former.map(str::to_owned);
-    Entry { provided_id, former, token: Token::Kept, remembered: Remembered::default(), is_synced: true }
+    Entry {
+        provided_id,
+        former,
+        token: Token::Kept,
+        remembered: Remembered::default(),
+        is_synced: true,
+        is_back: false,
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,9 @@
 //! The rows themselves: what is recorded is loaded again, in each database.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
 
 use explo_sync::{
     database::Server,
@@ -28,6 +31,7 @@ fn full(token: &str) -> Remembered {
         parent: Some("the parent \u{e9}'\"".to_owned()),
         children_listed_at: Some(1_763_736_314),
         customer_gone_since: Some(1_763_736_315),
+        row_gone_since: Some(1_763_736_316),
         wanted: Some(u64::MAX),
         seen: Some(Seen::Listed(7)),
         fields: FieldFindings::parse("name 1:2 cut; emails 3:4 acknowledged"),
@@ -36,7 +40,7 @@ fn full(token: &str) -> Remembered {
 }
 
 fn entry(provided_id: &str, token: Token, remembered: Remembered) -> Entry {
-    Entry { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: true }
+    Entry { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: true, is_back: false }
 }
 
 fn memory<const N: usize>(known: [(&str, Remembered); N]) -> Memory {
@@ -54,7 +58,11 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     let database = Database::new(kind).await;
     let (ours, theirs) = (ledger(&database, "default"), ledger(&database, "staging"));
     let (ours, theirs) = (ours.of(pair()), theirs.of(pair()));
-    assert_eq!(ours.load().await.unwrap().loaded_at(None), memory([]), "there is no table yet");
+    assert_eq!(
+        ours.load().await.unwrap().loaded_at(None, None).with_taken(BTreeSet::new()),
+        memory([]),
+        "there is no table yet"
+    );
     let (writer, other) = (ours.writer().await.unwrap(), theirs.writer().await.unwrap());
     let hidden = Remembered { seen: Some(Seen::Hidden(7)), failure: None, ..full("2") };
     let first = [
@@ -64,7 +72,7 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     ];
     writer.record(&first).await.unwrap();
     other.record(&[entry("a", Token::shown("theirs"), full("theirs"))]).await.unwrap();
-    let loaded = ours.load().await.unwrap().loaded_at(None);
+    let loaded = ours.load().await.unwrap().loaded_at(None, None).with_taken(BTreeSet::new());
     assert_eq!(loaded, memory([("a", full("1")), ("b", hidden.clone()), ("c", Remembered::default())]));
     let parent = loaded.parent("a").zip(loaded.children_listed_at("a"));
     assert_eq!(parent, Some(("the parent \u{e9}'\"", 1_763_736_314)));
@@ -75,9 +83,9 @@ async fn what_is_recorded_is_loaded_again_and_stays_through_every_write(#[case] 
     let second = [entry("a", Token::Kept, settled.clone()), entry("b", Token::Gone, Remembered::default())];
     writer.record(&second).await.unwrap();
     let expected = memory([("a", settled), ("b", Remembered::default()), ("c", Remembered::default())]);
-    assert_eq!(ours.load().await.unwrap().loaded_at(None), expected);
+    assert_eq!(ours.load().await.unwrap().loaded_at(None, None).with_taken(BTreeSet::new()), expected);
     assert_eq!(
-        theirs.load().await.unwrap().loaded_at(None),
+        theirs.load().await.unwrap().loaded_at(None, None).with_taken(BTreeSet::new()),
         memory([("a", full("theirs"))]),
         "another instance has its own"
     );

@@ -10,7 +10,7 @@ use std::{
 
 use explo_sync::{
     ledger::{Error, InMemory, Ledger, Refused, Writer},
-    memory::{Entry, Memory, Note, Overview, Token},
+    memory::{Entry, LockedOut, Memory, Note, Overview, Token},
     model::Tenant,
     sandbox::{Api, FaultKind, Order, StoredCustomer},
 };
@@ -47,6 +47,8 @@ pub struct Table {
     tokens: RefCell<Tokens>,
     /// Its clock: it ticks with each batch.
     ticks: Cell<u64>,
+    /// What offboarded customers were.
+    offboarded: RefCell<BTreeMap<String, String>>,
     /// When each customer was in sync last.
     synced: RefCell<BTreeMap<String, u64>>,
     /// For how long it answers a question or takes a batch; in busy worlds alone.
@@ -78,6 +80,7 @@ impl Kept for Table {
             memory: Memory::with_tokens(HashMap::new()).into(),
             tokens: RefCell::default(),
             ticks: Cell::default(),
+            offboarded: RefCell::default(),
             synced: RefCell::default(),
             latency: world.watch.is_on().then(|| SmallRng::seed_from_u64(world.scenario.seed).into()),
             watch: Rc::clone(&world.watch),
@@ -182,14 +185,15 @@ impl Ledger for Table {
 
     async fn load(&self) -> Result<Memory, Error> {
         self.wait().await;
-        let memory = self.memory.borrow().clone().loaded_at(Some(self.ticks.get().to_string()));
+        let memory = self.memory.borrow().clone().loaded_at(Some(self.ticks.get().to_string()), None);
+        let memory = memory.with_locked_out(self.locked_out());
         self.wait().await;
         Ok(memory)
     }
 
     async fn recall(&self, provided_ids: &BTreeSet<String>) -> Result<Memory, Error> {
         self.wait().await;
-        let memory = self.memory.borrow().of_some(provided_ids);
+        let memory = self.memory.borrow().clone().with_locked_out(self.locked_out()).of_some(provided_ids);
         self.wait().await;
         Ok(memory)
     }
@@ -219,9 +223,21 @@ impl Writer for TableWriter<'_> {
         self.0.memory.borrow_mut().note(Note::Overview(Box::new(overview.clone())));
         Ok(())
     }
+
+    async fn keep(&self, provided_id: &str, text: &str) -> Result<bool, Error> {
+        self.0.wait().await;
+        self.0.offboarded.borrow_mut().insert(provided_id.to_owned(), text.to_owned());
+        self.0.wait().await;
+        Ok(true)
+    }
 }
 
 impl Table {
+    fn locked_out(&self) -> BTreeMap<String, LockedOut> {
+        let kept = self.offboarded.borrow();
+        kept.iter().filter_map(|(id, text)| Some((id.clone(), LockedOut::read(text)?))).collect()
+    }
+
     async fn wait(&self) {
         if let Some(random) = &self.latency {
             let latency = Duration::from_millis(random.borrow_mut().random_range(0..50));
@@ -245,6 +261,9 @@ impl Table {
                 Token::Kept => {}
                 Token::Shown(shown) => *token = Some(shown.expose_secret().to_owned()),
                 Token::Gone => *token = None,
+            }
+            if entry.is_back {
+                self.offboarded.borrow_mut().remove(&entry.provided_id);
             }
             if entry.is_synced {
                 synced.insert(entry.provided_id.clone(), tick);

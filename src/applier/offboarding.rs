@@ -1,0 +1,131 @@
+//! Locks out or deletes the customer of a tenant that leaves. Right before, everything is looked at again:
+//!
+//! | it is asked | and it goes on only if |
+//! |---|---|
+//! | the source | the row is still gone, or still says so |
+//! | `get_customer` | the id still has the customer with the listed token; absent: it is gone already |
+//! | `?parent_provided_id=`, to delete | nobody is below it |
+//! | the ledger | it keeps what the customer was, and no other instance has it |
+
+use futures_util::future::LocalBoxFuture;
+
+use super::{Applier, Blame, Outcome};
+use crate::{
+    compare::{Unsettled, compare, lasting_fingerprint_of, to_send},
+    explo::{Attempts, Children, Error, Look, Reader, Writer},
+    memory::{Action, Seen, offboarded, token_hash},
+    model::{Customer, Record, Tenant, shown},
+    plan::{Change, Offboard, Reason, strict},
+};
+
+const ANOTHER: &str = "the customer with its id has another token than the one that was listed: left alone";
+
+const UNREADABLE: &str = "its customer's record can't be read, so what it was could not be kept: left alone";
+
+const TAKEN: &str = "another instance in this ledger has its customer: left alone";
+
+/// How many customers below one are named.
+const NAMED: usize = 3;
+
+/// What is asked and kept right before a customer is offboarded.
+pub trait Departure {
+    /// Whether a tenant still leaves; the error says why that can't be told.
+    fn still_leaves<'d>(&'d self, provided_id: &'d str, reason: Reason) -> LocalBoxFuture<'d, Result<bool, String>>;
+
+    /// Keeps in the ledger what its customer was; false: another instance has the customer.
+    fn keep<'d>(&'d self, provided_id: &'d str, text: &'d str) -> LocalBoxFuture<'d, Result<bool, String>>;
+}
+
+impl<R: Reader, W: Writer> Applier<'_, R, W> {
+    pub(super) async fn offboard(
+        &self,
+        change: &Change,
+        offboard: &Offboard,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+    ) -> Result<Outcome, Error> {
+        let Some(departure) = self.departure else { return Ok(Outcome::Deferred) };
+        let provided_id = &*tenant.provided_id;
+        match departure.still_leaves(provided_id, offboard.reason).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(Outcome::Deferred),
+            Err(reason) => return Ok(Outcome::failed(reason, Blame::Nobody)),
+        }
+        let customer = match self.reader.customer(provided_id).await? {
+            Look::Found(customer) => customer,
+            Look::Unreadable(_) => return Ok(Outcome::failed(UNREADABLE, Blame::Tenant)),
+            // Without an answer that shows it, it counts as deleted.
+            Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => return Ok(Outcome::Applied),
+            Look::Refused(refusal) => return Err(refusal.into()),
+        };
+        if token_hash(&customer.token) != offboard.token {
+            return Ok(Outcome::failed(ANOTHER, Blame::Tenant));
+        }
+        if offboard.action == Action::Delete
+            && let Some(reason) = self.below(provided_id).await?
+        {
+            return Ok(Outcome::Waiting(reason));
+        }
+        let before = self.recording.memory.locked_out(provided_id);
+        let kept =
+            offboarded(offboard.action, &customer, before, self.recording.now).map_err(|error| error.to_string());
+        let kept = match kept {
+            Ok(text) => departure.keep(provided_id, &text).await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(true) => {}
+            Ok(false) => return Ok(Outcome::failed(TAKEN, Blame::Tenant)),
+            Err(reason) => return Ok(Outcome::failed(reason, Blame::Nobody)),
+        }
+        match offboard.action {
+            Action::LockOut => self.lock_out(change, offboard, tenant, &customer, attempts).await,
+            Action::Delete => {
+                self.written(self.writer.delete(provided_id, &customer.token, attempts)).await?;
+                Ok(Outcome::Applied)
+            }
+        }
+    }
+
+    /// Who is below a customer, as a reason not to delete it.
+    async fn below(&self, provided_id: &str) -> Result<Option<String>, Error> {
+        let Children { provided_ids, unreadable } = self.reader.children(provided_id).await?;
+        let count = provided_ids.len() + unreadable;
+        if count == 0 {
+            return Ok(None);
+        }
+        let named: Vec<_> = provided_ids.iter().take(NAMED).map(|id| shown(id)).collect();
+        let more = if count > named.len() { ", …" } else { "" };
+        Ok(Some(format!("not deleted, because {count} customers are below it: {}{more}", named.join(", "))))
+    }
+
+    /// Empties what the plan said, as far as it is not empty by now.
+    async fn lock_out(
+        &self,
+        change: &Change,
+        offboard: &Offboard,
+        tenant: &Tenant<'_>,
+        customer: &Customer<'_>,
+        attempts: Attempts,
+    ) -> Result<Outcome, Error> {
+        let (rules, planned) = (strict(self.plan.rules), offboard.fields());
+        let left = |customer: &Customer<'_>| {
+            let mut left = compare(tenant, customer, rules);
+            left.retain(|difference| planned.contains(&difference.field));
+            left
+        };
+        let fields: Vec<_> = left(customer).iter().map(|difference| difference.field).collect();
+        let sent = to_send(tenant, &fields, None, rules);
+        let record = if fields.is_empty() {
+            Record::Whole(customer.clone().into_owned())
+        } else {
+            self.written(self.writer.update(&sent, attempts)).await?
+        };
+        let Record::Whole(answer) = &record else { return Ok(Outcome::failed(UNREADABLE, Blame::Tenant)) };
+        if !self.is_believed(change, tenant, &answer.token, Seen::Listed(lasting_fingerprint_of(answer, tenant))) {
+            return Ok(Outcome::failed(ANOTHER, Blame::Tenant));
+        }
+        let unsettled: Vec<_> = left(answer).into_iter().map(Unsettled::new).collect();
+        Ok(if unsettled.is_empty() { Outcome::Applied } else { Outcome::Unsettled(unsettled) })
+    }
+}

@@ -1,0 +1,159 @@
+//! What a customer was before it was offboarded: JSON without its token, as the ledger keeps it.
+
+use std::{borrow::Cow, collections::BTreeSet};
+
+use chrono::{DateTime, SecondsFormat};
+use serde::{Deserialize, Serialize};
+
+use super::{Memory, token_hash};
+use crate::{
+    compare::{EmailRule, Rules},
+    model::{Customer, Exported, Tenant},
+};
+
+/// What happens to the customer of a tenant that leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Its addresses and tags are emptied, so that nobody gets in by magic link; the rest stays.
+    LockOut,
+    /// It is deleted.
+    Delete,
+}
+
+/// What `lock_out` emptied, to be put back if the tenant returns.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct LockedOut {
+    emails: BTreeSet<String>,
+    group_tags: BTreeSet<String>,
+    customer_hash: String,
+}
+
+/// How the text of a `lock_out` begins.
+pub(crate) const LOCKED_OUT: &str = r#"{"action":"lock_out""#;
+
+#[derive(Serialize)]
+struct Text<'a> {
+    action: Action,
+    at: String,
+    /// A hash of the token, by which the same customer is recognised.
+    customer_hash: String,
+    #[serde(flatten)]
+    emptied: Option<Emptied<'a>>,
+    customer: Exported<'a>,
+}
+
+#[derive(Serialize)]
+struct Emptied<'a> {
+    emails: BTreeSet<&'a str>,
+    group_tags: BTreeSet<&'a str>,
+}
+
+/// The text for a customer that is about to be offboarded at `now`, in seconds since 1970. What an earlier `lock_out` of it
+/// emptied is kept as well.
+pub fn offboarded(
+    action: Action,
+    customer: &Customer<'_>,
+    before: Option<&LockedOut>,
+    now: u64,
+) -> serde_json::Result<String> {
+    let (customer_hash, nothing) = (hash(token_hash(&customer.token)), LockedOut::default());
+    let before = before.filter(|before| before.customer_hash == customer_hash).unwrap_or(&nothing);
+    let emptied = || Emptied {
+        emails: union(&before.emails, &customer.emails),
+        group_tags: union(&before.group_tags, &customer.group_tags),
+    };
+    let at = DateTime::from_timestamp(i64::try_from(now).unwrap_or_default(), 0).unwrap_or_default();
+    serde_json::to_string(&Text {
+        action,
+        at: at.to_rfc3339_opts(SecondsFormat::Secs, true),
+        customer_hash,
+        emptied: (action == Action::LockOut).then(emptied),
+        customer: Exported::of(customer, false)?,
+    })
+}
+
+fn union<'a>(before: &'a BTreeSet<String>, now: &'a [Cow<'_, str>]) -> BTreeSet<&'a str> {
+    before.iter().map(String::as_str).chain(now.iter().map(|one| &**one)).collect()
+}
+
+fn hash(token: u64) -> String {
+    format!("{token:016x}")
+}
+
+impl LockedOut {
+    /// Reads the text of a `lock_out`; `None` if it has another form.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
+impl Memory {
+    /// Whether `lock_out` emptied any customer.
+    #[must_use]
+    pub fn locks_out(&self) -> bool {
+        !self.locked_out.is_empty()
+    }
+
+    /// Whether `lock_out` emptied a customer with this id.
+    pub(crate) fn is_locked_out(&self, provided_id: &str) -> bool {
+        self.locked_out.contains_key(provided_id)
+    }
+
+    /// What `lock_out` emptied of a customer, if it is still the same one.
+    #[must_use]
+    pub fn locked_out(&self, provided_id: &str) -> Option<&LockedOut> {
+        let locked_out = self.locked_out.get(provided_id)?;
+        (self.token(provided_id).map(hash).as_ref() == Some(&locked_out.customer_hash)).then_some(locked_out)
+    }
+
+    /// The tenant with what `lock_out` emptied and the row does not manage; `None` if there is nothing to put back.
+    #[must_use]
+    pub fn put_back<'t>(&self, tenant: &Tenant<'t>, rules: Rules) -> Option<Tenant<'t>> {
+        let LockedOut { emails, group_tags, .. } = self.locked_out(&tenant.provided_id)?;
+        let own = |list: &BTreeSet<String>| list.iter().cloned().map(Cow::Owned).collect::<Vec<_>>();
+        let mut returned = tenant.clone();
+        match &mut returned.emails {
+            None => returned.emails = Some(own(emails)),
+            Some(managed) if rules.emails == EmailRule::Add => {
+                let others: Vec<_> = own(emails).into_iter().filter(|email| !managed.contains(email)).collect();
+                managed.extend(others);
+            }
+            Some(_) => {}
+        }
+        returned.group_tags.get_or_insert_with(|| own(group_tags));
+        (returned != *tenant).then_some(returned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_emptied_is_kept_without_the_token_and_is_not_lost_if_somebody_fills_it_again() {
+        let list = |text: &'static str| text.split(' ').filter(|one| !one.is_empty()).map(Cow::Borrowed).collect();
+        let customer = |emails| Customer {
+            token: "a secret token".into(),
+            provided_id: Some("t".into()),
+            emails: list(emails),
+            group_tags: list("gold"),
+            ..Customer::default()
+        };
+        let first = offboarded(Action::LockOut, &customer("a@x b@x"), None, 1_772_272_800).unwrap();
+        assert!(first.starts_with(LOCKED_OUT) && !first.contains("secret"), "{first}");
+        assert!(
+            first.contains(r#""at":"2026-02-28T10:00:00Z""#) && first.contains(r#""group_tags":["gold"]"#),
+            "{first}"
+        );
+        let second = offboarded(Action::LockOut, &customer("c@x"), LockedOut::read(&first).as_ref(), 0).unwrap();
+        let emails = |text: &str| LockedOut::read(text).unwrap().emails.into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!(emails(&second), "a@x b@x c@x");
+        let another = Customer { token: "another".into(), ..customer("d@x") };
+        let third = offboarded(Action::LockOut, &another, LockedOut::read(&second).as_ref(), 0).unwrap();
+        assert_eq!(emails(&third), "d@x", "another customer's are not mixed in");
+        let deleted = offboarded(Action::Delete, &customer("a@x"), LockedOut::read(&first).as_ref(), 0).unwrap();
+        assert!(deleted.starts_with(r#"{"action":"delete""#) && deleted.contains(r#""emails":["a@x"]"#), "{deleted}");
+    }
+}

@@ -1,0 +1,72 @@
+//! Who leaves: customers whose row says so, and customers whose row is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Census;
+use crate::{
+    memory::token_hash,
+    model::{Customer, Tenant},
+    plan::{
+        Extent,
+        offboard::{Leavers, Offboard, Reason, leaving},
+    },
+    tenants::RowNumber,
+};
+
+impl Census<'_> {
+    /// Observes the customer of a row that says that its tenant leaves.
+    pub(super) fn observe_leaving(&mut self, row: RowNumber, customer: &Customer<'_>, provided_id: &str) {
+        let Some(action) = self.compared.offboarding.action else { return };
+        if self.leavers.said.contains_key(&row) {
+            return self.observe_again(row, provided_id);
+        }
+        let tenant = self.compared.index.tenant(row);
+        let offboard = Offboard::of(&tenant, customer, (action, Reason::Said), self.compared.rules);
+        self.remember(row, customer, provided_id, offboard.is_none());
+        self.leavers.said.insert(row, offboard);
+    }
+
+    /// Observes a customer without a row, whose row may be gone for long enough.
+    pub(super) fn observe_gone(&mut self, customer: &Customer<'_>, provided_id: &str) {
+        let compared = &self.compared;
+        let (memory, offboarding) = (compared.memory, compared.offboarding);
+        let (Some(action), Extent::All, None) = (offboarding.action, compared.extent, &self.recalled) else { return };
+        if !memory.is_row_gone_for(provided_id, offboarding.after, compared.now) {
+            return;
+        }
+        // Two customers with one id, or one whose token is not the known one, may be another's.
+        let is_known = memory.token(provided_id) == Some(token_hash(&customer.token));
+        let tenant = leaving(&Tenant { provided_id: provided_id.into(), ..Tenant::default() }, action);
+        let offboard = Offboard::of(&tenant, customer, (action, Reason::Gone), compared.rules);
+        let is_first = !self.leavers.gone.contains_key(provided_id);
+        self.leavers.gone.insert(provided_id.to_owned(), offboard.filter(|_| is_known && is_first));
+    }
+
+    /// Who leaves, once all customers are observed. If a row's id can't be read, it may be that of a gone row.
+    pub(super) fn leavers(&mut self) -> Leavers {
+        let mut leavers = std::mem::take(&mut self.leavers);
+        if self.compared.index.has_nameless() {
+            leavers.gone.clear();
+        }
+        leavers
+    }
+
+    /// The customers known as a tenant's whose row is gone, and since when. Only a complete listing and a complete read say
+    /// so; a row that another one names as its previous id is not gone.
+    pub(super) fn rows_gone(&self) -> BTreeMap<String, u64> {
+        let (index, memory) = (&self.compared.index, self.compared.memory);
+        let is_complete = self.compared.extent == Extent::All && self.recalled.is_none() && !index.has_nameless();
+        let Some(clock) = memory.clock().filter(|_| is_complete) else { return BTreeMap::new() };
+        let candidates = self.population.orphans.iter().map(String::as_str).chain(self.tokens.unseen());
+        let is_gone = |id: &&str| memory.token(id).is_some() && !index.has(id) && index.claimants(id).next().is_none();
+        let since = |id: &str| memory.row_gone_since(id).unwrap_or(clock);
+        candidates.filter(is_gone).map(|id| (id.to_owned(), since(id))).collect()
+    }
+
+    /// The customers whose row was gone and is there, or is another one's previous id.
+    pub(super) fn rows_back(&self) -> BTreeSet<String> {
+        let index = &self.compared.index;
+        let is_back = |id: &&str| index.has(id) || index.claimants(id).next().is_some();
+        self.compared.memory.without_row().filter(is_back).map(str::to_owned).collect()
+    }
+}

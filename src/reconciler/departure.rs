@@ -1,0 +1,123 @@
+//! What is asked right before a customer is offboarded: whether its row, read again, is still gone or still says so; and what
+//! the ledger keeps of it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use futures_util::future::LocalBoxFuture;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::Reconciler;
+use crate::{
+    applier::Departure,
+    explo::Reader,
+    ledger::Keep,
+    model::{Row, id_of},
+    plan::{Plan, Reason},
+    source::Source,
+    tenants::Index,
+};
+
+/// How long the rows of a source that can't read a single one count as just read.
+const FRESH: Duration = Duration::from_secs(10);
+
+/// What the rows of some ids say.
+type Said = BTreeMap<String, Says>;
+
+/// What the row of an id says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// That its tenant leaves.
+    Leaves,
+    /// That it stays; or another row names the id as its previous one.
+    Stays,
+}
+
+/// The rows and the ledger, for the offboardings of one plan.
+pub(super) struct Departing<'a, S, R> {
+    reconciler: &'a Reconciler<'a, S, R>,
+    keep: &'a dyn Keep,
+    provided_ids: BTreeSet<String>,
+    /// The rows of all of them, and when they were read; `None` in place of rows that can't all be told apart.
+    last: Mutex<Option<(Instant, Option<Said>)>>,
+}
+
+impl<S: Source, R: Reader> Reconciler<'_, S, R> {
+    /// Adds a row to the index, as this run plans it.
+    pub(super) fn insert(&self, index: &mut Index, row: &Row<'_>) {
+        match self.offboarding.row(row, self.memory, self.rules, self.now) {
+            Some(planned) => index.insert(&planned),
+            None => index.insert(row),
+        }
+    }
+}
+
+impl<'a, S: Source, R: Reader> Departing<'a, S, R> {
+    pub(super) fn new(reconciler: &'a Reconciler<'a, S, R>, keep: &'a dyn Keep, plan: &Plan) -> Self {
+        let ids = plan.offboards().map(|offboard| plan.index.provided_id(offboard.row).into_owned());
+        Self { reconciler, keep, provided_ids: ids.collect(), last: Mutex::default() }
+    }
+
+    /// Reads the rows of these ids; `None` if a row's id can't be read, which may be one of them.
+    async fn read(&self, provided_ids: &BTreeSet<String>) -> Result<Option<Said>, String> {
+        let Reconciler { source, offboarding, memory, rules, now, .. } = self.reconciler;
+        let read = async || {
+            let (mut said, mut is_whole) = (Said::new(), true);
+            let mut take = |row: &Row<'_>| {
+                let planned = offboarding.row(row, memory, *rules, *now);
+                let leaves = matches!(&planned, Some(Ok(tenant)) if tenant.offboard.is_some());
+                match id_of(row) {
+                    None => is_whole = false,
+                    Some(id) if provided_ids.contains(id) => {
+                        // Two rows with one id say nothing.
+                        let says = if leaves && !said.contains_key(id) { Says::Leaves } else { Says::Stays };
+                        said.insert(id.to_owned(), says);
+                    }
+                    Some(_) => {}
+                }
+                let previous = match row {
+                    Ok(tenant) => tenant.previous_provided_id.as_deref(),
+                    Err(invalid) => invalid.previous_provided_id.as_deref(),
+                };
+                if let Some(previous) = previous.filter(|previous| id_of(row) != Some(previous)) {
+                    said.insert(previous.to_owned(), Says::Stays);
+                }
+            };
+            source.read_some(provided_ids, &mut take).await?;
+            Ok(is_whole.then_some(said))
+        };
+        self.reconciler.read_again(read).await.map_err(|error| error.to_string())
+    }
+
+    async fn said(&self, provided_id: &str) -> Result<Option<Option<Says>>, String> {
+        if self.reconciler.source.reads_one() {
+            let said = self.read(&BTreeSet::from([provided_id.to_owned()])).await?;
+            return Ok(said.map(|said| said.get(provided_id).copied()));
+        }
+        let mut last = self.last.lock().await;
+        if last.as_ref().is_none_or(|(at, _)| at.elapsed() > FRESH) {
+            // From before the read.
+            let now = Instant::now();
+            *last = Some((now, self.read(&self.provided_ids).await?));
+        }
+        let said = last.as_ref().and_then(|(_, said)| said.as_ref());
+        Ok(said.map(|said| said.get(provided_id).copied()))
+    }
+}
+
+impl<S: Source, R: Reader> Departure for Departing<'_, S, R> {
+    fn still_leaves<'d>(&'d self, provided_id: &'d str, reason: Reason) -> LocalBoxFuture<'d, Result<bool, String>> {
+        Box::pin(async move {
+            Ok(match (self.said(provided_id).await?, reason) {
+                (Some(None), Reason::Gone) | (Some(Some(Says::Leaves)), Reason::Said) => true,
+                (None | Some(_), _) => false,
+            })
+        })
+    }
+
+    fn keep<'d>(&'d self, provided_id: &'d str, text: &'d str) -> LocalBoxFuture<'d, Result<bool, String>> {
+        Box::pin(async move { self.keep.keep(provided_id, text).await.map_err(|error| error.to_string()) })
+    }
+}
