@@ -30,7 +30,7 @@ use crate::{
     explo::{Endpoint, Latency, Observed},
     files,
     http::Ending,
-    plan::Class,
+    plan::{Class, Plan},
     reconciler::{Origin, WakeOutcome},
     report::{Exit, Report},
     stderr,
@@ -46,7 +46,17 @@ const LAST_CONVERGED: &str = "last_converged_timestamp_seconds";
 const WAKES: [f64; 10] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
 /// Every combination starts at 0, so that `rate()` sees the first change.
-const KINDS: [&str; 3] = ["create", "update", "rename"];
+const KINDS: [&str; 4] = ["create", "update", "rename", "offboard"];
+
+/// How long the rows of orphans have been gone: the upper bounds in seconds. The last class is that of customers of which the
+/// ledger knows no row.
+const AGES: [(&str, u64); 5] = [
+    ("under_1d", 86_400),
+    ("under_7d", 604_800),
+    ("under_30d", 2_592_000),
+    ("over_30d", u64::MAX),
+    ("unknown", u64::MAX),
+];
 const OUTCOMES: [&str; 4] = ["applied", "failed", "unsettled", "deferred"];
 
 type Number = Gauge<u64, AtomicU64>;
@@ -75,6 +85,7 @@ pub struct Metrics {
     orphans: Known<Number>,
     failing: Known<Number>,
     ledger_behind: Known<Number>,
+    orphan_ages: Family<Labels<1>, Number>,
     changes: Family<Labels<2>, Counter>,
     /// The outcomes of the current run that `changes` has counted already.
     counted: Mutex<BTreeMap<Labels<2>, u64>>,
@@ -115,6 +126,11 @@ impl Metrics {
         let failing = gauge("failing", "Changes that failed, in the last run or before, and wait for their retry");
         let ledger_behind = gauge("ledger_behind", "1 if the ledger lacks a part of the last run that had a plan");
         let last_run_exit = gauge("last_run_exit_code", "The exit code of the last run");
+        let orphan_ages: Family<Labels<1>, Number> = register(
+            &mut all,
+            "orphans_by_age",
+            "Customers without a tenant, by how long their row has been gone; unknown: the ledger knows no row of theirs",
+        );
         let runs = register(&mut all, "runs", "Runs that ended, by exit code");
         let wakes =
             register(&mut all, "wakes", "Changes of single tenants between runs, by origin of the word and by outcome");
@@ -138,6 +154,7 @@ impl Metrics {
             orphans,
             failing,
             ledger_behind,
+            orphan_ages,
             changes,
             counted: Mutex::default(),
             held,
@@ -207,6 +224,9 @@ impl Metrics {
         for (gauge, value) in known {
             gauge.get_or_create(&[]).set(value as u64);
         }
+        if report.run.listing.pages > 0 {
+            self.orphans_aged(&report.run.plan);
+        }
         for (number, change) in report.run.plan.changes.iter().enumerate() {
             // Nothing was made for a change that was done before.
             let Some(outcome) = report.outcome(number).filter(|_| !report.run.plan.is_done(change)) else { continue };
@@ -219,6 +239,17 @@ impl Metrics {
         for class in Class::ALL {
             let held = report.run.held.iter().find(|held| held.class == class);
             self.held.get_or_create(&[("class", class.name())]).set(held.map_or(0, |held| held.count as u64));
+        }
+    }
+
+    fn orphans_aged(&self, plan: &Plan) {
+        let ages = plan.ages_of_orphans();
+        let (mut counted, unknown) = (0, plan.population.orphans.len() - ages.len());
+        for (class, bound) in AGES {
+            let below = ages.partition_point(|age| *age < bound);
+            let count = if class == "unknown" { unknown } else { below - counted };
+            counted = below;
+            self.orphan_ages.get_or_create(&[("age", class)]).set(count as u64);
         }
     }
 

@@ -20,6 +20,8 @@ use crate::http::{Attempts, Transport};
 
 const ENDPOINT: Endpoint = Endpoint::DeleteCustomer;
 
+const PARENTS: &str = "Explo deletes no customer that has children; these may be some that this token can't see";
+
 pub(super) async fn delete(
     client: &Client<impl Transport>,
     (provided_id, token): (&str, &str),
@@ -36,8 +38,10 @@ pub(super) async fn delete(
         };
         let fault = match error {
             Error::GaveUp { ref fault, .. } if *fault != Fault::Throttled => fault.clone(),
-            Error::Rejected { .. } => {
-                return if is_gone(client, provided_id, token).await? { Ok(()) } else { Err(error) };
+            Error::Rejected { endpoint, status, excerpt } => {
+                let is_gone = is_gone(client, provided_id, token).await?;
+                let excerpt = format!("{excerpt} ({PARENTS})");
+                return if is_gone { Ok(()) } else { Err(Error::Rejected { endpoint, status, excerpt }) };
             }
             Error::Stopped { .. } if failed > 0 => return Err(Error::Cut { endpoint: ENDPOINT }),
             error => return Err(error),

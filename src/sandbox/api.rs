@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Behaviour, Endpoint, Fault, FaultKind, Hint, Limit, Store, StoreError, StoredCustomer, Upstream,
-    choice::{MissingSlash, TagCalls, V2},
+    choice::{Gone, MissingSlash, TagCalls, V2},
     churn::churn,
     endpoint::Version,
     fault::due,
@@ -232,7 +232,10 @@ impl Api {
                 Ok(self.shown(Written { position, is_new: false }, false, fault))
             }),
             Endpoint::DeleteCustomer => parse(body).and_then(|removal: Removal| {
-                self.store.delete(&removal.current_token)?;
+                match self.store.delete(&removal.current_token) {
+                    Err(StoreError::Unknown(_)) if self.behaviour.gone == Gone::Success => {}
+                    deleted => deleted?,
+                }
                 Ok(self.succeeded(|answer| answer))
             }),
             Endpoint::Upstream => Ok(Reply::detail(404, "Not found.")),

@@ -5,8 +5,8 @@
 use clap::Args;
 
 use super::choice::{
-    AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
-    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
+    AddressCase, Churn, EmptyObjects, Existing, FailureShape, Gone, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
+    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, Parents, PastEnd,
     PropertyKeys, RefusalMark, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownId,
     UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };
@@ -147,6 +147,12 @@ pub struct Behaviour {
     /// group_tags and create_group_tag: present, missing
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub tag_calls: TagCalls,
+    /// A token that nobody has, for delete, is: unknown, success
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub gone: Gone,
+    /// Deleting a customer with children is: refused, 200 (success 0), 400
+    #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
+    pub parents: Parents,
     /// A null in a body is: ignored, cleared
     #[arg(long, value_enum, default_value_t, value_name = "HOW", help_heading = WRITES)]
     pub nulls: Nulls,

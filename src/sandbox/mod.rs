@@ -34,8 +34,8 @@ pub use api::{Api, Call};
 pub use beginning::{Beginning, BeginningError};
 pub use behaviour::Behaviour;
 pub use choice::{
-    AddressCase, Churn, EmptyObjects, Existing, FailureShape, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
-    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, PastEnd,
+    AddressCase, Churn, EmptyObjects, Existing, FailureShape, Gone, GroupShown, Hidden, Ids, KeyStyle, LevelShown,
+    MappingValues, Markup, MissingSlash, Nulls, Numbers, OnUpdate, Order, PageSizeName, ParentFilter, Parents, PastEnd,
     PropertyKeys, RefusalMark, Second, Shown, Spaces, Success, TagCalls, Total, TotalOf, UnicodeForm, UnknownId,
     UnknownParameters, UnknownTags, UpstreamCount, V1Filters, V2,
 };

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     Behaviour, StoreError,
-    choice::{FailureShape, RefusalMark, UnknownId},
+    choice::{FailureShape, Parents, RefusalMark, UnknownId},
     damage::BEGINNING,
     reply::Reply,
     view::{Object, Value},
@@ -18,6 +18,11 @@ use super::{
 pub(super) fn refusal(error: &StoreError, behaviour: &Behaviour) -> Reply {
     let (usual, chosen) = match error {
         StoreError::Refused(_) => (400, None),
+        StoreError::Parent => match behaviour.parents {
+            Parents::Refused => (400, None),
+            Parents::Ok => (400, Some(200)),
+            Parents::BadRequest => (400, Some(400)),
+        },
         StoreError::Unknown(_) => match behaviour.unknown_id {
             UnknownId::Refused => (404, None),
             UnknownId::NotFound => (404, Some(404)),

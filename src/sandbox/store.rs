@@ -19,6 +19,9 @@ pub enum StoreError {
     /// The request is not allowed.
     #[error("{0}")]
     Refused(String),
+    /// It is to be deleted, and has children.
+    #[error("the customer has children")]
+    Parent,
 }
 
 /// Limit of parents above a customer: more than there can be levels, and the end of a cycle.
@@ -217,7 +220,7 @@ impl Store {
     pub(super) fn remove(&mut self, position: usize) -> Result<(), StoreError> {
         let id = &self.customers[position].provided_id;
         if id.is_some() && self.customers.iter().any(|customer| customer.parent_provided_id == *id) {
-            return Err(StoreError::Refused("the customer has children".to_owned()));
+            return Err(StoreError::Parent);
         }
         self.customers.remove(position);
         self.number();

@@ -1,6 +1,8 @@
 //! Tenants that leave: who is offboarded, when, and with which calls.
 
+mod answers;
 mod gone;
+mod kill;
 
 use rstest::rstest;
 use serde_json::{Value, json};

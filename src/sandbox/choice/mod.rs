@@ -13,5 +13,6 @@ pub use listing::{
     V1Filters, V2,
 };
 pub use write::{
-    AddressCase, Existing, Hidden, Ids, Markup, Nulls, Numbers, OnUpdate, Spaces, TagCalls, UnicodeForm, UnknownTags,
+    AddressCase, Existing, Gone, Hidden, Ids, Markup, Nulls, Numbers, OnUpdate, Parents, Spaces, TagCalls, UnicodeForm,
+    UnknownTags,
 };

@@ -125,3 +125,27 @@ pub enum Nulls {
     /// Empty the field.
     Cleared,
 }
+
+/// What delete answers if no customer has the token: it is gone, or never was.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Gone {
+    /// What an unknown id gets.
+    #[default]
+    Unknown,
+    /// Success.
+    Success,
+}
+
+/// What delete answers if the customer has children.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Parents {
+    /// What any other refusal looks like.
+    #[default]
+    Refused,
+    /// 200 with `success` 0 and `error`.
+    #[value(name = "200")]
+    Ok,
+    /// 400.
+    #[value(name = "400")]
+    BadRequest,
+}

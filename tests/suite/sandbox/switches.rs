@@ -250,6 +250,24 @@ fn children_follow_a_rename_and_keep_their_parent_from_being_deleted() {
     assert_eq!([delete(&parent), delete(&child), delete(&child), delete(&parent)], [400, 200, 404, 200]);
 }
 
+#[rstest]
+#[case("", [400, 200, 404], [0, 1, 0])]
+#[case("--parents 200 --gone success", [200, 200, 200], [0, 1, 1])]
+#[case("--parents 400 --unknown-id 200 --failure-shape ok", [400, 200, 200], [0, 1, 0])]
+#[case("--failure-shape ok --gone success", [200, 200, 200], [0, 1, 1])]
+fn a_deletion_of_a_parent_and_of_one_that_is_gone_has_its_answer(
+    #[case] flags: &str,
+    #[case] statuses: [u16; 3],
+    #[case] successes: [u8; 3],
+) {
+    let mut api = api(flags);
+    let token = |id: &str, api: &mut Api| json!({"current_token": api.store_mut().customer(id).unwrap().token});
+    let (parent, child) = (token("b", &mut api), token("c", &mut api));
+    let answers = [&parent, &child, &child].map(|body| seen(&call(&mut api, "DELETE", "/api/delete_customer/", body)));
+    assert_eq!(answers.each_ref().map(|answer| answer["status"].clone()), statuses.map(|status| json!(status)));
+    assert_eq!(answers.each_ref().map(|answer| answer["body"]["success"].clone()), successes.map(|one| json!(one)));
+}
+
 #[test]
 fn tags_are_listed_and_made_once() {
     let mut api = api("");
