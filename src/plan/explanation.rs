@@ -1,6 +1,6 @@
 //! One id: its tenant, its customer, and what a run would do, with the reason.
 
-use super::{Candidate, Change, Due, Guard, Plan};
+use super::{Candidate, Change, Due, Guard, Offboarding, Plan};
 use crate::{
     compare::{Unsettled, sides},
     memory::{Failure, Memory},
@@ -22,8 +22,8 @@ pub enum Unseen {
 pub enum Decision {
     /// Nothing: there is neither a row nor a customer.
     Unknown,
-    /// Nothing: the customer has no row.
-    Orphan,
+    /// The customer has no row, since this time if it was a tenant's once: a run of all tenants decides whether it leaves.
+    Orphan(Option<u64>),
     /// The customer gets the id of one of these rows, which name it as their previous one.
     Claimed(Vec<String>),
     /// Nothing: the row can't be planned.
@@ -81,6 +81,8 @@ pub struct Explanation {
     pub doubt: Option<&'static str>,
     /// What may hold that run.
     pub guard: Guard,
+    /// How tenants leave.
+    pub offboarding: Offboarding,
     /// Whether there is a ledger.
     pub has_ledger: bool,
     /// What is remembered, if anything is.
@@ -127,7 +129,7 @@ impl Explanation {
             | Decision::Due(Some(_))
             | Decision::Waiting(_)
             | Decision::Deferred { .. } => true,
-            Decision::Orphan
+            Decision::Orphan(_)
             | Decision::Claimed(_)
             | Decision::Undecided
             | Decision::Unchanged

@@ -79,6 +79,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             decision,
             doubt,
             guard: self.guard,
+            offboarding: self.offboarding,
             has_ledger: self.memory.keeps_rows(),
             remembered,
             candidates,
@@ -104,7 +105,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let claimants: Vec<_> = candidates.claimants().map(str::to_owned).collect();
         let decision = match (customer, unseen) {
             (None, None | Some(Unseen::Refused(_))) => Decision::Unknown,
-            _ if claimants.is_empty() => Decision::Orphan,
+            _ if claimants.is_empty() => Decision::Orphan(self.memory.row_gone_since(provided_id)),
             _ => Decision::Claimed(claimants),
         };
         Ok((decision, candidates.into_best()))

@@ -84,8 +84,19 @@ fn reasons(explanation: &Explanation, values: bool) -> Vec<String> {
                 None => format!("Unknown: no row has the id '{id}', nor an id or a name like it. Nothing is sent."),
             }]
         }
-        Decision::Orphan => {
-            let orphan = "Orphan: no row has this id, so runs leave the customer alone.".to_owned();
+        Decision::Orphan(since) => {
+            let orphan = match (since, explanation.offboarding.action) {
+                (Some(since), Some(_)) => format!(
+                    "Orphan: no row has this id, since {}. Once that is longer than offboard.after, a run of all tenants offboards \
+                     the customer, unless another instance in this ledger has it.",
+                    time(*since)
+                ),
+                (Some(since), None) => format!(
+                    "Orphan: no row has this id, since {}. Runs leave the customer alone (offboard.action = \"none\").",
+                    time(*since)
+                ),
+                (None, _) => "Orphan: no row has this id, so runs leave the customer alone.".to_owned(),
+            };
             let meant = meant(&explanation.candidates, values).map(|meant| format!("Did you mean: {meant}"));
             [orphan].into_iter().chain(meant).collect()
         }

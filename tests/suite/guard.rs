@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use explo_sync::{
     compare::{Fingerprints, Rules},
-    memory::Memory,
+    memory::{Action, Memory},
     model::{Customer, Object, Tenant},
-    plan::{Allowances, Census, Class, Extent, Guard, Plan},
+    plan::{Allowances, Census, Class, Extent, Guard, Offboarding, Plan},
     sandbox::StoredCustomer,
     tenants::Index,
 };
@@ -26,9 +26,10 @@ struct Sides {
     remapped: usize,
     moved: usize,
     strangers: usize,
+    leaving: usize,
 }
 
-const NONE: Sides = Sides { created: 0, equal: 0, renamed: 0, remapped: 0, moved: 0, strangers: 0 };
+const NONE: Sides = Sides { created: 0, equal: 0, renamed: 0, remapped: 0, moved: 0, strangers: 0, leaving: 0 };
 
 impl Sides {
     fn plan(&self) -> Plan {
@@ -42,9 +43,17 @@ impl Sides {
             mapping: Some(Object::Whole(r#"{"40":"1"}"#.into())),
             ..Tenant::default()
         };
+        let says = |n: usize| Tenant {
+            provided_id: format!("l{n}").into(),
+            emails: Some(Vec::new()),
+            offboard: Some(0),
+            ..Tenant::default()
+        };
         (0..tenants).for_each(|n| index.insert(&Ok(tenant(n))));
+        (0..self.leaving).for_each(|n| index.insert(&Ok(says(n))));
         let memory = Memory::default();
-        let mut census = Census::new(index, Rules::default(), &memory, Extent::All);
+        let offboarding = Offboarding { action: Some(Action::LockOut), after: 0 };
+        let mut census = Census::new(index, Rules::default(), &memory, Extent::All).offboarding(offboarding);
         for n in self.created..tenants + self.strangers {
             let is_renamed = n - self.created < self.renamed;
             let is_remapped = !is_renamed && n - self.created < self.renamed + self.remapped;
@@ -57,6 +66,14 @@ impl Sides {
                 })),
                 name: Cow::Borrowed(if is_renamed { "wrong" } else { "right" }),
                 mapping: Cow::Borrowed(if is_remapped { r#"{"40":"2"}"# } else { r#"{"40":1}"# }),
+                ..Customer::default()
+            });
+        }
+        for n in 0..self.leaving {
+            census.observe(&Customer {
+                token: Cow::Owned(format!("token of l{n}")),
+                provided_id: Some(Cow::Owned(format!("l{n}"))),
+                emails: vec!["a@x.example".into()],
                 ..Customer::default()
             });
         }
@@ -78,6 +95,10 @@ impl Sides {
 #[case(Class::Update, 150, |n| Sides { renamed: n, equal: 1_509 - n, strangers: 900, ..NONE })]
 #[case(Class::Mapping, 20, |n| Sides { remapped: n, equal: 209 - n, ..NONE })]
 #[case(Class::Rename, 20, |n| Sides { moved: n, equal: 209 - n, strangers: 100, ..NONE })]
+// Who leaves: the lower floor, and half the percentage.
+#[case(Class::Offboard, 3, |n| Sides { leaving: n, equal: 55, ..NONE })]
+#[case(Class::Offboard, 4, |n| Sides { leaving: n, equal: 99 - n, ..NONE })]
+#[case(Class::Offboard, 50, |n| Sides { leaving: n, equal: 1_019 - n, strangers: 600, ..NONE })]
 // Orphans have no floor.
 #[case(Class::Orphan, 5, |n| Sides { equal: 10 - n, strangers: n, ..NONE })]
 #[case(Class::Orphan, 500, |n| Sides { equal: 1_001 - n, strangers: n, ..NONE })]

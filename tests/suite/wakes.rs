@@ -3,6 +3,7 @@
 mod beside;
 mod changed;
 mod kept;
+mod leaving;
 mod listen;
 mod post;
 mod quick;

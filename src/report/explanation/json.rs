@@ -148,7 +148,7 @@ fn field(sides: &FieldSides, values: bool) -> serde_json::Result<Compared> {
 fn decision(explanation: &Explanation) -> &'static str {
     match explanation.decision {
         Decision::Unknown => "unknown",
-        Decision::Orphan => "orphan",
+        Decision::Orphan(_) => "orphan",
         Decision::Claimed(_) => "rename",
         Decision::Invalid(_) => "invalid",
         Decision::Undecided => "undecided",

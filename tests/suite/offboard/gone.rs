@@ -160,7 +160,9 @@ async fn parents_are_deleted_after_their_children_and_not_at_all_while_others_ar
 
 #[tokio::test]
 async fn who_is_locked_out_because_its_row_is_gone_is_let_in_again_when_the_row_returns() {
-    let (database, sandbox, program) = world(Kind::Sqlite, 10, 0).with_ledger().start().await;
+    let stranger =
+        json!({"provided_id": "stranger", "name": "S", "emails": ["s@x.example"], "access_group": "Production"});
+    let (database, sandbox, program) = world(Kind::Sqlite, 10, 0).and([stranger]).with_ledger().start().await;
     let program = locking_out(program).with("EXPLO_SYNC__OFFBOARD__AFTER", "0s");
     assert_eq!(program.sync(&[]).await.0, 0);
     database.execute("create table all_tenants as select * from tenants; delete from tenants where id = 't0'").await;
@@ -174,4 +176,5 @@ async fn who_is_locked_out_because_its_row_is_gone_is_let_in_again_when_the_row_
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(stored(&sandbox, "t0")["emails"], json!(["boss@Tenant-0.example"]));
     assert_eq!(stored(&sandbox, "t0")["group_tags"], json!(["gold"]));
+    assert_eq!(stored(&sandbox, "stranger")["emails"], json!(["s@x.example"]));
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use explo_sync::{plan::Guard, reconciler, report::Report};
+use explo_sync::{
+    plan::{Allowances, Guard, Offboarding},
+    reconciler,
+    report::Report,
+};
 
 /// The course of one run.
 #[derive(Clone)]
@@ -11,6 +15,10 @@ pub struct Course {
     /// When it begins, in seconds since 1970.
     pub now: u64,
     pub guard: Guard,
+    /// What is allowed beyond the guard.
+    pub allowances: Allowances,
+    /// How tenants leave.
+    pub offboarding: Offboarding,
     pub dry_run: bool,
     pub max_changes: usize,
     /// Whether failed tenants are retried before their next try is due.
@@ -41,6 +49,8 @@ impl Course {
             seed,
             now: 0,
             guard: FREE,
+            allowances: Allowances::default(),
+            offboarding: Offboarding::default(),
             dry_run: false,
             max_changes: usize::MAX,
             retry_failed: true,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use explo_sync::{
     ledger::InMemory,
-    plan::Guard,
+    plan::{Allowances, Guard, Offboarding},
     sandbox::{Endpoint, Existing, Fault, FaultKind, Order},
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
@@ -100,6 +100,8 @@ fn course(random: &mut SmallRng) -> Course {
         guard: *[FREE, FREE, Guard { floor: 2, create_floor: 3, percent: 20, max_orphan_percent: 60 }]
             .choose(random)
             .unwrap(),
+        allowances: Allowances::default(),
+        offboarding: Offboarding::default(),
         dry_run: random.random_bool(0.1),
         max_changes: if random.random_bool(0.2) { random.random_range(0..8) } else { usize::MAX },
         retry_failed: random.random_bool(0.5),

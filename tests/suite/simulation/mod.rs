@@ -7,6 +7,7 @@ mod convergence;
 mod course;
 mod day;
 mod faults;
+mod leaving;
 mod meddle;
 mod oracle;
 mod process;

@@ -45,10 +45,12 @@ pub struct Table {
     memory: RefCell<Memory>,
     /// By id, as an application reads them.
     tokens: RefCell<Tokens>,
+    /// Its clock in seconds since 1970, in worlds where tenants leave.
+    pub clock: Cell<Option<u64>>,
     /// Its clock: it ticks with each batch.
     ticks: Cell<u64>,
     /// What offboarded customers were.
-    offboarded: RefCell<BTreeMap<String, String>>,
+    pub offboarded: RefCell<BTreeMap<String, String>>,
     /// When each customer was in sync last.
     synced: RefCell<BTreeMap<String, u64>>,
     /// For how long it answers a question or takes a batch; in busy worlds alone.
@@ -79,6 +81,7 @@ impl Kept for Table {
         Self {
             memory: Memory::with_tokens(HashMap::new()).into(),
             tokens: RefCell::default(),
+            clock: Cell::default(),
             ticks: Cell::default(),
             offboarded: RefCell::default(),
             synced: RefCell::default(),
@@ -185,7 +188,7 @@ impl Ledger for Table {
 
     async fn load(&self) -> Result<Memory, Error> {
         self.wait().await;
-        let memory = self.memory.borrow().clone().loaded_at(Some(self.ticks.get().to_string()), None);
+        let memory = self.memory.borrow().clone().loaded_at(Some(self.ticks.get().to_string()), self.clock.get());
         let memory = memory.with_locked_out(self.locked_out());
         self.wait().await;
         Ok(memory)
@@ -233,6 +236,11 @@ impl Writer for TableWriter<'_> {
 }
 
 impl Table {
+    /// Whether the token of a customer is known.
+    pub fn knows_token(&self, provided_id: &str) -> bool {
+        self.tokens.borrow().get(provided_id).is_some_and(Option::is_some)
+    }
+
     fn locked_out(&self) -> BTreeMap<String, LockedOut> {
         let kept = self.offboarded.borrow();
         kept.iter().filter_map(|(id, text)| Some((id.clone(), LockedOut::read(text)?))).collect()

@@ -18,7 +18,6 @@ use explo_sync::{
     ledger::{Ledger, record_all},
     memory::Note,
     model::{Row, TakeRow, Tenant},
-    plan::{Allowances, Offboarding},
     reconciler::{Reconciler, Run, Writers},
     report::Report,
     sandbox::{self, Api, Delivery, Endpoint, FaultKind, Request},
@@ -178,8 +177,8 @@ impl World {
                 reader: &client,
                 rules: self.rules(),
                 guard: course.guard,
-                offboarding: Offboarding::default(),
-                allowances: &Allowances::default(),
+                offboarding: course.offboarding,
+                allowances: &course.allowances,
                 memory: &memory,
                 retry_failed: course.retry_failed,
                 list_every: course.list_every,
@@ -189,7 +188,9 @@ impl World {
                 stop: &stop,
                 seed: course.seed,
             };
-            let writers = (!course.dry_run).then_some(Writers::new(&Permit::Unlocked, &client, &record));
+            let keep = ledger.writer().await.unwrap();
+            let writers = Writers::new(&Permit::Unlocked, &client, &record).keeping(&keep);
+            let writers = (!course.dry_run).then_some(writers);
             Box::pin(reconciler.run(writers, &())).await
         };
         let recording = async {
