@@ -72,7 +72,8 @@ else as sync";
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   explo-sync export --show-values > customers.jsonl
-  explo-sync sandbox --customers customers.jsonl    a copy to try things on";
+  explo-sync sandbox --customers customers.jsonl    a copy to try things on
+  explo-sync export --offboarded                    what left, as the ledger keeps it";
 
 const LEDGER_EXAMPLES: &str = "\
 Examples:

@@ -1,7 +1,7 @@
 //! `check`: tries everything that a run needs, one by one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     io::{self, Write},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::{
     Context,
-    instance::Instance,
+    instance::{Instance, seconds_now},
     lock, now, pair,
     terminal::{Words, safe},
 };
@@ -21,7 +21,7 @@ use crate::{
     explo::{FirstPage, Shown},
     ledger::{self, Found, Ledger, Pair, State},
     memory::Memory,
-    model::{Gap, Invalid, shown},
+    model::{Gap, Invalid, Row, TakeRow, shown},
     plan::{Census, Extent, Open},
     reconciler,
     report::{Exit, grouped},
@@ -63,9 +63,10 @@ pub(super) async fn check(context: &Context) -> io::Result<u8> {
 /// Checks the query, then takes the lock, and reads all rows while it holds it, as a run does.
 async fn source(context: &Context, instance: &Instance, out: &mut impl Write) -> io::Result<Vec<Exit>> {
     let mut index = Index::new(Fingerprints::new(0));
+    let mut insert = as_planned(&instance.config, &mut index);
     let understood = match &instance.config.source {
         AnySource::Sql(sql) => query(sql).await,
-        AnySource::Rest(rest) => records(rest, &mut index).await,
+        AnySource::Rest(rest) => records(rest, &mut insert).await,
     };
     match understood {
         Ok(lines) => lines.iter().try_for_each(|line| writeln!(out, "{line}"))?,
@@ -74,10 +75,11 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
     let heard = listen(&instance.config.source, out).await?;
     let (lock, held) = lock_of(context, instance, out).await?;
     let read = match &instance.config.source {
-        AnySource::Sql(sql) => sql.read(&mut |row| index.insert(row)).await,
+        AnySource::Sql(sql) => sql.read(&mut insert).await,
         // `records` has read them all.
         AnySource::Rest(_) => Ok(()),
     };
+    drop(insert);
     if let Some(lock) = lock {
         lock.release().await;
     }
@@ -86,6 +88,15 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
         Err(error) => unreadable(&error, out)?,
     };
     Ok(vec![heard, held, read])
+}
+
+/// Adds rows to the index as a first run would plan them.
+fn as_planned<'i>(config: &'i Config, index: &'i mut Index) -> impl FnMut(&Row<'_>) + 'i {
+    let memory = config.ledger.as_ref().map_or_else(Memory::default, |_| Memory::with_tokens(HashMap::new()));
+    move |row| match config.offboarding.row(row, &memory, config.rules, seconds_now()) {
+        Some(planned) => index.insert(&planned),
+        None => index.insert(row),
+    }
 }
 
 /// Listens for a moment, if notifications are configured.
@@ -175,8 +186,8 @@ async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
 }
 
 /// Reads all records: only then it is known whether a pointer finds nothing.
-async fn records(rest: &Rest, index: &mut Index) -> Result<Vec<String>, Error> {
-    let Survey { records, pages, pointers } = rest.survey(&mut |row| index.insert(row)).await?;
+async fn records(rest: &Rest, take: TakeRow<'_>) -> Result<Vec<String>, Error> {
+    let Survey { records, pages, pointers } = rest.survey(take).await?;
     let found =
         |(column, pointer, found): &(String, String, usize)| format!("{} = {pointer} in {found}", shown(column));
     let found: Vec<_> = pointers.iter().map(found).collect();

@@ -269,7 +269,7 @@ impl Instance {
 }
 
 /// Seconds since 1970.
-fn seconds_now() -> u64 {
+pub(super) fn seconds_now() -> u64 {
     now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

@@ -309,7 +309,8 @@ fn write_others(report: &Report, values: bool, out: &mut dyn Write) -> io::Resul
     write_list(heading, unreadable.len(), &unreadable, out, |id| {
         format!("{}: {}", named(id.as_deref()), Gap::Unreadable)
     })?;
-    let orphans = ("orphans", "Orphans", "These customers have no tenant. They are left alone; nothing is deleted.");
+    let orphans =
+        ("orphans", "Orphans", "These customers have no tenant. They are left alone, unless a change offboards them.");
     let list = &plan.population.orphans;
     write_list(orphans, list.len(), list, out, |id| named(Some(id)))
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod gone;
 mod kill;
+mod plans;
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -168,6 +169,8 @@ async fn without_a_ledger_only_what_the_row_gives_back_is_emptied() {
     assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("t0")));
     assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("ledger.url"), "{report}");
     assert!(writes(&sandbox.take_calls()).is_empty());
+    let checked = program.run(&["check"]).await;
+    assert!(checked.code == 3 && checked.stdout.contains("ledger.url"), "check says so: {checked:?}");
     let query = "select id as provided_id, name, offboard, '[]' as emails, '[\"gold\"]' as group_tags from tenants";
     let program = program.with("EXPLO_SYNC__SOURCE__QUERY", query);
     let (code, report) = program.sync(&[]).await;
