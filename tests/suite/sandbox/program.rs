@@ -86,7 +86,7 @@ fn the_help_of_a_switch_names_its_choices_and_the_default_first() {
         }
         switches += 1;
     }
-    assert_eq!(switches, 53);
+    assert_eq!(switches, 55);
 }
 
 #[tokio::test]
