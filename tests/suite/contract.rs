@@ -72,7 +72,7 @@ async fn the_report_has_the_keys_of_the_contract() {
     let top = "version instance run_id dry_run tenants customers listing counts fields held calls changes orphans skipped invalid \
                unsettled outcomes error exit";
     assert_eq!(keys(&report), expected(top));
-    assert_eq!(keys(&report["counts"]), expected("create update rename unchanged orphan invalid unsettled"));
+    assert_eq!(keys(&report["counts"]), expected("create update rename offboard unchanged orphan invalid unsettled"));
     assert_eq!(keys(&report["listing"]), expected("passes pages complete"));
     assert_eq!(keys(&report["calls"]), expected("planned made estimated_seconds"));
     assert_eq!(keys(&report["outcomes"]), expected("applied failed unsettled deferred"));
