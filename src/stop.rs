@@ -37,6 +37,12 @@ impl Stop {
         Self { begun, over, reason: Arc::default(), is_writing, first_write }
     }
 
+    /// The stop of what must be put right even after a stop was requested: until the grace time is over.
+    #[must_use]
+    pub fn aftermath(&self) -> Self {
+        Self { begun: self.over.child_token(), ..self.child() }
+    }
+
     /// Requests a stop: from now on no call begins; after [`Stop::GRACE`] writes in flight are cut, and this returns.
     /// The first reason counts.
     pub async fn request(&self, reason: &'static str) {

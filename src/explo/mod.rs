@@ -4,6 +4,7 @@
 //! Facts about the API are from the vendor's reference; if it is silent or ambiguous, both readings are accepted.
 
 mod answer;
+mod ask;
 mod client;
 mod customers;
 mod delete;
@@ -26,6 +27,7 @@ pub use crate::http::{
 };
 use crate::model::{Customer, Record, Tenant};
 
+pub use ask::Ask;
 pub use client::{Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
 pub use error::Error;
