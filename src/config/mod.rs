@@ -5,6 +5,7 @@
 
 mod draft;
 mod error;
+mod explo_alone;
 mod layers;
 mod ledger_alone;
 mod offboard;
@@ -31,6 +32,7 @@ use crate::{
 
 use draft::Draft;
 pub use error::Error;
+pub use explo_alone::{ExploAlone, explo_alone};
 use layers::NOT_UTF8;
 pub use layers::{DEFAULT, Environment, FIRST, Layers};
 pub use ledger_alone::ledger_alone;
@@ -152,13 +154,9 @@ impl Config {
     fn draft(draft: &mut Draft) -> Option<Self> {
         let name = name(draft);
         let source = source(draft);
-        let version = draft.choice("explo.listing", &[("v2", ListingVersion::V2), ("v1", ListingVersion::V1)]);
-        let page_size = draft.number("explo.page_size", 1..=1000);
-        let max_in_flight = draft.number("explo.max_in_flight", 1..=256);
-        let trust_total = draft.flag("explo.trust_total");
         let list_every = pause(draft, "explo.list_every");
         let explo = explo(draft);
-        let requests_per_minute = draft.number("explo.requests_per_minute", 1..=60_000_000);
+        let requests_per_minute = requests_per_minute(draft);
         let emails = draft.choice("fields.emails", &[("replace", EmailRule::Replace), ("add", EmailRule::Add)]);
         let create_missing_tags = draft.flag("fields.create_missing_tags");
         let guard = guard(draft);
@@ -181,20 +179,14 @@ impl Config {
         let ops_token = ops_token(draft);
         let log = log(draft);
         let tags = if create_missing_tags? { TagRule::Create } else { TagRule::Invalid };
-        let mut explo = explo?;
-        explo.listing = ListingRules {
-            version: version?,
-            page_size: page_size?,
-            side_by_side: max_in_flight?,
-            trust_total: trust_total?,
-        };
+        let explo = explo?;
         Some(Self {
             name: name?,
             source: source?,
+            max_in_flight: explo.listing.side_by_side,
             explo,
             list_every: list_every?,
             requests_per_minute: requests_per_minute?,
-            max_in_flight: max_in_flight?,
             rules: Rules { emails: emails?, tags, ..Rules::default() },
             guard: guard?,
             offboarding: offboarding?,
@@ -259,6 +251,7 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
     let timeout = duration(draft, "explo.timeout");
     let max_attempts = draft.number("explo.max_attempts", 1..=100);
     let pause_on_429 = duration(draft, "explo.pause_on_429");
+    let listing = listing(draft);
     Some(explo::Settings {
         base_url: base_url?,
         token: token?,
@@ -267,8 +260,25 @@ fn explo(draft: &mut Draft) -> Option<explo::Settings> {
         pause_on_429: pause_on_429?,
         ca: ca?,
         proxy: proxy?,
-        listing: ListingRules { version: ListingVersion::V2, page_size: 1, side_by_side: 1, trust_total: true },
+        listing: listing?,
     })
+}
+
+fn listing(draft: &mut Draft) -> Option<ListingRules> {
+    let version = draft.choice("explo.listing", &[("v2", ListingVersion::V2), ("v1", ListingVersion::V1)]);
+    let page_size = draft.number("explo.page_size", 1..=1000);
+    let side_by_side = draft.number("explo.max_in_flight", 1..=256);
+    let trust_total = draft.flag("explo.trust_total");
+    Some(ListingRules {
+        version: version?,
+        page_size: page_size?,
+        side_by_side: side_by_side?,
+        trust_total: trust_total?,
+    })
+}
+
+fn requests_per_minute(draft: &mut Draft) -> Option<u32> {
+    draft.number("explo.requests_per_minute", 1..=60_000_000)
 }
 
 /// The team token. It must be a valid header value, else every call would fail and be retried.
