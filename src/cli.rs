@@ -1,16 +1,16 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod sandbox;
+
+use std::{path::PathBuf, time::Duration};
 
 use anstream::ColorChoice;
-use clap::{Arg, ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
-use crate::{
-    config::LogFormat,
-    plan::Allowance,
-    sandbox::{Beginning, Behaviour, Fault, Limit},
-    source::Trigger,
-};
+use crate::{config::LogFormat, plan::Allowance, source::Trigger};
+
+pub use sandbox::SandboxArgs;
+use sandbox::{FAULTS, on_one_line};
 
 /// Keeps Explo's customers equal to the tenants in your database.
 #[derive(Debug, Parser)]
@@ -61,6 +61,16 @@ Examples:
 
 Exit codes: 0 all is well, 3 rows are invalid, 77 Explo rejected the credentials,
 78 configuration, query or columns, else 1";
+
+const PROBE_EXAMPLES: &str = "\
+Examples:
+  explo-sync probe
+  explo-sync probe --yes --output json > probe.json    to go with a bug report
+
+It needs only explo.base_url and the token: no [source].
+
+Exit codes: 0 measured, 64 neither --yes nor a terminal to ask on, 75 stopped, 77 Explo
+rejected the credentials, 78 configuration, 1 something failed or was left behind";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -129,6 +139,9 @@ pub enum Command {
     #[command(after_help = CHECK_EXAMPLES)]
     /// Test the configuration, the query, the database and the token
     Check,
+    #[command(after_help = PROBE_EXAMPLES)]
+    /// Find out how this Explo behaves where its documents are silent, with a demo customer
+    Probe(ProbeArgs),
     #[command(after_help = EXPLAIN_EXAMPLES)]
     /// One tenant: its row, what Explo has, and what a run would do about it
     Explain(ExplainArgs),
@@ -241,6 +254,17 @@ pub enum Output {
     Html,
 }
 
+/// Options of `probe`.
+#[derive(Debug, Clone, Args)]
+pub struct ProbeArgs {
+    /// Begin without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// Form of the findings on stdout
+    #[arg(long, value_enum, default_value_t)]
+    pub output: TextOrJson,
+}
+
 /// Options of `explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
@@ -249,17 +273,26 @@ pub struct ExplainArgs {
     pub provided_id: String,
     /// Form of the explanation on stdout
     #[arg(long, value_enum, default_value_t)]
-    pub output: ExplainOutput,
+    pub output: TextOrJson,
 }
 
-/// Form of an explanation.
+/// Form of what is no report of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ExplainOutput {
+pub enum TextOrJson {
     /// Text for people.
     #[default]
     Text,
     /// One JSON object.
     Json,
+}
+
+impl From<TextOrJson> for Output {
+    fn from(output: TextOrJson) -> Self {
+        match output {
+            TextOrJson::Text => Self::Text,
+            TextOrJson::Json => Self::Json,
+        }
+    }
 }
 
 /// Options of `export`.
@@ -317,74 +350,4 @@ pub struct InitArgs {
     /// Print the JSON Schema of the configuration instead
     #[arg(long, exclusive = true)]
     pub schema: bool,
-}
-
-/// The end of the sandbox's help.
-const FAULTS: &str = "\
-The first choice of a switch is its default.
-
-A customer can be odd in these ways, until a write sets the field:
-  properties-list (an empty list), emails-text (an empty text), half-surrogate (as its name),
-  long-name (1.2 MB), deep-properties (70 levels), large-properties (a record of 1.5 MB)
-
-A fault is KIND[,endpoint=NAME][,id=ID]...[,times=N][,after=N], such as status=503,times=2 or
-throttle=7,endpoint=update_customer,after=3. endpoint: only calls whose path ends in NAME; id: only
-calls that name this provided_id (write a comma in it as %2C); times: only the first N calls;
-after: the N calls before are let through.
-
-  The call is not applied:  throttle (429), throttle=SECONDS, throttle-until=SECONDS (a date),
-                            unavailable=SECONDS (503 with Retry-After), status=CODE, unauthorized,
-                            forbidden, redirect, html, drop-before (the connection ends),
-                            hang-before (never an answer)
-  The call is applied:      status-after=CODE, drop-after, hang-after, drip (one byte at a time),
-                            empty, cut (half, then the connection ends), half (as if it were all),
-                            huge, gzip-bomb, nested, other-token (that of another customer)
-  A listing is wrong:       nobody (a total of 0), fewer=N (without the last N customers)";
-
-/// Options of `sandbox`.
-#[derive(Debug, Clone, Args)]
-pub struct SandboxArgs {
-    /// Address on this machine; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:8765", value_name = "ADDRESS", value_parser = loopback)]
-    pub listen: SocketAddr,
-    /// Customers to begin with: JSON, an array or lines, as Explo lists them
-    #[arg(long, value_name = "FILE")]
-    pub customers: Option<PathBuf>,
-    /// Serve these records at /v2/customers, to read tenants from: JSON as well
-    #[arg(long, value_name = "FILE")]
-    pub upstream: Option<PathBuf>,
-    /// What goes wrong, such as throttle=7,times=2; see below (repeatable)
-    #[arg(long, value_name = "FAULT")]
-    pub fault: Vec<Fault>,
-    /// Seed of the tokens, the shuffled order and churn
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Print help
-    #[arg(short, long, action = ArgAction::HelpShort)]
-    help: Option<bool>,
-    /// What others did to the customers before the first call.
-    #[command(flatten)]
-    pub beginning: Beginning,
-    /// The rate limit.
-    #[command(flatten)]
-    pub limit: Limit,
-    /// How it behaves.
-    #[command(flatten)]
-    pub behaviour: Behaviour,
-}
-
-/// Keeps a switch's help on one line: its text names the choices, the default first.
-fn on_one_line(argument: Arg) -> Arg {
-    let is_switch = argument.get_help_heading().is_some();
-    argument.hide_default_value(is_switch).hide_possible_values(is_switch)
-}
-
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr =
-        text.parse().map_err(|_| "not an address with a port, such as 127.0.0.1:8765".to_owned())?;
-    if address.ip().is_loopback() {
-        Ok(address)
-    } else {
-        Err("not a loopback address, such as 127.0.0.1:8765".to_owned())
-    }
 }

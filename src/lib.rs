@@ -28,7 +28,7 @@
 //! | layer | modules |
 //! |---|---|
 //! | 6 program | [`app`], [`cli`], [`config`], [`telemetry`], [`stderr`], [`bars`], [`daemon`], [`schedule`], [`ops`], [`metrics`], [`resources`], [`systemd`], [`watch`]; beside them [`demo`] and [`sandbox`] |
-//! | 5 run | [`reconciler`], [`applier`], [`report`], [`progress`] |
+//! | 5 run | [`reconciler`], [`applier`], [`probe`](mod@probe), [`report`], [`progress`] |
 //! | 4 edges | [`source`], [`explo`], [`ledger`] |
 //! | 3 ground | [`http`], [`database`] with its lock, [`stop`], [`files`]: they use nothing of layer 2 |
 //! | 2 plan | [`plan`]; below it [`memory`] and [`tenants`]; below these [`compare`]: all pure |
@@ -53,6 +53,7 @@ pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod plan;
+pub mod probe;
 pub mod progress;
 pub mod reconciler;
 pub mod report;

@@ -4,7 +4,7 @@ use std::io;
 
 use super::{Context, instance::Instance, terminal::Terminal};
 use crate::{
-    cli::{ExplainArgs, ExplainOutput, Output},
+    cli::ExplainArgs,
     report::{self, Exit},
     stop::Stop,
 };
@@ -12,11 +12,7 @@ use crate::{
 /// Explains one id from both sides; changes nothing.
 pub(super) async fn explain(context: &Context, args: &ExplainArgs) -> io::Result<u8> {
     let fail = |error: &str, exit: Exit| {
-        let output = match args.output {
-            ExplainOutput::Text => Output::Text,
-            ExplainOutput::Json => Output::Json,
-        };
-        Terminal::show_failure(error, exit, output);
+        Terminal::show_failure(error, exit, args.output.into());
         Ok(exit as u8)
     };
     let instance = match context.config().and_then(|config| Instance::open(config, &Stop::default())) {

@@ -12,6 +12,7 @@ mod ledger;
 mod lock;
 mod pair;
 mod permit;
+mod probe;
 mod run;
 mod sandbox;
 mod service;
@@ -84,6 +85,7 @@ fn code_when_stopped(command: &Command) -> u8 {
         Command::Run | Command::Sandbox(_) => 0,
         Command::Sync(args) => args.code(Exit::Stopped as u8),
         Command::Check
+        | Command::Probe(_)
         | Command::Explain(_)
         | Command::Export(_)
         | Command::Ledger(_)
@@ -113,6 +115,7 @@ impl Context {
             Command::Run => run::run(self).await,
             Command::Sync(args) => sync::sync(self, &args).await,
             Command::Check => self.unless_stopped(Box::pin(check::check(self))).await,
+            Command::Probe(args) => probe::probe(self, &args).await,
             Command::Explain(args) => self.unless_stopped(Box::pin(explain::explain(self, &args))).await,
             Command::Export(args) => self.unless_stopped(Box::pin(export::export(self, &args))).await,
             Command::Ledger(args) if args.adopt => self.unless_stopped(Box::pin(ledger::adopt(self))).await,

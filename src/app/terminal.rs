@@ -7,11 +7,11 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 
 use crate::{
     bars::{self, Bars},
-    cli::{ExplainOutput, Global, Output},
+    cli::{Global, Output, TextOrJson},
     config::{Environment, Log},
     model::printable,
     plan::Explanation,
-    report::{self, Exit, Report, Style},
+    report::{self, Exit, Findings, Report, Style},
     stderr,
     telemetry::{self, Reads},
 };
@@ -62,16 +62,30 @@ impl Terminal {
     }
 
     /// Shows both sides of one id on stdout.
-    pub(super) fn show_explanation(&self, explanation: &Explanation, told: (&str, u8), output: ExplainOutput) {
+    pub(super) fn show_explanation(&self, explanation: &Explanation, told: (&str, u8), output: TextOrJson) {
         let values = self.style.values;
         tell_if_lost(match output {
-            ExplainOutput::Text => {
+            TextOrJson::Text => {
                 let mut out = BufWriter::new(coloured_stdout());
                 report::write_explanation(explanation, self.style, &mut out).and_then(|()| out.flush())
             }
-            ExplainOutput::Json => {
+            TextOrJson::Json => {
                 let mut out = BufWriter::new(stdout());
                 report::write_explanation_json(explanation, told, values, &mut out).and_then(|()| out.flush())
+            }
+        });
+    }
+
+    /// Shows what a probe found on stdout.
+    pub(super) fn show_findings(findings: &Findings<'_>, exit: Exit, output: TextOrJson) {
+        tell_if_lost(match output {
+            TextOrJson::Text => {
+                let mut out = BufWriter::new(coloured_stdout());
+                report::write_findings(findings, &mut out).and_then(|()| out.flush())
+            }
+            TextOrJson::Json => {
+                let mut out = BufWriter::new(stdout());
+                report::write_findings_json(findings, exit, &mut out).and_then(|()| out.flush())
             }
         });
     }

@@ -4,6 +4,7 @@
 
 mod customer;
 mod explanation;
+mod findings;
 mod html;
 mod json;
 mod text;
@@ -17,11 +18,13 @@ use crate::{
     ledger,
     memory::Action,
     plan::{Change, Class, Held},
+    probe::{Probed, Remains},
     reconciler::{self, Run},
 };
 
 pub use customer::{write_customer, write_offboarded};
 pub use explanation::{write_explanation, write_explanation_json};
+pub use findings::{Findings, write_findings, write_findings_json};
 pub use html::write_html;
 pub use json::{write_failure, write_json};
 pub use text::{Style, counted, grouped, write_text};
@@ -293,6 +296,17 @@ pub fn exit_without_plan(error: &reconciler::Error) -> Exit {
         reconciler::Error::Ledger(error) if error.is_about_config() => Exit::Config,
         reconciler::Error::Source(_) | reconciler::Error::Ledger(_) => Exit::Failed,
         reconciler::Error::Explo(error) => exit_of(error),
+    }
+}
+
+/// The exit code of a probe: what it left behind comes before why it ended.
+#[must_use]
+pub fn exit_of_probe(Probed { remains, leftovers, error, .. }: &Probed) -> Exit {
+    match (remains, error) {
+        (Remains::Left(_), _) => Exit::Failed,
+        (_, Some(error)) => exit_of(error),
+        (_, None) if leftovers.is_empty() => Exit::Success,
+        (_, None) => Exit::Failed,
     }
 }
 

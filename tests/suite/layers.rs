@@ -26,7 +26,7 @@ const LAYERS: [&[&str]; 9] = [
         "watch",
         "demo",
     ],
-    &["reconciler", "applier", "report", "progress"],
+    &["reconciler", "applier", "probe", "report", "progress"],
     &["source", "explo", "ledger"],
     GROUND,
     &["plan"],

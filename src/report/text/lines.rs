@@ -19,11 +19,11 @@ pub struct Style {
     pub all: bool,
 }
 
-pub(super) const GREEN: Paint = AnsiColor::Green.on_default();
-pub(super) const YELLOW: Paint = AnsiColor::Yellow.on_default();
-pub(super) const RED: Paint = AnsiColor::Red.on_default();
-pub(super) const DIM: Paint = Paint::new().dimmed();
-pub(super) const BOLD: Paint = Paint::new().bold();
+pub(in crate::report) const GREEN: Paint = AnsiColor::Green.on_default();
+pub(in crate::report) const YELLOW: Paint = AnsiColor::Yellow.on_default();
+pub(in crate::report) const RED: Paint = AnsiColor::Red.on_default();
+pub(in crate::report) const DIM: Paint = Paint::new().dimmed();
+pub(in crate::report) const BOLD: Paint = Paint::new().bold();
 
 /// An id, and beside it the name of its tenant if values are shown.
 pub(super) fn named(plan: &Plan, provided_id: &str, style: Style) -> String {

@@ -18,7 +18,8 @@ use crate::{
 };
 use changes::write_changes;
 pub use lines::Style;
-use lines::{BOLD, DIM, GREEN, RED, SHOWN, YELLOW, named, write_list};
+pub(super) use lines::{BOLD, DIM, GREEN, RED, YELLOW};
+use lines::{SHOWN, named, write_list};
 use outcomes::{write_forecast, write_held, write_outcomes};
 use words::age;
 pub use words::{counted, grouped};
