@@ -53,13 +53,15 @@ async fn shells_readers_and_editors_are_told_every_command_and_key() {
     let directory = tempfile::tempdir().unwrap();
     let written = Program::default().run(&["init", "--man", directory.path().to_str().unwrap()]).await;
     assert_eq!(written.code, 0, "{written:?}");
-    for command in
-        ["", "-run", "-sync", "-check", "-explain", "-export", "-ledger", "-tokens", "-sandbox", "-init", "-demo"]
-    {
+    for command in [
+        "", "-run", "-sync", "-check", "-probe", "-explain", "-export", "-ledger", "-tokens", "-sandbox", "-init",
+        "-demo",
+    ] {
         let page = std::fs::read_to_string(directory.path().join(format!("explo-sync{command}.1"))).unwrap();
         let has_codes = page.contains("Exit codes");
         assert!(
-            page.contains(".SH NAME") && (has_codes || !["", "-run", "-sync", "-check", "-explain"].contains(&command))
+            page.contains(".SH NAME")
+                && (has_codes || !["", "-run", "-sync", "-check", "-probe", "-explain"].contains(&command))
         );
     }
     let schema: Value = serde_json::from_str(&Program::default().run(&["init", "--schema"]).await.stdout).unwrap();

@@ -48,6 +48,7 @@ mod pacing;
 mod page;
 mod plans;
 mod poolers;
+mod probe;
 mod proxy;
 mod readme;
 mod reconcile;

@@ -99,6 +99,7 @@ async fn a_stderr_that_is_full_closed_or_not_read_changes_no_exit_code(
 #[case::check_of_nothing(&["check", "--config", "missing.toml"], [78, 78], true)]
 #[case::explain(&["explain", "nobody"], [3, 3], true)]
 #[case::demo(&["demo"], [0, 0], true)]
+#[case::probe(&["probe", "--yes"], [0, 0], true)]
 #[case::export(&["export"], [1, 0], true)]
 #[case::ddl(&["ledger", "--print-sql"], [1, 0], true)]
 #[case::tokens(&["tokens", "--missing"], [1, 3], true)]
