@@ -35,8 +35,24 @@ pub struct Probed {
     pub error: Option<Error>,
 }
 
+impl Probed {
+    /// Why it ended early, in words.
+    #[must_use]
+    pub fn why(&self) -> Option<String> {
+        self.error.as_ref().map(in_words)
+    }
+}
+
+/// A probe has no next run that carries on.
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::Stopped { reason } => format!("stopped by {reason}"),
+        error => error.to_string(),
+    }
+}
+
 /// Asks every question. `client` stops at a signal; `after` goes on for a while, to remove the customer.
-pub async fn probe(client: &Client, after: &Client, random: u128) -> Probed {
+pub async fn probe(client: &Client, after: &Client, random: u64) -> Probed {
     let mut demo = Demo::new(client, random);
     let mut error = measure(&mut demo).await.err();
     let (remains, token) = removal::remove(&mut demo, after).await;
@@ -44,7 +60,7 @@ pub async fn probe(client: &Client, after: &Client, random: u128) -> Probed {
         error = gone(&mut demo, &token).await.err();
     }
     let Demo { id, findings: mut found, seen, .. } = demo;
-    let why = error.as_ref().map_or_else(|| "not measured".to_owned(), ToString::to_string);
+    let why = error.as_ref().map_or_else(|| "not measured".to_owned(), in_words);
     let of = |question: &&'static Question| {
         let at = found.iter().position(|finding| finding.question == *question);
         at.map_or_else(|| question.untried(why.clone()), |at| found.swap_remove(at))
@@ -54,7 +70,7 @@ pub async fn probe(client: &Client, after: &Client, random: u128) -> Probed {
 }
 
 async fn measure(demo: &mut Demo<'_>) -> Result<(), Error> {
-    demo.find(UNKNOWN_TAGS.untried("not tried, because a tag that it makes can't be deleted"));
+    demo.find(UNKNOWN_TAGS.untried("not tried, because a tag can't be deleted"));
     demo.is_absent().await?;
     let created = demo.create().await?;
     demo.find(writes::address_case(&created));

@@ -62,8 +62,8 @@ pub(super) struct Refused {
 }
 
 impl<'c> Demo<'c> {
-    pub(super) fn new(client: &'c Client, random: u128) -> Self {
-        let id = format!("{PREFIX}{random:032x}");
+    pub(super) fn new(client: &'c Client, random: u64) -> Self {
+        let id = format!("{PREFIX}{random:016x}");
         let (findings, seen, properties) = (Vec::new(), Seen::default(), String::new());
         Self { client, id, findings, seen, is_begun: false, properties }
     }

@@ -73,7 +73,7 @@ async fn with_pages(demo: &mut Demo<'_>, Alone { understood, taken }: Alone) -> 
     demo.find(page_size(&ends, &understood));
     demo.find(total(&ends.first));
     demo.find(match (ends.first.total.map(usize::try_from), ends.shown) {
-        (None, _) => COUNTED.untried("not measured: there is no total"),
+        (None, _) => COUNTED.untried("there is no total"),
         (Some(Ok(total)), Some(shown)) if total == shown => COUNTED.found("listed", ""),
         (Some(Ok(total)), Some(_)) if total < shown => COUNTED.found("fewer", ""),
         (Some(_), _) => COUNTED.found("more", ""),
@@ -98,7 +98,7 @@ async fn with_pages(demo: &mut Demo<'_>, Alone { understood, taken }: Alone) -> 
 fn page_size(ends: &Ends, understood: &[&'static str]) -> Finding {
     let Listed { tokens, total, .. } = &ends.first;
     if tokens.len() < 2 && total.is_none_or(|total| total < 2) {
-        return PAGE_SIZE.untried("not measured: Explo lists no other customer");
+        return PAGE_SIZE.untried("no other customer listed");
     }
     let name = match understood {
         [] => "neither",
@@ -141,7 +141,7 @@ fn past_end(page: Answer<Listed>, ends: &Ends) -> Finding {
 /// Compares the keys that the listing shows with those of the answer to the creation.
 fn property_keys(demo: &Demo<'_>) -> Finding {
     let Some((_, listed)) = &demo.seen.listed else {
-        return PROPERTY_KEYS.untried("not measured: the pages read do not show its customer");
+        return PROPERTY_KEYS.untried("not on the pages read");
     };
     let answer = match (style(listed), style(&demo.properties)) {
         ("stored", "stored") => "stored",

@@ -64,12 +64,12 @@ impl Finding {
 }
 
 const SILENT: &str = "not documented";
-const TOLD: &str = "told once as unsettled (exit 3), then not sent again";
-const NOT_SENT: &str = "a tenant that needs it fails with these words";
+const TOLD: &str = "unsettled: told, not resent";
+const NOT_SENT: &str = "such a tenant fails";
 const EITHER: &str = "reads either";
-const BOTH_SIZES: &str = "sends both names, and goes by how many come";
-const OTHER_ID: &str = "a tenant whose answer shows another id fails";
-const BY_LOOK: &str = "after any refusal it looks for the id";
+const BOTH_SIZES: &str = "sends both, counts what comes";
+const OTHER_ID: &str = "another id in an answer fails";
+const BY_LOOK: &str = "looks for the id when refused";
 
 macro_rules! questions {
     ($($id:ident = $name:literal, $documented:expr, $($answer:literal => $effect:expr),+;)+) => {
@@ -81,47 +81,47 @@ macro_rules! questions {
 }
 
 questions! {
-    LISTING = "listing", "v2, and a deprecated v1",
-        "v2" => "lists page by page", "v1" => "lists all in one answer: explo.listing = \"v1\"";
-    PAGE_SIZE = "page_size", "page_size; pageSize in the example",
+    LISTING = "listing", "v2; v1 is deprecated",
+        "v2" => "lists page by page", "v1" => "needs listing = \"v1\"";
+    PAGE_SIZE = "page_size", "page_size or pageSize",
         "both" => BOTH_SIZES, "page_size" => BOTH_SIZES, "pageSize" => BOTH_SIZES, "neither" => BOTH_SIZES;
     UNKNOWN_PARAMETERS = "unknown_parameters", SILENT,
-        "ignored" => BOTH_SIZES, "refused" => "tries each name alone, once in a run";
-    TOTAL = "total", "total_count; count in older copies",
+        "ignored" => BOTH_SIZES, "refused" => "tries each name alone";
+    TOTAL = "total", "total_count, or count",
         "total_count" => EITHER, "count" => EITHER, "both" => EITHER,
-        "missing" => "no plan, unless explo.trust_total = false";
+        "missing" => "needs trust_total = false";
     COUNTED = "counted", "all customers",
-        "listed" => "a listing is complete when it adds up", "fewer" => "lists what comes",
-        "more" => "no plan, unless explo.trust_total = false";
+        "listed" => "complete when it adds up", "fewer" => "lists what comes",
+        "more" => "needs trust_total = false";
     PAST_END = "past_end", SILENT,
         "404" => "the end of a listing", "empty" => "the end of a listing",
-        "first" => "ends by the total; so needs trust_total", "last" => "ends by the total; so needs trust_total",
-        "repeated" => "ends by the total; so needs trust_total", "refused" => "ends by the total; so needs trust_total";
-    KEYS = "keys", "snake_case; once camelCase", "snake" => EITHER, "camel" => EITHER;
-    PROPERTY_KEYS = "property_keys", "camelCase in v1, snake_case in v2",
+        "first" => "needs trust_total = true", "last" => "needs trust_total = true",
+        "repeated" => "needs trust_total = true", "refused" => "needs trust_total = true";
+    KEYS = "keys", "snake_case, camelCase", "snake" => EITHER, "camel" => EITHER;
+    PROPERTY_KEYS = "property_keys", "differs: v1 and v2",
         "stored" => "compares them as they are",
-        "snake-listed" => "where only the style differs, it asks get_customer",
-        "camel-listed" => "where only the style differs, it asks get_customer",
+        "snake-listed" => "asks get_customer in doubt",
+        "camel-listed" => "asks get_customer in doubt",
         "snake" => TOLD, "camel" => TOLD, "changed" => TOLD;
     UNKNOWN_ID = "unknown_id", SILENT,
-        "404" => "absent is what is answered like this", "400" => "absent is what is answered like this",
-        "200" => "absent is what is answered like this", "other" => "absent is what is answered like this",
-        "500" => "can't tell an absent customer from a failure";
+        "404" => "learns it with a random id", "400" => "learns it with a random id",
+        "200" => "learns it with a random id", "other" => "learns it with a random id",
+        "500" => "no look can prove absence";
     REFUSAL = "refusal", "success is not 1",
-        "success" => "quotes its status and common words", "detail" => "quotes its status and common words",
-        "json" => "quotes its status and common words", "text" => "quotes its status, where it has words those";
+        "success" => "quotes status, common words", "detail" => "quotes status, common words",
+        "json" => "quotes status, common words", "text" => "quotes status, common words";
     IDS = "ids", SILENT, "exact" => "compares them exactly", "folded" => OTHER_ID, "trimmed" => OTHER_ID, "both" => OTHER_ID;
-    EXISTING = "existing", "left, of a deprecated twin",
+    EXISTING = "existing", "left (of its twin)",
         "left" => "updates what differs", "updated" => "updates what still differs", "refused" => NOT_SENT;
-    EMAILS = "emails", "added; replaced in the example",
-        "replace" => "sends all addresses of a row", "merge" => "old ones stay, told once; or emails = \"add\"",
+    EMAILS = "emails", "added, or replaced",
+        "replace" => "sends all addresses of a row", "merge" => "old stay; or emails = \"add\"",
         "changed" => TOLD, "refused" => NOT_SENT;
     PROPERTIES = "properties", SILENT,
         "replace" => "sends all keys of a row", "merge" => "old keys stay, told once", "changed" => TOLD, "refused" => NOT_SENT;
     MAPPING = "mapping", SILENT,
         "replace" => "sends all keys of a row", "merge" => "old keys stay, told once", "changed" => TOLD,
-        "refused" => "sends what the row has: ids of real schemas";
-    MAPPING_VALUES = "mapping_values", "strings, or broken JSON",
+        "refused" => "sends what the row has";
+    MAPPING_VALUES = "mapping_values", "strings",
         "sent" => "213 and \"213\" are equal", "numbers" => "213 and \"213\" are equal", "changed" => TOLD;
     ADDRESS_CASE = "address_case", SILENT, "kept" => "compares letters exactly", "lower" => TOLD, "changed" => TOLD;
     SPACES = "spaces", SILENT, "kept" => "compares them exactly", "trimmed" => TOLD, "collapsed" => TOLD, "refused" => NOT_SENT;
@@ -132,7 +132,7 @@ questions! {
     LONG_NAME = "long_name", SILENT, "kept" => "sends it whole", "cut" => TOLD, "changed" => TOLD, "refused" => NOT_SENT;
     NULLS = "nulls", SILENT, "ignored" => "never sends null", "cleared" => "never sends null", "refused" => "never sends null";
     TAG_CALLS = "tag_calls", "present",
-        "present" => "a tenant with an unknown tag is invalid", "missing" => "takes every tag as known; Explo decides";
-    UNKNOWN_TAGS = "unknown_tags", "refused", "refused" => "sends none that Explo does not list";
+        "present" => "unknown tags are invalid", "missing" => "takes every tag as known";
+    UNKNOWN_TAGS = "unknown_tags", "refused", "refused" => "sends only listed ones";
     GONE = "gone", SILENT, "refused" => BY_LOOK, "success" => BY_LOOK;
 }

@@ -142,7 +142,7 @@ async fn mapping(demo: &mut Demo<'_>) -> Result<(), Error> {
     let [one, other] = SCHEMAS.map(|schema| format!("{{\"{schema}\":\"{DATA_SOURCE}\"}}"));
     let answered = demo.send(UPDATE, &[("mapping", &one)]).await?;
     if let Answer::Refuses(refused) = &answered {
-        demo.find(MAPPING_VALUES.untried("not measured: the mapping was refused"));
+        demo.find(MAPPING_VALUES.untried("the mapping was refused"));
         demo.find(MAPPING.found("refused", refused.to_string()));
         return Ok(());
     }

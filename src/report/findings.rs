@@ -34,7 +34,7 @@ const HEADS: [&str; 4] = ["", "documented", "here", "what explo-sync does about 
 /// Writes the table, the settings, and what is left behind.
 pub fn write_findings(findings: &Findings<'_>, out: &mut dyn Write) -> io::Result<()> {
     let Findings { probed, base_url, calls } = findings;
-    let Probed { provided_id, findings: found, remains, leftovers, error } = probed;
+    let Probed { provided_id, findings: found, remains, leftovers, .. } = probed;
     row(HEADS, [BOLD; 4], out)?;
     for finding in found {
         let paint = match finding.here {
@@ -64,8 +64,8 @@ pub fn write_findings(findings: &Findings<'_>, out: &mut dyn Write) -> io::Resul
         writeln!(out, "\n{YELLOW}An earlier probe left {} behind.{YELLOW:#}", printable(leftover))?;
         write_way_out(base_url, leftover, out)?;
     }
-    match error {
-        Some(error) => writeln!(out, "\n{RED}It ended early:{RED:#} {}", printable(&error.to_string())),
+    match probed.why() {
+        Some(why) => writeln!(out, "\n{RED}It ended early:{RED:#} {}", printable(&why)),
         None => Ok(()),
     }
 }
@@ -202,7 +202,7 @@ pub fn write_findings_json(findings: &Findings<'_>, exit: Exit, out: &mut dyn Wr
         removed: left.is_none(),
         leftovers: &probed.leftovers,
         calls: *calls,
-        error: left.or_else(|| probed.error.as_ref().map(ToString::to_string)),
+        error: left.or_else(|| probed.why()),
         exit: exit as u8,
     };
     serde_json::to_writer(&mut *out, &document)?;

@@ -80,7 +80,7 @@ async fn what_it_cant_remove_it_names_with_the_way_to_remove_it(#[case] faults: 
     fails(&sandbox, &[]);
     let (code, report) = probed(&program).await;
     assert_eq!((code, &report["leftovers"], &report["removed"]), (1, &json!([id]), &json!(true)));
-    assert_eq!(left(&sandbox), [id.clone()], "it is not this probe's");
+    assert_eq!(left(&sandbox), std::slice::from_ref(id), "it is not this probe's");
 
     let way = output.stdout.split("EXPLO_TOKEN:\n").nth(1).unwrap();
     let mut shell = Command::new("sh");
@@ -114,6 +114,7 @@ async fn a_signal_leaves_nothing(
     signal(&child, name).await;
     let (code, stdout) = ends(child).await;
     assert_eq!((code, &*state(&sandbox)), (Some(75), &*before), "{stdout}");
+    assert!(stdout.contains("It ended early: stopped by a signal\n"), "{stdout}");
 }
 
 #[rstest]
