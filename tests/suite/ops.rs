@@ -255,6 +255,7 @@ async fn metrics_name_the_instance_and_add_up_over_runs_and_clients() {
         "ledger_behind",
         "log_lines_dropped_total",
         "orphans",
+        "orphans_by_age",
         "pacer_requests_per_minute",
         "pacer_wait_seconds_total",
         "run_duration_seconds",
@@ -481,8 +482,7 @@ async fn status_tells_the_run_under_way_the_last_twenty_and_the_next() {
     }
     let status = daemon.status().await;
     let runs = status["last_runs"].as_array().unwrap();
-    let counts =
-        json!({"create": 0, "update": 0, "rename": 0, "unchanged": 4, "orphan": 1, "invalid": 0, "unsettled": 0});
+    let counts = json!({"create": 0, "update": 0, "rename": 0, "offboard": 0, "unchanged": 4, "orphan": 1, "invalid": 0, "unsettled": 0});
     assert_eq!((runs.len(), &runs[0]["counts"], &runs[0]["exit"]), (20, &counts, &json!(0)));
     assert_eq!(runs[19]["outcomes"], json!({"applied": 3, "failed": 0, "unsettled": 0, "deferred": 0}));
     assert_eq!(status["last_converged_at"], "2026-11-20T10:33:30Z");

@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     service::Daemon,
-    support::{Database, Kind, Program, Server, endpoints, sandbox},
+    support::{Database, Kind, PROGRAM, Program, Server, endpoints, sandbox},
 };
 
 const README: &str = include_str!("../../README.md");
@@ -81,7 +81,7 @@ impl Example {
              grant create on schema public to explo_sync",
         )
         .await;
-        symlink(env!("CARGO_BIN_EXE_explo-sync"), directory.path().join("explo-sync")).unwrap();
+        symlink(PROGRAM, directory.path().join("explo-sync")).unwrap();
         let program = Program::default()
             .within(directory.path())
             .with("EXPLO_TOKEN", "test-team-token-0123456789")

@@ -18,7 +18,7 @@ pub use interceptor::{Answer, Asked, before, before_url, serve};
 pub use kept::kept_output;
 pub use limiter::{LIMIT, Limiter};
 pub use pooler::Pooler;
-pub use program::{Output, Program, fills_stdout, freeze, signal};
+pub use program::{Output, PROGRAM, Program, fills_stdout, freeze, signal};
 pub use server::Server;
 pub use told::{changes, ids, invalid, told, unsettled};
 pub use world::{AsTenant, World, behaviour};

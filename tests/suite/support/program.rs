@@ -20,6 +20,9 @@ use super::{
     kept::{Kept, keeping},
 };
 
+/// The file of the program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_explo-sync");
+
 /// How to call the program. It logs everything, unless the test sets a level, and all its output is kept.
 #[derive(Clone, Default)]
 pub struct Program {
@@ -195,7 +198,7 @@ impl Program {
 
     /// The command that runs it on a terminal of its own, after another command.
     pub fn on_terminal_after(&self, before: &str, arguments: &str) -> Command {
-        let line = format!("{before}; exec {} {arguments}", env!("CARGO_BIN_EXE_explo-sync"));
+        let line = format!("{before}; exec {PROGRAM} {arguments}");
         let mut script = Command::new("script");
         script.args(["-qec", &line, "/dev/null"]).env_clear().env("TERM", "xterm").envs(&self.variables);
         script.env("PATH", "/usr/bin:/bin").current_dir(std::env::temp_dir()).stdin(Stdio::null());
@@ -226,23 +229,22 @@ impl Program {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let program = env!("CARGO_BIN_EXE_explo-sync");
         let mut command = match (&self.limit, self.parent) {
-            (None, Parent::Unshare) => first_of_a_container(program),
+            (None, Parent::Unshare) => first_of_a_container(PROGRAM),
             (None, Parent::Setpriv) if std::fs::metadata("/proc/self").unwrap().uid() == 0 => {
                 let mut setpriv = Command::new("setpriv");
-                setpriv.args(["--bounding-set=-all", "--inh-caps=-all", program]);
+                setpriv.args(["--bounding-set=-all", "--inh-caps=-all", PROGRAM]);
                 setpriv
             }
-            (None, Parent::Test | Parent::Setpriv) => Command::new(program),
+            (None, Parent::Test | Parent::Setpriv) => Command::new(PROGRAM),
             (None, Parent::Freezer) => {
                 let mut python = Command::new("python3");
-                python.args(["-c", FREEZER, program]);
+                python.args(["-c", FREEZER, PROGRAM]);
                 python
             }
             (Some(limit), _) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!(r#"trap "" XFSZ && ulimit {limit} && exec "$0" "$@""#), program]);
+                shell.args(["-c", &format!(r#"trap "" XFSZ && ulimit {limit} && exec "$0" "$@""#), PROGRAM]);
                 shell
             }
         };
