@@ -99,7 +99,8 @@ impl Hierarchy {
             }
             on_it.insert(at, way.len());
             let fault = match index.parent(at) {
-                _ if !index.has_level(at) => Fault::NoLevel,
+                // One that leaves moves nowhere.
+                _ if !index.has_level(at) && !index.is_leaving(at) => Fault::NoLevel,
                 Some(above) => {
                     way.push(at);
                     at = above;

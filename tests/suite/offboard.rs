@@ -1,6 +1,7 @@
 //! Tenants that leave: who is offboarded, when, and with which calls.
 
 mod answers;
+mod below;
 mod gone;
 mod kill;
 mod plans;

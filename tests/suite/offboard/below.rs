@@ -1,0 +1,35 @@
+//! Tenants that leave in the middle of a hierarchy.
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::{deleting, locking_out, offboarded};
+use crate::support::{World, changes, stored};
+
+/// A tenant between two others, with a parent and a child that stay.
+#[rstest]
+#[case::locked_out(false)]
+#[case::deleted(true)]
+#[tokio::test]
+async fn one_between_others_that_stay_leaves_without_harm_to_them(#[case] deletes: bool) {
+    let tenant = |id: &str, level: &str, parent: Option<&str>, leaves: bool| json!({"provided_id": id, "name": id, "hierarchy_level_name": level, "parent_provided_id": parent, "offboard": leaves});
+    let tenants =
+        [tenant("p", "a", None, false), tenant("c", "b", Some("p"), true), tenant("g", "c", Some("c"), false)];
+    let world = World::of(tenants).columns(&["parent_provided_id", "hierarchy_level_name", "offboard"]).derived();
+    let world = world.but("c", |customer| customer.emails = vec!["c@x.example".to_owned()]).with_ledger();
+    let (database, sandbox, program) = world.start().await;
+    let program = if deletes { deleting(program) } else { locking_out(program) };
+    drop(program.sync(&[]).await);
+    database.execute("update tenants set name = 'Grandchild' where id = 'g'").await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!(report["invalid"], json!([]), "{report}");
+    assert!(changes(&report).contains(&"update g applied".to_owned()), "{report}");
+    if deletes {
+        assert_eq!((code, offboarded(&report)), (3, vec![("c".to_owned(), Some("deferred".to_owned()))]), "{report}");
+        let left = report["changes"].as_array().unwrap().iter().find(|change| change["kind"] == "offboard").unwrap();
+        assert!(left["error"].as_str().unwrap().contains("below it: g"), "{report}");
+    } else {
+        assert_eq!(stored(&sandbox, "c")["emails"], json!([]), "{report}");
+    }
+    assert_eq!(stored(&sandbox, "c")["parent_provided_id"], json!("p"));
+}
