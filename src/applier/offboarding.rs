@@ -3,7 +3,7 @@
 //! | it is asked | and it goes on only if |
 //! |---|---|
 //! | the source | the row is still gone, or still says so |
-//! | `get_customer` | the id still has the customer with the listed token; absent: it is gone already |
+//! | `get_customer` | the id still has the customer with the listed token; absent: the next listing tells |
 //! | `?parent_provided_id=`, to delete | nobody is below it |
 //! | the ledger | it keeps what the customer was, and no other instance has it |
 
@@ -19,6 +19,8 @@ use crate::{
 };
 
 const ANOTHER: &str = "the customer with its id has another token than the one that was listed: left alone";
+
+const ABSENT: &str = "Explo listed its customer, and now shows none with its id: the next complete listing tells";
 
 const UNREADABLE: &str = "its customer's record can't be read, so what it was could not be kept: left alone";
 
@@ -54,8 +56,11 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let customer = match self.reader.customer(provided_id).await? {
             Look::Found(customer) => customer,
             Look::Unreadable(_) => return Ok(Outcome::failed(UNREADABLE, Blame::Tenant)),
-            // Without an answer that shows it, it counts as deleted.
-            Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => return Ok(Outcome::Applied),
+            Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => {
+                // Only an earlier deletion of ours explains that it was listed.
+                let is_ours = offboard.action == Action::Delete && attempts.before > 0;
+                return Ok(if is_ours { Outcome::Applied } else { Outcome::Waiting(ABSENT.to_owned()) });
+            }
             Look::Refused(refusal) => return Err(refusal.into()),
         };
         if token_hash(&customer.token) != offboard.token {

@@ -105,6 +105,22 @@ async fn a_look_that_is_refused_is_no_absence() {
 }
 
 #[tokio::test]
+async fn a_look_that_shows_nobody_is_no_deletion_of_whom_the_listing_showed() {
+    let (database, sandbox, program) = one("").await;
+    sandbox.adjust(|api| api.faults = vec!["status=404,endpoint=get_customer".parse().unwrap()]);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (3, vec![("t0".to_owned(), Some("deferred".to_owned()))]), "{report}");
+    assert!(report["changes"][0]["error"].as_str().unwrap().contains("next complete listing"), "{report}");
+    assert_eq!(calls(&sandbox), "get");
+    assert_eq!(sandbox.customers().len(), 20);
+    assert!(database.tokens("default").await["t0"].is_some());
+    sandbox.adjust(|api| api.faults.clear());
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (0, applied(&["t0"])), "{report}");
+    assert_eq!(calls(&sandbox), "get customers delete");
+}
+
+#[tokio::test]
 async fn a_filter_that_shows_everybody_deletes_nobody() {
     let (_database, sandbox, program) = one("--parent-filter ignored").await;
     let (code, report) = program.sync(&[]).await;
