@@ -6,13 +6,17 @@
 //! | `get_customer` | the id still has the customer with the listed token; absent: the next listing tells |
 //! | `?parent_provided_id=`, to delete | nobody is below it |
 //! | the ledger | it keeps what the customer was, and no other instance has it |
+//! | the source again, before each attempt at the write | the same as before |
+
+use std::cell::Cell;
 
 use futures_util::future::LocalBoxFuture;
+use tokio::time::Instant;
 
 use super::{Applier, Blame, Outcome};
 use crate::{
     compare::{Unsettled, compare, lasting_fingerprint_of, to_send},
-    explo::{Attempts, Children, Error, Look, Reader, Writer},
+    explo::{Attempts, Check, Children, Error, Look, Reader, Writer},
     memory::{Action, Seen, offboarded, token_hash},
     model::{Customer, Record, Tenant, shown},
     plan::{Change, Offboard, Reason, strict},
@@ -31,11 +35,45 @@ const NAMED: usize = 3;
 
 /// What is asked and kept right before a customer is offboarded.
 pub trait Departure {
-    /// Whether a tenant still leaves; the error says why that can't be told.
-    fn still_leaves<'d>(&'d self, provided_id: &'d str, reason: Reason) -> LocalBoxFuture<'d, Result<bool, String>>;
+    /// Whether a tenant still leaves, by a read that began just now, and not before `since` if that is given; the error says
+    /// why that can't be told.
+    fn still_leaves<'d>(
+        &'d self,
+        provided_id: &'d str,
+        reason: Reason,
+        since: Option<Instant>,
+    ) -> LocalBoxFuture<'d, Result<bool, String>>;
 
     /// Keeps in the ledger what its customer was; false: another instance has the customer.
     fn keep<'d>(&'d self, provided_id: &'d str, text: &'d str) -> LocalBoxFuture<'d, Result<bool, String>>;
+}
+
+/// Whether the row of one tenant still says that it leaves, or is still gone.
+struct StillLeaves<'a> {
+    departure: &'a dyn Departure,
+    provided_id: &'a str,
+    reason: Reason,
+    /// When it last did: the next read must not be older.
+    since: Cell<Option<Instant>>,
+    /// The outcome, if it is not to be offboarded.
+    objection: Cell<Option<Outcome>>,
+}
+
+impl Check for StillLeaves<'_> {
+    fn allows(&self) -> LocalBoxFuture<'_, Result<(), String>> {
+        Box::pin(async {
+            let objection = match self.departure.still_leaves(self.provided_id, self.reason, self.since.get()).await {
+                Ok(true) => {
+                    self.since.set(Some(Instant::now()));
+                    return Ok(());
+                }
+                Ok(false) => Outcome::Deferred,
+                Err(reason) => Outcome::failed(reason, Blame::Nobody),
+            };
+            self.objection.set(Some(objection));
+            Err("its tenant may have returned".to_owned())
+        })
+    }
 }
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
@@ -48,10 +86,15 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
     ) -> Result<Outcome, Error> {
         let Some(departure) = self.departure else { return Ok(Outcome::Deferred) };
         let provided_id = &*tenant.provided_id;
-        match departure.still_leaves(provided_id, offboard.reason).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(Outcome::Deferred),
-            Err(reason) => return Ok(Outcome::failed(reason, Blame::Nobody)),
+        let row = StillLeaves {
+            departure,
+            provided_id,
+            reason: offboard.reason,
+            since: Cell::default(),
+            objection: Cell::default(),
+        };
+        if row.allows().await.is_err() {
+            return Ok(row.objection.take().unwrap_or(Outcome::Deferred));
         }
         let customer = match self.reader.customer(provided_id).await? {
             Look::Found(customer) => customer,
@@ -83,13 +126,14 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             Ok(false) => return Ok(Outcome::failed(TAKEN, Blame::Tenant)),
             Err(reason) => return Ok(Outcome::failed(reason, Blame::Nobody)),
         }
-        match offboard.action {
-            Action::LockOut => self.lock_out(change, offboard, tenant, &customer, attempts).await,
+        let written = match offboard.action {
+            Action::LockOut => self.lock_out(change, offboard, tenant, &customer, (attempts, Some(&row))).await,
             Action::Delete => {
-                self.written(self.writer.delete(provided_id, &customer.token, attempts)).await?;
-                Ok(Outcome::Applied)
+                let deleted = self.writer.delete(provided_id, &customer.token, attempts, Some(&row));
+                self.written(deleted).await.map(|()| Outcome::Applied)
             }
-        }
+        };
+        row.objection.take().map_or(written, Ok)
     }
 
     /// Who is below a customer, as a reason not to delete it.
@@ -111,7 +155,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         offboard: &Offboard,
         tenant: &Tenant<'_>,
         customer: &Customer<'_>,
-        attempts: Attempts,
+        (attempts, check): (Attempts, Option<&dyn Check>),
     ) -> Result<Outcome, Error> {
         let (rules, planned) = (strict(self.plan.rules), offboard.fields());
         let left = |customer: &Customer<'_>| {
@@ -124,7 +168,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let record = if fields.is_empty() {
             Record::Whole(customer.clone().into_owned())
         } else {
-            self.written(self.writer.update(&sent, attempts)).await?
+            self.written(self.writer.update_checked(&sent, attempts, check)).await?
         };
         let Record::Whole(answer) = &record else { return Ok(Outcome::failed(UNREADABLE, Blame::Tenant)) };
         if !self.is_believed(change, tenant, &answer.token, Seen::Listed(lasting_fingerprint_of(answer, tenant))) {

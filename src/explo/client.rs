@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::LocalBoxFuture;
 use reqwest::{Method, StatusCode, Url, header::HeaderName};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::Instant;
@@ -76,6 +77,12 @@ pub struct Client<T = Https> {
     pub(super) nobody: Nobody,
 }
 
+/// Asked right before each attempt at a call, after all waiting.
+pub trait Check {
+    /// An error is the reason not to make the attempt.
+    fn allows(&self) -> LocalBoxFuture<'_, Result<(), String>>;
+}
+
 /// One request, for all its attempts.
 pub(super) struct Request<'a> {
     pub(super) endpoint: Endpoint,
@@ -92,6 +99,7 @@ pub(super) struct Request<'a> {
 struct Counted<'a, T> {
     client: &'a Client<T>,
     request: &'a Request<'a>,
+    check: Option<&'a dyn Check>,
     /// The last answer that refused a look-up.
     heard: Mutex<Vec<u8>>,
 }
@@ -158,7 +166,18 @@ impl<T: Transport> Client<T> {
         attempts: Attempts,
         read: impl FnMut(&[u8]) -> Result<A, Unusable>,
     ) -> Result<(A, u32), Error> {
-        let called = self.caller.call(&Counted::new(self, request), attempts, read).await;
+        self.call_checked(request, (attempts, None), read).await
+    }
+
+    /// The same, if the check agrees right before each attempt.
+    pub(super) async fn call_checked<A>(
+        &self,
+        request: &Request<'_>,
+        (attempts, check): (Attempts, Option<&dyn Check>),
+        read: impl FnMut(&[u8]) -> Result<A, Unusable>,
+    ) -> Result<(A, u32), Error> {
+        let counted = Counted { check, ..Counted::new(self, request) };
+        let called = self.caller.call(&counted, attempts, read).await;
         called.map_err(|failure| Error::of(request.endpoint, failure))
     }
 
@@ -198,7 +217,7 @@ impl<T: Transport> Client<T> {
 impl<'a, T> Counted<'a, T> {
     fn new(client: &'a Client<T>, request: &'a Request<'a>) -> Self {
         count(&client.asked, request.endpoint);
-        Self { client, request, heard: Mutex::default() }
+        Self { client, request, check: None, heard: Mutex::default() }
     }
 
     fn hear(&self, body: &[u8]) {
@@ -230,6 +249,13 @@ impl<T> Call for Counted<'_, T> {
             | Endpoint::DeleteCustomer
             | Endpoint::CreateGroupTag => true,
             Endpoint::Customers | Endpoint::GetCustomer | Endpoint::GroupTags => false,
+        }
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        match self.check {
+            Some(check) => check.allows().await,
+            None => Ok(()),
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Children, Created, Error, Look, PageProgress, Reader, Refusal, Shown, Unusable, Writer,
     answer::{about, read_answer},
-    client::{Client, Request},
+    client::{Check, Client, Request},
     delete,
     endpoint::Endpoint,
     listing::{self, ListedTokens, Listing},
@@ -111,11 +111,11 @@ impl<T: Transport> Client<T> {
         &self,
         endpoint: Endpoint,
         tenant: &Tenant<'_>,
-        attempts: Attempts,
+        (attempts, check): (Attempts, Option<&dyn Check>),
     ) -> Result<(Record<'static>, bool, u32), Error> {
         let body = serde_json::to_string(&wire::Body::from(tenant)).unwrap_or_default();
         let request = Request { endpoint, path: endpoint.path(), query: &[], body: Some(body), most: self.share() };
-        let ((is_new, record), failed_attempts) = self.call(&request, attempts, read_answer).await?;
+        let ((is_new, record), failed_attempts) = self.call_checked(&request, (attempts, check), read_answer).await?;
         Ok((about(&tenant.provided_id, endpoint, record)?, is_new, failed_attempts))
     }
 }
@@ -170,7 +170,7 @@ impl<T: Transport> Writer for Client<T> {
 
     async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error> {
         let endpoint = Endpoint::CreateCustomer;
-        let (record, is_new, failed_attempts) = self.post(endpoint, tenant, attempts).await?;
+        let (record, is_new, failed_attempts) = self.post(endpoint, tenant, (attempts, None)).await?;
         match record {
             Record::Whole(customer) => Ok(Created { is_new, may_be_ours: is_new || failed_attempts > 0, customer }),
             Record::Partial(_) => {
@@ -181,15 +181,30 @@ impl<T: Transport> Writer for Client<T> {
     }
 
     async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error> {
-        Ok(self.post(Endpoint::UpdateCustomer, tenant, attempts).await?.0)
+        self.update_checked(tenant, attempts, None).await
+    }
+
+    async fn update_checked(
+        &self,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+        check: Option<&dyn Check>,
+    ) -> Result<Record<'static>, Error> {
+        Ok(self.post(Endpoint::UpdateCustomer, tenant, (attempts, check)).await?.0)
     }
 
     async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error> {
         rename::rename(self, old, new, attempts).await
     }
 
-    async fn delete(&self, provided_id: &str, token: &str, attempts: Attempts) -> Result<(), Error> {
-        delete::delete(self, (provided_id, token), attempts).await
+    async fn delete(
+        &self,
+        provided_id: &str,
+        token: &str,
+        attempts: Attempts,
+        check: Option<&dyn Check>,
+    ) -> Result<(), Error> {
+        delete::delete(self, (provided_id, token), (attempts, check)).await
     }
 
     async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error> {

@@ -12,7 +12,7 @@
 
 use super::{
     Error, Fault, Look, Reader,
-    client::{Client, Request},
+    client::{Check, Client, Request},
     endpoint::Endpoint,
     wire::{self, DeleteBody},
 };
@@ -25,14 +25,14 @@ const PARENTS: &str = "Explo deletes no customer that has children; these may be
 pub(super) async fn delete(
     client: &Client<impl Transport>,
     (provided_id, token): (&str, &str),
-    attempts: Attempts,
+    (attempts, check): (Attempts, Option<&dyn Check>),
 ) -> Result<(), Error> {
     let (mut failed, last) = (attempts.before, attempts.last(client.settings.max_attempts));
     if failed > 0 {
         client.back_off(ENDPOINT, failed, attempts.not_before, None).await?;
     }
     loop {
-        let error = match call(client, token, attempts.gives_way).await {
+        let error = match call(client, token, attempts.gives_way, check).await {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
@@ -57,13 +57,18 @@ pub(super) async fn delete(
     }
 }
 
-/// One attempt. A throttled call was not applied, so it is repeated.
-async fn call(client: &Client<impl Transport>, token: &str, gives_way: bool) -> Result<(), Error> {
+/// One attempt. A throttled call was not applied, so it is repeated if the check still agrees.
+async fn call(
+    client: &Client<impl Transport>,
+    token: &str,
+    gives_way: bool,
+    check: Option<&dyn Check>,
+) -> Result<(), Error> {
     let body = serde_json::to_string(&DeleteBody { current_token: token }).unwrap_or_default();
     let request =
         Request { endpoint: ENDPOINT, path: ENDPOINT.path(), query: &[], body: Some(body), most: client.share() };
     let attempts = Attempts { gives_way, ..Attempts::ONE };
-    client.call(&request, attempts, wire::read_success).await.map(drop)
+    client.call_checked(&request, (attempts, check), wire::read_success).await.map(drop)
 }
 
 /// Whether the customer is gone; an error if that can't be told.

@@ -28,7 +28,7 @@ pub use crate::http::{
 use crate::model::{Customer, Record, Tenant};
 
 pub use ask::Ask;
-pub use client::{Client, ListingRules, Settings};
+pub use client::{Check, Client, ListingRules, Settings};
 pub use endpoint::Endpoint;
 pub use error::Error;
 pub use listing::{Children, FirstPage, ListedTokens, Listing};
@@ -82,13 +82,27 @@ pub trait Writer {
     /// completely.
     async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error>;
 
+    /// Does the same, if the check agrees right before each attempt.
+    async fn update_checked(
+        &self,
+        tenant: &Tenant<'_>,
+        attempts: Attempts,
+        check: Option<&dyn Check>,
+    ) -> Result<Record<'static>, Error>;
+
     /// Gives the customer with the old id the new one; it keeps its token. If an answer is lost, both ids are looked up
     /// before the call is repeated. Returns the customer as it is now; it may be too large to be read completely.
     async fn rename(&self, old: &str, new: &str, attempts: Attempts) -> Result<Record<'static>, Error>;
 
     /// Deletes the customer with this id and this token. If an answer is lost or odd, the id is looked up before the call is
-    /// repeated. Succeeds if the customer is gone.
-    async fn delete(&self, provided_id: &str, token: &str, attempts: Attempts) -> Result<(), Error>;
+    /// repeated. Succeeds if the customer is gone. The check is asked right before each attempt.
+    async fn delete(
+        &self,
+        provided_id: &str,
+        token: &str,
+        attempts: Attempts,
+        check: Option<&dyn Check>,
+    ) -> Result<(), Error>;
 
     /// Creates a tag; succeeds if the tag exists already.
     async fn create_tag(&self, name: &str, attempts: Attempts) -> Result<(), Error>;

@@ -56,6 +56,11 @@ pub trait Call {
     /// The documented shape of an answer.
     fn documented(&self) -> &'static str;
 
+    /// Asked right before each attempt, once it is its turn; an error is the reason not to make it.
+    fn check(&self) -> impl Future<Output = Result<(), String>> {
+        std::future::ready(Ok(()))
+    }
+
     /// It begins after waiting this long for its turn, at this many calls per minute.
     fn began(&self, _waited: Duration, _rate: f64) {}
 
@@ -244,6 +249,14 @@ impl<T: Transport> Caller<T> {
             () = self.stop.requested() => return Attempt::Final(Failure::Stopped { reason: self.stop.reason() }),
             permit = self.pacer.pass(self.lane) => permit,
         };
+        let checked = tokio::select! {
+            biased;
+            () = self.stop.requested() => return Attempt::Final(Failure::Stopped { reason: self.stop.reason() }),
+            checked = call.check() => checked,
+        };
+        if let Err(reason) = checked {
+            return Attempt::Final(Failure::Unsent { reason });
+        }
         if call.writes() {
             self.stop.write_begins();
         }

@@ -28,7 +28,7 @@ pub(super) async fn remove(demo: &mut Demo<'_>, client: &Client) -> (Remains, Op
     }
     match found(demo, client).await {
         Ok(None) => (Remains::Nothing, None),
-        Ok(Some(token)) => match client.delete(&demo.id, &token, Attempts::ALL).await {
+        Ok(Some(token)) => match client.delete(&demo.id, &token, Attempts::ALL, None).await {
             Ok(()) => (Remains::Deleted, Some(token)),
             Err(error) => (Remains::Left(error.to_string()), None),
         },

@@ -91,13 +91,13 @@ impl<'a, S: Source, R: Reader> Departing<'a, S, R> {
         self.reconciler.read_again(read).await.map_err(|error| error.to_string())
     }
 
-    async fn said(&self, provided_id: &str) -> Result<Option<Option<Says>>, String> {
+    async fn said(&self, provided_id: &str, since: Option<Instant>) -> Result<Option<Option<Says>>, String> {
         if self.reconciler.source.reads_one() {
             let said = self.read(&BTreeSet::from([provided_id.to_owned()])).await?;
             return Ok(said.map(|said| said.get(provided_id).copied()));
         }
         let mut last = self.last.lock().await;
-        if last.as_ref().is_none_or(|(at, _)| at.elapsed() > FRESH) {
+        if last.as_ref().is_none_or(|(at, _)| at.elapsed() > FRESH || Some(*at) < since) {
             // From before the read.
             let now = Instant::now();
             *last = Some((now, self.read(&self.provided_ids).await?));
@@ -108,9 +108,14 @@ impl<'a, S: Source, R: Reader> Departing<'a, S, R> {
 }
 
 impl<S: Source, R: Reader> Departure for Departing<'_, S, R> {
-    fn still_leaves<'d>(&'d self, provided_id: &'d str, reason: Reason) -> LocalBoxFuture<'d, Result<bool, String>> {
+    fn still_leaves<'d>(
+        &'d self,
+        provided_id: &'d str,
+        reason: Reason,
+        since: Option<Instant>,
+    ) -> LocalBoxFuture<'d, Result<bool, String>> {
         Box::pin(async move {
-            Ok(match (self.said(provided_id).await?, reason) {
+            Ok(match (self.said(provided_id, since).await?, reason) {
                 (Some(None), Reason::Gone) | (Some(Some(Says::Leaves)), Reason::Said) => true,
                 (None | Some(_), _) => false,
             })

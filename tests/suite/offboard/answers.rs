@@ -1,11 +1,19 @@
 //! What Explo answers to a deletion, in every way that its documents leave open.
 
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+};
+
 use explo_sync::sandbox::{FaultKind, Sandbox};
 use rstest::rstest;
 use serde_json::json;
 
-use super::{applied, deleting, offboarded, world};
-use crate::support::{Database, Kind, Program, behaviour, customer, endpoints};
+use super::{applied, deleting, locking_out, offboarded, world};
+use crate::support::{Answer, Asked, Database, Kind, Program, behaviour, customer, endpoints, stored};
 
 /// One customer to delete; the ledger knows its token.
 async fn one(flags: &str) -> (Database, Sandbox, Program) {
@@ -140,4 +148,47 @@ async fn a_row_that_is_back_right_before_keeps_its_customer() {
     assert_eq!(calls(&sandbox), "");
     assert_eq!(sandbox.customers().len(), 20);
     drop(database);
+}
+
+#[rstest]
+#[case::after_the_look("get_customer", true, "get customers")]
+#[case::after_the_children("customers", true, "get customers")]
+#[case::after_a_429("write", true, "get customers")]
+#[case::to_lock_out_after_the_look("get_customer", false, "get")]
+#[case::to_lock_out_after_a_429("write", false, "get")]
+#[tokio::test]
+async fn a_row_that_comes_back_at_any_moment_keeps_its_customer(
+    #[case] during: &'static str,
+    #[case] deletes: bool,
+    #[case] expected: &str,
+    #[values(true, false)] reads_one: bool,
+) {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 1).with_ledger().start().await;
+    let (database, begins) = (Arc::new(database), Arc::new(AtomicBool::new(false)));
+    let (returning, has_begun) = (Arc::clone(&database), Arc::clone(&begins));
+    let answer = move |asked: &Asked<'_>| {
+        let is_listing = asked.endpoint == "customers" && !asked.path.contains("parent_provided_id");
+        let write = if deletes { "delete_customer" } else { "update_customer" };
+        let is_write = during == "write" && asked.endpoint == write;
+        if is_listing || !(is_write || asked.endpoint == during) || !has_begun.swap(false, Ordering::Relaxed) {
+            return None;
+        }
+        let database = Arc::clone(&returning);
+        let returns = async move { database.execute("update tenants set offboard = null where id = 't0'").await };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        thread::spawn(move || runtime.block_on(returns)).join().unwrap();
+        if is_write { Answer::with(429, "retry-after", "0") } else { None }
+    };
+    let program = program.behind(&sandbox, answer).await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let _ = sandbox.take_calls();
+    begins.store(true, Ordering::Relaxed);
+    let program = if deletes { deleting(program) } else { locking_out(program) };
+    let one = "select id as provided_id, name, offboard from tenants where id = ?";
+    let program = if reads_one { program.with("EXPLO_SYNC__SOURCE__QUERY_ONE", one) } else { program };
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (0, vec![("t0".to_owned(), Some("deferred".to_owned()))]), "{report}");
+    assert_eq!(calls(&sandbox), expected);
+    assert_eq!(sandbox.customers().len(), 20);
+    assert_eq!(stored(&sandbox, "t0")["group_tags"], json!(["gold"]));
 }
