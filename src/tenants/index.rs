@@ -291,6 +291,11 @@ impl Index {
         self.ids_of(row).provided_id
     }
 
+    /// The ids of all rows, invalid ones included, in the order of reading.
+    pub(crate) fn provided_ids(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.numbers().map(|row| self.provided_id(row))
+    }
+
     /// The previous id of one tenant, without decoding the rest.
     #[must_use]
     pub fn previous_provided_id(&self, row: RowNumber) -> Option<Cow<'_, str>> {

@@ -42,11 +42,19 @@ impl Census<'_> {
         self.leavers.gone.insert(provided_id.to_owned(), offboard.filter(|_| is_known && is_first));
     }
 
-    /// Who leaves, once all customers are observed. If a row's id can't be read, it may be that of a gone row.
+    /// Who leaves, once all customers are observed. If a row's id can't be read, it may be that of a gone row; so may one that
+    /// differs in case or in spaces at its ends alone, where Explo takes both for the same.
     pub(super) fn leavers(&mut self) -> Leavers {
         let mut leavers = std::mem::take(&mut self.leavers);
         if self.compared.index.has_nameless() {
             leavers.gone.clear();
+        }
+        if !leavers.gone.is_empty() {
+            let alike = |id: &str| id.trim().to_lowercase();
+            let gone: BTreeSet<_> = leavers.gone.keys().map(|id| alike(id)).collect();
+            let rows = self.compared.index.provided_ids().map(|id| alike(&id));
+            let there: BTreeSet<_> = rows.filter(|id| gone.contains(id)).collect();
+            leavers.gone.retain(|id, _| !there.contains(&alike(id)));
         }
         leavers
     }

@@ -104,6 +104,21 @@ async fn an_unreadable_id_a_previous_id_and_another_token_keep_a_customer() {
 }
 
 #[tokio::test]
+async fn an_id_that_differs_from_a_rows_in_case_or_spaces_alone_is_not_gone() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 30, 0).with_ledger().start().await;
+    let program = deleting(program).with("EXPLO_SYNC__OFFBOARD__AFTER", "0s");
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set id = 'T0' where id = 't0'; delete from tenants where id = 't2'").await;
+    database.execute("update tenants set id = ' t1 ' where id = 't1'").await;
+    let first = program.sync(&["--allow", "orphan=100"]).await;
+    assert_eq!(offboarded(&first.1), vec![], "{first:?}");
+    let second = program.sync(&["--allow", "orphan=100"]).await;
+    assert_eq!(offboarded(&second.1), applied(&["t2"]), "{second:?}");
+    let left: Vec<_> = sandbox.customers().into_iter().filter_map(|customer| customer.provided_id).collect();
+    assert!(["t0", "t1"].iter().all(|id| left.contains(&(*id).to_owned())), "{left:?}");
+}
+
+#[tokio::test]
 async fn another_instances_customer_is_never_offboarded() {
     let (database, sandbox, program) = world(Kind::Sqlite, 20, 0).with_ledger().start().await;
     let ours = deleting(program.clone())
