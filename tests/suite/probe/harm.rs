@@ -113,8 +113,12 @@ async fn a_signal_leaves_nothing(
     is_called(&sandbox, calls).await;
     signal(&child, name).await;
     let (code, stdout) = ends(child).await;
-    assert_eq!((code, &*state(&sandbox)), (Some(75), &*before), "{stdout}");
-    assert!(stdout.contains("It ended early: stopped by a signal\n"), "{stdout}");
+    assert_eq!(state(&sandbox), before, "{stdout}");
+    // One call before its end it may be over when the signal comes.
+    if calls < 18 || code != Some(0) {
+        assert_eq!(code, Some(75), "{stdout}");
+        assert!(stdout.contains("It ended early: stopped by a signal\n"), "{stdout}");
+    }
 }
 
 #[rstest]
