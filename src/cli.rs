@@ -174,7 +174,7 @@ pub struct SyncArgs {
     pub exit_code: bool,
     /// Raise the guard's limit of a class to N for this run, such as create=2500 (repeatable)
     ///
-    /// The classes: create, update, rename, mapping, orphan.
+    /// The classes: create, update, rename, mapping, orphan, offboard.
     #[arg(long, value_name = "CLASS=N")]
     pub allow: Vec<Allowance>,
     /// With --dry-run: save the plan and its values for --plan (only you can read the file)

@@ -122,7 +122,7 @@ impl Metrics {
         let customers = gauge("customers", "Customers that Explo listed");
         let unsettled = gauge("unsettled", "Customers with a value that Explo shows differently than it was written");
         let invalid = gauge("invalid", "Tenants that can't be planned");
-        let orphans = gauge("orphans", "Customers without a tenant, left alone");
+        let orphans = gauge("orphans", "Customers without a tenant, left alone unless they are offboarded");
         let failing = gauge("failing", "Changes that failed, in the last run or before, and wait for their retry");
         let ledger_behind = gauge("ledger_behind", "1 if the ledger lacks a part of the last run that had a plan");
         let last_run_exit = gauge("last_run_exit_code", "The exit code of the last run");

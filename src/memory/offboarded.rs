@@ -59,17 +59,24 @@ pub fn offboarded(
 ) -> serde_json::Result<String> {
     let (customer_hash, nothing) = (hash(token_hash(&customer.token)), LockedOut::default());
     let before = before.filter(|before| before.customer_hash == customer_hash).unwrap_or(&nothing);
-    let emptied = || Emptied {
+    let emptied = Emptied {
         emails: union(&before.emails, &customer.emails),
         group_tags: union(&before.group_tags, &customer.group_tags),
     };
+    let own = |list: &BTreeSet<&str>| list.iter().map(|one| Cow::Owned((*one).to_owned())).collect();
+    // What is deleted is kept as it was before it was locked out.
+    let filled = (action == Action::Delete && *before != nothing).then(|| Customer {
+        emails: own(&emptied.emails),
+        group_tags: own(&emptied.group_tags),
+        ..customer.clone()
+    });
     let at = DateTime::from_timestamp(i64::try_from(now).unwrap_or_default(), 0).unwrap_or_default();
     serde_json::to_string(&Text {
         action,
         at: at.to_rfc3339_opts(SecondsFormat::Secs, true),
         customer_hash,
-        emptied: (action == Action::LockOut).then(emptied),
-        customer: Exported::of(customer, false)?,
+        customer: Exported::of(filled.as_ref().unwrap_or(customer), false)?,
+        emptied: (action == Action::LockOut).then_some(emptied),
     })
 }
 
@@ -153,7 +160,10 @@ mod tests {
         let another = Customer { token: "another".into(), ..customer("d@x") };
         let third = offboarded(Action::LockOut, &another, LockedOut::read(&second).as_ref(), 0).unwrap();
         assert_eq!(emails(&third), "d@x", "another customer's are not mixed in");
-        let deleted = offboarded(Action::Delete, &customer("a@x"), LockedOut::read(&first).as_ref(), 0).unwrap();
-        assert!(deleted.starts_with(r#"{"action":"delete""#) && deleted.contains(r#""emails":["a@x"]"#), "{deleted}");
+        let deleted = offboarded(Action::Delete, &customer(""), LockedOut::read(&first).as_ref(), 0).unwrap();
+        assert!(
+            deleted.starts_with(r#"{"action":"delete""#) && deleted.contains(r#""emails":["a@x","b@x"]"#),
+            "{deleted}"
+        );
     }
 }

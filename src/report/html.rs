@@ -94,7 +94,7 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         ("to offboard", counts.offboard, "kind=offboard"),
         ("unchanged", counts.unchanged, ""),
         ("invalid tenants", counts.invalid, "invalid"),
-        ("orphans (left alone)", counts.orphan, "orphans"),
+        ("orphans (left alone)", report.run.plan.orphans_left_alone().len(), "orphans"),
         ("known not to settle", counts.unsettled, "unsettled"),
     ];
     out.write_all(b"<dl class=\"counts\">")?;
@@ -309,10 +309,9 @@ fn write_others(report: &Report, values: bool, out: &mut dyn Write) -> io::Resul
     write_list(heading, unreadable.len(), &unreadable, out, |id| {
         format!("{}: {}", named(id.as_deref()), Gap::Unreadable)
     })?;
-    let orphans =
-        ("orphans", "Orphans", "These customers have no tenant. They are left alone, unless a change offboards them.");
-    let list = &plan.population.orphans;
-    write_list(orphans, list.len(), list, out, |id| named(Some(id)))
+    let orphans = ("orphans", "Orphans", "These customers have no tenant. They are left alone.");
+    let list = plan.orphans_left_alone();
+    write_list(orphans, list.len(), &list, out, |id| named(Some(id)))
 }
 
 fn write_list<T>(
