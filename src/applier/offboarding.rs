@@ -20,6 +20,7 @@ use crate::{
     memory::{Action, Seen, offboarded, token_hash},
     model::{Customer, Record, Tenant, shown},
     plan::{Change, Offboard, Reason, strict},
+    tenants::RowNumber,
 };
 
 const ANOTHER: &str = "the customer with its id has another token than the one that was listed: left alone";
@@ -138,6 +139,15 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
 
     /// Who is below a customer, as a reason not to delete it.
     async fn below(&self, provided_id: &str) -> Result<Option<String>, Error> {
+        let index = &self.plan.index;
+        let is_below = |row: &RowNumber| index.parent_provided_id(*row).as_deref() == Some(provided_id);
+        if let Some(row) = index.with_parent().find(is_below) {
+            let child = index.provided_id(row);
+            return Ok(Some(format!(
+                "not deleted, because it is the parent of a tenant that stays: {}",
+                shown(&child)
+            )));
+        }
         let Children { provided_ids, unreadable } = self.reader.children(provided_id).await?;
         let count = provided_ids.len() + unreadable;
         if count == 0 {

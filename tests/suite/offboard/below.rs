@@ -27,9 +27,23 @@ async fn one_between_others_that_stay_leaves_without_harm_to_them(#[case] delete
     if deletes {
         assert_eq!((code, offboarded(&report)), (3, vec![("c".to_owned(), Some("deferred".to_owned()))]), "{report}");
         let left = report["changes"].as_array().unwrap().iter().find(|change| change["kind"] == "offboard").unwrap();
-        assert!(left["error"].as_str().unwrap().contains("below it: g"), "{report}");
+        assert!(left["error"].as_str().unwrap().contains("the parent of a tenant that stays: g"), "{report}");
     } else {
         assert_eq!(stored(&sandbox, "c")["emails"], json!([]), "{report}");
     }
     assert_eq!(stored(&sandbox, "c")["parent_provided_id"], json!("p"));
+}
+
+/// Its new child is not there yet, but its row names it.
+#[tokio::test]
+async fn one_that_gets_a_child_in_the_same_run_is_not_deleted_under_it() {
+    let tenant = |id: &str, level: &str, parent: Option<&str>, leaves: bool| json!({"provided_id": id, "name": id, "hierarchy_level_name": level, "parent_provided_id": parent, "offboard": leaves});
+    let tenants = [tenant("a", "a", None, false), tenant("z", "a", None, true), tenant("c", "b", Some("a"), false)];
+    let world = World::of(tenants).columns(&["parent_provided_id", "hierarchy_level_name", "offboard"]).derived();
+    let (database, sandbox, program) = world.with_ledger().start().await;
+    drop(program.sync(&[]).await);
+    database.execute("update tenants set parent_provided_id = 'z' where id = 'c'").await;
+    let (code, report) = deleting(program).sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (3, vec![("z".to_owned(), Some("deferred".to_owned()))]), "{report}");
+    assert_eq!(stored(&sandbox, "z")["name"], json!("z"), "{report}");
 }
