@@ -143,9 +143,7 @@ impl Wakes {
         let wake = Wake { provided_id: provided_id.to_owned(), origin, since: now, replies };
         let absorbed = state.add(wake, now)?;
         drop(state);
-        for wake in absorbed {
-            wake.reply(&Woken::because(Outcome::Deferred, FLOOD));
-        }
+        absorb(absorbed);
         self.changed.notify_waiters();
         Ok(())
     }
@@ -155,9 +153,7 @@ impl Wakes {
         loop {
             let changed = self.changed.notified();
             let (next, absorbed, due) = self.lock().next(most, Instant::now());
-            for wake in absorbed {
-                wake.reply(&Woken::because(Outcome::Deferred, FLOOD));
-            }
+            absorb(absorbed);
             if let Some(next) = next {
                 return next;
             }
@@ -197,9 +193,7 @@ impl Wakes {
             absorbed.extend(state.add(wake, now).into_iter().flatten());
         }
         drop(state);
-        for wake in absorbed {
-            wake.reply(&Woken::because(Outcome::Deferred, FLOOD));
-        }
+        absorb(absorbed);
         self.changed.notify_waiters();
     }
 
@@ -216,17 +210,17 @@ impl Wakes {
 }
 
 impl State {
-    /// Adds a wake; returns those that became part of a run of all tenants.
-    fn add(&mut self, wake: Wake, now: Instant) -> Result<Vec<Wake>, Refusal> {
+    /// Adds a wake; returns it if it became part of a run of all tenants.
+    fn add(&mut self, wake: Wake, now: Instant) -> Result<Option<Wake>, Refusal> {
         if let Some((_, last)) = &mut self.flood {
             *last = now;
         }
         if let Some(waiting) = self.waiting.get_mut(&wake.provided_id) {
             waiting.merge(wake);
-            return Ok(Vec::new());
+            return Ok(None);
         }
         if self.flood.is_some() {
-            return Ok(vec![wake]);
+            return Ok(Some(wake));
         }
         let is_request = wake.origin == Origin::Post;
         let requests = || self.waiting.values().chain(&self.parked).filter(|wake| wake.origin == Origin::Post).count();
@@ -238,7 +232,7 @@ impl State {
         if self.waiting.len() + self.parked.len() > self.most {
             self.flood = Some((now, now));
         }
-        Ok(Vec::new())
+        Ok(None)
     }
 
     fn take_all(&mut self) -> impl Iterator<Item = Wake> {
@@ -266,6 +260,13 @@ impl State {
         let wake = self.order.remove(place).and_then(|id| self.waiting.remove(&id))?;
         self.in_progress.insert(wake.provided_id.clone());
         Some(wake)
+    }
+}
+
+/// Tells who waits that a run of all tenants takes these along.
+fn absorb(wakes: impl IntoIterator<Item = Wake>) {
+    for wake in wakes {
+        wake.reply(&Woken::because(Outcome::Deferred, FLOOD));
     }
 }
 

@@ -162,7 +162,7 @@ impl Memory {
 
     /// The hashes of all known tokens.
     pub fn tokens(&self) -> impl Iterator<Item = u64> {
-        self.known.values().filter_map(|known| known.token)
+        self.tokens_by_id().map(|(_, token)| token)
     }
 
     /// The ids of the customers whose tokens are known, with the tokens' hashes.

@@ -85,7 +85,7 @@ pub(super) struct LastRun {
     pub(super) run_id: String,
     pub(super) started_at: Time,
     pub(super) ended_at: Time,
-    pub(super) exit: u8,
+    pub(super) exit: Exit,
     /// `None` if the run has no plan, as are the outcomes.
     pub(super) counts: Option<Counts>,
     pub(super) outcomes: Option<Outcomes>,

@@ -332,23 +332,16 @@ fn write_facts(facts: &[(&str, String)], out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// What an exit code says, and whether all is well.
-fn told(exit: u8) -> (&'static str, &'static str) {
-    const SUCCESS: u8 = Exit::Success as u8;
-    const PARTIAL: u8 = Exit::Partial as u8;
-    const STOPPED: u8 = Exit::Stopped as u8;
-    const LOCKED: u8 = Exit::Locked as u8;
-    const HELD: u8 = Exit::Held as u8;
-    const CONFIG: u8 = Exit::Config as u8;
-    const CREDENTIALS: u8 = Exit::Credentials as u8;
+fn told(exit: Exit) -> (&'static str, &'static str) {
     match exit {
-        SUCCESS => ("good", "converged"),
-        PARTIAL => ("partial", "some tenants are in trouble"),
-        STOPPED => ("partial", "stopped early"),
-        LOCKED => ("partial", "left to another run"),
-        HELD => ("bad", "held by the guard"),
-        CONFIG => ("bad", "refused its configuration"),
-        CREDENTIALS => ("bad", "credentials refused"),
-        _ => ("bad", "failed"),
+        Exit::Success => ("good", "converged"),
+        Exit::Partial => ("partial", "some tenants are in trouble"),
+        Exit::Stopped => ("partial", "stopped early"),
+        Exit::Locked => ("partial", "left to another run"),
+        Exit::Held => ("bad", "held by the guard"),
+        Exit::Config => ("bad", "refused its configuration"),
+        Exit::Credentials => ("bad", "credentials refused"),
+        Exit::Usage | Exit::Failed | Exit::Pending => ("bad", "failed"),
     }
 }
 

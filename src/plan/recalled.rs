@@ -3,7 +3,8 @@
 //! | memory says of the tenant | then |
 //! |---|---|
 //! | the same was wanted when nothing was left to do | its customer counts as listed, and nothing is asked |
-//! | the same, and Explo keeps another value | the same; it counts as unsettled |
+//! | the same, but not its token, and `POST /sync/{id}` asks for it | its customer is looked up |
+//! | the same, and Explo keeps another value | nothing is asked; it counts as unsettled |
 //! | the same, and no listing shows the customer | it counts as hidden |
 //! | the same, and its write failed | it waits for its next try, without a look-up |
 //! | it leaves, and its customer is not offboarded yet | its customer is looked up |

@@ -113,6 +113,12 @@ pub enum Exit {
     Success = 0,
 }
 
+impl serde::Serialize for Exit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self as u8)
+    }
+}
+
 impl Report {
     /// The outcome of the change at this position in the plan; `None` in a dry run.
     #[must_use]

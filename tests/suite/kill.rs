@@ -4,13 +4,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use explo_sync::sandbox::{Api, Call, Sandbox, Store, StoredCustomer};
+use explo_sync::sandbox::{Api, Sandbox, Store, StoredCustomer};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rstest::rstest;
 use serde_json::json;
-use tokio::time::Instant;
 
-use crate::support::{World, body, customer, endpoints, sandbox_of};
+use crate::support::{World, are_called, body, customer, endpoints, sandbox_of};
 
 /// To be created: the tenants before this one; the others are to be updated.
 const CREATES: usize = 300;
@@ -32,19 +31,6 @@ fn names(sandbox: &Sandbox) -> Vec<(Option<String>, String)> {
     let mut names: Vec<_> = customers.map(|customer| (customer.provided_id, customer.name)).collect();
     names.sort_unstable();
     names
-}
-
-/// Waits until the sandbox has got so many calls, and a little longer.
-async fn wait(calls: &mut Vec<Call>, sandbox: &Sandbox, most: usize, longer: Duration) {
-    while calls.len() < most {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        calls.extend(sandbox.take_calls());
-    }
-    // A timer is not so fine.
-    let moment = Instant::now() + longer;
-    while Instant::now() < moment {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[rstest]
@@ -70,7 +56,7 @@ async fn a_hundred_runs_killed_at_any_moment_make_no_duplicate_and_one_more_run_
             let (most, longer) = (random.random_range(0..CALLS), random.random_range(0..1000));
             let mut child = program.start(&arguments);
             tokio::select! {
-                () = wait(&mut calls, &sandbox, most, Duration::from_micros(longer)) => {}
+                () = are_called(&sandbox, &mut calls, most, Duration::from_micros(longer)) => {}
                 _ = child.wait() => {}
             }
             let _ = child.start_kill();

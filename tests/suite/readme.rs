@@ -3,7 +3,7 @@
 //!
 //! Only addresses are replaced: the database's host, and the daemon's port, which another program may have.
 
-use std::{os::unix::fs::symlink, path::PathBuf, process::Stdio, time::Duration};
+use std::{os::unix::fs::symlink, path::PathBuf, process::Stdio};
 
 use explo_sync::sandbox::Sandbox;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::{
     service::Daemon,
-    support::{Database, Kind, PROGRAM, Program, Server, endpoints, sandbox},
+    support::{Database, Kind, PROGRAM, Program, Server, endpoints, is_named, sandbox},
 };
 
 const README: &str = include_str!("../../README.md");
@@ -131,14 +131,7 @@ impl Example {
 
     /// Waits until a customer has this name.
     async fn has(&self, id: &str, name: &str) {
-        for _ in 0..400 {
-            let customers = self.sandbox.customers();
-            if customers.iter().any(|one| one.provided_id.as_deref() == Some(id) && one.name == name) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("{id} is not {name}: {:?}", self.sandbox.customers());
+        is_named(&self.sandbox, id, name).await;
     }
 
     fn token_of(&self, id: &str) -> String {

@@ -16,7 +16,7 @@ use tempfile::NamedTempFile;
 
 use crate::{
     service::Daemon,
-    support::{Database, Kind, Program, World, endpoints},
+    support::{Database, Kind, Program, World, endpoints, is_named},
 };
 
 const TOKEN: &str = "ops-token-0123456789";
@@ -93,14 +93,7 @@ impl Woken {
 
     /// Waits until a customer with this id has this name.
     async fn has(&self, id: &str, name: &str) {
-        for _ in 0..400 {
-            let customers = self.sandbox.customers();
-            if customers.iter().any(|one| one.provided_id.as_deref() == Some(id) && one.name == name) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("{id} is not {name}: {:?}", self.sandbox.customers());
+        is_named(&self.sandbox, id, name).await;
     }
 
     /// Waits until the wakes of an origin had these outcomes.

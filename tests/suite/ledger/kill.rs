@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use explo_sync::sandbox::Sandbox;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rstest::rstest;
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::{held, ids, program, tenants};
-use crate::support::{Kind, customer, sandbox};
+use crate::support::{Kind, are_called, customer, sandbox};
 
 /// To be created: the tenants before this one; the others are to be updated.
 const CREATES: usize = 120;
@@ -18,20 +16,6 @@ const TENANTS: usize = 200;
 
 /// For each database.
 const ROUNDS: u64 = 17;
-
-/// Waits until the sandbox has got so many calls, and a little longer.
-async fn wait(sandbox: &Sandbox, most: usize, longer: Duration) {
-    let mut calls = 0;
-    while calls < most {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        calls += sandbox.take_calls().len();
-    }
-    // A timer is not so fine.
-    let moment = Instant::now() + longer;
-    while Instant::now() < moment {
-        tokio::task::yield_now().await;
-    }
-}
 
 #[rstest]
 #[case(Kind::Postgres)]
@@ -55,8 +39,9 @@ async fn runs_killed_at_any_moment_leave_no_token_behind_after_one_more_run(#[ca
         let arguments = ["sync", "--quiet", "--allow", "create=200", "--allow", "update=200"];
         let (most, longer) = (random.random_range(0..TENANTS + 20), random.random_range(0..5000));
         let mut child = program.start(&arguments);
+        let mut calls = Vec::new();
         tokio::select! {
-            () = wait(&sandbox, most, Duration::from_micros(longer)) => {}
+            () = are_called(&sandbox, &mut calls, most, Duration::from_micros(longer)) => {}
             _ = child.wait() => {}
         }
         let _ = child.start_kill();

@@ -6,10 +6,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use explo_sync::sandbox::Sandbox;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use tokio::time::Instant;
 
 use super::{deleting, world};
-use crate::support::Kind;
+use crate::support::{Kind, are_called};
 
 const LEAVING: usize = 50;
 
@@ -22,19 +21,6 @@ const ROUNDS: usize = 100;
 
 fn ids(sandbox: &Sandbox) -> BTreeSet<String> {
     sandbox.customers().into_iter().filter_map(|customer| customer.provided_id).collect()
-}
-
-/// Waits until the sandbox has got so many calls, and a little longer.
-async fn wait(sandbox: &Sandbox, most: usize, longer: Duration) {
-    let mut calls = 0;
-    while calls < most {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        calls += sandbox.take_calls().len();
-    }
-    let moment = Instant::now() + longer;
-    while Instant::now() < moment {
-        tokio::task::yield_now().await;
-    }
 }
 
 #[tokio::test]
@@ -57,8 +43,9 @@ async fn fifty_deletions_killed_at_a_hundred_moments_delete_nobody_else_and_the_
         let _ = sandbox.take_calls();
         let (most, longer) = (random.random_range(0..CALLS), random.random_range(0..3000));
         let mut child = program.start(&allow);
+        let mut calls = Vec::new();
         tokio::select! {
-            () = wait(&sandbox, most, Duration::from_micros(longer)) => {}
+            () = are_called(&sandbox, &mut calls, most, Duration::from_micros(longer)) => {}
             _ = child.wait() => {}
         }
         let _ = child.start_kill();

@@ -1,5 +1,6 @@
 //! The parts of a test: a database, a sandbox, and the program between them.
 
+mod awaited;
 mod database;
 mod derived;
 mod interceptor;
@@ -12,6 +13,7 @@ mod tenants;
 mod told;
 mod world;
 
+pub use awaited::{are_called, is_named};
 pub use database::{Database, Kind, settings};
 pub use derived::derived;
 pub use interceptor::{Answer, Asked, before, before_url, serve};
