@@ -115,8 +115,8 @@ pub struct Run {
     pub listing: Listing,
     /// The calls that planning needed, by endpoint; several attempts at one call count as one.
     pub asked: BTreeMap<Endpoint, usize>,
-    /// Ids of a saved plan whose customer has changed since: not written.
-    pub skipped: Vec<String>,
+    /// Ids of a saved plan that are not written, with the reason: their customer has changed since, or their row.
+    pub skipped: BTreeMap<String, &'static str>,
     /// The guard's limit of each class; empty if the guard does not apply.
     pub limits: BTreeMap<Class, usize>,
     /// The classes over their limit; if there are any, nothing is applied.
@@ -176,6 +176,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         if !held.is_empty() {
             plan.hold();
         }
+        let next = plan.quiet.leaving_next.len();
+        if next > 0 {
+            tracing::info!(
+                tenants = next,
+                "offboarded by the next run: the ledger must know them by id and token first"
+            );
+        }
         let due = self.due(&plan);
         let applied = match writers {
             None => None,
@@ -188,7 +195,18 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             }
         };
         let held_next = self.held_next(&plan, applied.as_ref());
-        Ok(Run { plan, due, is_whole: true, listing, asked, skipped: Vec::new(), limits, held, held_next, applied })
+        Ok(Run {
+            plan,
+            due,
+            is_whole: true,
+            listing,
+            asked,
+            skipped: BTreeMap::new(),
+            limits,
+            held,
+            held_next,
+            applied,
+        })
     }
 
     /// Compares the tenants with all customers.
@@ -363,7 +381,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             record(entry.into());
         }
         if listing.pages > 0
-            && let Some(overview) = plan.overview(listing.pages)
+            && let Some(overview) = beside.overview(listing.pages)
         {
             record(Note::Overview(Box::new(overview)));
         }

@@ -24,6 +24,9 @@ pub trait Claim {
     /// Claims an id until the result is dropped; `None`: it belongs to another's write, or was written from a newer row.
     fn claim<'c>(&'c self, provided_id: &'c str) -> LocalBoxFuture<'c, Option<IdLock>>;
 
+    /// Whether no id can be claimed any more, because the run's lock is lost.
+    fn is_lost(&self) -> bool;
+
     /// Explo has acknowledged a write of this id: what the ledger knows of it from now on may be this run's.
     fn acknowledged(&self, provided_id: &str);
 }
@@ -100,6 +103,10 @@ impl<L: Ledger> Claim for Claims<'_, L> {
             }
             Some(lock)
         })
+    }
+
+    fn is_lost(&self) -> bool {
+        self.locks.is_over()
     }
 
     fn acknowledged(&self, provided_id: &str) {

@@ -5,7 +5,7 @@
 //! | the source | the row is still gone, or still says so |
 //! | `get_customer` | the id still has the customer with the listed token; absent: the next listing tells |
 //! | `?parent_provided_id=`, to delete | nobody is below it |
-//! | the ledger | it keeps what the customer was, and no other instance has it |
+//! | the ledger | it knew the listed token before this run, if the customer is to be deleted; it keeps what the customer was, and no other instance has it |
 //! | the source again, before each attempt at the write | the same as before |
 
 use std::cell::Cell;
@@ -17,7 +17,7 @@ use super::{Applier, Blame, Outcome};
 use crate::{
     compare::{Unsettled, compare, lasting_fingerprint_of, to_send},
     explo::{Attempts, Check, Children, Error, Look, Reader, Writer},
-    memory::{Action, Seen, offboarded, token_hash},
+    memory::{Action, Entry, Seen, offboarded, token_hash},
     model::{Customer, Record, Tenant, shown},
     plan::{Change, Offboard, Reason, strict},
     tenants::RowNumber,
@@ -26,6 +26,8 @@ use crate::{
 const ANOTHER: &str = "the customer with its id has another token than the one that was listed: left alone";
 
 const ABSENT: &str = "Explo listed its customer, and now shows none with its id: the next complete listing tells";
+
+const UNKNOWN: &str = "the ledger did not know its customer's token before this run: the next run deletes it";
 
 const UNREADABLE: &str = "its customer's record can't be read, so what it was could not be kept: left alone";
 
@@ -47,6 +49,9 @@ pub trait Departure {
 
     /// Keeps in the ledger what its customer was; false: another instance has the customer.
     fn keep<'d>(&'d self, provided_id: &'d str, text: &'d str) -> LocalBoxFuture<'d, Result<bool, String>>;
+
+    /// Records at once that a customer is gone.
+    fn deleted(&self, entry: Entry) -> LocalBoxFuture<'_, ()>;
 }
 
 /// Whether the row of one tenant still says that it leaves, or is still gone.
@@ -97,6 +102,10 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         if row.allows().await.is_err() {
             return Ok(row.objection.take().unwrap_or(Outcome::Deferred));
         }
+        let memory = self.recording.memory;
+        if offboard.action == Action::Delete && memory.token(provided_id) != Some(offboard.token) {
+            return Ok(Outcome::Waiting(UNKNOWN.to_owned()));
+        }
         let customer = match self.reader.customer(provided_id).await? {
             Look::Found(customer) => customer,
             Look::Unreadable(_) => return Ok(Outcome::failed(UNREADABLE, Blame::Tenant)),
@@ -115,7 +124,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         {
             return Ok(Outcome::Waiting(reason));
         }
-        let before = self.recording.memory.locked_out(provided_id);
+        let before = memory.locked_out(provided_id);
         let kept =
             offboarded(offboard.action, &customer, before, self.recording.now).map_err(|error| error.to_string());
         let kept = match kept {
@@ -130,8 +139,12 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let written = match offboard.action {
             Action::LockOut => self.lock_out(change, offboard, tenant, &customer, (attempts, Some(&row))).await,
             Action::Delete => {
-                let deleted = self.writer.delete(provided_id, &customer.token, attempts, Some(&row));
-                self.written(deleted).await.map(|()| Outcome::Applied)
+                let deleting = self.writer.delete(provided_id, &customer.token, attempts, Some(&row));
+                let deleted = self.written(deleting).await;
+                if deleted.is_ok() {
+                    departure.deleted(self.plan.beside(memory).deleted(offboard)).await;
+                }
+                deleted.map(|()| Outcome::Applied)
             }
         };
         row.objection.take().map_or(written, Ok)

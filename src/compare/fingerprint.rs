@@ -50,20 +50,20 @@ impl Fingerprints {
     /// The fingerprint of what a tenant wants.
     #[must_use]
     pub fn of_tenant(self, tenant: &Tenant<'_>, keys: &mut Layouts) -> u64 {
-        self.combined(|field| fields::wanted(self, tenant, field, keys))
+        fold(self.seed, |field| fields::wanted(self, tenant, field, keys))
     }
 
     /// The fingerprint of the managed part of a customer.
     #[must_use]
     pub fn of_customer(self, customer: &Customer<'_>, managed: &Managed, keys: &mut Layouts) -> u64 {
-        self.combined(|field| managed.has(field).then(|| fields::current(self, customer, field, managed, keys)))
+        fold(self.seed, |field| managed.has(field).then(|| fields::current(self, customer, field, managed, keys)))
     }
+}
 
-    /// Folds the hashes of the fields into one; fields that are not managed are skipped.
-    fn combined(self, mut hash: impl FnMut(Field) -> Option<u64>) -> u64 {
-        let fields = Field::ALL.into_iter().filter(|field| *field != Field::ParentProvidedId);
-        fields.fold(self.seed, |all, field| hash(field).map_or(all, |hash| mix(all ^ (field as u64 + 1), hash)))
-    }
+/// Folds the hashes of the fields into one, but for the parent; fields without one are skipped.
+pub(super) fn fold(seed: u64, mut hash: impl FnMut(Field) -> Option<u64>) -> u64 {
+    let fields = Field::ALL.into_iter().filter(|field| *field != Field::ParentProvidedId);
+    fields.fold(seed, |all, field| hash(field).map_or(all, |hash| mix(all ^ (field as u64 + 1), hash)))
 }
 
 impl Form for Fingerprints {

@@ -13,6 +13,7 @@ mod rules;
 mod sending;
 mod settling;
 mod style;
+mod whole;
 
 pub(crate) use fields::difference;
 pub use fields::{Difference, compare, managed_differences, sides};
@@ -22,3 +23,4 @@ pub use measure::measure;
 pub use rules::{EmailRule, KeyStyle, Rules, TagRule};
 pub use sending::{needs_current, to_send};
 pub use settling::{Known, Rule, Strikes, Unsettled, likely_rule};
+pub use whole::whole_fingerprint;

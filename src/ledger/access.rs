@@ -9,6 +9,7 @@ use super::{
     dialect::Dialect,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
+    row,
     session::{Loaded, Session, State},
     sqlite::{self, SqliteDialect},
     whose::Claim,
@@ -85,8 +86,7 @@ impl Sql {
         in_dialect!(self, Access::Read, |session| {
             let state = session.state().await?;
             session.require(&state).await?;
-            // A table of an earlier version may lack the column for it.
-            let whose = if state == State::Complete { session.whose().await? } else { None };
+            let whose = if session.has(row::WHOSE).await? { session.whose().await? } else { None };
             session.close().await;
             let whose = whose.map(|whose| whose.pair);
             Ok(Found { state, whose })
@@ -142,8 +142,7 @@ impl Paired<'_> {
             return Ok(Vec::new());
         }
         in_dialect!(self.sql, Access::Read, |session| {
-            let offboarded =
-                if session.state().await? == State::Missing { Vec::new() } else { session.offboarded().await? };
+            let offboarded = if session.has(row::OFFBOARDED).await? { session.offboarded().await? } else { Vec::new() };
             session.close().await;
             Ok(offboarded)
         })
@@ -158,13 +157,13 @@ impl Paired<'_> {
     }
 
     /// What was loaded, if the ledger is this pair's; else nothing, and that is logged.
-    fn own(&self, Loaded { known, whose, overview, at, clock, locked_out, taken }: Loaded) -> Memory {
+    fn own(&self, Loaded { known, whose, overview, at, clock, locked_out, deleting, taken }: Loaded) -> Memory {
         if let Some(Err(error)) = whose.map(|whose| self.sql.refuse_another(&whose.pair, &self.pair)) {
             tracing::warn!("the ledger's memory is not used, and a run that writes is refused: {error}");
             return Memory::with_tokens(HashMap::new());
         }
         let memory = Memory::with_tokens(known).with_overview(overview).loaded_at(at, clock);
-        memory.with_locked_out(locked_out).with_taken(taken)
+        memory.with_locked_out(locked_out).with_deleting(deleting).with_taken(taken)
     }
 }
 

@@ -78,6 +78,14 @@ pub enum Error {
         /// The database's words.
         cause: String,
     },
+    /// The ledger stored something else than it was given, or nothing.
+    #[error(
+        "the ledger in {place} does not store in `offboarded` what it is given: a trigger, the column's type or its character set changes it"
+    )]
+    Unkept {
+        /// Host, database and table.
+        place: String,
+    },
     /// The ledger took all except some rows, which the log names.
     #[error("the ledger refuses or drops {rows} row(s), which the log names")]
     Refused {

@@ -86,10 +86,17 @@ pub trait Writer {
 pub trait Keep {
     /// See [`Writer::keep`].
     fn keep<'k>(&'k self, provided_id: &'k str, text: &'k str) -> LocalBoxFuture<'k, Result<bool, Error>>;
+
+    /// Records an entry at once.
+    fn record_now(&self, entry: Entry) -> LocalBoxFuture<'_, Result<(), Error>>;
 }
 
 impl<W: Writer> Keep for W {
     fn keep<'k>(&'k self, provided_id: &'k str, text: &'k str) -> LocalBoxFuture<'k, Result<bool, Error>> {
         Box::pin(Writer::keep(self, provided_id, text))
+    }
+
+    fn record_now(&self, entry: Entry) -> LocalBoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Writer::record(self, &[entry]).await.map(drop) })
     }
 }

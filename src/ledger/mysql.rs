@@ -83,10 +83,15 @@ impl Dialect for MySqlDialect {
         statement: &Statement,
     ) -> sqlx::Result<Option<String>> {
         let (Statement::Create(sql) | Statement::Insert(sql)) = statement else {
+            let own = raw_sql("SELECT DATABASE()")
+                .fetch_one(&mut *connection)
+                .await?
+                .try_get_unchecked::<Option<String>, _>(0)?;
+            let database = table.schema().map(str::to_owned).or(own).unwrap_or_default();
             let grants = raw_sql("SHOW GRANTS").fetch_all(connection).await?;
             let grants =
                 grants.iter().map(|grant| grant.try_get_unchecked(0)).collect::<sqlx::Result<Vec<String>>>()?;
-            return Ok((!grants.iter().any(|grant| may_alter(grant))).then(|| "it lacks ALTER".to_owned()));
+            return Ok((!grants.iter().any(|grant| may_alter(grant, &database))).then(|| "it lacks ALTER".to_owned()));
         };
         let prepared = connection.prepare(AssertSqlSafe(sql.clone()).into_sql_str()).await.map(drop);
         match prepared {
@@ -166,11 +171,40 @@ const ABOUT_DATA: [u16; 13] = [1048, 1062, 1118, 1264, 1265, 1292, 1300, 1366, 1
 /// The number of an error that a trigger signals without a number of its own.
 const SIGNALLED: u16 = 1644;
 
-/// Whether a grant may include the right to add columns: a granted role may include any.
-fn may_alter(grant: &str) -> bool {
-    !grant.contains(" ON ") || ["ALL PRIVILEGES", "ALTER ON", "ALTER,"].iter().any(|right| grant.contains(right))
+/// Whether a grant may include the right to add columns in this database: a granted role may include any.
+fn may_alter(grant: &str, database: &str) -> bool {
+    let Some((rights, object)) = grant.split_once(" ON ") else { return true };
+    let mut rights = rights.trim_start_matches("GRANT ").split(", ");
+    let pattern = object.split("`.").next().unwrap_or(object).trim_start_matches('`').replace(r"\_", "_");
+    let is_here = match pattern.split_once('%') {
+        _ if object.starts_with("*.*") => true,
+        Some((beginning, _)) => database.starts_with(beginning),
+        None => pattern == database,
+    };
+    is_here && rights.any(|right| ["ALTER", "ALL PRIVILEGES"].contains(&right))
 }
 
 fn takes_no_writes(error: &sqlx::Error) -> bool {
     number(error).is_some_and(|number| [1290, 1836].contains(&number))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("GRANT USAGE ON *.* TO `r`@`%`", false)]
+    #[case("GRANT ALL PRIVILEGES ON *.* TO `r`@`%`", true)]
+    #[case("GRANT SELECT, INSERT, UPDATE ON `app`.`explo_customers` TO `r`@`%`", false)]
+    #[case("GRANT SELECT, ALTER ON `app`.`explo_customers` TO `r`@`%`", true)]
+    #[case("GRANT ALTER ROUTINE ON `app`.* TO `r`@`%`", false)]
+    #[case::of_everybody("GRANT SELECT, INDEX, ALTER, TRIGGER ON `test`.* TO PUBLIC", false)]
+    #[case::of_everybody(r"GRANT SELECT, INDEX, ALTER, TRIGGER ON `test\_%`.* TO PUBLIC", false)]
+    #[case::of_a_pattern("GRANT ALTER ON `a%`.* TO `r`@`%`", true)]
+    #[case::role("GRANT `owner`@`%` TO `r`@`%`", true)]
+    fn a_right_counts_where_it_is_granted(#[case] grant: &str, #[case] counts: bool) {
+        assert_eq!(may_alter(grant, "app"), counts);
+    }
 }

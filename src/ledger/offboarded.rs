@@ -9,11 +9,12 @@ use sqlx::{
 
 use super::{
     Error,
-    dialect::{Connection, Dialect},
+    dialect::{Connection, DROPPED, Dialect, is_dropped},
     row,
     session::Session,
     whose::Claim,
 };
+use crate::memory::{as_deleted, is_deleted};
 
 /// What an offboarded customer was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,14 @@ pub struct Offboarded {
     pub provided_id: String,
     /// What it was and what was done: JSON without the token.
     pub text: String,
+}
+
+impl Offboarded {
     /// Whether it is known to be gone.
-    pub is_gone: bool,
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        is_deleted(&self.text)
+    }
 }
 
 impl<D: Dialect> Session<'_, D>
@@ -43,13 +50,30 @@ where
             let taken = session.taken(row::taken::<D>(session.ledger, Some(provided_id))).await?;
             if taken.is_empty() {
                 session.run(row::keep::<D>(session.ledger, provided_id, text), 1).await?;
+                // A trigger or a lenient mode may have changed it.
+                let kept = session.text(&mut row::cell::<D>(session.ledger, row::OFFBOARDED, provided_id)).await?;
+                if kept.as_deref() != Some(text) {
+                    return Err(DROPPED);
+                }
             }
             Ok(Some(taken.is_empty()))
         };
         match self.within(D::WRITING, keep).await {
             Ok(Some(is_kept)) => Ok(is_kept),
             Ok(None) => Err(Error::Adopted { place: self.ledger.place() }),
+            Err(error) if is_dropped(&error) => Err(Error::Unkept { place: self.ledger.place() }),
             Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Notes that a customer whose deletion was begun is gone.
+    pub(super) async fn is_gone(&mut self, provided_id: &str) -> sqlx::Result<()> {
+        let text = self.text(&mut row::cell::<D>(self.ledger, row::OFFBOARDED, provided_id)).await?;
+        match text.as_deref().and_then(as_deleted) {
+            Some(text) => {
+                self.run(row::update::<D>(self.ledger, row::OFFBOARDED, Some(&text), &[provided_id]), 0).await
+            }
+            None => Ok(()),
         }
     }
 
@@ -67,11 +91,7 @@ where
                 (row::offboarded::<D>(session.ledger), &session.ledger.server, Vec::<Offboarded>::new());
             let mut rows = (&mut *session.connection).fetch(raw_sql(AssertSqlSafe(sql)));
             while let Some(cells) = server.in_time(rows.try_next()).await? {
-                all.push(Offboarded {
-                    provided_id: cells.try_get_unchecked(0)?,
-                    text: cells.try_get_unchecked(1)?,
-                    is_gone: cells.try_get_unchecked::<Option<String>, _>(2)?.is_none(),
-                });
+                all.push(Offboarded { provided_id: cells.try_get_unchecked(0)?, text: cells.try_get_unchecked(1)? });
             }
             Ok(all)
         };

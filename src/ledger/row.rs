@@ -11,7 +11,7 @@ use super::{
     form,
 };
 use crate::memory::{
-    Entry, Failure, FieldFindings, LOCKED_OUT, LockedOut, Overview, Remembered, Seen, Token, token_hash,
+    DELETING, Entry, Failure, FieldFindings, LOCKED_OUT, LockedOut, Overview, Remembered, Seen, Token, token_hash,
 };
 
 /// The columns of the memory, in the order of reading, after the id.
@@ -30,6 +30,9 @@ const REMEMBERED: [&str; 12] = [
     "row_gone_since",
 ];
 
+/// The column that names the ledger's pair, in the row of nobody.
+pub(super) const WHOSE: &str = "unsettled";
+
 /// The column that keeps what offboarded customers were.
 pub(super) const OFFBOARDED: &str = "offboarded";
 
@@ -40,8 +43,16 @@ pub(super) const NOBODY: &str = "";
 pub(super) enum Row {
     /// The ledger's pair, and what the last complete listing showed as a whole, both in JSON.
     Whose(Option<String>, Option<Overview>),
-    /// The memory of a customer, by its id, and what `lock_out` emptied of it.
-    Customer(String, Box<Remembered>, Option<LockedOut>),
+    /// The memory of a customer, by its id, and what is known of its offboarding.
+    Customer(String, Box<Remembered>, Option<Left>),
+}
+
+/// What is known of a customer's offboarding.
+pub(super) enum Left {
+    /// What `lock_out` emptied.
+    LockedOut(LockedOut),
+    /// Its deletion was begun, and is not known to be done.
+    Deleting,
 }
 
 /// Stands in place of a fingerprint for a hidden customer.
@@ -74,8 +85,10 @@ fn read_columns<D: Dialect>(ledger: &Sql, further: Option<&str>, has: impl Fn(&s
     let expression = |name: &&str| if has(name) { D::text(name) } else { "NULL".to_owned() };
     let mut expressions: Vec<_> = iter::once(&"provided_id").chain(&REMEMBERED).map(expression).collect();
     // What was deleted need not be read.
-    let locked_out = format!("CASE WHEN {OFFBOARDED} LIKE '{LOCKED_OUT}%' THEN {OFFBOARDED} END");
-    expressions.push(if has(OFFBOARDED) { locked_out } else { "NULL".to_owned() });
+    let left = format!(
+        "CASE WHEN {OFFBOARDED} LIKE '{LOCKED_OUT}%' THEN {OFFBOARDED} WHEN {OFFBOARDED} LIKE '{DELETING}%' THEN '{DELETING}' END"
+    );
+    expressions.push(if has(OFFBOARDED) { left } else { "NULL".to_owned() });
     expressions.extend(further.map(str::to_owned));
     format!("SELECT {} FROM {}", expressions.join(", "), ledger.table.quoted(D::QUOTE))
 }
@@ -110,7 +123,10 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
     let failure = Failure { times: count(times), runs_to_wait: count(runs_to_wait), next_try, error };
     let failure = Some(failure).filter(|failure| failure.times > 0);
     let (children_listed_at, customer_gone_since, row_gone_since) = (number(next()?), number(next()?), number(next()?));
-    let locked_out = next()?.as_deref().and_then(LockedOut::read);
+    let left = next()?.and_then(|text| match &*text {
+        DELETING => Some(Left::Deleting),
+        text => LockedOut::read(text).map(Left::LockedOut),
+    });
     let remembered = Remembered {
         token,
         parent,
@@ -122,7 +138,7 @@ pub(super) fn read(next: &mut dyn FnMut() -> sqlx::Result<Option<String>>) -> sq
         fields,
         failure,
     };
-    Ok(Some(Row::Customer(provided_id, Box::new(remembered), locked_out)))
+    Ok(Some(Row::Customer(provided_id, Box::new(remembered), left)))
 }
 
 /// The statement that writes entries.
@@ -212,13 +228,14 @@ where
     of::<D>(QueryBuilder::new(format!("SELECT {cell} FROM {table}")), ledger, &[provided_id])
 }
 
-/// The statement that finds a row that was in sync after this time, which the ledger wrote.
+/// The statement that finds a row that was in sync after this time, which the ledger wrote. A time in the future comes from a
+/// wrong clock.
 pub(super) fn synced_after<D: Dialect>(ledger: &Sql, provided_id: &str, time: &str) -> QueryBuilder<D::Db>
 where
     for<'q> Option<String>: Encode<'q, D::Db> + Type<D::Db>,
 {
     let mut find = find::<D>(ledger, provided_id);
-    find.push(format!(" AND synced_at > '{}'", time.replace('\'', "")));
+    find.push(format!(" AND synced_at > '{}' AND synced_at <= {}", time.replace('\'', ""), D::NOW));
     find
 }
 
@@ -281,13 +298,12 @@ where
     keep
 }
 
-/// The statement that reads what offboarded customers were, and whether each has a token still.
+/// The statement that reads what offboarded customers were.
 pub(super) fn offboarded<D: Dialect>(ledger: &Sql) -> String {
     let (table, instance) = (ledger.table.quoted(D::QUOTE), &ledger.instance);
     let (id, text) = (D::text("provided_id"), D::text(OFFBOARDED));
-    let gone = "CASE WHEN token <> '' THEN 'kept' END";
     format!(
-        "SELECT {id}, {text}, {gone} FROM {table} WHERE instance = '{instance}' AND {OFFBOARDED} IS NOT NULL ORDER BY provided_id"
+        "SELECT {id}, {text} FROM {table} WHERE instance = '{instance}' AND {OFFBOARDED} IS NOT NULL ORDER BY provided_id"
     )
 }
 

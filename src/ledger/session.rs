@@ -13,7 +13,7 @@ use super::{
     cause::cause,
     ddl,
     dialect::{Connection, DROPPED, Dialect, READ_ONLY, Statement},
-    row::{self, Row as Cells},
+    row::{self, Left, Row as Cells},
     whose::{Claim, Whose},
 };
 use crate::{
@@ -51,6 +51,8 @@ pub(super) struct Loaded {
     pub(super) clock: Option<u64>,
     /// What `lock_out` emptied, by the customer's id.
     pub(super) locked_out: BTreeMap<String, LockedOut>,
+    /// The customers whose deletion was begun and is not known to be done.
+    pub(super) deleting: BTreeSet<String>,
     /// The customers of gone rows that another instance has.
     pub(super) taken: BTreeSet<String>,
 }
@@ -63,8 +65,12 @@ impl Loaded {
     {
         let mut texts = (0..cells.len()).map(|n| cells.try_get_unchecked::<Option<String>, _>(n));
         match row::read(&mut || texts.next().unwrap_or(Ok(None)))? {
-            Some(Cells::Customer(provided_id, one, locked_out)) => {
-                self.locked_out.extend(locked_out.map(|locked_out| (provided_id.clone(), locked_out)));
+            Some(Cells::Customer(provided_id, one, left)) => {
+                match left {
+                    Some(Left::LockedOut(locked_out)) => drop(self.locked_out.insert(provided_id.clone(), locked_out)),
+                    Some(Left::Deleting) => drop(self.deleting.insert(provided_id.clone())),
+                    None => {}
+                }
                 self.known.insert(provided_id, *one);
             }
             Some(Cells::Whose(whose, overview)) => {
@@ -127,6 +133,11 @@ where
                 additions => State::Lacking(additions),
             },
         })
+    }
+
+    /// Whether there is a table with this column; that of an earlier version may lack it.
+    pub(super) async fn has(&mut self, name: &str) -> Result<bool, Error> {
+        Ok(self.names().await?.is_some_and(|columns| columns.iter().any(|column| column == name)))
     }
 
     /// The names of the columns; `None` if there is no table.
@@ -319,7 +330,7 @@ where
     }
 
     /// The first cell of the first row as text.
-    async fn text(&mut self, query: &mut QueryBuilder<D::Db>) -> sqlx::Result<Option<String>> {
+    pub(super) async fn text(&mut self, query: &mut QueryBuilder<D::Db>) -> sqlx::Result<Option<String>> {
         let found = query.build().persistent(false).fetch_optional(&mut *self.connection);
         let cells = self.ledger.server.in_time(found).await?;
         cells.map_or(Ok(None), |cells| cells.try_get_unchecked::<Option<String>, _>(0))

@@ -19,6 +19,8 @@ pub struct Entry {
     pub is_synced: bool,
     /// Whether the tenant has returned, and its customer has again what `lock_out` emptied.
     pub is_back: bool,
+    /// Whether its customer is deleted: the answer to the deletion said so, or a look.
+    pub is_deleted: bool,
 }
 
 /// Something to remember.
@@ -112,7 +114,8 @@ impl Entry {
     /// An entry that replaces what was remembered.
     pub(crate) fn new(provided_id: &str, token: Token, mut remembered: Remembered) -> Self {
         remembered.token = token.hash(remembered.token);
-        Self { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: false, is_back: false }
+        let provided_id = provided_id.to_owned();
+        Self { provided_id, former: None, token, remembered, is_synced: false, is_back: false, is_deleted: false }
     }
 
     /// What is remembered stays, and was seen to be in sync now.
@@ -133,6 +136,7 @@ impl Entry {
     pub fn after(mut self, before: Self) -> Self {
         self.is_synced |= before.is_synced;
         self.is_back |= before.is_back;
+        self.is_deleted |= before.is_deleted;
         self.former = self.former.or(before.former);
         if let Token::Kept = self.token {
             self.token = before.token;

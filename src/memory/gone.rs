@@ -1,4 +1,5 @@
-//! Rows that are gone: since when, and whether that is long enough. Times are those of the ledger's own clock.
+//! Rows that are gone: since when, and whether that is long enough. A row is noted as gone by the later of the ledger's own
+//! clock and ours, and judged by the earlier one, so that a clock that jumps makes nobody leave too early.
 
 use super::{Memory, Remembered};
 
@@ -9,20 +10,33 @@ impl Memory {
         self.clock.filter(|_| self.keeps_rows)
     }
 
+    /// The later of the ledger's clock and ours (`now`); `None` without a ledger.
+    #[must_use]
+    pub fn later_clock(&self, now: u64) -> Option<u64> {
+        self.clock().map(|clock| clock.max(now))
+    }
+
     /// Since when complete reads have lacked a customer's row. A time in the future comes from a wrong clock: the row counts
     /// as gone from now on.
     #[must_use]
-    pub fn row_gone_since(&self, provided_id: &str) -> Option<u64> {
-        self.known.get(provided_id)?.row_gone_since.filter(|since| Some(*since) <= self.clock)
+    pub fn row_gone_since(&self, provided_id: &str, now: u64) -> Option<u64> {
+        self.known.get(provided_id)?.row_gone_since.filter(|since| Some(*since) <= self.later_clock(now))
     }
 
     /// Whether a customer is offboarded by now: an earlier complete read lacked its row, for `after` seconds no read had it,
-    /// and no other instance has it. Of the ledger's clock and ours (`now`) the one that is behind counts.
+    /// and no other instance has it.
     #[must_use]
     pub fn is_row_gone_for(&self, provided_id: &str, after: u64, now: u64) -> bool {
         let Some(clock) = self.clock() else { return false };
-        let since = self.row_gone_since(provided_id).filter(|_| !self.taken.contains(provided_id));
+        let since = self.row_gone_since(provided_id, now).filter(|_| !self.taken.contains(provided_id));
         since.is_some_and(|since| clock.min(now).checked_sub(since).is_some_and(|gone| gone >= after))
+    }
+
+    /// Whether a later complete run than the first one lacked a customer's row, too.
+    #[must_use]
+    pub fn is_row_gone_twice(&self, provided_id: &str, now: u64) -> bool {
+        let told_at = self.overview.as_ref().and_then(|overview| overview.rows_told_at);
+        self.row_gone_since(provided_id, now).is_some_and(|since| told_at.is_some_and(|told_at| told_at > since))
     }
 
     /// Whether another instance has the customer of a gone row.
@@ -70,6 +84,8 @@ mod tests {
             let memory = memory(since, clock, &[]);
             assert_eq!(memory.is_row_gone_for("t", 600, now), is_gone, "{since:?} {clock:?} {now}");
         }
+        assert_eq!(memory(None, Some(1000), &[]).later_clock(1600), Some(1600), "the ledger's clock is behind");
+        assert_eq!(memory(Some(1600), Some(1000), &[]).row_gone_since("t", 1600), Some(1600), "nor is it the future");
         assert!(!memory(Some(1000), Some(1600), &["t"]).is_row_gone_for("t", 600, 1600), "another instance has it");
     }
 }

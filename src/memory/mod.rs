@@ -3,6 +3,7 @@
 //!
 //! A finding is valid until either side changes.
 
+mod deletion;
 mod entry;
 mod failure;
 mod gone;
@@ -17,6 +18,7 @@ use crate::{
     compare::{Difference, Rule, lasting_fingerprint},
     model::{Customer, Field, Tenant},
 };
+pub(crate) use deletion::{DELETING, as_deleted, is_deleted};
 pub use entry::{Acknowledged, Entry, Listed, Note, Token};
 pub use failure::Failure;
 pub(crate) use failure::is_daily_due;
@@ -50,6 +52,8 @@ pub struct Memory {
     taken: BTreeSet<String>,
     /// What `lock_out` emptied, by the customer's id.
     locked_out: BTreeMap<String, LockedOut>,
+    /// The customers whose deletion was begun and is not known to be done.
+    deleting: BTreeSet<String>,
 }
 
 impl Memory {

@@ -11,6 +11,9 @@ pub struct Overview {
     pub at: u64,
     /// The calls that it took.
     pub pages: usize,
+    /// The time of the last run that told which rows are gone.
+    #[serde(default)]
+    pub rows_told_at: Option<u64>,
     /// Customers listed.
     pub customers: usize,
     /// Customers listed that have a tenant.

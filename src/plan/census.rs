@@ -261,14 +261,16 @@ impl<'m> Census<'m> {
         }
         let renamed = self.judge_renames();
         let compared = &mut self.compared;
-        for row in compared.index.with_previous_id().collect::<Vec<_>>() {
+        let with_previous_id = compared.index.with_previous_id().filter(|row| !compared.index.is_leaving(*row));
+        for row in with_previous_id.collect::<Vec<_>>() {
             if let Verdict::Invalid(reason) = rename::judge(&compared.index, row, false) {
                 compared.reject(row, reason);
             }
         }
         self.population.is_blank = self.compared.memory.is_blank();
         let (rows_gone, rows_back) = (self.rows_gone(), self.rows_back());
-        let leavers = self.leavers();
+        let rows_told_at = self.rows_told_at();
+        let (missing, leavers) = (self.missing_leavers(), self.leavers());
         let compared = &mut self.compared;
         let mut recalled = self.recalled.unwrap_or_default();
         let mut hidden = std::mem::take(&mut recalled.hidden);
@@ -295,6 +297,7 @@ impl<'m> Census<'m> {
             listed: self.listed,
             rows_gone,
             rows_back,
+            rows_told_at,
             clock: self.compared.memory.clock().unwrap_or_default(),
             ..news
         };
@@ -309,6 +312,7 @@ impl<'m> Census<'m> {
             news,
             recalled,
             leavers,
+            missing,
             stage: Stage::default(),
             placed: Placed::default(),
             below: BTreeMap::new(),

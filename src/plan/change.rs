@@ -8,7 +8,6 @@ use std::{
 use super::{News, Offboard, Population, Tags};
 use crate::{
     compare::{Difference, Rule, Rules, Unsettled, compare, needs_current},
-    memory::Overview,
     model::{Customer, Field, Invalid, json},
     tenants::{Index, RowNumber},
 };
@@ -74,6 +73,8 @@ pub struct Quiet {
     pub unsettled_customers: usize,
     /// Tenants that failed before and are not looked up before their next try.
     pub waiting: Vec<RowNumber>,
+    /// Tenants that leave with the next run: the ledger must know their customers by id and token first.
+    pub leaving_next: Vec<RowNumber>,
     /// Changes of a saved plan that Explo shows already, by row and [turn](Change::turn); nothing is sent for them.
     pub done: BTreeSet<(RowNumber, u8)>,
 }
@@ -269,22 +270,6 @@ impl Plan {
     pub fn creates_of_lacking(&self) -> usize {
         let is_created = |id: &&String| self.index.row(id).is_some_and(|row| self.index.is_absent(row));
         self.news.lacking.keys().filter(is_created).count()
-    }
-
-    /// What a complete listing of this many pages showed as a whole.
-    #[must_use]
-    pub fn overview(&self, pages: usize) -> Option<Overview> {
-        let overview = Overview {
-            at: self.now,
-            pages,
-            customers: self.population.customers,
-            with_tenant: self.population.with_tenant,
-            access_groups: self.population.access_groups.clone(),
-            doubled: self.population.doubled(),
-            unreadable: self.population.unreadable.iter().flatten().cloned().collect(),
-            tags: self.tags.seen.iter().cloned().collect(),
-        };
-        overview.bounded()
     }
 
     /// How many updates touch each field.

@@ -18,6 +18,9 @@ pub(super) const DOUBLED: &str = "Explo lists more than one customer with this p
 
 pub(super) const UNREADABLE: &str = "its customer's record in Explo can't be read";
 
+pub(super) const HIDDEN: &str =
+    "offboard is true, and its customer exists although no listing shows it: left alone until one does";
+
 /// The tenants with what is known of their customers.
 #[derive(Debug)]
 pub(super) struct Compared<'m> {

@@ -2,7 +2,7 @@
 //!
 //! | it asks for, in this order | because |
 //! |---|---|
-//! | hidden customers, once a day | no listing shows them |
+//! | hidden customers, once a day; those of tenants that leave that were listed before | no listing shows them |
 //! | the children of parents | no record of a customer names its parent |
 //! | customers in doubt, one by one | the listing alone may be at fault |
 //!
@@ -15,7 +15,7 @@ mod parents;
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use super::{
@@ -46,6 +46,8 @@ pub struct Draft<'m> {
     pub(super) news: News,
     pub(super) recalled: Recalled,
     pub(super) leavers: Leavers,
+    /// Customers of tenants that leave that may be gone or hidden.
+    pub(super) missing: BTreeSet<String>,
     pub(super) stage: Stage,
     pub(super) placed: Placed,
     /// The customers below each parent whose children are to be listed.
@@ -69,7 +71,8 @@ impl Inquiry for Draft<'_> {
         }
         if self.stage == Stage::Nothing {
             self.stage = Stage::Hidden;
-            let hidden = self.unasked();
+            let mut hidden = self.unasked();
+            hidden.extend(self.missing.iter().cloned());
             if !hidden.is_empty() {
                 return Some(hidden.into_iter().map(Question::Customer).collect());
             }
@@ -88,6 +91,7 @@ impl Inquiry for Draft<'_> {
 
     fn answer(&mut self, answer: Answer) -> Vec<Entry> {
         match answer {
+            Answer::Customer(id, found) if self.missing.contains(&id) => self.found_missing(id, &found),
             Answer::Customer(provided_id, found) if self.stage == Stage::Hidden => self.found(&provided_id, &found),
             Answer::Customer(provided_id, found) => self.look(&provided_id, &found),
             Answer::Children(parent, children) => {
@@ -142,7 +146,7 @@ impl Draft<'_> {
         self.withdraw_invalid();
         let checks = self.compared.send_checks();
         let leavers = std::mem::take(&mut self.leavers);
-        let offboards = self.compared.offboards(leavers);
+        let (offboards, leaving_next) = self.compared.offboards(leavers);
         let parents = self.news_of_parents();
         self.compared.news_of_rest(&mut self.news);
         let (unchanged, unsettled_customers) = self.quiet();
@@ -175,6 +179,7 @@ impl Draft<'_> {
                 unsettled,
                 unsettled_customers: unsettled_customers + recalled.unsettled.len(),
                 waiting: recalled.waiting,
+                leaving_next,
                 ..Quiet::default()
             },
             expected: Expected { checks, moved_again, renamed_tokens: renamed },

@@ -16,10 +16,14 @@ pub struct News {
     pub(super) lacking: BTreeMap<String, u64>,
     /// Those whose token has been missing long enough to be forgotten.
     pub(super) gone: BTreeSet<String>,
+    /// Customers whose deletion was begun, and which a look shows to be gone.
+    pub(super) deleted: BTreeSet<String>,
     /// Customers whose remembered token now belongs to another customer: forgotten at once.
     pub(super) moved: BTreeSet<String>,
     /// Customers whose row is gone, and since when by the ledger's own clock.
     pub(super) rows_gone: BTreeMap<String, u64>,
+    /// The time of the run, if it told which rows are gone.
+    pub(super) rows_told_at: Option<u64>,
     /// The ledger's own clock when the run began.
     pub(super) clock: u64,
     /// Customers whose row was gone and is there.

@@ -15,7 +15,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    compare::{Difference, EmailRule, Rules, compare},
+    compare::{Difference, EmailRule, Rules, compare, whole_fingerprint},
     memory::{Action, Memory, token_hash},
     model::{Customer, Field, Invalid, Row, Tenant},
     tenants::RowNumber,
@@ -57,6 +57,8 @@ pub struct Offboard {
     pub name: String,
     /// The hash of the customer's token.
     pub token: u64,
+    /// The fingerprint of all that its record shows.
+    pub customer: u64,
     /// What `lock_out` empties.
     pub differences: Vec<Difference>,
     /// The customers below it that are deleted before it.
@@ -159,6 +161,7 @@ impl Offboard {
             reason,
             name: customer.name.clone().into_owned(),
             token: token_hash(&customer.token),
+            customer: whole_fingerprint(customer),
             differences,
             children: Vec::new(),
         })

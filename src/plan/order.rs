@@ -10,19 +10,23 @@ use super::{Change, Offboard, Plan, Update};
 use crate::tenants::RowNumber;
 
 impl Plan {
-    /// The tenants that must be renamed or created before this change, if they are to be: its own, and its parent. Before a
-    /// customer is deleted: those below it.
+    /// The tenants that must be renamed or created before this change, if they are to be: its own, and its parent (one that
+    /// leaves is there already). Before a customer is deleted: those below it.
     pub fn waits_for<'c>(&self, change: &'c Change) -> impl Iterator<Item = RowNumber> + use<'c> {
         let (own, parent, below) = match change {
             Change::Rename(_) => (None, None, &[][..]),
-            Change::Create(row) => (None, self.index.parent(*row), &[][..]),
+            Change::Create(row) => (None, self.parent_to_come(*row), &[][..]),
             Change::Offboard(Offboard { children, .. }) => (None, None, &children[..]),
             Change::Update(Update { row, .. }) => {
-                let parent = self.index.parent(*row).filter(|_| change.places());
+                let parent = self.parent_to_come(*row).filter(|_| change.places());
                 (self.index.is_renamed(*row).then_some(*row), parent, &[][..])
             }
         };
         own.into_iter().chain(parent).chain(below.iter().copied())
+    }
+
+    fn parent_to_come(&self, row: RowNumber) -> Option<RowNumber> {
+        self.index.parent(row).filter(|parent| !self.index.is_leaving(*parent) || self.index.is_renamed(*parent))
     }
 
     /// The tenants to be renamed, created or deleted for which another change waits.

@@ -4,10 +4,10 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Change, Offboard, Plan};
+use super::{Change, News, Offboard, Plan};
 use crate::{
     compare::{Unsettled, lasting_fingerprint},
-    memory::{Acknowledged, Entry, Failure, Memory, Remembered, Seen, TOO_LARGE, Token},
+    memory::{Acknowledged, Entry, Failure, Memory, Overview, Remembered, Seen, TOO_LARGE, Token},
     model::Field,
     tenants::RowNumber,
 };
@@ -24,6 +24,7 @@ impl Plan {
     /// belongs to another customer.
     pub fn hold(&mut self) {
         self.news.gone.clear();
+        self.news.rows_told_at = None;
     }
 
     /// The plan with the memory of earlier runs: gives what to remember now.
@@ -41,6 +42,7 @@ impl<'r> Remembering<'r> {
         let listed = self.plan.news.listed.iter().map(|listed| &listed.provided_id);
         let mut shown: BTreeSet<_> = listed
             .chain(&self.plan.news.gone)
+            .chain(&self.plan.news.deleted)
             .chain(&self.plan.news.moved)
             .map(|id| Cow::Borrowed(id.as_str()))
             .collect();
@@ -67,6 +69,25 @@ impl<'r> Remembering<'r> {
         entries
     }
 
+    /// What a complete listing of this many pages showed as a whole.
+    #[must_use]
+    pub fn overview(&self, pages: usize) -> Option<Overview> {
+        let Plan { population, tags, news, now, .. } = self.plan;
+        let told_before = || self.memory.overview().and_then(|before| before.rows_told_at);
+        let overview = Overview {
+            at: *now,
+            pages,
+            rows_told_at: news.rows_told_at.or_else(told_before),
+            customers: population.customers,
+            with_tenant: population.with_tenant,
+            access_groups: population.access_groups.clone(),
+            doubled: population.doubled(),
+            unreadable: population.unreadable.iter().flatten().cloned().collect(),
+            tags: tags.seen.iter().cloned().collect(),
+        };
+        overview.bounded()
+    }
+
     /// The same for customers looked up one by one: another customer that is missing proves nothing.
     #[must_use]
     pub fn entries_of_looks(&self) -> Vec<Entry> {
@@ -86,7 +107,8 @@ impl<'r> Remembering<'r> {
         let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
         let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
         let is_back = is_synced && self.has_returned(provided_id);
-        Entry { is_synced, is_back, ..Entry::new(provided_id, token, remembered) }
+        let is_deleted = self.plan.news.deleted.contains(provided_id);
+        Entry { is_synced, is_back, is_deleted, ..Entry::new(provided_id, token, remembered) }
     }
 
     /// Explo acknowledged a change, and all fields settled except the unsettled ones.
@@ -145,13 +167,14 @@ impl<'r> Remembering<'r> {
     /// A customer is deleted, or was gone already: its token is nobody's.
     #[must_use]
     pub fn deleted(&self, offboard: &Offboard) -> Entry {
-        Entry::new(&self.plan.index.provided_id(offboard.row), Token::Gone, Remembered::default())
+        let entry = Entry::new(&self.plan.index.provided_id(offboard.row), Token::Gone, Remembered::default());
+        Entry { is_deleted: true, ..entry }
     }
 
     /// Whether a tenant stays whose customer `lock_out` emptied.
     fn has_returned(&self, provided_id: &str) -> bool {
         let index = &self.plan.index;
-        let stays = || index.row(provided_id).is_some_and(|row| !index.is_leaving(row));
+        let stays = || index.row(provided_id).is_some_and(|row| !index.is_leaving(row) && !index.is_invalid(row));
         self.memory.is_locked_out(provided_id) && stays()
     }
 
@@ -282,7 +305,8 @@ impl<'r> Remembering<'r> {
 
     /// What was known before this run, corrected by what the listing showed.
     fn as_listed(&self, provided_id: &str) -> Remembered {
-        if self.plan.news.gone.contains(provided_id) || self.plan.news.moved.contains(provided_id) {
+        let News { gone, deleted, moved, .. } = &self.plan.news;
+        if [gone, deleted, moved].into_iter().any(|ids| ids.contains(provided_id)) {
             return Remembered::default();
         }
         let mut remembered = self.memory.known(provided_id);

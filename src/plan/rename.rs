@@ -55,7 +55,7 @@ impl Former {
 
 /// Judges a tenant with a previous id, after all customers were listed.
 pub(super) fn judge(index: &Index, row: RowNumber, old_is_listed: bool) -> Verdict {
-    let Some(old) = index.previous_provided_id(row).filter(|_| index.is_absent(row)) else { return Verdict::Ignored };
+    let Some(old) = index.previous_provided_id(row).filter(|_| index.is_unmet(row)) else { return Verdict::Ignored };
     if index.row(&old).is_some() {
         return Verdict::Invalid(TAKEN);
     }

@@ -1,9 +1,9 @@
 //! Applies a plan, with all that the applier is told and asks.
 
-use super::{Reconciler, Writers, departure::Departing};
+use super::{Reconciler, Writers, departure::Leaving};
 use crate::{
-    applier::{Applied, Applier, HasRoom, IsAnothers, Recording},
-    explo::{Reader, Writer},
+    applier::{Applied, Applier, Claim, HasRoom, IsAnothers, Recording},
+    explo::{Error, Reader, Writer},
     plan::{Due, Plan},
     progress::Progress,
     source::Source,
@@ -22,8 +22,13 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     ) -> Applied {
         let recording = Recording { memory: self.memory, now: self.now, record: writers.record };
         let applier = Applier::new(plan, due, (self.reader, writers.explo), has_room, is_anothers, recording);
-        let departing = writers.keep.map(|keep| Departing::new(self, keep, plan));
+        let departing = writers.keep.map(|keep| Leaving::new(self, plan).keeping(keep));
         let applier = applier.claiming(writers.claims).offboarding(departing.as_ref().map(|departing| departing as _));
-        applier.apply(self.side_by_side, progress).await
+        let mut applied = applier.apply(self.side_by_side, progress).await;
+        // Where nothing could be claimed, no call was stopped.
+        if applied.end.is_none() && writers.claims.is_some_and(Claim::is_lost) {
+            applied.end = Some(Error::Stopped { reason: "a lost lock" });
+        }
+        applied
     }
 }

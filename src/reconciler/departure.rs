@@ -9,11 +9,12 @@ use std::{
 use futures_util::future::LocalBoxFuture;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::Reconciler;
+use super::{Error, Reconciler};
 use crate::{
     applier::Departure,
     explo::Reader,
     ledger::Keep,
+    memory::Entry,
     model::{Row, id_of},
     plan::{Plan, Reason},
     source::Source,
@@ -35,13 +36,18 @@ enum Says {
     Stays,
 }
 
-/// The rows and the ledger, for the offboardings of one plan.
-pub(super) struct Departing<'a, S, R> {
+/// The rows of those who leave by one plan, read again.
+pub(super) struct Leaving<'a, S, R> {
     reconciler: &'a Reconciler<'a, S, R>,
-    keep: &'a dyn Keep,
     provided_ids: BTreeSet<String>,
     /// The rows of all of them, and when they were read; `None` in place of rows that can't all be told apart.
     last: Mutex<Option<(Instant, Option<Said>)>>,
+}
+
+/// The same, with the ledger that keeps what their customers are.
+pub(super) struct Departing<'a, S, R> {
+    rows: Leaving<'a, S, R>,
+    keep: &'a dyn Keep,
 }
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
@@ -54,18 +60,52 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     }
 }
 
-impl<'a, S: Source, R: Reader> Departing<'a, S, R> {
-    pub(super) fn new(reconciler: &'a Reconciler<'a, S, R>, keep: &'a dyn Keep, plan: &Plan) -> Self {
+impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
+    pub(super) fn new(reconciler: &'a Reconciler<'a, S, R>, plan: &Plan) -> Self {
         let ids = plan.offboards().map(|offboard| plan.index.provided_id(offboard.row).into_owned());
-        Self { reconciler, keep, provided_ids: ids.collect(), last: Mutex::default() }
+        Self { reconciler, provided_ids: ids.collect(), last: Mutex::default() }
+    }
+
+    /// Keeps what their customers are in this ledger.
+    pub(super) fn keeping(self, keep: &'a dyn Keep) -> Departing<'a, S, R> {
+        Departing { rows: self, keep }
+    }
+
+    /// Whether a tenant still leaves, by a read that began just now, and not before `since` if that is given.
+    pub(super) async fn still_leaves(
+        &self,
+        provided_id: &str,
+        reason: Reason,
+        since: Option<Instant>,
+    ) -> Result<bool, Error> {
+        Ok(match (self.said(provided_id, since).await?, reason) {
+            (Some(None), Reason::Gone) | (Some(Some(Says::Leaves)), Reason::Said) => true,
+            (None | Some(_), _) => false,
+        })
+    }
+
+    async fn said(&self, provided_id: &str, since: Option<Instant>) -> Result<Option<Option<Says>>, Error> {
+        if self.reconciler.source.reads_one() {
+            let said = self.read(&BTreeSet::from([provided_id.to_owned()])).await?;
+            return Ok(said.map(|said| said.get(provided_id).copied()));
+        }
+        let mut last = self.last.lock().await;
+        if last.as_ref().is_none_or(|(at, _)| at.elapsed() > FRESH || Some(*at) < since) {
+            // From before the read.
+            let now = Instant::now();
+            *last = Some((now, self.read(&self.provided_ids).await?));
+        }
+        let said = last.as_ref().and_then(|(_, said)| said.as_ref());
+        Ok(said.map(|said| said.get(provided_id).copied()))
     }
 
     /// Reads the rows of these ids; `None` if a row's id can't be read, which may be one of them.
-    async fn read(&self, provided_ids: &BTreeSet<String>) -> Result<Option<Said>, String> {
+    async fn read(&self, provided_ids: &BTreeSet<String>) -> Result<Option<Said>, Error> {
         let Reconciler { source, offboarding, memory, rules, now, .. } = self.reconciler;
         let read = async || {
-            let (mut said, mut is_whole) = (Said::new(), true);
+            let (mut said, mut is_whole, mut rows) = (Said::new(), true, 0);
             let mut take = |row: &Row<'_>| {
+                rows += 1;
                 let planned = offboarding.row(row, memory, *rules, *now);
                 let leaves = matches!(&planned, Some(Ok(tenant)) if tenant.offboard.is_some());
                 match id_of(row) {
@@ -86,24 +126,12 @@ impl<'a, S: Source, R: Reader> Departing<'a, S, R> {
                 }
             };
             source.read_some(provided_ids, &mut take).await?;
+            // A source that has lost most of its rows says nothing.
+            let usual = memory.overview().map_or(0, |overview| overview.with_tenant);
+            is_whole &= source.reads_one() || 2 * rows >= usual;
             Ok(is_whole.then_some(said))
         };
-        self.reconciler.read_again(read).await.map_err(|error| error.to_string())
-    }
-
-    async fn said(&self, provided_id: &str, since: Option<Instant>) -> Result<Option<Option<Says>>, String> {
-        if self.reconciler.source.reads_one() {
-            let said = self.read(&BTreeSet::from([provided_id.to_owned()])).await?;
-            return Ok(said.map(|said| said.get(provided_id).copied()));
-        }
-        let mut last = self.last.lock().await;
-        if last.as_ref().is_none_or(|(at, _)| at.elapsed() > FRESH || Some(*at) < since) {
-            // From before the read.
-            let now = Instant::now();
-            *last = Some((now, self.read(&self.provided_ids).await?));
-        }
-        let said = last.as_ref().and_then(|(_, said)| said.as_ref());
-        Ok(said.map(|said| said.get(provided_id).copied()))
+        self.reconciler.read_again(read).await
     }
 }
 
@@ -114,15 +142,20 @@ impl<S: Source, R: Reader> Departure for Departing<'_, S, R> {
         reason: Reason,
         since: Option<Instant>,
     ) -> LocalBoxFuture<'d, Result<bool, String>> {
-        Box::pin(async move {
-            Ok(match (self.said(provided_id, since).await?, reason) {
-                (Some(None), Reason::Gone) | (Some(Some(Says::Leaves)), Reason::Said) => true,
-                (None | Some(_), _) => false,
-            })
-        })
+        let asked = self.rows.still_leaves(provided_id, reason, since);
+        Box::pin(async { asked.await.map_err(|error| error.to_string()) })
     }
 
     fn keep<'d>(&'d self, provided_id: &'d str, text: &'d str) -> LocalBoxFuture<'d, Result<bool, String>> {
         Box::pin(async move { self.keep.keep(provided_id, text).await.map_err(|error| error.to_string()) })
+    }
+
+    fn deleted(&self, entry: Entry) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async {
+            // It is recorded with all others, too.
+            if let Err(error) = self.keep.record_now(entry).await {
+                tracing::debug!("a deletion is not recorded yet: {error}");
+            }
+        })
     }
 }

@@ -105,7 +105,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let claimants: Vec<_> = candidates.claimants().map(str::to_owned).collect();
         let decision = match (customer, unseen) {
             (None, None | Some(Unseen::Refused(_))) => Decision::Unknown,
-            _ if claimants.is_empty() => Decision::Orphan(self.memory.row_gone_since(provided_id)),
+            _ if claimants.is_empty() => Decision::Orphan(self.memory.row_gone_since(provided_id, self.now)),
             _ => Decision::Claimed(claimants),
         };
         Ok((decision, candidates.into_best()))

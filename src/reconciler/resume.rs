@@ -13,12 +13,12 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::{Error, Reconciler, Run, Writers};
+use super::{Error, Reconciler, Run, Writers, departure::Leaving};
 use crate::{
-    compare::{Difference, compare, managed_differences},
+    compare::{Difference, compare, managed_differences, whole_fingerprint},
     explo::{Listing, Look, Reader, Writer},
     memory::{Action, token_hash},
-    model::{Field, Gap, Partial},
+    model::{Field, Gap, Partial, told_id},
     plan::{Answer, Change, Offboard, Placed, Plan, Question, Reason, Update, strict},
     progress::Progress,
     source::Source,
@@ -33,9 +33,19 @@ enum State {
     Done,
     /// The same but for its parent, which no record shows.
     DoneIfBelow,
-    /// Neither, or Explo does not show it.
-    Moved,
+    /// Neither, or Explo does not show it, or the tenant's row says something else by now.
+    Moved(&'static str),
 }
+
+const CHANGED: &str = "changed in Explo since the plan was made";
+
+const RETURNED: &str = "its row is back, or it can't be told any more that its tenant leaves";
+
+const UNREAD: &str = "its row could not be read again";
+
+const TOO_SOON: &str = "its row has not been gone for offboard.after in two complete runs: dry runs do not count";
+
+const RECONFIGURED: &str = "offboard.action is another one than in the plan";
 
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Applies a saved plan; the ids it skips are in [`Run::skipped`]. Without writers it only compares.
@@ -47,16 +57,18 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     ) -> Result<Run, Error> {
         let states = self.states(&mut plan).await?;
         // If a tenant's rename is skipped, its update would reach another customer.
-        let is_moved = |state: &State| *state == State::Moved;
+        let is_moved = |state: &State| matches!(state, State::Moved(_));
         let renames_that_moved: HashSet<_> =
             plan.renames().zip(&states).filter(|(_, state)| is_moved(state)).map(|(row, _)| row).collect();
         let changes = std::mem::take(&mut plan.changes).into_iter().zip(states);
         let (moved, kept): (Vec<_>, Vec<_>) =
             changes.partition(|(change, state)| is_moved(state) || renames_that_moved.contains(&change.row()));
-        let mut skipped: Vec<_> = moved.iter().map(|(change, _)| plan.provided_id(change).into_owned()).collect();
         // A tenant may have a rename and an update.
-        skipped.sort_unstable();
-        skipped.dedup();
+        let skipped = moved.iter().map(|(change, state)| {
+            let reason = if let State::Moved(reason) = state { reason } else { CHANGED };
+            (plan.provided_id(change).into_owned(), reason)
+        });
+        let skipped = skipped.collect();
         let done = kept.iter().filter(|(_, state)| *state == State::Done);
         plan.quiet.done = done.map(|(change, _)| (change.row(), change.turn())).collect();
         plan.changes = kept.into_iter().map(|(change, _)| change).collect();
@@ -105,13 +117,14 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let placed = self.placed(plan, parents.chain(plan.parents_of_moves()).collect()).await?;
         for (change, state) in plan.changes.iter().zip(&mut states) {
             if *state == State::DoneIfBelow {
-                *state = if placed.is_below_wanted(change.row()) { State::Done } else { State::Moved };
+                *state = if placed.is_below_wanted(change.row()) { State::Done } else { State::Moved(CHANGED) };
             }
         }
         let state = |update| self.state_of_update(plan, update, &placed);
         let updates = stream::iter(plan.updates()).map(state).buffered(self.side_by_side);
         states.extend(updates.try_collect::<Vec<_>>().await?);
-        let state = |offboard| self.state_of_offboard(plan, offboard);
+        let rows = Leaving::new(self, plan);
+        let state = |offboard| self.state_of_offboard(plan, offboard, &rows);
         let offboards = stream::iter(plan.offboards()).map(state).buffered(self.side_by_side);
         states.extend(offboards.try_collect::<Vec<_>>().await?);
         Ok(states)
@@ -138,15 +151,15 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             return Ok(match (own, former) {
                 (None, Some(Look::Found(_))) => State::AsPlanned,
                 (Some(Look::Found(_)), None) => State::Done,
-                _ => State::Moved,
+                _ => State::Moved(CHANGED),
             });
         }
         Ok(match own {
             None => State::AsPlanned,
-            Some(Look::Found(current)) if !compare(&tenant, &current, plan.rules).is_empty() => State::Moved,
+            Some(Look::Found(current)) if !compare(&tenant, &current, plan.rules).is_empty() => State::Moved(CHANGED),
             Some(Look::Found(_)) if tenant.parent_provided_id.is_some() => State::DoneIfBelow,
             Some(Look::Found(_)) => State::Done,
-            Some(Look::Unreadable(_) | Look::Refused(_)) => State::Moved,
+            Some(Look::Unreadable(_) | Look::Refused(_)) => State::Moved(CHANGED),
         })
     }
 
@@ -160,7 +173,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 match left_of(update, compare(&tenant, &current, plan.rules)) {
                     left if left == update.differences => State::AsPlanned,
                     left if left.is_empty() && is_placed => State::Done,
-                    _ => State::Moved,
+                    _ => State::Moved(CHANGED),
                 }
             }
             Some(Look::Unreadable(Partial { gap: Gap::TooLarge, .. }))
@@ -168,29 +181,48 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             {
                 State::AsPlanned
             }
-            Some(Look::Unreadable(_) | Look::Refused(_)) | None => State::Moved,
+            Some(Look::Unreadable(_) | Look::Refused(_)) | None => State::Moved(CHANGED),
         })
     }
 
-    /// A customer to offboard must be the one that was planned, and its row still be gone for long enough if it was.
-    async fn state_of_offboard(&self, plan: &Plan, offboard: &Offboard) -> Result<State, Error> {
+    /// A customer to offboard must be as it was planned, and its row still say so, or be gone for long enough.
+    async fn state_of_offboard(
+        &self,
+        plan: &Plan,
+        offboard: &Offboard,
+        rows: &Leaving<'_, S, R>,
+    ) -> Result<State, Error> {
         let tenant = plan.index.tenant(offboard.row);
         let id = &*tenant.provided_id;
-        let is_due =
-            offboard.reason == Reason::Said || self.memory.is_row_gone_for(id, self.offboarding.after, self.now);
-        let is_allowed = self.offboarding.action == Some(offboard.action) && is_due;
-        Ok(match self.proven(id).await? {
-            None => State::Done,
-            Some(Look::Found(current)) if is_allowed && token_hash(&current.token) == offboard.token => {
-                let differences = compare(&tenant, &current, strict(plan.rules));
-                match offboard.action {
-                    Action::LockOut if differences.is_empty() => State::Done,
-                    _ if differences == offboard.differences => State::AsPlanned,
-                    _ => State::Moved,
-                }
+        let customer = match self.proven(id).await? {
+            None => return Ok(State::Done),
+            Some(Look::Found(customer)) if token_hash(&customer.token) == offboard.token => customer,
+            Some(Look::Found(_) | Look::Unreadable(_) | Look::Refused(_)) => return Ok(State::Moved(CHANGED)),
+        };
+        let differences = compare(&tenant, &customer, strict(plan.rules));
+        if offboard.action == Action::LockOut && differences.is_empty() {
+            return Ok(State::Done);
+        }
+        if self.offboarding.action != Some(offboard.action) {
+            return Ok(State::Moved(RECONFIGURED));
+        }
+        let is_gone = || {
+            self.memory.is_row_gone_for(id, self.offboarding.after, self.now)
+                && self.memory.is_row_gone_twice(id, self.now)
+        };
+        if offboard.reason == Reason::Gone && !is_gone() {
+            return Ok(State::Moved(TOO_SOON));
+        }
+        match rows.still_leaves(id, offboard.reason, None).await {
+            Ok(true) => {}
+            Ok(false) => return Ok(State::Moved(RETURNED)),
+            Err(error) => {
+                tracing::warn!(tenant.id = &*told_id(id), "its row can't be read again: {error}");
+                return Ok(State::Moved(UNREAD));
             }
-            Some(Look::Found(_) | Look::Unreadable(_) | Look::Refused(_)) => State::Moved,
-        })
+        }
+        let is_same = offboard.customer == whole_fingerprint(&customer) && differences == offboard.differences;
+        Ok(if is_same { State::AsPlanned } else { State::Moved(CHANGED) })
     }
 }
 

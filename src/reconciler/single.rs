@@ -90,7 +90,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             is_whole: false,
             listing: Listing::default(),
             asked,
-            skipped: Vec::new(),
+            skipped: BTreeMap::new(),
             limits: BTreeMap::new(),
             held,
             held_next: Vec::new(),

@@ -31,6 +31,8 @@ const ABOVE: usize = 4;
 
 const HELD: &str = "the guard holds changes of single tenants until the next run";
 
+const NEXT: &str = "it is offboarded by the next run: the ledger must know its customer by this id and token first";
+
 const ELSEWHERE: &str = "another process is writing this customer";
 
 /// Whether a wake was carried out.
@@ -243,6 +245,9 @@ fn told(run: &Run, provided_id: &str) -> Woken {
                 return Woken::because(Outcome::Deferred, error);
             }
         }
+    }
+    if woken.outcome == Outcome::Unchanged && !plan.quiet.leaving_next.is_empty() {
+        return Woken::because(Outcome::Deferred, NEXT);
     }
     if !plan.quiet.waiting.is_empty() {
         return Woken::because(Outcome::Deferred, "it failed before, and is left alone for a while");

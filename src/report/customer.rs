@@ -27,9 +27,10 @@ struct Line<'a> {
 
 /// Writes what an offboarded customer was and a line feed.
 pub fn write_offboarded(offboarded: &Offboarded, out: &mut dyn io::Write) -> io::Result<()> {
-    let Offboarded { provided_id, text, is_gone } = offboarded;
+    let Offboarded { provided_id, text } = offboarded;
     // A text that somebody else wrote there is no object.
-    let was = serde_json::from_str(text).unwrap_or_default();
-    serde_json::to_writer(&mut *out, &Line { provided_id, gone: *is_gone, was })?;
+    let mut was: BTreeMap<_, _> = serde_json::from_str(text).unwrap_or_default();
+    was.remove("gone");
+    serde_json::to_writer(&mut *out, &Line { provided_id, gone: offboarded.is_gone(), was })?;
     out.write_all(b"\n")
 }

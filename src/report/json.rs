@@ -48,7 +48,7 @@ struct Document<'a> {
     calls: Calls<'a>,
     changes: Changes<'a>,
     orphans: &'a [String],
-    skipped: &'a [String],
+    skipped: Vec<&'a String>,
     invalid: Vec<InvalidTenant<'a>>,
     unsettled: Vec<Unsettled<'a>>,
     outcomes: Outcomes,
@@ -142,7 +142,7 @@ impl<'a> Document<'a> {
             },
             changes: Changes { report, values },
             orphans: &plan.population.orphans,
-            skipped: &report.run.skipped,
+            skipped: report.run.skipped.keys().collect(),
             invalid: invalid
                 .map(|tenant| InvalidTenant {
                     provided_id: tenant.provided_id.as_deref().map(told_id),

@@ -149,10 +149,13 @@ impl Sql {
     }
 }
 
-/// A hash of a row with all that its tenant wants; of an invalid row, with the reason.
+/// A hash of a row with all that its tenant wants, and whether it leaves; of an invalid row, with the reason.
 fn hash(id: &str, row: &Row<'_>) -> u64 {
     let (previous, content) = match row {
-        Ok(tenant) => (tenant.previous_provided_id.as_deref(), lasting_fingerprint(tenant)),
+        Ok(tenant) => {
+            let offboard = tenant.offboard.map_or(0, |at| xxh3_64_with_seed(&at.to_be_bytes(), 2));
+            (tenant.previous_provided_id.as_deref(), lasting_fingerprint(tenant) ^ offboard)
+        }
         Err(invalid) => (invalid.previous_provided_id.as_deref(), xxh3_64_with_seed(invalid.reason.as_bytes(), 1)),
     };
     let previous = previous.map_or(content, |previous| xxh3_64_with_seed(previous.as_bytes(), content));

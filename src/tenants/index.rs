@@ -226,7 +226,7 @@ impl Index {
 
     /// Whether the tenant's customer is to get another id.
     pub(crate) fn is_renamed(&self, row: RowNumber) -> bool {
-        self.is(row, State::Renamed)
+        self.is(row, State::Renamed) || self.is(row, State::LeavingRenamed)
     }
 
     /// Whether the tenant is valid and its customer was listed, under its own id or the previous one.

@@ -93,7 +93,7 @@ pub fn report(n: usize) -> Report {
             plan,
             listing: Listing::default(),
             asked: BTreeMap::new(),
-            skipped: Vec::new(),
+            skipped: std::collections::BTreeMap::new(),
             limits: BTreeMap::new(),
             held: Vec::new(),
             held_next: Vec::new(),

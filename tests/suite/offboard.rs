@@ -3,8 +3,11 @@
 mod answers;
 mod below;
 mod gone;
+mod hidden;
+mod kept;
 mod kill;
 mod plans;
+mod renamed;
 
 use rstest::rstest;
 use serde_json::{Value, json};

@@ -6,6 +6,7 @@ use std::{
     io::{ErrorKind, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -23,7 +24,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::support::{Database, Program, World, endpoints, fills_stdout, serve, signal};
+use crate::{
+    lock::take_away,
+    support::{Asked, Database, Kind, Program, World, endpoints, fills_stdout, serve, signal, writes},
+};
 
 /// Shorter than a write in flight is given, and than a call may take.
 const SOON: Duration = Duration::from_secs(18);
@@ -228,4 +232,25 @@ async fn sigterm_while_a_plan_is_made_lets_no_call_begin_afterwards() {
     says(&mut log, "stopping").await;
     assert_eq!(ends_soon(child).await, Some(75));
     assert_eq!(endpoints(&sandbox.take_calls()), ["customers"]);
+}
+
+/// Without a lock nothing can be claimed, so no call is made that could say so.
+#[rstest]
+#[tokio::test]
+async fn a_lock_that_is_lost_before_the_first_write_ends_the_run_as_any_other_stop(
+    #[values(Kind::Postgres, Kind::MySql)] kind: Kind,
+) {
+    let (database, sandbox, program) = World::of([("a", "Ann"), ("b", "Bob")]).on(kind).start().await;
+    let database = Arc::new(database);
+    let losing = Arc::clone(&database);
+    let answer = move |_: &Asked<'_>| {
+        let database = Arc::clone(&losing);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        thread::spawn(move || runtime.block_on(async move { take_away(&database).await })).join().unwrap();
+        None
+    };
+    let (code, report) = program.behind(&sandbox, answer).await.sync(&[]).await;
+    assert_eq!((code, &report["outcomes"]["deferred"]), (75, &json!(2)), "{report}");
+    assert!(report["error"].as_str().unwrap().contains("a lost lock"), "{report}");
+    assert!(writes(&sandbox.take_calls()).is_empty());
 }

@@ -100,6 +100,11 @@ impl IdLocks {
         }
     }
 
+    /// Whether the connection is lost or closed: no id can be locked any more.
+    pub fn is_over(&self) -> bool {
+        self.requests.as_ref().is_some_and(|requests| requests.is_closed())
+    }
+
     /// Returns when the connection is lost or closed.
     async fn over(&self) {
         match &self.requests {

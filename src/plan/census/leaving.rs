@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Census;
 use crate::{
-    memory::token_hash,
+    memory::{is_daily_due, token_hash},
     model::{Customer, Tenant},
     plan::{
         Extent,
+        compared::{Compared, HIDDEN},
         offboard::{Leavers, Offboard, Reason, leaving},
     },
     tenants::RowNumber,
@@ -59,15 +60,39 @@ impl Census<'_> {
         leavers
     }
 
+    /// The time of this run, if its read and listing are complete and tell which rows are gone.
+    pub(super) fn rows_told_at(&self) -> Option<u64> {
+        let Compared { index, memory, extent, now, .. } = &self.compared;
+        let is_complete = *extent == Extent::All && self.recalled.is_none() && !index.has_nameless();
+        memory.later_clock(*now).filter(|_| is_complete)
+    }
+
+    /// The known customers that the listing lacks although their row says that the tenant leaves, or their deletion was begun:
+    /// a look tells whether each is gone or hidden. A hidden one is looked up once a day, and its row is invalid.
+    pub(super) fn missing_leavers(&mut self) -> BTreeSet<String> {
+        let Compared { index, memory, extent, now, retry_failed, .. } = &self.compared;
+        if *extent == Extent::Some || self.recalled.is_some() {
+            return BTreeSet::new();
+        }
+        let leaves = |id: &&str| index.leaves(id) || memory.is_deleting(id);
+        let is_listed = |id: &str| index.row(id).is_some_and(|row| self.leavers.said.contains_key(&row));
+        let is_due = |id: &str| memory.looked_up_at(id).is_none_or(|at| *retry_failed || is_daily_due(at, *now));
+        let missing = self.tokens.unseen().filter(leaves).filter(|id| !is_listed(id));
+        let (due, hidden): (Vec<_>, Vec<_>) = missing.map(str::to_owned).partition(|id| is_due(id));
+        for row in hidden.iter().filter_map(|id| index.row(id)).collect::<Vec<_>>() {
+            self.compared.reject(row, HIDDEN);
+        }
+        due.into_iter().collect()
+    }
+
     /// The customers known as a tenant's whose row is gone, and since when. Only a complete listing and a complete read say
     /// so; a row that another one names as its previous id is not gone.
     pub(super) fn rows_gone(&self) -> BTreeMap<String, u64> {
         let (index, memory) = (&self.compared.index, self.compared.memory);
-        let is_complete = self.compared.extent == Extent::All && self.recalled.is_none() && !index.has_nameless();
-        let Some(clock) = memory.clock().filter(|_| is_complete) else { return BTreeMap::new() };
+        let Some(clock) = self.rows_told_at() else { return BTreeMap::new() };
         let candidates = self.population.orphans.iter().map(String::as_str).chain(self.tokens.unseen());
         let is_gone = |id: &&str| memory.token(id).is_some() && !index.has(id) && index.claimants(id).next().is_none();
-        let since = |id: &str| memory.row_gone_since(id).unwrap_or(clock);
+        let since = |id: &str| memory.row_gone_since(id, self.compared.now).unwrap_or(clock);
         candidates.filter(is_gone).map(|id| (id.to_owned(), since(id))).collect()
     }
 

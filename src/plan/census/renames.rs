@@ -23,7 +23,8 @@ impl Census<'_> {
         let compared = &self.compared;
         let formers = std::mem::take(&mut self.former);
         // The customer exists under its new id, although no listing shows it.
-        let is_known = |row| compared.extent == Extent::All && compared.hidden_since(row).is_some();
+        let is_hidden = |row| compared.extent == Extent::All && compared.hidden_since(row).is_some();
+        let is_known = |row| self.leavers.said.contains_key(&row) || is_hidden(row);
         let judge = |row| if is_known(row) { Verdict::Ignored } else { rename::judge(&compared.index, row, true) };
         let judged = |former: Former| {
             let verdicts = former.seen.into_iter().map(|seen| match judge(seen.row) {
@@ -48,10 +49,13 @@ impl Census<'_> {
             self.population.with_tenant += 1;
             for (verdict, seen) in verdicts {
                 match verdict {
-                    Verdict::Rename if self.compared.index.is_absent(seen.row) => {
+                    Verdict::Rename if self.compared.index.is_unmet(seen.row) => {
                         self.compared.index.rename(seen.row);
                         renamed.insert(seen.row, token);
-                        self.judge(seen);
+                        // One that leaves is offboarded by the next run, under its own id.
+                        if !self.compared.index.is_leaving(seen.row) {
+                            self.judge(seen);
+                        }
                     }
                     Verdict::Rename => self.compared.reject(seen.row, PREVIOUS_DOUBLED),
                     Verdict::Ignored => {}

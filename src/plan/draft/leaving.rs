@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use super::Draft;
 use crate::{
     memory::Action,
     model::Tenant,
     plan::{
-        compared::Compared,
+        Found,
+        compared::{Compared, HIDDEN},
         offboard::{Leavers, Offboard, leaving},
     },
     tenants::RowNumber,
@@ -15,9 +17,29 @@ use crate::{
 /// Parents above one customer that are followed: more than there can be levels.
 const DEEPEST: usize = 64;
 
+impl Draft<'_> {
+    /// Notes the look-up of a customer that leaves and that no listing shows.
+    pub(super) fn found_missing(&mut self, provided_id: String, found: &Found) {
+        let Compared { index, memory, now, .. } = &self.compared;
+        match found {
+            Found::Nobody if memory.is_deleting(&provided_id) => drop(self.news.deleted.insert(provided_id)),
+            Found::Nobody => drop(self.news.gone.insert(provided_id)),
+            Found::Customer(customer) if memory.has_token(customer, &provided_id) => {
+                let row = index.row(&provided_id);
+                self.news.asked_at.insert(provided_id, *now);
+                if let Some(row) = row {
+                    self.compared.reject(row, HIDDEN);
+                }
+            }
+            Found::Customer(_) | Found::Nothing => {}
+        }
+    }
+}
+
 impl Compared<'_> {
-    /// The offboardings, sorted. To delete, the ledger must know the token: if it does not yet, this run tells it.
-    pub(super) fn offboards(&mut self, Leavers { said, gone }: Leavers) -> Vec<Offboard> {
+    /// The offboardings, sorted; and who leaves with the next run: those renamed by this one and, if they are to be deleted,
+    /// those whose token the ledger does not know yet.
+    pub(super) fn offboards(&mut self, Leavers { said, gone }: Leavers) -> (Vec<Offboard>, Vec<RowNumber>) {
         let said = said.into_iter().filter_map(|(row, offboard)| Some((row, offboard?)));
         let said = said.filter(|(row, _)| self.index.is_leaving(*row));
         let mut all: Vec<_> = said.map(|(row, offboard)| Offboard { row, ..offboard }).collect();
@@ -26,12 +48,18 @@ impl Compared<'_> {
             let tenant = leaving(&Tenant { provided_id: provided_id.into(), ..Tenant::default() }, offboard.action);
             all.extend(self.index.insert_leaving(&tenant).map(|row| Offboard { row, ..offboard }));
         }
+        let mut next: Vec<_> = self.index.leaving().filter(|row| self.index.is_renamed(*row)).collect();
         all.retain_mut(|offboard| match offboard.action {
-            Action::Delete => self.memory.token(&self.index.provided_id(offboard.row)) == Some(offboard.token),
+            Action::Delete => {
+                let is_known = self.memory.token(&self.index.provided_id(offboard.row)) == Some(offboard.token);
+                next.extend((!is_known).then_some(offboard.row));
+                is_known
+            }
             Action::LockOut => self.leaves_access(offboard),
         });
         self.put_children_first(&mut all);
-        all
+        self.index.sort(&mut next, |row| (0, *row));
+        (all, next)
     }
 
     /// Drops what is known not to settle; returns whether anything is left to empty.

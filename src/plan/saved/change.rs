@@ -45,6 +45,8 @@ struct SavedOffboard {
     /// The customer's name.
     name: String,
     /// A hash of the customer's token.
+    token_hash: String,
+    /// A hash of all that its record showed.
     customer_hash: String,
     /// The ids of the customers below it that are deleted before it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -123,7 +125,8 @@ impl SavedChange {
             action: offboard.action,
             reason: offboard.reason,
             name: offboard.name.clone(),
-            customer_hash: format!("{:016x}", offboard.token),
+            token_hash: hash(offboard.token),
+            customer_hash: hash(offboard.customer),
             children: offboard.children.iter().map(|row| plan.index.provided_id(*row).into_owned()).collect(),
         });
         let fields = differences.iter().map(|difference| Ok((difference.field, Sides::of(difference)?)));
@@ -149,7 +152,7 @@ impl SavedChange {
         if !has_ids {
             return Err(UNSOUND);
         }
-        let Some(SavedOffboard { action, reason, name, customer_hash, children }) = offboard else {
+        let Some(SavedOffboard { action, reason, name, token_hash, customer_hash, children }) = offboard else {
             let restored = match kind {
                 Kind::Rename => Restored::Rename,
                 Kind::Create => Restored::Create,
@@ -157,11 +160,16 @@ impl SavedChange {
             };
             return Ok((tenant, restored));
         };
-        let token = u64::from_str_radix(&customer_hash, 16).map_err(|_| UNSOUND)?;
+        let read = |hash: &str| u64::from_str_radix(hash, 16).map_err(|_| UNSOUND);
+        let (token, customer) = (read(&token_hash)?, read(&customer_hash)?);
         let row = RowNumber::default();
-        let offboard = Offboard { row, action, reason, name, token, differences, children: Vec::new() };
+        let offboard = Offboard { row, action, reason, name, token, customer, differences, children: Vec::new() };
         Ok((leaving(&tenant, action), Restored::Offboard(offboard, children)))
     }
+}
+
+fn hash(number: u64) -> String {
+    format!("{number:016x}")
 }
 
 impl Sides {

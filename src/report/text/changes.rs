@@ -23,6 +23,8 @@ use crate::{
     report::Report,
 };
 
+const NEXT: &str = "to offboard by the next run: the ledger must know its customer by this id and token first";
+
 /// Changes of a group that are shown.
 const SAMPLES: usize = 3;
 
@@ -49,7 +51,10 @@ pub(super) fn write_changes(report: &Report, style: Style, out: &mut dyn Write) 
     }
     write_list('+', GREEN, creates, style, out, |change| described(plan, change, style))?;
     write_updates(plan, updates, style, out)?;
-    write_list('-', RED, offboards, style, out, |change| offboarded(plan, change, style))
+    write_list('-', RED, offboards, style, out, |change| offboarded(plan, change, style))?;
+    write_list('-', DIM, &plan.quiet.leaving_next, style, out, |row| {
+        format!("{}  {NEXT}", named(plan, &plan.index.provided_id(*row), style))
+    })
 }
 
 /// Who leaves, with the customer's name, what happens and why.

@@ -50,9 +50,8 @@ pub fn write_text(report: &Report, style: Style, out: &mut dyn Write) -> io::Res
     write_list('!', YELLOW, &unreadable, style, out, |id| {
         format!("{}  {}: left alone", id.as_deref().map_or("(no id)".to_owned(), shown), Gap::Unreadable)
     })?;
-    write_list('-', YELLOW, &report.run.skipped, style, out, |id| {
-        format!("{}  changed in Explo since the plan was made: left alone", shown(id))
-    })?;
+    let skipped: Vec<_> = report.run.skipped.iter().collect();
+    write_list('-', YELLOW, &skipped, style, out, |(id, reason)| format!("{}  {reason}: left alone", shown(id)))?;
     write_counts(report, out)?;
     write_list('≠', YELLOW, &report.unsettled(), style, out, |(id, unsettled)| {
         described_unsettled(plan, id, unsettled, style)

@@ -12,7 +12,7 @@ impl Index {
 
     /// Whether the tenant leaves, and can be planned.
     pub(crate) fn is_leaving(&self, row: RowNumber) -> bool {
-        self.is(row, State::Leaving)
+        self.is(row, State::Leaving) || self.is(row, State::LeavingRenamed)
     }
 
     /// Whether a row has this id and its tenant leaves.

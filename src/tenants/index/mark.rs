@@ -21,6 +21,8 @@ pub(super) enum State {
     Invalid,
     /// The tenant leaves.
     Leaving,
+    /// The same, and its customer was listed under the previous id, and is to get this one.
+    LeavingRenamed,
 }
 
 /// Bits of the state, and of the fields except the parent.

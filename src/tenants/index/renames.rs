@@ -35,6 +35,11 @@ impl Index {
         claims.filter(move |((_, row), kept)| is_it(*row, kept.as_deref())).map(|((_, row), _)| *row)
     }
 
+    /// Whether no customer is known to be the tenant's, whether it stays or leaves.
+    pub(crate) fn is_unmet(&self, row: RowNumber) -> bool {
+        self.is_absent(row) || self.is(row, State::Leaving)
+    }
+
     /// Whether another tenant has this previous id, and no customer was listed for that tenant.
     pub(crate) fn has_rival(&self, row: RowNumber, previous: &str) -> bool {
         let mut last = self.claims.rivals.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +59,7 @@ impl Index {
             let hash = self.ids.of_id(&previous);
             self.claims.renamed.insert((hash, row));
         }
-        self.mark(row, State::Renamed);
+        self.mark(row, if self.is_leaving(row) { State::LeavingRenamed } else { State::Renamed });
     }
 
     /// The tenant that has this id, or that is to be renamed from it.

@@ -110,6 +110,7 @@ fn entry(provided_id: String, former: Option<&str>) -> Entry {
         remembered: Remembered::default(),
         is_synced: true,
         is_back: false,
+        is_deleted: false,
     }
 }
 

@@ -40,7 +40,15 @@ fn full(token: &str) -> Remembered {
 }
 
 fn entry(provided_id: &str, token: Token, remembered: Remembered) -> Entry {
-    Entry { provided_id: provided_id.to_owned(), former: None, token, remembered, is_synced: true, is_back: false }
+    Entry {
+        provided_id: provided_id.to_owned(),
+        former: None,
+        token,
+        remembered,
+        is_synced: true,
+        is_back: false,
+        is_deleted: false,
+    }
 }
 
 fn memory<const N: usize>(known: [(&str, Remembered); N]) -> Memory {

@@ -34,6 +34,28 @@ async fn one_between_others_that_stay_leaves_without_harm_to_them(#[case] delete
     assert_eq!(stored(&sandbox, "c")["parent_provided_id"], json!("p"));
 }
 
+/// A new child of one that leaves is created, and then named as the reason why its parent stays.
+#[tokio::test]
+async fn a_new_child_of_one_that_leaves_is_created_below_it() {
+    let tenant = |id: &str, level: &str, parent: Option<&str>, leaves: bool| json!({"provided_id": id, "name": id, "hierarchy_level_name": level, "parent_provided_id": parent, "offboard": leaves});
+    let tenants = [tenant("p", "a", None, true), tenant("c", "b", Some("p"), false)];
+    let world = World::of(tenants).columns(&["parent_provided_id", "hierarchy_level_name", "offboard"]).derived();
+    let (_database, sandbox, program) = world.without(["c"]).with_ledger().start().await;
+    let program = deleting(program);
+    drop(program.sync(&["--max-changes", "0"]).await);
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!(
+        (code, changes(&report)),
+        (3, vec!["create c applied".to_owned(), "offboard p deferred".to_owned()]),
+        "{report}"
+    );
+    assert!(
+        report["changes"][1]["error"].as_str().unwrap().contains("the parent of a tenant that stays: c"),
+        "{report}"
+    );
+    assert_eq!(stored(&sandbox, "c")["parent_provided_id"], json!("p"));
+}
+
 /// Its new child is not there yet, but its row names it.
 #[tokio::test]
 async fn one_that_gets_a_child_in_the_same_run_is_not_deleted_under_it() {

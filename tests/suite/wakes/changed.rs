@@ -1,5 +1,7 @@
 //! `source.query_changed`: the daemon asks its database which tenants changed.
 
+use std::time::Duration;
+
 use rstest::rstest;
 
 use super::{Woken, world};
@@ -31,6 +33,36 @@ async fn start(kind: Kind) -> Woken {
 async fn touch(database: &Database, id: &str, name: &str) {
     let now = time(database.kind).1;
     database.execute(&format!("update tenants set name = '{name}', updated_at = {now} where id = '{id}'")).await;
+}
+
+/// Within the overlap, all else in the row is as it was.
+#[tokio::test]
+async fn a_row_that_says_now_that_its_tenant_leaves_has_changed() {
+    let (database, sandbox, program) = world(Kind::Sqlite).derived().with_ledger().start().await;
+    database.execute("alter table tenants add updated_at text; alter table tenants add offboard boolean").await;
+    let query = "select id as provided_id, name, offboard from tenants where updated_at >= ?";
+    let program = program
+        .with("EXPLO_SYNC__SOURCE__QUERY", query.split_once(" where").unwrap().0)
+        .with("EXPLO_SYNC__SOURCE__QUERY_CHANGED", query)
+        .with("EXPLO_SYNC__SOURCE__QUERY_ONE", &query.replace("updated_at >=", "id ="))
+        .with("EXPLO_SYNC__OFFBOARD__ACTION", "delete")
+        .with("EXPLO_SYNC__SOURCE__POLL", "100ms");
+    let woken = Woken::between(database, sandbox, program).await;
+    touch(&woken.database, "a", "Anna").await;
+    woken.has("a", "Anna").await;
+    woken.has_outcomes("poll", &[("applied", 1)]).await;
+    for (offboard, customers) in [("true", 1), ("false", 2)] {
+        woken.database.execute(&format!("update tenants set offboard = {offboard} where id = 'a'")).await;
+        touch(&woken.database, "a", "Anna").await;
+        for _ in 0..400 {
+            if woken.sandbox.customers().len() == customers {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        assert_eq!(woken.sandbox.customers().len(), customers, "{offboard}");
+    }
+    woken.ends().await;
 }
 
 #[rstest]

@@ -1,0 +1,65 @@
+//! The ledger's part: what it does not store as it is given is no reason to go on, and its times delay nobody for long.
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::{applied, deleting, locking_out, offboarded, world};
+use crate::support::{Kind, stored, writes};
+
+#[rstest]
+#[tokio::test]
+async fn who_cannot_be_kept_as_it_is_is_not_offboarded(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+    #[values(true, false)] deletes: bool,
+) {
+    let (database, sandbox, program) = world(kind, 20, 1).with_ledger().start().await;
+    let program = if deletes { deleting(program) } else { locking_out(program) };
+    drop(program.sync(&[]).await);
+    let short = "left(new.offboarded, 60)";
+    let triggers = match kind {
+        Kind::Postgres => {
+            let body = format!("begin new.offboarded = {short}; return new; end");
+            let function = format!("create function cut() returns trigger as $$ {body} $$ language plpgsql");
+            let trigger = "create trigger cut before update on explo_customers for each row execute function cut()";
+            vec![function, trigger.to_owned()]
+        }
+        Kind::MySql => {
+            let begin = "create trigger cut before update on explo_customers for each row";
+            vec![format!("{begin} set new.offboarded = {short}")]
+        }
+        Kind::Sqlite => {
+            let update = "update explo_customers set offboarded = null where provided_id = new.provided_id";
+            vec![format!("create trigger cut after update of offboarded on explo_customers begin {update}; end")]
+        }
+    };
+    for trigger in triggers {
+        database.execute(&trigger).await;
+    }
+    let _ = sandbox.take_calls();
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (3, vec![("t0".to_owned(), Some("failed".to_owned()))]), "{report}");
+    assert!(report["changes"][0]["error"].as_str().unwrap().contains("does not store in `offboarded`"), "{report}");
+    assert!(writes(&sandbox.take_calls()).is_empty());
+    assert_ne!(stored(&sandbox, "t0")["emails"], json!([]));
+}
+
+/// A clock that was ahead wrote it.
+#[rstest]
+#[tokio::test]
+async fn a_time_of_the_last_write_in_the_future_delays_nobody(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+) {
+    let (database, sandbox, program) = world(kind, 20, 0).with_ledger().start().await;
+    let program = deleting(program);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update explo_customers set synced_at = '2101-01-01 00:00:00'").await;
+    if kind == Kind::Sqlite {
+        database.execute("update explo_customers set synced_at = '2101-01-01T00:00:00.000Z'").await;
+    }
+    let is_true = if kind == Kind::Postgres { "true" } else { "1" };
+    database.execute(&format!("update tenants set offboard = {is_true} where id = 't0'")).await;
+    database.execute("update tenants set name = 'Another' where id = 't1'").await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (0, applied(&["t0"])), "{report}");
+    assert_eq!(stored(&sandbox, "t1")["name"], json!("Another"));
+}

@@ -1,0 +1,29 @@
+//! A tenant that is renamed and leaves between two runs.
+
+use rstest::rstest;
+use serde_json::json;
+
+use super::{applied, deleting, locking_out, offboarded, told, world};
+use crate::support::{Kind, changes};
+
+#[rstest]
+#[case::locked_out(false)]
+#[case::deleted(true)]
+#[tokio::test]
+async fn it_is_renamed_first_and_leaves_with_the_next_run(#[case] deletes: bool) {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 0).with_ledger().start().await;
+    database.execute("alter table tenants add column previous text").await;
+    let query = "select id as provided_id, name, offboard, previous as previous_provided_id from tenants";
+    let program = if deletes { deleting(program) } else { locking_out(program) };
+    let program = program.with("EXPLO_SYNC__SOURCE__QUERY", query);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set id = 'new', previous = 't0', offboard = 1 where id = 't0'").await;
+    let text = program.run(&["sync", "--dry-run"]).await.stdout;
+    assert!(text.contains("> t0 → new") && text.contains("- new  to offboard by the next run"), "{text}");
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, changes(&report)), (0, told(&["rename new applied"])), "{report}");
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (0, applied(&["new"])), "{report}");
+    assert_eq!(sandbox.customers().len(), if deletes { 19 } else { 20 });
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]), "once");
+}
