@@ -31,6 +31,9 @@ const UNKNOWN: &str = "the ledger did not know its customer's token before this 
 
 const UNREADABLE: &str = "its customer's record can't be read, so what it was could not be kept: left alone";
 
+const NOT_ITS_CHILDREN: &str = "not deleted, because Explo's listing of its children lists others as well, so it can't be told who is \
+                                below it";
+
 const TAKEN: &str = "another instance in this ledger has its customer: left alone";
 
 /// How many customers below one are named.
@@ -162,13 +165,17 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
             )));
         }
         let Children { provided_ids, unreadable } = self.reader.children(provided_id).await?;
+        if provided_ids.iter().any(|id| id == provided_id) {
+            return Ok(Some(NOT_ITS_CHILDREN.to_owned()));
+        }
         let count = provided_ids.len() + unreadable;
         if count == 0 {
             return Ok(None);
         }
         let named: Vec<_> = provided_ids.iter().take(NAMED).map(|id| shown(id)).collect();
         let more = if count > named.len() { ", …" } else { "" };
-        Ok(Some(format!("not deleted, because {count} customers are below it: {}{more}", named.join(", "))))
+        let are = if count == 1 { "customer is" } else { "customers are" };
+        Ok(Some(format!("not deleted, because {count} {are} below it: {}{more}", named.join(", "))))
     }
 
     /// Empties what the plan said, as far as it is not empty by now.

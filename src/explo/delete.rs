@@ -20,6 +20,9 @@ use crate::http::{Attempts, Transport};
 
 const ENDPOINT: Endpoint = Endpoint::DeleteCustomer;
 
+/// The statuses of refusals that may be about children.
+const BY_PARENTS: [u16; 4] = [200, 400, 409, 422];
+
 const PARENTS: &str = "Explo deletes no customer that has children; these may be some that this token can't see";
 
 pub(super) async fn delete(
@@ -40,7 +43,7 @@ pub(super) async fn delete(
             Error::GaveUp { ref fault, .. } if *fault != Fault::Throttled => fault.clone(),
             Error::Rejected { endpoint, status, excerpt } => {
                 let is_gone = is_gone(client, provided_id, token).await?;
-                let excerpt = format!("{excerpt} ({PARENTS})");
+                let excerpt = if BY_PARENTS.contains(&status) { format!("{excerpt} ({PARENTS})") } else { excerpt };
                 return if is_gone { Ok(()) } else { Err(Error::Rejected { endpoint, status, excerpt }) };
             }
             Error::Stopped { .. } if failed > 0 => return Err(Error::Cut { endpoint: ENDPOINT }),

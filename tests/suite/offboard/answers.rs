@@ -88,6 +88,24 @@ async fn children_that_no_listing_shows_make_explo_refuse_and_that_is_named(#[ca
     assert_eq!(calls(&sandbox), "");
 }
 
+#[rstest]
+#[case(400, true)]
+#[case(409, true)]
+#[case(422, true)]
+#[case(302, false)]
+#[case(401, false)]
+#[case(403, false)]
+#[case(404, false)]
+#[tokio::test]
+async fn only_a_refusal_that_may_be_about_children_says_so(#[case] status: u16, #[case] may_be: bool) {
+    let (_database, sandbox, program) = one("").await;
+    sandbox.adjust(|api| api.faults = vec![format!("status={status},endpoint=delete_customer").parse().unwrap()]);
+    let (_, report) = program.sync(&[]).await;
+    let told = report.to_string();
+    assert_eq!((told.contains(&status.to_string()), told.contains("has children")), (true, may_be), "{report}");
+    assert_eq!(sandbox.customers().len(), 20);
+}
+
 #[tokio::test]
 async fn a_look_that_shows_another_token_ends_it() {
     let (database, sandbox, program) = one("").await;
@@ -133,6 +151,7 @@ async fn a_filter_that_shows_everybody_deletes_nobody() {
     let (_database, sandbox, program) = one("--parent-filter ignored").await;
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, offboarded(&report)), (3, vec![("t0".to_owned(), Some("deferred".to_owned()))]), "{report}");
+    assert!(report["changes"][0]["error"].as_str().unwrap().contains("lists others as well"), "{report}");
     assert_eq!(calls(&sandbox), "get customers");
     assert_eq!(sandbox.customers().len(), 20);
 }

@@ -3,8 +3,8 @@
 use rstest::rstest;
 use serde_json::json;
 
-use super::{deleting, locking_out, offboarded};
-use crate::support::{World, changes, stored};
+use super::{deleting, locking_out, offboarded, world};
+use crate::support::{Kind, World, changes, customer, stored};
 
 /// A tenant between two others, with a parent and a child that stay.
 #[rstest]
@@ -68,4 +68,21 @@ async fn one_that_gets_a_child_in_the_same_run_is_not_deleted_under_it() {
     let (code, report) = deleting(program).sync(&[]).await;
     assert_eq!((code, offboarded(&report)), (3, vec![("z".to_owned(), Some("deferred".to_owned()))]), "{report}");
     assert_eq!(stored(&sandbox, "z")["name"], json!("z"), "{report}");
+}
+
+#[rstest]
+#[case(&["x"], "because 1 customer is below it: x")]
+#[case(&["x", "y"], "because 2 customers are below it: x, y")]
+#[tokio::test]
+async fn strangers_below_one_are_counted_and_named(#[case] below: &[&str], #[case] expected: &str) {
+    let (_database, sandbox, program) = world(Kind::Sqlite, 20, 1).with_ledger().start().await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    sandbox.change(|store| {
+        for id in below {
+            store.add(customer(json!({"provided_id": id, "name": id, "parent_provided_id": "t0"})));
+        }
+    });
+    let (code, report) = deleting(program).sync(&[]).await;
+    assert_eq!((code, offboarded(&report)), (3, vec![("t0".to_owned(), Some("deferred".to_owned()))]), "{report}");
+    assert!(report["changes"][0]["error"].as_str().unwrap().ends_with(expected), "{report}");
 }
