@@ -3,7 +3,8 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use chrono::{DateTime, SecondsFormat};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Memory, token_hash};
 use crate::{
@@ -24,9 +25,18 @@ pub enum Action {
 /// What `lock_out` emptied, to be put back if the tenant returns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct LockedOut {
+    /// When it was first emptied.
+    at: String,
     emails: BTreeSet<String>,
     group_tags: BTreeSet<String>,
     customer_hash: String,
+    /// What the customer was then, in JSON.
+    #[serde(deserialize_with = "raw")]
+    customer: String,
+}
+
+fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(|raw| raw.get().to_owned())
 }
 
 /// How the text of a `lock_out` begins.
@@ -40,7 +50,7 @@ struct Text<'a> {
     customer_hash: String,
     #[serde(flatten)]
     emptied: Option<Emptied<'a>>,
-    customer: Exported<'a>,
+    customer: Box<RawValue>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +60,7 @@ struct Emptied<'a> {
 }
 
 /// The text for a customer that is about to be offboarded at `now`, in seconds since 1970. What an earlier `lock_out` of it
-/// emptied is kept as well.
+/// emptied is kept as well; of several, the first one tells what the customer was, and when.
 pub fn offboarded(
     action: Action,
     customer: &Customer<'_>,
@@ -58,26 +68,30 @@ pub fn offboarded(
     now: u64,
 ) -> serde_json::Result<String> {
     let (customer_hash, nothing) = (hash(token_hash(&customer.token)), LockedOut::default());
-    let before = before.filter(|before| before.customer_hash == customer_hash).unwrap_or(&nothing);
+    let before = before.filter(|before| before.customer_hash == customer_hash);
+    let lists = before.unwrap_or(&nothing);
     let emptied = Emptied {
-        emails: union(&before.emails, &customer.emails),
-        group_tags: union(&before.group_tags, &customer.group_tags),
+        emails: union(&lists.emails, &customer.emails),
+        group_tags: union(&lists.group_tags, &customer.group_tags),
     };
     let own = |list: &BTreeSet<&str>| list.iter().map(|one| Cow::Owned((*one).to_owned())).collect();
-    // What is deleted is kept as it was before it was locked out.
-    let filled = (action == Action::Delete && *before != nothing).then(|| Customer {
-        emails: own(&emptied.emails),
-        group_tags: own(&emptied.group_tags),
-        ..customer.clone()
-    });
-    let at = DateTime::from_timestamp(i64::try_from(now).unwrap_or_default(), 0).unwrap_or_default();
-    serde_json::to_string(&Text {
-        action,
-        at: at.to_rfc3339_opts(SecondsFormat::Secs, true),
-        customer_hash,
-        customer: Exported::of(filled.as_ref().unwrap_or(customer), false)?,
-        emptied: (action == Action::LockOut).then_some(emptied),
-    })
+    let (at, customer) = match (action, before) {
+        (Action::LockOut, Some(first)) => (first.at.clone(), RawValue::from_string(first.customer.clone())?),
+        (Action::LockOut | Action::Delete, None) => (time(now), to_raw_value(&Exported::of(customer, false)?)?),
+        // What is deleted is kept as it was before it was locked out.
+        (Action::Delete, Some(_)) => {
+            let filled =
+                Customer { emails: own(&emptied.emails), group_tags: own(&emptied.group_tags), ..customer.clone() };
+            (time(now), to_raw_value(&Exported::of(&filled, false)?)?)
+        }
+    };
+    let emptied = (action == Action::LockOut).then_some(emptied);
+    serde_json::to_string(&Text { action, at, customer_hash, emptied, customer })
+}
+
+fn time(seconds: u64) -> String {
+    let time = DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default(), 0).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 fn union<'a>(before: &'a BTreeSet<String>, now: &'a [Cow<'_, str>]) -> BTreeSet<&'a str> {
@@ -157,6 +171,9 @@ mod tests {
         let second = offboarded(Action::LockOut, &customer("c@x"), LockedOut::read(&first).as_ref(), 0).unwrap();
         let emails = |text: &str| LockedOut::read(text).unwrap().emails.into_iter().collect::<Vec<_>>().join(" ");
         assert_eq!(emails(&second), "a@x b@x c@x");
+        let of_first = |text: &str| text.split_once(r#""customer":"#).unwrap().1.to_owned();
+        assert_eq!(of_first(&second), of_first(&first), "the customer as it was first");
+        assert!(second.contains(r#""at":"2026-02-28T10:00:00Z""#), "{second}");
         let another = Customer { token: "another".into(), ..customer("d@x") };
         let third = offboarded(Action::LockOut, &another, LockedOut::read(&second).as_ref(), 0).unwrap();
         assert_eq!(emails(&third), "d@x", "another customer's are not mixed in");

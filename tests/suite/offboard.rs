@@ -95,6 +95,11 @@ async fn a_row_that_says_so_is_locked_out_at_once_and_let_in_again(
     sandbox.change(|store| store.customer("t1").unwrap().emails = vec!["again@x.example".to_owned()]);
     let (code, report) = program.sync(&[]).await;
     assert_eq!((code, offboarded(&report)), (0, applied(&["t1"])));
+    let exported = program.run(&["export", "--offboarded"]).await.stdout;
+    let kept: Value = serde_json::from_str(exported.lines().nth(1).unwrap()).unwrap();
+    let emails = (&kept["customer"]["emails"], &kept["emails"]);
+    let expected = (&json!(["boss@Tenant-1.example"]), &json!(["again@x.example", "boss@Tenant-1.example"]));
+    assert_eq!(emails, expected, "the customer as it was first, and all that was emptied");
 
     // Both return: what was emptied is put back, and once.
     database.execute("update tenants set offboard = null").await;
