@@ -160,7 +160,8 @@ impl<'r> Remembering<'r> {
             remembered.wanted = Some(wanted);
         }
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
-        let is_back = self.has_returned(&provided_id);
+        // After a rename, an update may still put back what was emptied.
+        let is_back = former.is_none() && self.has_returned(&provided_id);
         Entry { former, is_synced: true, is_back, ..Entry::new(&provided_id, token, remembered) }
     }
 
@@ -174,8 +175,10 @@ impl<'r> Remembering<'r> {
     /// Whether a tenant stays whose customer `lock_out` emptied.
     fn has_returned(&self, provided_id: &str) -> bool {
         let index = &self.plan.index;
-        let stays = || index.row(provided_id).is_some_and(|row| !index.is_leaving(row) && !index.is_invalid(row));
-        self.memory.is_locked_out(provided_id) && stays()
+        let row = index.row(provided_id).filter(|row| !index.is_leaving(*row) && !index.is_invalid(*row));
+        row.is_some_and(|row| {
+            self.memory.is_locked_out(provided_id) || self.memory.is_locked_out(&index.listed_id(row))
+        })
     }
 
     /// A change failed, because of its tenant.

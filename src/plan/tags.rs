@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | yes | not asked for this tag | | it exists |
 //! | no | yes | | it exists |
-//! | no | no | false | the tenants that send it are invalid |
+//! | no | no | false | the tenants that send it are invalid; if they only get it back, it is left out |
 //! | no | no | true | it is created before the changes that send it |
 //! | no | no answer | | it is assumed to exist |
 
@@ -12,9 +12,9 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{Answer, Change, Inquiry, Plan, Question};
 use crate::{
-    compare::TagRule,
+    compare::{TagRule, sides},
     memory::Entry,
-    model::{Field, Invalid, json, shown},
+    model::{Customer, Field, Invalid, json, shown},
     tenants::RowNumber,
 };
 
@@ -90,7 +90,27 @@ impl Plan {
         }
     }
 
+    /// Leaves out tags that tenants would get back.
+    fn leave_out(&mut self, missing: &BTreeSet<String>) {
+        let Self { index, changes, rules, quiet, .. } = self;
+        let rows: BTreeSet<_> = changes.iter().map(Change::row).filter(|row| index.leave_out(*row, missing)).collect();
+        changes.retain_mut(|change| {
+            let Change::Update(update) = change else { return true };
+            if !rows.contains(&update.row) {
+                return true;
+            }
+            let (wanted, _) = sides(&index.tenant(update.row), &Customer::none(), Field::GroupTags, *rules);
+            let tags = update.differences.iter_mut().filter(|difference| difference.field == Field::GroupTags);
+            tags.for_each(|difference| difference.wanted = wanted.clone().unwrap_or_default());
+            update.differences.retain(|difference| difference.wanted != difference.current);
+            let is_left = !update.differences.is_empty();
+            quiet.unchanged += usize::from(!is_left && index.is_listed(update.row));
+            is_left
+        });
+    }
+
     fn reject_wanting(&mut self, missing: &BTreeSet<String>) {
+        self.leave_out(missing);
         let (mut rejected, needed) = (BTreeSet::<RowNumber>::new(), self.needed());
         for change in by_row(&self.changes) {
             let tags = self.sent_tags(change).into_iter().filter(|tag| missing.contains(&**tag)).map(Cow::into_owned);

@@ -54,7 +54,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// Adds a row to the index, as this run plans it.
     pub(super) fn insert(&self, index: &mut Index, row: &Row<'_>) {
         match self.offboarding.row(row, self.memory, self.rules, self.now) {
-            Some(planned) => index.insert(&planned),
+            Some(planned) => index.insert_planned(row, &planned),
             None => index.insert(row),
         }
     }

@@ -72,7 +72,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let remembered = remembered.or_else(|| self.memory.recollection(previous.as_deref()?));
         Ok(Explanation {
             provided_id: provided_id.to_owned(),
-            tenant,
+            tenant: plan.index.tenant_of(provided_id),
             customer,
             unseen,
             plan,

@@ -167,6 +167,11 @@ impl Store {
         &self.tags
     }
 
+    /// Removes a tag; customers that have it keep it.
+    pub fn remove_tag(&mut self, name: &str) {
+        self.tags.remove(name);
+    }
+
     /// Creates a tag; an error if it exists.
     pub fn add_tag(&mut self, name: &str) -> Result<(), StoreError> {
         let added = self.tags.insert(name.to_owned());

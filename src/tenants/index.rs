@@ -9,6 +9,7 @@ mod mark;
 mod parents;
 mod probe;
 mod renames;
+mod returning;
 
 use std::{
     borrow::Cow,
@@ -47,6 +48,8 @@ pub struct Index {
     /// The upper half of each id's hash, with the row's number plus one.
     by_id: Slots,
     claims: Claims,
+    /// What tenants get back of tags that their rows do not manage.
+    tags_back: BTreeMap<RowNumber, Vec<Cow<'static, str>>>,
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
     shape_numbers: HashMap<Managed, u32>,
@@ -80,6 +83,7 @@ impl Index {
             rows: Rows::default(),
             by_id: Slots::default(),
             claims: Claims::default(),
+            tags_back: BTreeMap::new(),
             shapes: Vec::new(),
             shape_numbers: HashMap::new(),
             invalid: BTreeMap::new(),
@@ -279,6 +283,7 @@ impl Index {
     #[must_use]
     pub fn tenant(&self, row: RowNumber) -> Tenant<'static> {
         let mut tenant = self.rows.tenant(row);
+        tenant.group_tags = self.tags_back.get(&row).cloned().or(tenant.group_tags);
         if tenant.parent_provided_id.is_some() {
             tenant.parent_provided_id = self.wanted_parent(row).map(|parent| parent.into_owned().into());
         }

@@ -8,6 +8,7 @@ mod kept;
 mod kill;
 mod plans;
 mod renamed;
+mod returning;
 
 use rstest::rstest;
 use serde_json::{Value, json};
