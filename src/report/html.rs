@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     compare::Unsettled,
-    explo::Endpoint,
     html::{Text, fill, policy},
     model::{Field, Gap, shown, told_id},
     plan::Class,
@@ -163,12 +162,11 @@ fn write_cost(report: &Report, values: bool, out: &mut dyn Write) -> io::Result<
     if due.left > 0 {
         write!(out, "<p>{} changes are left to the next run.</p>", grouped(due.left))?;
     }
-    let calls = report.calls_planned().into_iter();
-    let calls: Vec<_> = calls.filter(|(endpoint, n)| *endpoint != Endpoint::Customers && *n > 0).collect();
+    let calls = report.calls_to_apply();
     if calls.is_empty() {
         return out.write_all(b"<p>There is nothing to do: no calls.</p>");
     }
-    let total = grouped(calls.iter().map(|(_, n)| n).sum());
+    let total = grouped(calls.values().sum());
     let (time, rate) = (time(report.estimated_seconds()), report.requests_per_minute);
     write!(
         out,

@@ -190,29 +190,39 @@ impl Report {
     /// The calls that planning made plus the calls that the due changes need, by endpoint.
     #[must_use]
     pub fn calls_planned(&self) -> BTreeMap<Endpoint, usize> {
-        let Run { plan, due, asked, .. } = &self.run;
-        let asked = |endpoint: Endpoint| asked.get(&endpoint).copied().unwrap_or(0);
+        let mut planned = self.calls_to_apply();
+        for (endpoint, calls) in &self.run.asked {
+            *planned.entry(*endpoint).or_default() += calls;
+        }
+        planned
+    }
+
+    /// The calls that the due changes need, by endpoint.
+    #[must_use]
+    pub fn calls_to_apply(&self) -> BTreeMap<Endpoint, usize> {
+        let Run { plan, due, .. } = &self.run;
         let updates = || due.changes(plan).filter_map(Change::as_update);
         let moved_again = updates().filter(|update| plan.expected.moved_again.contains(&update.row)).count();
         let carrying = updates().filter(|update| plan.carries(update)).count();
         let creates = due.changes(plan).filter(|change| Self::is_create(change)).count();
         let offboards = || due.changes(plan).filter_map(Change::as_offboard);
         let deletions = offboards().filter(|offboard| offboard.action == Action::Delete).count();
-        BTreeMap::from([
-            (Endpoint::Customers, asked(Endpoint::Customers) + moved_again + deletions),
+        let calls = [
+            // The children of each customer to delete are listed.
+            (Endpoint::Customers, moved_again + deletions),
             (Endpoint::CreateCustomer, creates),
             (Endpoint::UpdateCustomer, due.count() - creates - deletions),
             (Endpoint::DeleteCustomer, deletions),
-            (Endpoint::GetCustomer, asked(Endpoint::GetCustomer) + carrying + offboards().count()),
-            (Endpoint::GroupTags, asked(Endpoint::GroupTags)),
+            (Endpoint::GetCustomer, carrying + offboards().count()),
             (Endpoint::CreateGroupTag, plan.tags_to_make(due).len()),
-        ])
+        ];
+        calls.into_iter().filter(|(_, calls)| *calls > 0).collect()
     }
 
     /// How long the planned changes take at the configured rate, in seconds.
     #[must_use]
     pub fn estimated_seconds(&self) -> u64 {
-        let calls = self.calls_planned().into_values().sum::<usize>() - self.run.asked.values().sum::<usize>();
+        let calls: usize = self.calls_to_apply().into_values().sum();
         (calls as u64 * 60).div_ceil(u64::from(self.requests_per_minute.max(1)))
     }
 

@@ -209,9 +209,13 @@ async fn a_terminal_and_a_page_show_who_leaves_with_its_name() {
     let text = program.run(&["sync", "--dry-run", "--show-values"]).await.stdout;
     assert!(text.contains("- t0  Tenant 0  to delete: its row says so"), "{text}");
     assert!(text.contains("2 to offboard"), "{text}");
-    assert!(text.contains("2 delete_customer"), "{text}");
+    let forecast = "Applying it takes 6 calls (2 customers, 2 get_customer, 2 delete_customer)";
+    assert!(text.contains(forecast), "{text}");
+    let json = program.sync(&["--dry-run"]).await.1;
+    assert_eq!(json["calls"]["planned"], json!({"customers": 3, "get_customer": 2, "delete_customer": 2}));
     let page = program.run(&["sync", "--dry-run", "--output", "html", "--show-values"]).await.stdout;
     assert!(page.contains(r#"["offboard","t0","Tenant 0",{}]"#), "{page}");
+    assert!(page.contains("Applying it takes 6 calls"), "{page}");
     let explained = program.run(&["explain", "t0"]).await;
     assert_eq!(explained.code, 0);
     assert!(explained.stdout.contains("To offboard: "), "{}", explained.stdout);

@@ -8,7 +8,6 @@ use super::{
 };
 use crate::{
     applier::Outcome,
-    explo::Endpoint,
     model::{printable, shown},
     plan::{Class, Held},
     report::{Exit, Outcomes, Report},
@@ -27,13 +26,12 @@ pub(super) fn write_forecast(report: &Report, out: &mut dyn Write) -> io::Result
             grouped(waiting)
         )?;
     }
-    let calls = report.calls_planned().into_iter();
-    let writes: Vec<_> = calls.filter(|(endpoint, n)| *endpoint != Endpoint::Customers && *n > 0).collect();
-    if writes.is_empty() {
+    let calls = report.calls_to_apply();
+    if calls.is_empty() {
         return writeln!(out, "Nothing to do.");
     }
-    let total: usize = writes.iter().map(|(_, n)| n).sum();
-    let parts: Vec<_> = writes.iter().map(|(endpoint, n)| format!("{} {endpoint}", grouped(*n))).collect();
+    let total: usize = calls.values().sum();
+    let parts: Vec<_> = calls.iter().map(|(endpoint, n)| format!("{} {endpoint}", grouped(*n))).collect();
     let time = time(report.estimated_seconds());
     let rate = report.requests_per_minute;
     let calls = counted(total, "call");
