@@ -19,7 +19,7 @@ use crate::{
     database::lock::Permit,
     explo::{self, Client, Lane, Pacer},
     ledger::{self, InMemory, Ledger},
-    memory::{Memory, Note},
+    memory::{Departed, Memory, Note},
     metrics::Metrics,
     plan::{Allowances, Explanation, Plan, SavedPlan},
     progress::Progress,
@@ -242,7 +242,12 @@ impl Instance {
         let memory = ledger.load().await?;
         let mut explanation = self.reconciler(&task, &memory).explain(provided_id).await?;
         if let Some(remembered) = &mut explanation.remembered {
-            remembered.synced_at = ledger.synced_at(&remembered.provided_id).await?;
+            let provided_id = &remembered.provided_id;
+            remembered.synced_at = ledger.synced_at(provided_id).await?;
+            if let Some(departed) = ledger.offboarded_of(provided_id).await?.as_deref().and_then(Departed::read) {
+                let is_there = memory.is_still_there(provided_id, &departed);
+                remembered.offboarded = Some((departed, is_there));
+            }
         }
         Ok(explanation)
     }

@@ -148,6 +148,17 @@ impl Paired<'_> {
         })
     }
 
+    /// What an offboarded customer was, if one with this id was offboarded.
+    pub async fn offboarded_of(&self, provided_id: &str) -> Result<Option<String>, Error> {
+        in_dialect!(self.sql, Access::Read, |session| {
+            // A table of an earlier version may lack the column.
+            let is_complete = session.state().await? == State::Complete;
+            let text = if is_complete { session.cell_of(row::OFFBOARDED, provided_id).await? } else { None };
+            session.close().await;
+            Ok(text)
+        })
+    }
+
     async fn cell(&self, column: &str, provided_id: &str) -> Result<Option<String>, Error> {
         in_dialect!(self.sql, Access::Read, |session| {
             let cell = session.cell_of(column, provided_id).await?;

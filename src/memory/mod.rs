@@ -23,7 +23,7 @@ pub use entry::{Acknowledged, Entry, Listed, Note, Token};
 pub use failure::Failure;
 pub(crate) use failure::is_daily_due;
 pub(crate) use offboarded::LOCKED_OUT;
-pub use offboarded::{Action, LockedOut, offboarded};
+pub use offboarded::{Action, Departed, LockedOut, offboarded};
 pub use overview::Overview;
 use remembered::Sides;
 pub use remembered::{FieldFindings, Finding, Remembered, Seen, TOO_LARGE, token_hash};

@@ -39,6 +39,16 @@ fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     <&RawValue>::deserialize(deserializer).map(|raw| raw.get().to_owned())
 }
 
+/// That a customer was offboarded, as its text says it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Departed {
+    /// What was done.
+    pub action: Action,
+    /// When.
+    pub at: String,
+    customer_hash: String,
+}
+
 /// How the text of a `lock_out` begins.
 pub(crate) const LOCKED_OUT: &str = r#"{"action":"lock_out""#;
 
@@ -110,7 +120,21 @@ impl LockedOut {
     }
 }
 
+impl Departed {
+    /// Reads a text; `None` if it has another form.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
+    }
+}
+
 impl Memory {
+    /// Whether the customer of this id is known, and is the one that was offboarded.
+    #[must_use]
+    pub fn is_still_there(&self, provided_id: &str, departed: &Departed) -> bool {
+        self.token(provided_id).map(hash).as_ref() == Some(&departed.customer_hash)
+    }
+
     /// Whether `lock_out` emptied any customer.
     #[must_use]
     pub fn locks_out(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::{Candidate, Change, Due, Guard, Offboarding, Plan};
 use crate::{
     compare::{Unsettled, sides},
-    memory::{Failure, Memory},
+    memory::{Departed, Failure, Memory},
     model::{Customer, Field, Gap, Invalid, Tenant},
     tenants::RowNumber,
 };
@@ -60,6 +60,8 @@ pub struct Recollection {
     pub is_hidden: bool,
     /// How many of its last writes failed.
     pub failures: u32,
+    /// That a customer with this id was offboarded, and whether it is still there.
+    pub offboarded: Option<(Departed, bool)>,
 }
 
 /// One tenant with its customer.
@@ -222,7 +224,7 @@ impl Plan {
 }
 
 impl Memory {
-    /// What is remembered of a customer, but for the time of its last sync, which only the ledger knows.
+    /// What is remembered of a customer, but for the time of its last sync and how it left, which only the ledger knows.
     #[must_use]
     pub fn recollection(&self, provided_id: &str) -> Option<Recollection> {
         let known = self.recalled(provided_id)?;
@@ -232,6 +234,7 @@ impl Memory {
             synced_at: None,
             is_hidden: self.is_hidden(provided_id),
             failures: known.failure.as_ref().map_or(0, |failure| failure.times),
+            offboarded: None,
         })
     }
 }

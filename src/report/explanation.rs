@@ -33,7 +33,8 @@ pub fn write_explanation(explanation: &Explanation, style: Style, out: &mut dyn 
     for line in reasons(explanation, style.values) {
         writeln!(out, "{line}")?;
     }
-    writeln!(out, "{}", remembered(explanation))
+    writeln!(out, "{}", remembered(explanation))?;
+    offboarded(explanation).map_or(Ok(()), |told| writeln!(out, "{told}"))
 }
 
 /// What there is on either side.
@@ -73,8 +74,19 @@ fn write_field(sides: &FieldSides, style: Style, out: &mut dyn Write) -> io::Res
     writeln!(out, "{}", format!("  {mark} {:<22}{text}", field.name()).trim_end())
 }
 
-/// The decision and its reasons, a sentence or two each.
+/// The decision and its reasons, a sentence or two each; first that the row says that its tenant leaves.
 fn reasons(explanation: &Explanation, values: bool) -> Vec<String> {
+    let leaves = explanation.tenant.as_ref().is_some_and(|tenant| tenant.offboard.is_some());
+    let done = explanation.offboarding.action.filter(|_| leaves).map(|action| match action {
+        Action::LockOut => "locked out",
+        Action::Delete => "deleted",
+    });
+    let said =
+        done.map(|done| format!("Its row says that its tenant leaves: its customer is {done}, and never created."));
+    said.into_iter().chain(decided(explanation, values)).collect()
+}
+
+fn decided(explanation: &Explanation, values: bool) -> Vec<String> {
     let Explanation { provided_id, plan, decision, .. } = explanation;
     match decision {
         Decision::Unknown => {
@@ -293,4 +305,17 @@ fn remembered(explanation: &Explanation) -> String {
         None if explanation.has_ledger => "Nothing is remembered of it.".to_owned(),
         None => "Nothing is remembered: there is no ledger.".to_owned(),
     }
+}
+
+/// That a customer with this id was offboarded.
+fn offboarded(explanation: &Explanation) -> Option<String> {
+    let (departed, is_there) = explanation.remembered.as_ref()?.offboarded.as_ref()?;
+    let at = printable(&departed.at);
+    let done = match (departed.action, is_there) {
+        (Action::LockOut, true) => format!("Locked out at {at}"),
+        (Action::LockOut, false) => format!("A customer with this id was locked out at {at}"),
+        (Action::Delete, true) => format!("Its deletion was begun at {at}, and is not known to be done"),
+        (Action::Delete, false) => format!("A customer with this id was deleted at {at}"),
+    };
+    Some(format!("{done}; explo-sync export --offboarded prints what it was."))
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod below;
+mod explained;
 mod gone;
 mod hidden;
 mod kept;

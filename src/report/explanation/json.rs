@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use super::{reasons, time};
 use crate::{
+    memory::{Action, Departed},
     model::{Customer, json, told_id},
     plan::{self, Comparison, Decision, Explanation, FieldSides},
 };
@@ -30,7 +31,7 @@ struct Document<'a> {
     reason: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     candidates: Vec<Candidate<'a>>,
-    remembered: Option<Remembered>,
+    remembered: Option<Remembered<'a>>,
     exit: u8,
 }
 
@@ -55,11 +56,19 @@ struct Candidate<'a> {
 }
 
 #[derive(Serialize)]
-struct Remembered {
+struct Remembered<'a> {
     token: bool,
     synced_at: Option<String>,
     hidden: bool,
     failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offboarded: Option<Offboarded<'a>>,
+}
+
+#[derive(Serialize)]
+struct Offboarded<'a> {
+    action: Action,
+    at: &'a str,
 }
 
 /// Writes the explanation, with the exit code of the command, and a line feed.
@@ -90,6 +99,10 @@ pub fn write_explanation_json(
             synced_at: remembered.synced_at.map(time),
             hidden: remembered.is_hidden,
             failures: remembered.failures,
+            offboarded: remembered
+                .offboarded
+                .as_ref()
+                .map(|(Departed { action, at, .. }, _)| Offboarded { action: *action, at }),
         }),
         exit,
     };
