@@ -10,8 +10,8 @@ use super::{Change, Offboard, Plan, Update};
 use crate::tenants::RowNumber;
 
 impl Plan {
-    /// The tenants that must be renamed or created before this change, if they are to be: its own, and its parent (one that
-    /// leaves is there already). Before a customer is deleted: those below it.
+    /// The tenants that must be renamed or created before this change, if they are to be: its own, and its parent. Before a
+    /// customer is deleted: those below it. Nothing waits for a parent that leaves: it stays as long as anybody is below it.
     pub fn waits_for<'c>(&self, change: &'c Change) -> impl Iterator<Item = RowNumber> + use<'c> {
         let (own, parent, below) = match change {
             Change::Rename(_) => (None, None, &[][..]),

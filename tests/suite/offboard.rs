@@ -10,6 +10,7 @@ mod kill;
 mod plans;
 mod renamed;
 mod returning;
+mod stays;
 
 use rstest::rstest;
 use serde_json::{Value, json};

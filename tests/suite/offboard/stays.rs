@@ -1,0 +1,23 @@
+//! Tenants that stay, or return, beside those that leave.
+
+use serde_json::{Value, json};
+
+use super::deleting;
+use crate::support::{World, changes, stored};
+
+const COLUMNS: [&str; 3] = ["parent_provided_id", "hierarchy_level_name", "offboard"];
+
+fn tenant(id: &str, parent: Option<&str>, leaves: bool) -> Value {
+    json!({"provided_id": id, "name": id, "hierarchy_level_name": "a", "parent_provided_id": parent, "offboard": leaves})
+}
+
+#[tokio::test]
+async fn one_that_moves_below_a_tenant_that_leaves_does_not_wait_until_that_has_left() {
+    let tenants = [tenant("a", None, false), tenant("z", None, true), tenant("c", Some("a"), false)];
+    let (database, sandbox, program) = World::of(tenants).columns(&COLUMNS).derived().with_ledger().start().await;
+    drop(program.sync(&[]).await);
+    database.execute("update tenants set parent_provided_id = 'z' where id = 'c'").await;
+    let (code, report) = deleting(program).sync(&[]).await;
+    assert_eq!((code, changes(&report)), (3, vec!["update c applied".to_owned(), "offboard z deferred".to_owned()]));
+    assert_eq!(stored(&sandbox, "c")["parent_provided_id"], json!("z"));
+}
