@@ -91,7 +91,9 @@ impl Hierarchy {
                 Some(Standing::At(_) | Standing::BelowInvalid) => break Standing::BelowInvalid,
                 None => {}
             }
-            let Some(parent) = index.parent_provided_id(at) else { break Standing::Below(1) };
+            // One that leaves moves nowhere.
+            let parent = index.parent_provided_id(at).filter(|_| !index.is_leaving(at));
+            let Some(parent) = parent else { break Standing::Below(1) };
             if let Some(&first) = on_it.get(&at) {
                 let circle = way.split_off(first).into_iter();
                 self.standings.extend(circle.map(|row| (row, Standing::At(Fault::Circle))));
@@ -99,8 +101,7 @@ impl Hierarchy {
             }
             on_it.insert(at, way.len());
             let fault = match index.parent(at) {
-                // One that leaves moves nowhere.
-                _ if !index.has_level(at) && !index.is_leaving(at) => Fault::NoLevel,
+                _ if !index.has_level(at) => Fault::NoLevel,
                 Some(above) => {
                     way.push(at);
                     at = above;

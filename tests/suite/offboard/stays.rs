@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::deleting;
+use super::{deleting, locking_out};
 use crate::support::{World, changes, stored};
 
 const COLUMNS: [&str; 3] = ["parent_provided_id", "hierarchy_level_name", "offboard"];
@@ -20,4 +20,17 @@ async fn one_that_moves_below_a_tenant_that_leaves_does_not_wait_until_that_has_
     let (code, report) = deleting(program).sync(&[]).await;
     assert_eq!((code, changes(&report)), (3, vec!["update c applied".to_owned(), "offboard z deferred".to_owned()]));
     assert_eq!(stored(&sandbox, "c")["parent_provided_id"], json!("z"));
+}
+
+#[tokio::test]
+async fn one_that_leaves_needs_no_parent() {
+    let tenants = [tenant("p", None, false), tenant("z", Some("p"), true), tenant("c", Some("z"), false)];
+    let world = World::of(tenants).columns(&COLUMNS).derived().with_ledger();
+    let world = world.but("z", |customer| customer.emails = vec!["z@x.example".to_owned()]);
+    let (database, sandbox, program) = world.start().await;
+    drop(program.sync(&[]).await);
+    database.execute("update tenants set parent_provided_id = 'nobody' where id = 'z'").await;
+    let (code, report) = locking_out(program).sync(&[]).await;
+    assert_eq!((code, &report["invalid"], changes(&report)), (0, &json!([]), vec!["offboard z applied".to_owned()]));
+    assert_eq!(stored(&sandbox, "z")["emails"], json!([]));
 }
