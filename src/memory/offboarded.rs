@@ -3,10 +3,11 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use chrono::{DateTime, SecondsFormat};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Memory, token_hash};
+use super::{Memory, Token, token_hash};
 use crate::{
     compare::{EmailRule, Rules},
     model::{Customer, Exported, Tenant},
@@ -141,9 +142,13 @@ impl Memory {
         !self.locked_out.is_empty()
     }
 
-    /// Whether `lock_out` emptied a customer with this id.
-    pub(crate) fn is_locked_out(&self, provided_id: &str) -> bool {
-        self.locked_out.contains_key(provided_id)
+    /// Whether nothing is left to put back, once a customer is in sync that has this token: its tenant's row was planned
+    /// with what `lock_out` emptied, or that was another customer's.
+    pub(crate) fn is_put_back(&self, provided_id: &str, token: &Token) -> bool {
+        let Some(locked_out) = self.locked_out.get(provided_id) else { return false };
+        let is_anothers = |token| hash(token) != locked_out.customer_hash;
+        self.locked_out(provided_id).is_some()
+            || matches!(token, Token::Shown(token) if is_anothers(token_hash(token.expose_secret())))
     }
 
     /// What `lock_out` emptied of a customer, if it is still the same one.

@@ -106,7 +106,7 @@ impl<'r> Remembering<'r> {
         let listed = self.plan.news.listed(provided_id);
         let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
         let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
-        let is_back = is_synced && self.has_returned(provided_id);
+        let is_back = is_synced && self.has_returned(provided_id, &token);
         let is_deleted = self.plan.news.deleted.contains(provided_id);
         Entry { is_synced, is_back, is_deleted, ..Entry::new(provided_id, token, remembered) }
     }
@@ -161,7 +161,7 @@ impl<'r> Remembering<'r> {
         }
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
         // After a rename, an update may still put back what was emptied.
-        let is_back = former.is_none() && self.has_returned(&provided_id);
+        let is_back = former.is_none() && self.has_returned(&provided_id, &token);
         Entry { former, is_synced: true, is_back, ..Entry::new(&provided_id, token, remembered) }
     }
 
@@ -172,13 +172,12 @@ impl<'r> Remembering<'r> {
         Entry { is_deleted: true, ..entry }
     }
 
-    /// Whether a tenant stays whose customer `lock_out` emptied.
-    fn has_returned(&self, provided_id: &str) -> bool {
+    /// Whether a tenant stays whose customer, with this token, has back what `lock_out` emptied.
+    fn has_returned(&self, provided_id: &str, token: &Token) -> bool {
         let index = &self.plan.index;
         let row = index.row(provided_id).filter(|row| !index.is_leaving(*row) && !index.is_invalid(*row));
-        row.is_some_and(|row| {
-            self.memory.is_locked_out(provided_id) || self.memory.is_locked_out(&index.listed_id(row))
-        })
+        let is_put_back = |id: &str| self.memory.is_put_back(id, token);
+        row.is_some_and(|row| is_put_back(provided_id) || is_put_back(&index.listed_id(row)))
     }
 
     /// A change failed, because of its tenant.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{deleting, locking_out};
-use crate::support::{World, changes, stored};
+use super::{deleting, locking_out, world};
+use crate::support::{Kind, World, changes, stored};
 
 const COLUMNS: [&str; 3] = ["parent_provided_id", "hierarchy_level_name", "offboard"];
 
@@ -33,4 +33,19 @@ async fn one_that_leaves_needs_no_parent() {
     let (code, report) = locking_out(program).sync(&[]).await;
     assert_eq!((code, &report["invalid"], changes(&report)), (0, &json!([]), vec!["offboard z applied".to_owned()]));
     assert_eq!(stored(&sandbox, "z")["emails"], json!([]));
+}
+
+/// As if the run that emptied it had died before it could tell the ledger the token.
+#[tokio::test]
+async fn what_was_emptied_is_kept_until_it_can_be_put_back() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 10, 1).with_ledger().start().await;
+    let program = locking_out(program);
+    assert_eq!(program.sync(&["--allow", "offboard=1"]).await.0, 0);
+    assert_eq!(stored(&sandbox, "t0")["emails"], json!([]));
+    database.execute("update explo_customers set token = null where provided_id = 't0'").await;
+    database.execute("update tenants set offboard = false").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(stored(&sandbox, "t0")["emails"], json!(["boss@Tenant-0.example"]));
+    assert_eq!(stored(&sandbox, "t0")["group_tags"], json!(["gold"]));
 }
