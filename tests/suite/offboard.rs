@@ -11,6 +11,7 @@ mod plans;
 mod renamed;
 mod returning;
 mod stays;
+mod told;
 
 use rstest::rstest;
 use serde_json::{Value, json};
