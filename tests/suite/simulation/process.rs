@@ -74,6 +74,7 @@ pub struct Habits {
     pub dry_run: bool,
     /// Whether the source selects rows by their ids.
     pub selects: bool,
+    pub offboarding: Offboarding,
     /// Only these tenants; if empty, all.
     pub only: BTreeSet<String>,
 }
@@ -192,7 +193,7 @@ impl<'w, L: Kept> Process<'w, L> {
                     drop(entries.send(note.into()));
                 }
             };
-            let mut writers = Writers::new(permit, &client, &record);
+            let mut writers = Writers::new(permit, &client, &record).keeping(&writer);
             if !matches!(permit, Permit::Ids(_)) {
                 writers = writers.claiming(&claims);
             }
@@ -237,7 +238,7 @@ impl<'w, L: Kept> Process<'w, L> {
             reader,
             rules: self.world.rules(),
             guard: self.habits.guard,
-            offboarding: Offboarding::default(),
+            offboarding: self.habits.offboarding,
             allowances,
             memory,
             retry_failed: self.habits.retry_failed,
@@ -329,6 +330,10 @@ impl Source for Rows<'_> {
     async fn read_some(&self, ids: &BTreeSet<String>, take: TakeRow<'_>) -> Result<BTreeSet<String>, source::Error> {
         self.give(|tenant| !self.selects || ids.contains(&*tenant.provided_id), take).await;
         Ok(BTreeSet::new())
+    }
+
+    fn reads_one(&self) -> bool {
+        self.selects
     }
 
     async fn columns(&self) -> Result<Columns, source::Error> {

@@ -16,7 +16,7 @@ use explo_sync::{
 };
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use secrecy::ExposeSecret;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     course::{Course, Ended},
@@ -45,6 +45,10 @@ pub struct Table {
     memory: RefCell<Memory>,
     /// By id, as an application reads them.
     tokens: RefCell<Tokens>,
+    /// Since when each token is known, or was.
+    known: RefCell<BTreeMap<String, Instant>>,
+    /// The tokens of the customers that users deleted, also in the middle of a run.
+    pub removed: RefCell<BTreeSet<String>>,
     /// Its clock in seconds since 1970, in worlds where tenants leave.
     pub clock: Cell<Option<u64>>,
     /// Its clock: it ticks with each batch.
@@ -81,6 +85,8 @@ impl Kept for Table {
         Self {
             memory: Memory::with_tokens(HashMap::new()).into(),
             tokens: RefCell::default(),
+            known: RefCell::default(),
+            removed: RefCell::default(),
             clock: Cell::default(),
             ticks: Cell::default(),
             offboarded: RefCell::default(),
@@ -140,7 +146,10 @@ impl Table {
             |tokens: &Tokens, id: &str, token: &str| tokens.get(id).is_some_and(|held| held.as_deref() == Some(token));
         let new = after.iter().filter_map(|(id, token)| Some((id, token.as_ref()?)));
         for (id, token) in new.filter(|(id, token)| !has(before, id, token)) {
-            let Some(owner) = owner(&api, token) else { panic!("{id} gets the token {token:?}, which nobody has") };
+            let Some(owner) = owner(&api, token) else {
+                assert!(self.removed.borrow().contains(token), "{id} gets the token {token:?}, which nobody has");
+                continue;
+            };
             assert!(self.is_of(owner, id), "{id} gets the token of {owner:?}");
             assert_ne!(owner.access_group.as_deref(), Some(ANOTHERS), "{id} gets the token of another team");
             let is_ambiguous = listed(&api, id).count() > 1 && !self.is_blind(&api);
@@ -236,9 +245,24 @@ impl Writer for TableWriter<'_> {
 }
 
 impl Table {
-    /// Whether the token of a customer is known.
-    pub fn knows_token(&self, provided_id: &str) -> bool {
-        self.tokens.borrow().get(provided_id).is_some_and(Option::is_some)
+    /// The same, slow to answer.
+    pub fn slowed(self, seed: u64) -> Self {
+        Self { latency: Some(SmallRng::seed_from_u64(seed).into()), ..self }
+    }
+
+    /// Whether a customer's token is this one.
+    pub fn has_token(&self, provided_id: &str, token: &str) -> bool {
+        self.tokens.borrow().get(provided_id).is_some_and(|known| known.as_deref() == Some(token))
+    }
+
+    /// The parent that is known of a customer.
+    pub fn parent(&self, provided_id: &str) -> Option<String> {
+        self.memory.borrow().parent(provided_id).map(str::to_owned)
+    }
+
+    /// Whether a token was known at this time.
+    pub fn knew(&self, token: &str, at: Instant) -> bool {
+        self.known.borrow().get(token).is_some_and(|since| *since <= at)
     }
 
     fn locked_out(&self) -> BTreeMap<String, LockedOut> {
@@ -281,6 +305,9 @@ impl Table {
                 }
             }
             self.memory.borrow_mut().remember(entry.clone());
+        }
+        for token in tokens.values().flatten() {
+            self.known.borrow_mut().entry(token.clone()).or_insert_with(Instant::now);
         }
         self.check_batch(&before, &tokens);
     }

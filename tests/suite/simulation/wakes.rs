@@ -3,7 +3,12 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use explo_sync::{ledger::InMemory, model::Tenant, plan::Guard, sandbox::Existing};
+use explo_sync::{
+    ledger::InMemory,
+    model::Tenant,
+    plan::{Guard, Offboarding},
+    sandbox::Existing,
+};
 use futures_util::future::{join, join_all};
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 use tokio::time::sleep;
@@ -145,6 +150,7 @@ fn habits(random: &mut SmallRng, _: &World) -> Habits {
         retry_failed: false,
         dry_run: false,
         selects: random.random_bool(0.7),
+        offboarding: Offboarding::default(),
         only: BTreeSet::new(),
     }
 }

@@ -157,6 +157,18 @@ impl Call {
         self.answer.as_ref().filter(|answer| answer.status == 200).map(|answer| &answer.told)
     }
 
+    /// The token of the customer that the call deletes.
+    pub fn deletes(&self) -> Option<String> {
+        let token = self.asked.fields.get("current_token").filter(|_| self.endpoint == "delete_customer")?;
+        serde_json::from_str(token.get()).ok()
+    }
+
+    /// Whether it takes the addresses of a customer away.
+    pub fn empties(&self) -> bool {
+        let emails = self.asked.fields.get("emails").filter(|_| self.endpoint == "update_customer");
+        emails.is_some_and(|emails| emails.get() == "[]")
+    }
+
     /// Whether the answer is about the customer that the call named.
     pub fn is_acknowledged(&self) -> bool {
         let about = self.told().and_then(|told| told.customer.as_ref()?.provided_id.as_deref());

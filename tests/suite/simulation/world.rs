@@ -33,6 +33,7 @@ use tokio::{
 
 use super::{
     course::{Course, Ended},
+    leaving::Witness,
     oracle::Watch,
     scenario::Scenario,
     tell,
@@ -53,6 +54,8 @@ pub struct World {
     pub failed: RefCell<BTreeSet<String>>,
     /// Who writes what, in worlds where rows change while they are written.
     pub watch: Rc<Watch>,
+    /// Who sees each call, in worlds where tenants leave.
+    pub witness: RefCell<Option<Rc<Witness>>>,
     /// Attempts that were given up and that Explo applies later: when, and what.
     late: RefCell<Vec<(Instant, Letter)>>,
     began: Instant,
@@ -115,6 +118,7 @@ impl World {
             calls: RefCell::default(),
             failed: RefCell::default(),
             watch: Rc::default(),
+            witness: RefCell::default(),
             late: RefCell::default(),
             began: Instant::now(),
             random,
@@ -168,7 +172,8 @@ impl World {
         let memory = ledger.load().await.unwrap();
         let (entries, recorded) = unbounded_channel();
         let stop = Stop::default();
-        let line = Line { world: self, by: By::default() };
+        let by = By { run: Some(0), since: self.age(), ..By::default() };
+        let line = Line { world: self, by };
         let client = self.client(line, self.pacer(), &stop, course.seed);
         let running = async {
             let record = move |note: Note| drop(entries.send(note.into()));
@@ -292,6 +297,9 @@ impl World {
     /// Explo's answer, and how it arrives; Explo has received the call from here on.
     fn hear(&self, number: usize, letter: &Letter) -> (Incoming, Delivery) {
         self.hear_late();
+        if let Some(witness) = &*self.witness.borrow() {
+            witness.sees(&self.calls.borrow()[number]);
+        }
         let name = |id: &str| self.api.borrow().store().get(id).map(|customer| customer.name.clone());
         let id = self.calls.borrow()[number].tenant_id().to_owned();
         let before = name(&id);

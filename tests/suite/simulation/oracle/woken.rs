@@ -34,14 +34,22 @@ impl World {
             let is_its = owner.is_some_and(|owner| owner.provided_id.as_deref() == Some(id));
             assert!(is_its || self.watch.state(id) != state, "{id:?} is told the token of {owner:?}");
         }
+        let own = tenants.iter().find(|tenant| tenant.provided_id == id);
+        let shows_token = woken.token.is_some() && self.watch.state(id) == state;
+        assert!(
+            !shows_token || own.is_none_or(|tenant| tenant.offboard.is_none()),
+            "{id:?} leaves, and its token is told"
+        );
         let is_good = matches!(woken.outcome, Outcome::Applied | Outcome::Unchanged) && woken.error.is_none();
         let is_quiet = self.trouble.get() == 0 && !self.watch.is_untold(process, id) && self.watch.state(id) == state;
-        let Some(tenant) = tenants.iter().find(|tenant| tenant.provided_id == id).filter(|_| is_good && is_quiet)
-        else {
-            return;
-        };
+        let Some(tenant) = own.filter(|tenant| is_good && is_quiet && tenant.offboard.is_none()) else { return };
         let customer = stored(&api, id);
-        if is_excused(self, &api, tenant) || is_hidden(&api, id) || customer.is_some_and(|one| one.odd.is_some()) {
+        let is_meddled = self.witness.borrow().as_ref().is_some_and(|witness| witness.is_meddled(id));
+        if is_meddled
+            || is_excused(self, &api, tenant)
+            || is_hidden(&api, id)
+            || customer.is_some_and(|one| one.odd.is_some())
+        {
             return;
         }
         // A parent is compared by runs of all tenants.
