@@ -18,7 +18,7 @@ mod tokens;
 mod writing;
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
@@ -27,7 +27,7 @@ use futures_util::{StreamExt, stream};
 use crate::{
     database::lock::IdLock,
     explo::{self, Attempts, Endpoint, Error, Reader, Writer},
-    memory::Action,
+    memory::{Action, LockedOut},
     model::{Field, Tenant, told_id},
     plan::{Change, Due, Offboard, Plan},
     progress::Progress,
@@ -78,6 +78,8 @@ pub(crate) struct Applier<'a, R, W> {
     claims: Option<&'a dyn Claim>,
     /// Asked before a customer is offboarded; if there is none, nobody is.
     departure: Option<&'a dyn Departure>,
+    /// What this run emptied, by the customer's id.
+    emptied: Mutex<HashMap<String, LockedOut>>,
     end: OnceLock<Error>,
 }
 
@@ -108,6 +110,7 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
             not_there: Mutex::new(plan.needed()),
             claims: None,
             departure: None,
+            emptied: Mutex::default(),
             end: OnceLock::new(),
         }
     }
@@ -260,6 +263,10 @@ impl<'a, R: Reader, W: Writer> Applier<'a, R, W> {
         let answer = self.answers.take(&tenant_id);
         self.recording.ended(self.plan, change, &outcome, answer.as_ref());
         audit::tell(self.plan, change, &outcome);
+        if let Change::Offboard(offboard) = change {
+            // Whether it is still above anybody is asked when it is to be deleted, too.
+            self.is_there(offboard.row);
+        }
         match &outcome {
             Outcome::Applied | Outcome::Unsettled(_) => {
                 self.is_there(change.row());

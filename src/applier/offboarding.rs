@@ -8,7 +8,7 @@
 //! | the ledger | it knew the listed token before this run, if the customer is to be deleted; it keeps what the customer was, and no other instance has it |
 //! | the source again, before each attempt at the write | the same as before |
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::PoisonError};
 
 use futures_util::future::LocalBoxFuture;
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use super::{Applier, Blame, Outcome};
 use crate::{
     compare::{Unsettled, compare, lasting_fingerprint_of, to_send},
     explo::{Attempts, Check, Children, Error, Look, Reader, Writer},
-    memory::{Action, Entry, Seen, offboarded, token_hash},
+    memory::{Action, Entry, LockedOut, Seen, offboarded, token_hash},
     model::{Customer, Record, Tenant, shown},
     plan::{Change, Offboard, Reason, strict},
     tenants::RowNumber,
@@ -105,39 +105,12 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         if row.allows().await.is_err() {
             return Ok(row.objection.take().unwrap_or(Outcome::Deferred));
         }
-        let memory = self.recording.memory;
-        if offboard.action == Action::Delete && memory.token(provided_id) != Some(offboard.token) {
-            return Ok(Outcome::Waiting(UNKNOWN.to_owned()));
-        }
-        let customer = match self.reader.customer(provided_id).await? {
-            Look::Found(customer) => customer,
-            Look::Unreadable(_) => return Ok(Outcome::failed(UNREADABLE, Blame::Tenant)),
-            Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => {
-                // Only an earlier deletion of ours explains that it was listed.
-                let is_ours = offboard.action == Action::Delete && attempts.before > 0;
-                return Ok(if is_ours { Outcome::Applied } else { Outcome::Waiting(ABSENT.to_owned()) });
-            }
-            Look::Refused(refusal) => return Err(refusal.into()),
+        let customer = match self.leaver(provided_id, offboard, attempts).await? {
+            Ok(customer) => customer,
+            Err(objection) => return Ok(objection),
         };
-        if token_hash(&customer.token) != offboard.token {
-            return Ok(Outcome::failed(ANOTHER, Blame::Tenant));
-        }
-        if offboard.action == Action::Delete
-            && let Some(reason) = self.below(provided_id).await?
-        {
-            return Ok(Outcome::Waiting(reason));
-        }
-        let before = memory.locked_out(provided_id);
-        let kept =
-            offboarded(offboard.action, &customer, before, self.recording.now).map_err(|error| error.to_string());
-        let kept = match kept {
-            Ok(text) => departure.keep(provided_id, &text).await,
-            Err(error) => Err(error),
-        };
-        match kept {
-            Ok(true) => {}
-            Ok(false) => return Ok(Outcome::failed(TAKEN, Blame::Tenant)),
-            Err(reason) => return Ok(Outcome::failed(reason, Blame::Nobody)),
+        if let Err(objection) = self.keep(departure, provided_id, offboard.action, &customer).await {
+            return Ok(objection);
         }
         let written = match offboard.action {
             Action::LockOut => self.lock_out(change, offboard, tenant, &customer, (attempts, Some(&row))).await,
@@ -145,12 +118,68 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
                 let deleting = self.writer.delete(provided_id, &customer.token, attempts, Some(&row));
                 let deleted = self.written(deleting).await;
                 if deleted.is_ok() {
-                    departure.deleted(self.plan.beside(memory).deleted(offboard)).await;
+                    departure.deleted(self.plan.beside(self.recording.memory).deleted(offboard)).await;
                 }
                 deleted.map(|()| Outcome::Applied)
             }
         };
         row.objection.take().map_or(written, Ok)
+    }
+
+    /// The customer to offboard, as a look shows it; or why it is left alone.
+    async fn leaver(
+        &self,
+        provided_id: &str,
+        offboard: &Offboard,
+        attempts: Attempts,
+    ) -> Result<Result<Box<Customer<'static>>, Outcome>, Error> {
+        let is_deletion = offboard.action == Action::Delete;
+        if is_deletion && self.recording.memory.token(provided_id) != Some(offboard.token) {
+            return Ok(Err(Outcome::Waiting(UNKNOWN.to_owned())));
+        }
+        let customer = match self.reader.customer(provided_id).await? {
+            Look::Found(customer) => customer,
+            Look::Unreadable(_) => return Ok(Err(Outcome::failed(UNREADABLE, Blame::Tenant))),
+            Look::Refused(refusal) if self.reader.is_absence(&refusal).await? => {
+                // Only an earlier deletion of ours explains that it was listed.
+                let is_ours = is_deletion && attempts.before > 0;
+                return Ok(Err(if is_ours { Outcome::Applied } else { Outcome::Waiting(ABSENT.to_owned()) }));
+            }
+            Look::Refused(refusal) => return Err(refusal.into()),
+        };
+        if token_hash(&customer.token) != offboard.token {
+            return Ok(Err(Outcome::failed(ANOTHER, Blame::Tenant)));
+        }
+        let below = if is_deletion { self.below(provided_id).await? } else { None };
+        Ok(below.map_or(Ok(customer), |reason| Err(Outcome::Waiting(reason))))
+    }
+
+    /// Keeps in the ledger what a customer is; or says why it is left alone. What was emptied before stays kept: by an earlier
+    /// attempt of this run, too.
+    async fn keep(
+        &self,
+        departure: &dyn Departure,
+        provided_id: &str,
+        action: Action,
+        customer: &Customer<'_>,
+    ) -> Result<(), Outcome> {
+        let emptied = || self.emptied.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = emptied().get(provided_id).cloned();
+        let before = earlier.as_ref().or_else(|| self.recording.memory.emptied(provided_id));
+        let text = offboarded(action, customer, before, self.recording.now).map_err(|error| error.to_string());
+        let kept = match &text {
+            Ok(text) => departure.keep(provided_id, text).await,
+            Err(error) => Err(error.clone()),
+        };
+        match kept {
+            Ok(true) => {
+                let locked_out = text.ok().and_then(|text| LockedOut::read(&text));
+                emptied().extend(locked_out.map(|locked_out| (provided_id.to_owned(), locked_out)));
+                Ok(())
+            }
+            Ok(false) => Err(Outcome::failed(TAKEN, Blame::Tenant)),
+            Err(reason) => Err(Outcome::failed(reason, Blame::Nobody)),
+        }
     }
 
     /// Who is below a customer, as a reason not to delete it.

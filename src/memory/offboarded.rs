@@ -151,6 +151,12 @@ impl Memory {
             || matches!(token, Token::Shown(token) if is_anothers(token_hash(token.expose_secret())))
     }
 
+    /// What `lock_out` emptied of a customer with this id, maybe of an earlier one.
+    #[must_use]
+    pub fn emptied(&self, provided_id: &str) -> Option<&LockedOut> {
+        self.locked_out.get(provided_id)
+    }
+
     /// What `lock_out` emptied of a customer, if it is still the same one.
     #[must_use]
     pub fn locked_out(&self, provided_id: &str) -> Option<&LockedOut> {

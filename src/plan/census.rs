@@ -144,6 +144,10 @@ impl<'m> Census<'m> {
             }
             Probe::Leaving(row) => self.observe_leaving(row, customer, provided_id),
             Probe::Ignored => {}
+            // What was emptied of an earlier customer with this id is wanted of no other one: the next run knows its token.
+            Probe::Equal(row) | Probe::Differs(row) if self.is_put_back_wrongly(customer, provided_id) => {
+                self.remember(row, customer, provided_id, false);
+            }
             Probe::Equal(row) => self.remember(row, customer, provided_id, true),
             Probe::Differs(row) => {
                 self.remember(row, customer, provided_id, false);
@@ -158,6 +162,12 @@ impl<'m> Census<'m> {
             }
         }
         self.population.with_tenant += 1;
+    }
+
+    /// Whether the row would get back what `lock_out` emptied of another customer.
+    fn is_put_back_wrongly(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
+        let memory = self.compared.memory;
+        memory.locked_out(provided_id).is_some() && !memory.has_token(customer, provided_id)
     }
 
     fn observe_again(&mut self, row: RowNumber, provided_id: &str) {

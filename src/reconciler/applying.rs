@@ -24,11 +24,11 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let applier = Applier::new(plan, due, (self.reader, writers.explo), has_room, is_anothers, recording);
         let departing = writers.keep.map(|keep| Leaving::new(self, plan).keeping(keep));
         let applier = applier.claiming(writers.claims).offboarding(departing.as_ref().map(|departing| departing as _));
-        let mut applied = applier.apply(self.side_by_side, progress).await;
+        let mut run = applier.apply(self.side_by_side, progress).await;
         // Where nothing could be claimed, no call was stopped.
-        if applied.end.is_none() && writers.claims.is_some_and(Claim::is_lost) {
-            applied.end = Some(Error::Stopped { reason: "a lost lock" });
+        if run.end.is_none() && writers.claims.is_some_and(Claim::is_lost) {
+            run.end = Some(Error::Stopped { reason: "a lost lock" });
         }
-        applied
+        run
     }
 }

@@ -101,8 +101,9 @@ impl IdLocks {
     }
 
     /// Whether the connection is lost or closed: no id can be locked any more.
+    #[must_use]
     pub fn is_over(&self) -> bool {
-        self.requests.as_ref().is_some_and(|requests| requests.is_closed())
+        self.requests.as_ref().is_some_and(Requests::is_closed)
     }
 
     /// Returns when the connection is lost or closed.

@@ -6,7 +6,7 @@ use super::{Census, unreadable::PREVIOUS_UNREADABLE};
 use crate::{
     plan::{
         Extent,
-        compared::DOUBLED,
+        compared::{Compared, DOUBLED},
         rename::{self, Former, Verdict},
     },
     tenants::RowNumber,
@@ -52,8 +52,12 @@ impl Census<'_> {
                     Verdict::Rename if self.compared.index.is_unmet(seen.row) => {
                         self.compared.index.rename(seen.row);
                         renamed.insert(seen.row, token);
-                        // One that leaves is offboarded by the next run, under its own id.
-                        if !self.compared.index.is_leaving(seen.row) {
+                        // The next run offboards one that leaves, and compares one that would get back what was emptied of
+                        // another customer.
+                        let Compared { index, memory, .. } = &self.compared;
+                        let is_emptied = memory.locked_out(&provided_id).is_some();
+                        let is_another = is_emptied && memory.token(&provided_id) != Some(token);
+                        if !index.is_leaving(seen.row) && !is_another {
                             self.judge(seen);
                         }
                     }

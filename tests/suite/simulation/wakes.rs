@@ -26,7 +26,7 @@ use super::{
 
 #[test]
 fn changes_at_once_beside_runs_leave_nothing_wrong_behind() {
-    each_seed(2_000_000..2_000_200, async |seed| wakes::<Table>(&world(seed, true), seed % 3 == 0).await);
+    each_seed(2_000_000..2_000_200, async |seed| Box::pin(wakes::<Table>(&world(seed, true), seed % 3 == 0)).await);
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn nor_without_a_ledger() {
 
 #[test]
 fn nor_do_processes_that_die_and_listings_that_change() {
-    each_seed(2_200_000..2_200_100, async |seed| wakes::<Table>(&world(seed, false), true).await);
+    each_seed(2_200_000..2_200_100, async |seed| Box::pin(wakes::<Table>(&world(seed, false), true)).await);
 }
 
 /// A world whose rows change.
