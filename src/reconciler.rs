@@ -6,6 +6,7 @@ mod applying;
 mod departure;
 mod explain;
 mod quick;
+mod reading;
 mod resume;
 mod shared;
 mod single;
@@ -16,15 +17,12 @@ mod woken;
 use std::{cell::RefCell, collections::BTreeMap};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use tokio::time::sleep;
 
 use crate::{
     applier::{Applied, Claim, Outcome},
-    compare::{Fingerprints, Rules},
+    compare::Rules,
     database::lock::Permit,
     explo::{self, Children, Endpoint, ListedTokens, Listing, Look, Reader, Shown, Writer},
-    http::backoff,
     ledger::{self, Keep},
     memory::{Memory, Note, Token},
     model::{Field, told_id},
@@ -153,9 +151,6 @@ pub enum Error {
     },
 }
 
-/// Attempts at reading the tenants if the database asks to retry.
-const READS: u32 = 6;
-
 impl<S: Source, R: Reader> Reconciler<'_, S, R> {
     /// One run; without writers it only plans.
     pub async fn run<W: Writer>(&self, writers: Option<Writers<'_, W>>, progress: &dyn Progress) -> Result<Run, Error> {
@@ -220,50 +215,6 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let mut draft = census.close();
         self.answer(&mut draft, record).await?;
         Ok((draft.finish(), listing, tokens))
-    }
-
-    /// Reads every row.
-    async fn read(&self) -> Result<Index, Error> {
-        let read = async || {
-            let mut index = self.index();
-            self.source.read(&mut |row| self.insert(&mut index, row)).await?;
-            Ok(index)
-        };
-        let index = self.read_again(read).await?;
-        tracing::debug!(tenants = index.rows(), "read the tenants");
-        Ok(index)
-    }
-
-    fn index(&self) -> Index {
-        let random = Fingerprints::new(self.seed);
-        if self.memory.keeps_rows() { Index::lasting(random) } else { Index::new(random) }
-    }
-
-    /// Reads, and starts over if the database asks to retry.
-    async fn read_again<T>(&self, mut read: impl AsyncFnMut() -> Result<T, source::Error>) -> Result<T, Error> {
-        let mut attempt = 1;
-        loop {
-            match self.unless_stopped(read()).await {
-                Err(Error::Source(error)) if error.is_transient() && attempt < READS => {
-                    tracing::warn!(attempt, "reading the tenants again: {error}");
-                    let random = SmallRng::seed_from_u64(self.seed ^ u64::from(attempt)).random();
-                    self.unless_stopped(async {
-                        sleep(backoff(attempt, random)).await;
-                        Ok(())
-                    })
-                    .await?;
-                    attempt += 1;
-                }
-                read => return read,
-            }
-        }
-    }
-
-    async fn unless_stopped<T>(&self, reading: impl Future<Output = Result<T, source::Error>>) -> Result<T, Error> {
-        tokio::select! {
-            read = reading => Ok(read?),
-            () = self.stop.requested() => Err(explo::Error::Stopped { reason: self.stop.reason() }.into()),
-        }
     }
 
     /// Lists every customer and compares it with its tenant.

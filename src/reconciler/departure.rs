@@ -18,7 +18,6 @@ use crate::{
     model::{Row, id_of},
     plan::{Plan, Reason},
     source::Source,
-    tenants::Index,
 };
 
 /// How long the rows of a source that can't read a single one count as just read.
@@ -48,16 +47,6 @@ pub(super) struct Leaving<'a, S, R> {
 pub(super) struct Departing<'a, S, R> {
     rows: Leaving<'a, S, R>,
     keep: &'a dyn Keep,
-}
-
-impl<S: Source, R: Reader> Reconciler<'_, S, R> {
-    /// Adds a row to the index, as this run plans it.
-    pub(super) fn insert(&self, index: &mut Index, row: &Row<'_>) {
-        match self.offboarding.row(row, self.memory, self.rules, self.now) {
-            Some(planned) => index.insert_planned(row, &planned),
-            None => index.insert(row),
-        }
-    }
 }
 
 impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
