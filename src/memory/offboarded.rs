@@ -47,6 +47,9 @@ pub struct Departed {
     pub action: Action,
     /// When.
     pub at: String,
+    /// Whether it is known to be gone.
+    #[serde(default)]
+    pub gone: bool,
     customer_hash: String,
 }
 

@@ -314,8 +314,8 @@ fn offboarded(explanation: &Explanation) -> Option<String> {
     let done = match (departed.action, is_there) {
         (Action::LockOut, true) => format!("Locked out at {at}"),
         (Action::LockOut, false) => format!("A customer with this id was locked out at {at}"),
-        (Action::Delete, true) => format!("Its deletion was begun at {at}, and is not known to be done"),
-        (Action::Delete, false) => format!("A customer with this id was deleted at {at}"),
+        (Action::Delete, _) if departed.gone => format!("A customer with this id was deleted at {at}"),
+        (Action::Delete, _) => format!("Its deletion was begun at {at}, and is not known to be done"),
     };
     Some(format!("{done}; explo-sync export --offboarded prints what it was."))
 }
