@@ -119,6 +119,8 @@ pub struct Run {
     pub limits: BTreeMap<Class, usize>,
     /// The classes over their limit; if there are any, nothing is applied.
     pub held: Vec<Held>,
+    /// The same without regard to what was allowed.
+    pub over: Vec<Held>,
     /// What the guard will hold in the next run, if this one was stopped.
     pub held_next: Vec<Held>,
     /// What was carried out; `None` in a dry run and if the guard holds the plan.
@@ -168,6 +170,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let asked = self.reader.asked();
         let limits = self.guard.limits(&plan, self.allowances);
         let held = self.guard.held(&plan, self.allowances);
+        let over = self.guard.held(&plan, &Allowances::default());
         if !held.is_empty() {
             plan.hold();
         }
@@ -199,6 +202,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             skipped: BTreeMap::new(),
             limits,
             held,
+            over,
             held_next,
             applied,
         })

@@ -22,7 +22,7 @@ use crate::{
     ledger::{self, Found, Ledger, Pair, State},
     memory::Memory,
     model::{Gap, Invalid, Row, TakeRow, shown},
-    plan::{Census, Extent, Open},
+    plan::{Census, Extent, Offboarding, Open},
     reconciler,
     report::{Exit, grouped},
     source::{AnySource, Error, Rest, Source, Sql, Survey},
@@ -65,7 +65,7 @@ async fn source(context: &Context, instance: &Instance, out: &mut impl Write) ->
     let mut index = Index::new(Fingerprints::new(0));
     let mut insert = as_planned(&instance.config, &mut index);
     let understood = match &instance.config.source {
-        AnySource::Sql(sql) => query(sql).await,
+        AnySource::Sql(sql) => query(sql, instance.config.offboarding).await,
         AnySource::Rest(rest) => records(rest, &mut insert).await,
     };
     match understood {
@@ -168,7 +168,7 @@ fn named(count: usize, ids: &[String]) -> String {
 }
 
 /// Tries the query: one line per finding.
-async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
+async fn query(sql: &Sql, offboarding: Offboarding) -> Result<Vec<String>, Error> {
     let columns = sql.columns().await?;
     let names: Vec<_> = columns.iter().map(|(name, _)| shown(name)).collect();
     let mut lines =
@@ -181,6 +181,9 @@ async fn query(sql: &Sql) -> Result<Vec<String>, Error> {
     }
     if !columns.iter().any(|(name, _)| name == "name") {
         lines.push("warn  query     without a column name no customer can be created".to_owned());
+    }
+    if offboarding.action.is_none() && columns.iter().any(|(name, _)| name == "offboard") {
+        lines.push("warn  query     the column offboard has no effect: offboard.action is \"none\"".to_owned());
     }
     Ok(lines)
 }

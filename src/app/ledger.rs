@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
-    Context, pair,
+    Context,
+    instance::seconds_now,
+    pair,
     terminal::{Terminal, print, safe, stdout, tell_if_lost, unless_gone},
 };
 use crate::{
@@ -74,7 +76,7 @@ fn adoption(config: &Config, ledger: &ledger::Sql, adopted: &Adopted, pair: &Pai
     format!("Under the name {instance} the ledger in {place} belongs to {pair}. {before} {forgotten}")
 }
 
-/// Prints the ids of tenants without a token, one per line.
+/// Prints the ids of tenants that stay and have no token, one per line.
 pub(super) async fn missing_tokens(context: &Context) -> io::Result<u8> {
     match missing(context).await {
         Ok(ids) => {
@@ -114,7 +116,9 @@ async fn missing(context: &Context) -> Result<BTreeSet<String>, (String, Exit)> 
     let memory = ledger.of(pair).load().await.map_err(failed)?;
     let mut ids = BTreeSet::new();
     let mut take = |row: &Row<'_>| {
-        ids.extend(id_of(row).filter(|id| memory.token(id).is_none()).map(str::to_owned));
+        let planned = config.offboarding.row(row, &memory, config.rules, seconds_now());
+        let leaves = matches!(planned, Some(Ok(tenant)) if tenant.offboard.is_some());
+        ids.extend(id_of(row).filter(|id| !leaves && memory.token(id).is_none()).map(str::to_owned));
     };
     config.source.read(&mut take).await.map_err(failed)?;
     Ok(ids)

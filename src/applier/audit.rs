@@ -13,7 +13,7 @@ use tracing::Level;
 use super::Outcome;
 use crate::{
     model::{json, told_id},
-    plan::{Change, Plan},
+    plan::{Change, Offboard, Plan},
 };
 
 /// The target of these events.
@@ -53,10 +53,11 @@ pub(super) fn tell(plan: &Plan, change: &Change, outcome: &Outcome) {
         let (old, new) = (plan.previous_provided_id(*row), &*provided_id);
         fields.insert("provided_id", Sides { old: Some(json::quote(&old)), new: json::quote(new) });
     }
+    let offboard = change.as_offboard().map(Offboard::in_words);
     let fields = serde_json::to_string(&fields).unwrap_or_default();
     tracing::info!(
         target: AUDIT,
-        { tenant.id = &*told_id(&provided_id), change = change.kind(), fields, outcome = outcome.name() },
+        { tenant.id = &*told_id(&provided_id), change = change.kind(), offboard, fields, outcome = outcome.name() },
         "acknowledged"
     );
 }

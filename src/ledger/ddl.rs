@@ -15,9 +15,11 @@ pub(super) const POSTGRES_GRANTS: &str = "\
 -- The one of ledger.url has this table alone, and neither DELETE nor CREATE:
 --   CREATE ROLE explo_sync_ledger LOGIN;
 --   GRANT SELECT, INSERT, UPDATE ON {table} TO explo_sync_ledger;
--- The application reads its token, unless the tenant's row is gone for longer than offboard.after:
+-- The application reads its token, unless the tenant's row is gone for longer than offboard.after
+-- (here 7 days), or its customer is locked out:
 --   SELECT token FROM {table} WHERE instance = '{instance}' AND provided_id = $1
---   AND (row_gone_since IS NULL OR row_gone_since > now() - interval '7 days');
+--   AND (row_gone_since IS NULL OR row_gone_since > now() - interval '7 days')
+--   AND (offboarded IS NULL OR offboarded NOT LIKE '{\"action\":\"lock_out\"%');
 ";
 
 pub(super) const MYSQL_GRANTS: &str = "\
@@ -27,14 +29,18 @@ pub(super) const MYSQL_GRANTS: &str = "\
 -- The one of ledger.url has this table alone, and neither DELETE nor CREATE:
 --   CREATE USER 'explo_sync_ledger'@'%';
 --   GRANT SELECT, INSERT, UPDATE ON {table} TO 'explo_sync_ledger'@'%';
--- The application reads its token, unless the tenant's row is gone for longer than offboard.after:
+-- The application reads its token, unless the tenant's row is gone for longer than offboard.after
+-- (here 7 days), or its customer is locked out:
 --   SELECT token FROM {table} WHERE instance = '{instance}' AND provided_id = ?
---   AND (row_gone_since IS NULL OR row_gone_since > utc_timestamp() - interval 7 day);
+--   AND (row_gone_since IS NULL OR row_gone_since > utc_timestamp() - interval 7 day)
+--   AND (offboarded IS NULL OR offboarded NOT LIKE '{\"action\":\"lock_out\"%');
 ";
 
 pub(super) const SQLITE_GRANTS: &str = "\
 -- A file has no roles. Let ledger.url name a file of its own, so that the tenants' file can stay read-only; its directory
--- must be writable as well. The application reads its token, unless the tenant's row is gone for longer than offboard.after:
+-- must be writable as well. The application reads its token, unless the tenant's row is gone for longer than
+-- offboard.after (here 7 days), or its customer is locked out:
 --   SELECT token FROM {table} WHERE instance = '{instance}' AND provided_id = ?
---   AND (row_gone_since IS NULL OR row_gone_since > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days'));
+--   AND (row_gone_since IS NULL OR row_gone_since > strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-7 days'))
+--   AND (offboarded IS NULL OR offboarded NOT LIKE '{\"action\":\"lock_out\"%');
 ";

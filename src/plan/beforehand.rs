@@ -32,7 +32,7 @@ pub struct Open {
 impl Index {
     /// Rejects the tenants that are invalid whatever is listed; returns the questions that only a listing can answer.
     pub fn judge_beforehand(&mut self, tags: TagRule) -> Vec<Open> {
-        let hierarchy = Hierarchy::judge(self, |_| true);
+        let hierarchy = Hierarchy::judge(self, |_| true, |_| false);
         for (row, reason) in hierarchy.invalid(self) {
             let provided_id = self.provided_id(row).into_owned();
             self.reject(&provided_id, &reason);

@@ -282,6 +282,7 @@ impl<'m> Census<'m> {
         let rows_told_at = self.rows_told_at();
         let (missing, leavers) = (self.missing_leavers(), self.leavers());
         let compared = &mut self.compared;
+        let is_recalled = self.recalled.is_some();
         let mut recalled = self.recalled.unwrap_or_default();
         let mut hidden = std::mem::take(&mut recalled.hidden);
         for row in compared.index.absent().collect::<Vec<_>>() {
@@ -296,7 +297,11 @@ impl<'m> Census<'m> {
         self.population.orphans.sort_unstable();
         self.population.unreadable.sort_unstable();
         let extent = compared.extent;
-        let hierarchy = Hierarchy::judge(&compared.index, |id| self.population.may_have(id, extent));
+        let is_complete = extent == Extent::All && !is_recalled;
+        let index = &compared.index;
+        let is_met = |row| leavers.said.contains_key(&row) || compared.memory.is_hidden(&index.provided_id(row));
+        let has_left = |row| is_complete && index.is_leaving(row) && index.is_unmet(row) && !is_met(row);
+        let hierarchy = Hierarchy::judge(index, |id| self.population.may_have(id, extent), has_left);
         for (row, reason) in hierarchy.invalid(&compared.index) {
             compared.reject(row, &reason);
         }

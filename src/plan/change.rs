@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
 };
 
 use super::{News, Offboard, Population, Tags};
@@ -229,6 +229,14 @@ impl Plan {
     pub fn orphans_left_alone(&self) -> Vec<&str> {
         let is_left = |id: &&str| self.index.row(id).is_none_or(|row| !self.index.is_leaving(row));
         self.population.orphans.iter().map(String::as_str).filter(is_left).collect()
+    }
+
+    /// How many tenants leave whose customer nothing is done to: it is locked out, deleted, or was never made.
+    #[must_use]
+    pub fn have_left(&self) -> usize {
+        let planned: HashSet<_> = self.offboards().map(|offboard| offboard.row).collect();
+        let next = &self.quiet.leaving_next;
+        self.index.leaving().filter(|row| !planned.contains(row) && !next.contains(row)).count()
     }
 
     /// For how many seconds the rows of orphans have been gone, as far as the ledger knows them, in ascending order.

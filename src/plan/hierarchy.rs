@@ -6,6 +6,7 @@
 //! | a tenant whose customer is to be created | the child is created, or moves, after it |
 //! | to be renamed | its old id counts as the new one |
 //! | not a tenant nor a listed customer, or invalid, or below the child | the child is invalid, and all below it |
+//! | a tenant that leaves and has no customer | the same |
 //!
 //! A tenant with a parent needs a level, because Explo puts a new customer without a level at the root.
 
@@ -38,6 +39,8 @@ enum Standing {
 enum Fault {
     NoLevel,
     Unknown,
+    /// Its tenant leaves, and has no customer.
+    Left,
     Circle,
 }
 
@@ -48,11 +51,16 @@ pub(super) struct Hierarchy {
 }
 
 impl Hierarchy {
-    /// Judges all tenants that have a parent. `is_customer` decides about an id that is not a tenant's.
-    pub(super) fn judge(index: &Index, is_customer: impl Fn(&str) -> bool) -> Self {
+    /// Judges all tenants that have a parent. `is_customer` decides about an id that is not a tenant's, `has_left` about a
+    /// tenant that leaves.
+    pub(super) fn judge(
+        index: &Index,
+        is_customer: impl Fn(&str) -> bool,
+        has_left: impl Fn(RowNumber) -> bool,
+    ) -> Self {
         let mut hierarchy = Self::default();
         for row in index.with_parent() {
-            hierarchy.climb(index, row, &is_customer);
+            hierarchy.climb(index, row, &is_customer, &has_left);
         }
         hierarchy
     }
@@ -63,6 +71,7 @@ impl Hierarchy {
             Standing::Below(_) => None,
             Standing::At(Fault::NoLevel) => Some((*row, NO_LEVEL.to_owned())),
             Standing::At(Fault::Unknown) => Some((*row, unknown(index, *row))),
+            Standing::At(Fault::Left) => Some((*row, left(index, *row))),
             Standing::At(Fault::Circle) => {
                 Some((*row, format!("its parents form a circle: {}", self.chain(index, *row))))
             }
@@ -82,7 +91,13 @@ impl Hierarchy {
     }
 
     /// Climbs from a tenant to the first known standing; then every tenant on the way has one.
-    fn climb(&mut self, index: &Index, row: RowNumber, is_customer: &impl Fn(&str) -> bool) {
+    fn climb(
+        &mut self,
+        index: &Index,
+        row: RowNumber,
+        is_customer: &impl Fn(&str) -> bool,
+        has_left: &impl Fn(RowNumber) -> bool,
+    ) {
         let (mut way, mut on_it, mut at) = (Vec::new(), HashMap::new(), row);
         let end = loop {
             match self.standings.get(&at) {
@@ -102,6 +117,7 @@ impl Hierarchy {
             on_it.insert(at, way.len());
             let fault = match index.parent(at) {
                 _ if !index.has_level(at) => Fault::NoLevel,
+                Some(above) if has_left(above) => Fault::Left,
                 Some(above) => {
                     way.push(at);
                     at = above;
@@ -141,6 +157,11 @@ impl Hierarchy {
 fn unknown(index: &Index, row: RowNumber) -> String {
     let parent = shown(&index.parent_provided_id(row).unwrap_or_default());
     format!("its parent_provided_id {parent} names neither a tenant nor a listed customer")
+}
+
+fn left(index: &Index, row: RowNumber) -> String {
+    let parent = shown(&index.parent_provided_id(row).unwrap_or_default());
+    format!("its parent_provided_id {parent} names a tenant that leaves and has no customer")
 }
 
 /// The parents under which Explo listed customers.

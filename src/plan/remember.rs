@@ -24,7 +24,6 @@ impl Plan {
     /// belongs to another customer.
     pub fn hold(&mut self) {
         self.news.gone.clear();
-        self.news.rows_told_at = None;
     }
 
     /// The plan with the memory of earlier runs: gives what to remember now.

@@ -39,7 +39,9 @@ enum State {
 
 const CHANGED: &str = "changed in Explo since the plan was made";
 
-const RETURNED: &str = "its row is back, or it can't be told any more that its tenant leaves";
+const RETURNED: &str = "its row is back, or the source can't tell any more that it is gone";
+
+const STAYING: &str = "its row does not say any more that its tenant leaves";
 
 const UNREAD: &str = "its row could not be read again";
 
@@ -92,6 +94,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             skipped,
             limits: BTreeMap::new(),
             held: Vec::new(),
+            over: Vec::new(),
             held_next: Vec::new(),
             applied,
         })
@@ -215,6 +218,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         }
         match rows.still_leaves(id, offboard.reason, None).await {
             Ok(true) => {}
+            Ok(false) if offboard.reason == Reason::Said => return Ok(State::Moved(STAYING)),
             Ok(false) => return Ok(State::Moved(RETURNED)),
             Err(error) => {
                 tracing::warn!(tenant.id = &*told_id(id), "its row can't be read again: {error}");

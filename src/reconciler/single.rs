@@ -93,6 +93,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             skipped: BTreeMap::new(),
             limits: BTreeMap::new(),
             held,
+            over: Vec::new(),
             held_next: Vec::new(),
             applied,
         })

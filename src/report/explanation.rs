@@ -10,7 +10,7 @@ use std::{
 use super::Style;
 use crate::{
     compare::{Known, Rule, Unsettled},
-    memory::{Action, Failure},
+    memory::{Action, Departed, Failure},
     model::{Field, Gap, json as text, printable, shown},
     plan::{Candidate, Change, Class, Comparison, Decision, Explanation, FieldSides, Plan, Recollection, Unseen},
 };
@@ -64,7 +64,7 @@ fn write_field(sides: &FieldSides, style: Style, out: &mut dyn Write) -> io::Res
     let (wanted, current) = (wanted.unwrap_or_default(), current.unwrap_or_default());
     let differ = format!("wanted {wanted}, Explo has {current}");
     let (mark, text) = match comparison {
-        Comparison::LeftAlone => (' ', "left alone: the row has no value for it".to_owned()),
+        Comparison::LeftAlone => (' ', "left alone: nothing is wanted for it".to_owned()),
         Comparison::New => ('+', format!("wanted {wanted}")),
         Comparison::Equal => ('=', wanted),
         Comparison::Differs => ('~', differ),
@@ -98,6 +98,9 @@ fn decided(explanation: &Explanation, values: bool) -> Vec<String> {
         }
         Decision::Orphan(since) => {
             let orphan = match (since, explanation.offboarding.action) {
+                (Some(since), Some(_)) if is_locked_out(explanation) => {
+                    format!("Orphan: no row has this id, since {}. It is emptied again if somebody fills it.", time(*since))
+                }
                 (Some(since), Some(_)) => format!(
                     "Orphan: no row has this id, since {}. Once that is longer than offboard.after, a run of all tenants offboards \
                      the customer, unless another instance in this ledger has it.",
@@ -107,6 +110,10 @@ fn decided(explanation: &Explanation, values: bool) -> Vec<String> {
                     "Orphan: no row has this id, since {}. Runs leave the customer alone (offboard.action = \"none\").",
                     time(*since)
                 ),
+                (None, Some(_)) if explanation.remembered.as_ref().is_some_and(|known| known.has_token) => {
+                    "Orphan: no row has this id. Complete runs note since when, and one after offboard.after offboards the customer."
+                        .to_owned()
+                }
                 (None, _) => "Orphan: no row has this id, so runs leave the customer alone.".to_owned(),
             };
             let meant = meant(&explanation.candidates, values).map(|meant| format!("Did you mean: {meant}"));
@@ -275,7 +282,7 @@ fn calls(plan: &Plan, change: &Change) -> String {
                     format!("after a look, one call of update_customer that empties {}", fields.join(", "))
                 }
                 Action::Delete => {
-                    "after a look at it and at the customers below it, one call of delete_customer".to_owned()
+                    "after a look at it and at the customers below it, one call of delete_customer, if none of them stays".to_owned()
                 }
             }
         }
@@ -307,11 +314,19 @@ fn remembered(explanation: &Explanation) -> String {
     }
 }
 
+fn is_locked_out(explanation: &Explanation) -> bool {
+    let departed = explanation.remembered.as_ref().and_then(|remembered| remembered.offboarded.as_ref());
+    matches!(departed, Some((Departed { action: Action::LockOut, .. }, true)))
+}
+
 /// That a customer with this id was offboarded.
 fn offboarded(explanation: &Explanation) -> Option<String> {
     let (departed, is_there) = explanation.remembered.as_ref()?.offboarded.as_ref()?;
     let at = printable(&departed.at);
     let done = match (departed.action, is_there) {
+        (Action::LockOut, true) if !explanation.plan.quiet.unsettled.is_empty() => {
+            format!("lock_out was sent at {at}, and did not settle")
+        }
         (Action::LockOut, true) => format!("Locked out at {at}"),
         (Action::LockOut, false) => format!("A customer with this id was locked out at {at}"),
         (Action::Delete, _) if departed.gone => format!("A customer with this id was deleted at {at}"),

@@ -96,6 +96,7 @@ pub fn report(n: usize) -> Report {
             skipped: std::collections::BTreeMap::new(),
             limits: BTreeMap::new(),
             held: Vec::new(),
+            over: Vec::new(),
             held_next: Vec::new(),
             applied: None,
         },

@@ -243,3 +243,16 @@ async fn an_update_that_only_shows_while_applying_counts_against_the_guard() {
     assert!(reasons.iter().all(|reason| reason.contains("the guard has no room")), "{reasons:?}");
     assert_eq!(endpoints(&writes(&hidden.take_calls()).into_iter().cloned().collect::<Vec<_>>()).len(), 30);
 }
+
+#[tokio::test]
+async fn the_command_that_lets_a_plan_through_keeps_what_was_allowed_before() {
+    let (database, _sandbox, program) = World::of((0..50).map(|n| (format!("t{n}"), "Ann"))).start().await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set name = 'Bea'").await;
+    database.execute("delete from tenants where cast(substr(id, 2) as integer) < 30").await;
+    for allowed in [&[][..], &["--allow", "orphan=30"], &["--allow", "update=20"]] {
+        let output = program.run(&[&["sync"], allowed].concat()).await;
+        assert!(output.stdout.contains("--allow update=20 --allow orphan=30"), "{allowed:?}: {}", output.stdout);
+    }
+    assert_eq!(program.sync(&["--allow", "update=20", "--allow", "orphan=30"]).await.0, 0);
+}

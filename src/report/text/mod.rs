@@ -101,9 +101,13 @@ fn write_counts(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         0 => String::new(),
         offboards => format!(", {} to offboard", grouped(offboards)),
     };
+    let left = match plan.have_left() {
+        0 => String::new(),
+        left => format!(" {} left before,", grouped(left)),
+    };
     writeln!(
         out,
-        "{BOLD}{renames}{} to create, {} to update{offboards}{BOLD:#}, {} unchanged,{unsettled} {} orphaned{orphans}, {} \
+        "{BOLD}{renames}{} to create, {} to update{offboards}{BOLD:#}, {} unchanged,{unsettled}{left} {} orphaned{orphans}, {} \
          invalid.",
         grouped(plan.creates()),
         grouped(Class::Update.count(plan)),

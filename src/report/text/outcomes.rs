@@ -115,5 +115,9 @@ pub(super) fn write_held(report: &Report, style: Style, out: &mut dyn Write) -> 
     if held.is_empty() {
         return Ok(());
     }
-    writeln!(out, "Nothing is written. If the plan is right, let it through once:\n  {}", report.command(held))
+    writeln!(
+        out,
+        "Nothing is written. If the plan is right, let it through once:\n  {}",
+        report.command(&report.run.over)
+    )
 }

@@ -55,8 +55,8 @@ async fn a_saved_plan_leaves_alone_whoever_is_not_as_it_was_and_says_why() {
     assert_eq!(output.code, 3, "{output:?}");
     for line in [
         "- t0  changed in Explo since the plan was made: left alone",
-        "- t1  its row is back, or it can't be told any more that its tenant leaves: left alone",
-        "- t2  its row is back, or it can't be told any more that its tenant leaves: left alone",
+        "- t1  its row does not say any more that its tenant leaves: left alone",
+        "- t2  its row does not say any more that its tenant leaves: left alone",
     ] {
         assert!(output.stdout.contains(line), "{}", output.stdout);
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{deleting, locking_out, world};
-use crate::support::{Kind, World, changes, stored};
+use crate::support::{Kind, World, changes, stored, writes};
 
 const COLUMNS: [&str; 3] = ["parent_provided_id", "hierarchy_level_name", "offboard"];
 
@@ -48,4 +48,15 @@ async fn what_was_emptied_is_kept_until_it_can_be_put_back() {
     assert_eq!(program.sync(&[]).await.0, 0);
     assert_eq!(stored(&sandbox, "t0")["emails"], json!(["boss@Tenant-0.example"]));
     assert_eq!(stored(&sandbox, "t0")["group_tags"], json!(["gold"]));
+}
+
+#[tokio::test]
+async fn nobody_is_made_below_a_tenant_that_left() {
+    let tenants = [tenant("p", None, true), tenant("c", Some("p"), false)];
+    let world = World::of(tenants).columns(&COLUMNS).derived().without(["p", "c"]).with_ledger();
+    let (_database, sandbox, program) = world.start().await;
+    let (code, report) = deleting(program).sync(&[]).await;
+    assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("c")), "{report}");
+    assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("a tenant that leaves and has no customer"));
+    assert!(writes(&sandbox.take_calls()).is_empty());
 }

@@ -79,3 +79,42 @@ async fn explain_tells_nothing_of_a_customer_that_is_gone_with_its_row() {
     let explained = deleting(program).run(&["explain", "t0"]).await;
     assert!(explained.code == 3 && explained.stdout.contains("Unknown: "), "{explained:?}");
 }
+
+#[tokio::test]
+async fn whoever_left_lacks_no_token_and_is_told_apart_in_counts_and_in_the_audit_file() {
+    let (_database, _sandbox, program) = world(Kind::Sqlite, 20, 1).with_ledger().start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.jsonl");
+    let warned = program.run(&["check"]).await.stdout;
+    assert!(warned.contains("the column offboard has no effect"), "{warned}");
+    let program = deleting(program).with("EXPLO_SYNC__LOG__AUDIT_FILE", &path);
+    assert!(!program.run(&["check"]).await.stdout.contains("has no effect"));
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let audit = std::fs::read_to_string(path).unwrap();
+    assert!(audit.contains(r#""offboard":"to delete: its row says so""#), "{audit}");
+    let text = program.run(&["sync"]).await.stdout;
+    assert!(text.contains("19 unchanged, 1 left before, 0 orphaned"), "{text}");
+    let missing = program.run(&["tokens", "--missing"]).await;
+    assert_eq!((missing.code, missing.stdout.as_str()), (0, ""));
+}
+
+/// The condition of the README.
+#[rstest]
+#[tokio::test]
+async fn an_application_is_not_given_the_token_of_whoever_is_locked_out(
+    #[values(Kind::Postgres, Kind::MySql, Kind::Sqlite)] kind: Kind,
+) {
+    let (database, _sandbox, program) = world(kind, 20, 1).with_ledger().start().await;
+    let program = locking_out(program);
+    let condition = "and (offboarded is null or offboarded not like '{\"action\":\"lock_out\"%')";
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(condition));
+    let asked =
+        format!("select provided_id from explo_customers where instance = 'default' and provided_id <> '' {condition}");
+    assert_eq!(program.sync(&["--allow", "offboard=1"]).await.0, 0);
+    assert_eq!(database.rows(&asked).await.len(), 19);
+    database.execute("update tenants set offboard = null").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    assert_eq!(database.rows(&asked).await.len(), 20);
+}

@@ -31,7 +31,7 @@ fn changes_at_once_beside_runs_leave_nothing_wrong_behind() {
 
 #[test]
 fn nor_without_a_ledger() {
-    each_seed(2_100_000..2_100_060, async |seed| wakes::<InMemory>(&world(seed, true), false).await);
+    each_seed(2_100_000..2_100_060, async |seed| Box::pin(wakes::<InMemory>(&world(seed, true), false)).await);
 }
 
 #[test]
