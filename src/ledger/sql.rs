@@ -9,7 +9,7 @@ use crate::database::{
 };
 
 /// The most bytes of an id in the key; MySQL's index has room for 3,072, PostgreSQL's for 2,704.
-pub const LONGEST_ID: usize = 2048;
+pub use crate::memory::LONGEST_ID;
 
 /// A table in a database.
 #[derive(Debug, Clone)]

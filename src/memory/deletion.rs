@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Memory, Seen};
+use super::{Memory, Seen, Token};
 
 /// How the text of a deletion begins that is not known to be done.
 pub(crate) const DELETING: &str = r#"{"action":"delete","at""#;
@@ -29,6 +29,18 @@ impl Memory {
     /// Whether a customer's deletion was begun and is not known to be done.
     pub(crate) fn is_deleting(&self, provided_id: &str) -> bool {
         self.deleting.contains(provided_id)
+    }
+
+    /// Whether a customer with this token shows that the one whose deletion was begun is gone: it has the id by now.
+    pub(crate) fn is_replaced(&self, provided_id: &str, token: &Token) -> bool {
+        let known = self.token(provided_id).filter(|_| self.is_deleting(provided_id));
+        known.is_some_and(|known| token.hash(None).is_some_and(|shown| shown != known))
+    }
+
+    /// Whether the customer whose deletion was begun is there: the one with this token.
+    pub(crate) fn is_spared(&self, provided_id: &str, token: &Token) -> bool {
+        let known = self.token(provided_id).filter(|_| self.is_deleting(provided_id));
+        known.is_some_and(|known| token.hash(Some(known)) == Some(known))
     }
 
     /// When a hidden customer was last looked up, whatever its tenant wants.

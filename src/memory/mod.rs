@@ -34,6 +34,9 @@ const ANOTHER_TOKEN: &str =
 const NEVER_LISTED: &str = "it exists already, and no run has seen it in the listing yet, so it may be in another data \
                             visibility group: a run of all tenants decides";
 
+/// The longest id of which a row is kept, in bytes.
+pub const LONGEST_ID: usize = 2048;
+
 /// What is remembered of each customer, by its id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
@@ -286,7 +289,8 @@ impl Memory {
         let is_back = known.customer_gone_since.is_some();
         let is_seen = matches!(known.seen, Some(Seen::Listed(seen)) if seen != TOO_LARGE);
         let is_news = |wanted: u64| known.failure.is_some() || self.keeps_rows && known.wanted != Some(wanted);
-        let is_returned = self.locked_out.contains_key(provided_id) && equal.is_some();
+        let has_left = self.locked_out.contains_key(provided_id) || self.is_deleting(provided_id);
+        let is_returned = has_left && equal.is_some();
         lacks_token || is_back || is_returned || !is_seen || equal.is_some_and(|wanted| is_news(wanted()))
     }
 

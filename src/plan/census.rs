@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     compare::{Rules, compare, lasting_fingerprint_of},
-    memory::{Listed, Memory, Token},
+    memory::{Listed, Memory, Overview, Token},
     model::{Customer, Tenant},
     tenants::{Index, Probe, RowNumber},
 };
@@ -150,6 +150,7 @@ impl<'m> Census<'m> {
             }
             Probe::Equal(row) => self.remember(row, customer, provided_id, true),
             Probe::Differs(row) => {
+                self.compared.index.keep_added(row, customer);
                 self.remember(row, customer, provided_id, false);
                 self.compared.unlike.extend(self.compared.memory.keeps_rows().then_some(row));
                 let seen = self.matched(row, customer);
@@ -260,9 +261,13 @@ impl<'m> Census<'m> {
     pub fn close(mut self) -> Draft<'m> {
         self.reject_doubled();
         self.reject_unread();
-        if let Some(overview) = self.compared.memory.overview().filter(|_| self.recalled.is_some()) {
+        let recalled = |_: &&Overview| self.recalled.is_some();
+        if let Some(overview) = self.compared.memory.overview().filter(recalled) {
             self.population.remember(overview);
             self.tags.seen.extend(overview.tags.iter().cloned());
+        }
+        let alone = |_: &&Overview| self.compared.extent == Extent::Some || self.recalled.is_some();
+        if let Some(overview) = self.compared.memory.overview().filter(alone) {
             for (ids, reason) in [(&overview.doubled, DOUBLED), (&overview.unreadable, UNREADABLE)] {
                 for row in ids.iter().filter_map(|id| self.compared.index.row(id)).collect::<Vec<_>>() {
                     self.compared.reject(row, reason);

@@ -40,8 +40,8 @@ pub use explanation::{Comparison, Decision, Explanation, FieldSides, Recollectio
 pub use guard::{Allowance, Allowances, Class, Guard, Held, Spare};
 pub use hierarchy::Placed;
 pub use news::News;
-pub(crate) use offboard::strict;
 pub use offboard::{Offboard, Offboarding, Reason};
+pub(crate) use offboard::{folded, strict};
 pub use population::{Extent, Population, Tags};
 pub use question::{Answer, Found, Inquiry, Question};
 pub use recalled::{Doubting, Recalled};

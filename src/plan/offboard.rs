@@ -16,10 +16,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     compare::{Difference, EmailRule, Rules, compare, whole_fingerprint},
-    memory::{Action, Memory, token_hash},
+    memory::{Action, LONGEST_ID, Memory, token_hash},
     model::{Customer, Field, Invalid, Row, Tenant},
     tenants::RowNumber,
 };
+
+const TOO_LONG: &str =
+    "offboard is true, and the ledger, which must keep what its customer was, takes ids of at most 2048 bytes";
 
 const NOT_KEPT: &str = "offboard is true, and lock_out would empty e-mails or group_tags that the row does not give back: a \
                         ledger would keep them (ledger.url), or the query can return both columns (with fields.emails = \
@@ -85,7 +88,12 @@ impl Offboarding {
             (None, _) => memory.put_back(tenant, rules).map(Ok),
             (Some(at), Some(action)) if at <= now => {
                 let is_lost = action == Action::LockOut && !memory.keeps_rows() && !gives_back(tenant, rules);
-                Some(if is_lost { Err(invalid(tenant)) } else { Ok(leaving(tenant, action)) })
+                let is_too_long = memory.keeps_rows() && tenant.provided_id.len() > LONGEST_ID;
+                Some(match (is_lost, is_too_long) {
+                    (true, _) => Err(invalid(tenant, NOT_KEPT)),
+                    (_, true) => Err(invalid(tenant, TOO_LONG)),
+                    (false, false) => Ok(leaving(tenant, action)),
+                })
             }
             (Some(_), _) => {
                 let stays = Tenant { offboard: None, ..tenant.clone() };
@@ -100,11 +108,11 @@ fn gives_back(tenant: &Tenant<'_>, rules: Rules) -> bool {
     tenant.emails.is_some() && tenant.group_tags.is_some() && rules.emails == EmailRule::Replace
 }
 
-fn invalid(tenant: &Tenant<'_>) -> Invalid {
+fn invalid(tenant: &Tenant<'_>, reason: &str) -> Invalid {
     Invalid {
         provided_id: Some(tenant.provided_id.clone().into_owned()),
         previous_provided_id: tenant.previous_provided_id.clone().map(Cow::into_owned),
-        reason: NOT_KEPT.to_owned(),
+        reason: reason.to_owned(),
         place: String::new(),
     }
 }
@@ -121,6 +129,11 @@ pub(super) fn leaving<'t>(tenant: &Tenant<'t>, action: Action) -> Tenant<'t> {
         offboard: tenant.offboard.or(Some(0)),
         ..Tenant::default()
     }
+}
+
+/// An id without what Explo may not tell apart: case, and spaces at the ends.
+pub(crate) fn folded(id: &str) -> String {
+    id.trim().to_lowercase()
 }
 
 /// The rules by which the customer of a tenant that leaves is compared: no address stays.

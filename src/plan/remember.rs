@@ -106,7 +106,7 @@ impl<'r> Remembering<'r> {
         let token = listed.map_or(Token::Gone, |listed| listed.token.clone());
         let is_synced = listed.is_some_and(|listed| listed.equal.is_some());
         let is_back = is_synced && self.has_returned(provided_id, &token);
-        let is_deleted = self.plan.news.deleted.contains(provided_id);
+        let is_deleted = self.plan.news.deleted.contains(provided_id) || self.memory.is_replaced(provided_id, &token);
         Entry { is_synced, is_back, is_deleted, ..Entry::new(provided_id, token, remembered) }
     }
 
@@ -161,7 +161,8 @@ impl<'r> Remembering<'r> {
         let token = answer.map_or(Token::Kept, |answer| answer.token.clone());
         // After a rename, an update may still put back what was emptied.
         let is_back = former.is_none() && self.has_returned(&provided_id, &token);
-        Entry { former, is_synced: true, is_back, ..Entry::new(&provided_id, token, remembered) }
+        let is_deleted = self.memory.is_replaced(&provided_id, &token);
+        Entry { former, is_synced: true, is_back, is_deleted, ..Entry::new(&provided_id, token, remembered) }
     }
 
     /// A customer is deleted, or was gone already: its token is nobody's.
@@ -171,11 +172,11 @@ impl<'r> Remembering<'r> {
         Entry { is_deleted: true, ..entry }
     }
 
-    /// Whether a tenant stays whose customer, with this token, has back what `lock_out` emptied.
+    /// Whether a tenant stays whose customer, with this token, has back what `lock_out` emptied, or was to be deleted.
     fn has_returned(&self, provided_id: &str, token: &Token) -> bool {
         let index = &self.plan.index;
         let row = index.row(provided_id).filter(|row| !index.is_leaving(*row) && !index.is_invalid(*row));
-        let is_put_back = |id: &str| self.memory.is_put_back(id, token);
+        let is_put_back = |id: &str| self.memory.is_put_back(id, token) || self.memory.is_spared(id, token);
         row.is_some_and(|row| is_put_back(provided_id) || is_put_back(&index.listed_id(row)))
     }
 

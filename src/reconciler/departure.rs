@@ -16,7 +16,7 @@ use crate::{
     ledger::Keep,
     memory::Entry,
     model::{Row, id_of},
-    plan::{Plan, Reason},
+    plan::{Plan, Reason, folded},
     source::Source,
 };
 
@@ -39,6 +39,8 @@ enum Says {
 pub(super) struct Leaving<'a, S, R> {
     reconciler: &'a Reconciler<'a, S, R>,
     provided_ids: BTreeSet<String>,
+    /// Whether a single row is read alone, if the source can do that.
+    reads_one: bool,
     /// The rows of all of them, and when they were read; `None` in place of rows that can't all be told apart.
     last: Mutex<Option<(Instant, Option<Said>)>>,
 }
@@ -52,7 +54,13 @@ pub(super) struct Departing<'a, S, R> {
 impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
     pub(super) fn new(reconciler: &'a Reconciler<'a, S, R>, plan: &Plan) -> Self {
         let ids = plan.offboards().map(|offboard| plan.index.provided_id(offboard.row).into_owned());
-        Self { reconciler, provided_ids: ids.collect(), last: Mutex::default() }
+        let reads_one = reconciler.source.reads_one();
+        Self { reconciler, provided_ids: ids.collect(), reads_one, last: Mutex::default() }
+    }
+
+    /// Reads every row, even if the source can read a single one: another row may name an id as its previous one.
+    pub(super) fn reading_all(self) -> Self {
+        Self { reads_one: false, ..self }
     }
 
     /// Keeps what their customers are in this ledger.
@@ -74,7 +82,7 @@ impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
     }
 
     async fn said(&self, provided_id: &str, since: Option<Instant>) -> Result<Option<Option<Says>>, Error> {
-        if self.reconciler.source.reads_one() {
+        if self.reads_one {
             let said = self.read(&BTreeSet::from([provided_id.to_owned()])).await?;
             return Ok(said.map(|said| said.get(provided_id).copied()));
         }
@@ -91,8 +99,9 @@ impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
     /// Reads the rows of these ids; `None` if a row's id can't be read, which may be one of them.
     async fn read(&self, provided_ids: &BTreeSet<String>) -> Result<Option<Said>, Error> {
         let Reconciler { source, offboarding, memory, rules, now, .. } = self.reconciler;
+        let alike: BTreeMap<_, _> = provided_ids.iter().map(|id| (folded(id), id)).collect();
         let read = async || {
-            let (mut said, mut is_whole, mut rows) = (Said::new(), true, 0);
+            let (mut said, mut twins, mut is_whole, mut rows) = (Said::new(), BTreeSet::new(), true, 0);
             let mut take = |row: &Row<'_>| {
                 rows += 1;
                 let planned = offboarding.row(row, memory, *rules, *now);
@@ -104,7 +113,8 @@ impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
                         let says = if leaves && !said.contains_key(id) { Says::Leaves } else { Says::Stays };
                         said.insert(id.to_owned(), says);
                     }
-                    Some(_) => {}
+                    // Where Explo takes both for the same, it is the row of this id.
+                    Some(id) => twins.extend(alike.get(&folded(id)).map(|id| (*id).to_owned())),
                 }
                 let previous = match row {
                     Ok(tenant) => tenant.previous_provided_id.as_deref(),
@@ -114,10 +124,17 @@ impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
                     said.insert(previous.to_owned(), Says::Stays);
                 }
             };
-            source.read_some(provided_ids, &mut take).await?;
+            if self.reads_one {
+                source.read_some(provided_ids, &mut take).await?;
+            } else {
+                source.read(&mut take).await?;
+            }
+            for twin in twins {
+                said.entry(twin).or_insert(Says::Stays);
+            }
             // A source that has lost most of its rows says nothing.
             let usual = memory.overview().map_or(0, |overview| overview.with_tenant);
-            is_whole &= source.reads_one() || 2 * rows >= usual;
+            is_whole &= self.reads_one || 2 * rows >= usual;
             Ok(is_whole.then_some(said))
         };
         self.reconciler.read_again(read).await

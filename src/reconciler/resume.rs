@@ -126,7 +126,7 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
         let state = |update| self.state_of_update(plan, update, &placed);
         let updates = stream::iter(plan.updates()).map(state).buffered(self.side_by_side);
         states.extend(updates.try_collect::<Vec<_>>().await?);
-        let rows = Leaving::new(self, plan);
+        let rows = Leaving::new(self, plan).reading_all();
         let state = |offboard| self.state_of_offboard(plan, offboard, &rows);
         let offboards = stream::iter(plan.offboards()).map(state).buffered(self.side_by_side);
         states.extend(offboards.try_collect::<Vec<_>>().await?);
@@ -213,9 +213,6 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
             self.memory.is_row_gone_for(id, self.offboarding.after, self.now)
                 && self.memory.is_row_gone_twice(id, self.now)
         };
-        if offboard.reason == Reason::Gone && !is_gone() {
-            return Ok(State::Moved(TOO_SOON));
-        }
         match rows.still_leaves(id, offboard.reason, None).await {
             Ok(true) => {}
             Ok(false) if offboard.reason == Reason::Said => return Ok(State::Moved(STAYING)),
@@ -224,6 +221,9 @@ impl<S: Source, R: Reader> Reconciler<'_, S, R> {
                 tracing::warn!(tenant.id = &*told_id(id), "its row can't be read again: {error}");
                 return Ok(State::Moved(UNREAD));
             }
+        }
+        if offboard.reason == Reason::Gone && !is_gone() {
+            return Ok(State::Moved(TOO_SOON));
         }
         let is_same = offboard.customer == whole_fingerprint(&customer) && differences == offboard.differences;
         Ok(if is_same { State::AsPlanned } else { State::Moved(CHANGED) })

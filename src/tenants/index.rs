@@ -24,6 +24,7 @@ use crate::{
 use claims::Claims;
 use mark::{Mark, State};
 pub use probe::Probe;
+use returning::Back;
 
 /// For each reason, the places of this many rows without an id are named.
 const PLACES: usize = 3;
@@ -48,8 +49,8 @@ pub struct Index {
     /// The upper half of each id's hash, with the row's number plus one.
     by_id: Slots,
     claims: Claims,
-    /// What tenants get back of tags that their rows do not manage.
-    tags_back: BTreeMap<RowNumber, Vec<Cow<'static, str>>>,
+    /// What tenants get back that their rows do not manage.
+    back: BTreeMap<RowNumber, Back>,
     /// The distinct sets of managed fields; most queries have one.
     shapes: Vec<Managed>,
     shape_numbers: HashMap<Managed, u32>,
@@ -83,7 +84,7 @@ impl Index {
             rows: Rows::default(),
             by_id: Slots::default(),
             claims: Claims::default(),
-            tags_back: BTreeMap::new(),
+            back: BTreeMap::new(),
             shapes: Vec::new(),
             shape_numbers: HashMap::new(),
             invalid: BTreeMap::new(),
@@ -283,7 +284,9 @@ impl Index {
     #[must_use]
     pub fn tenant(&self, row: RowNumber) -> Tenant<'static> {
         let mut tenant = self.rows.tenant(row);
-        tenant.group_tags = self.tags_back.get(&row).cloned().or(tenant.group_tags);
+        if let Some(back) = self.back.get(&row) {
+            back.add_to(&mut tenant);
+        }
         if tenant.parent_provided_id.is_some() {
             tenant.parent_provided_id = self.wanted_parent(row).map(|parent| parent.into_owned().into());
         }

@@ -223,3 +223,23 @@ async fn a_terminal_and_a_page_show_who_leaves_with_its_name() {
     assert_eq!(explained.code, 0);
     assert!(explained.stdout.contains("To offboard: "), "{}", explained.stdout);
 }
+
+/// A look shows one of two customers with an id: which one is no tenant's can't be told.
+#[tokio::test]
+async fn of_two_customers_with_one_id_none_is_offboarded_alone() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 0).with_ledger().start().await;
+    let program = deleting(program);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    sandbox.change(|store| {
+        let one = store.get("t0").unwrap().clone();
+        store.add(explo_sync::sandbox::StoredCustomer { token: String::new(), name: "Again".to_owned(), ..one });
+    });
+    assert_eq!(program.sync(&[]).await.0, 3);
+    database.execute("update tenants set offboard = 1 where id = 't0'").await;
+    let _ = sandbox.take_calls();
+    for _ in 0..2 {
+        let (code, report) = program.sync(&["--only", "t0"]).await;
+        assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("t0")), "{report}");
+    }
+    assert!(writes(&sandbox.take_calls()).is_empty());
+}

@@ -9,7 +9,7 @@ use crate::{
     plan::{
         Extent,
         compared::{Compared, HIDDEN},
-        offboard::{Leavers, Offboard, Reason, leaving},
+        offboard::{Leavers, Offboard, Reason, folded, leaving},
     },
     tenants::RowNumber,
 };
@@ -20,6 +20,9 @@ impl Census<'_> {
         let Some(action) = self.compared.offboarding.action else { return };
         if self.leavers.said.contains_key(&row) {
             return self.observe_again(row, provided_id);
+        }
+        if self.compared.extent == Extent::Some && self.compared.memory.is_hidden(provided_id) {
+            return self.compared.reject(row, HIDDEN);
         }
         let tenant = self.compared.index.tenant(row);
         let offboard = Offboard::of(&tenant, customer, (action, Reason::Said), self.compared.rules);
@@ -51,11 +54,10 @@ impl Census<'_> {
             leavers.gone.clear();
         }
         if !leavers.gone.is_empty() {
-            let alike = |id: &str| id.trim().to_lowercase();
-            let gone: BTreeSet<_> = leavers.gone.keys().map(|id| alike(id)).collect();
-            let rows = self.compared.index.provided_ids().map(|id| alike(&id));
+            let gone: BTreeSet<_> = leavers.gone.keys().map(|id| folded(id)).collect();
+            let rows = self.compared.index.provided_ids().map(|id| folded(&id));
             let there: BTreeSet<_> = rows.filter(|id| gone.contains(id)).collect();
-            leavers.gone.retain(|id, _| !there.contains(&alike(id)));
+            leavers.gone.retain(|id, _| !there.contains(&folded(id)));
         }
         leavers
     }

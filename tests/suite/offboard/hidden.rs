@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{applied, deleting, offboarded, world};
-use crate::support::{Database, Kind, Program, endpoints, writes};
+use crate::support::{Database, Kind, Program, customer, endpoints, writes};
 
 /// What `export --offboarded` says of `t0`.
 async fn was(program: &Program) -> Value {
@@ -64,6 +64,9 @@ async fn one_that_is_hidden_is_named_keeps_its_token_and_is_not_told_as_gone() {
         let calls = sandbox.take_calls();
         assert_eq!(endpoints(&calls).iter().filter(|call| **call == "get_customer").count(), looks, "once a day");
         assert!(writes(&calls).is_empty());
+        let (code, report) = program.sync(&["--only", "t0"]).await;
+        assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("t0")), "{report}");
+        assert!(writes(&sandbox.take_calls()).is_empty(), "nor is it alone");
         database.execute("update explo_customers set customer_gone_since = '2001-01-01T00:00:00Z'").await;
     }
     assert_eq!(was(&program).await["gone"], json!(false));
@@ -73,4 +76,25 @@ async fn one_that_is_hidden_is_named_keeps_its_token_and_is_not_told_as_gone() {
     let (code, report) = program.sync(&["--retry-failed"]).await;
     assert_eq!((code, offboarded(&report)), (0, applied(&["t0"])), "{report}");
     assert_eq!(was(&program).await["gone"], json!(true));
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_begun_ends_when_the_tenant_is_back_or_another_customer_has_its_id() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 2).with_ledger().start().await;
+    let program = deleting(program);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    sandbox.adjust(|api| api.faults = vec!["status=400,endpoint=delete_customer".parse().unwrap()]);
+    assert_eq!(program.sync(&[]).await.0, 3, "Explo refuses both");
+    sandbox.adjust(|api| api.faults.clear());
+    database.execute("update tenants set offboard = null").await;
+    sandbox.change(|store| {
+        let one = store.get("t1").unwrap().clone();
+        store.delete(&one.token).unwrap();
+        store.add(customer(json!({"provided_id": "t1", "name": "Tenant 1", "access_group": "Production"})));
+    });
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let exported = program.run(&["export", "--offboarded"]).await.stdout;
+    let lines: Vec<Value> = exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told: Vec<_> = lines.iter().map(|line| (&line["provided_id"], &line["gone"])).collect();
+    assert_eq!(told, [(&json!("t1"), &json!(true))], "t0 is a tenant like any other");
 }

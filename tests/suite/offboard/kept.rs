@@ -63,3 +63,19 @@ async fn a_time_of_the_last_write_in_the_future_delays_nobody(
     assert_eq!((code, offboarded(&report)), (0, applied(&["t0"])), "{report}");
     assert_eq!(stored(&sandbox, "t1")["name"], json!("Another"));
 }
+
+/// The ledger could not keep what it was.
+#[rstest]
+#[tokio::test]
+async fn an_id_that_is_too_long_for_the_ledger_is_not_offboarded(#[values(true, false)] deletes: bool) {
+    let id = "x".repeat(2100);
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 0).with_ledger().start().await;
+    let program = if deletes { deleting(program) } else { locking_out(program) };
+    database.execute(&format!("insert into tenants (id, name) values ('{id}', 'Long')")).await;
+    drop(program.sync(&[]).await);
+    database.execute(&format!("update tenants set offboard = 1 where id = '{id}'")).await;
+    let _ = sandbox.take_calls();
+    let (code, report) = program.sync(&[]).await;
+    assert!(code == 3 && report["invalid"][0]["reason"].as_str().unwrap().contains("at most 2048 bytes"), "{report}");
+    assert!(writes(&sandbox.take_calls()).is_empty());
+}

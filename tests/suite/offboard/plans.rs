@@ -1,5 +1,6 @@
 //! A saved plan with offboardings: each is looked at again, and one that moved is left alone.
 
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::{applied, deleting, locking_out, offboarded, world};
@@ -140,4 +141,32 @@ async fn a_saved_plan_locks_out_as_it_was_planned() {
     // With another action in the configuration, its offboardings are none of this plan's.
     let none = program.with("EXPLO_SYNC__OFFBOARD__ACTION", "none");
     assert_eq!(none.sync(&["--plan", &path]).await.1["skipped"], json!(["t1"]), "t0 is locked out already");
+}
+
+/// Whatever comes between a plan and its application: all rows are read, even if the source can read a single one.
+#[rstest]
+#[case::alike("insert into tenants (id, name) values (' T0', 'Twin')")]
+#[case::renamed("insert into tenants (id, name, previous) values ('new', 'New', 't0')")]
+#[case::emptied("delete from tenants")]
+#[tokio::test]
+async fn a_planned_deletion_of_a_gone_row_sees_every_row(
+    #[case] meanwhile: &str,
+    #[values(true, false)] reads_one: bool,
+) {
+    let (database, sandbox, program) = world(Kind::Sqlite, 30, 0).with_ledger().start().await;
+    database.execute("alter table tenants add column previous text").await;
+    let query = "select id as provided_id, name, offboard, previous as previous_provided_id from tenants";
+    let program = deleting(program).with("EXPLO_SYNC__OFFBOARD__AFTER", "0s").with("EXPLO_SYNC__SOURCE__QUERY", query);
+    let one = format!("{query} where id = ?");
+    let program = if reads_one { program.with("EXPLO_SYNC__SOURCE__QUERY_ONE", &one) } else { program };
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("delete from tenants where id = 't0'").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let long_ago = "update explo_customers set row_gone_since = '2026-01-01T00:00:00Z' where provided_id = 't0'";
+    database.execute(long_ago).await;
+    let (_directory, path) = program.saved().await;
+    database.execute(meanwhile).await;
+    let (code, report) = program.sync(&["--plan", &path]).await;
+    assert_eq!((code, &report["skipped"]), (3, &json!(["t0"])), "{report}");
+    assert_eq!(sandbox.customers().len(), 30);
 }

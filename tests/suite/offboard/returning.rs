@@ -69,3 +69,31 @@ async fn one_that_returns_under_another_id_gets_all_back_in_one_run() {
     assert!(database.rows(kept).await.is_empty(), "from now on they are Explo's own again");
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
 }
+
+/// No run saw it, so nothing else has it.
+#[tokio::test]
+async fn what_somebody_added_while_it_was_locked_out_stays_beside_what_comes_back() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 1)
+        .but("t1", |other| other.group_tags.push("silver".to_owned()))
+        .with_ledger()
+        .start()
+        .await;
+    let program = locking_out(program);
+    assert_eq!(program.sync(&["--allow", "offboard=1"]).await.0, 0);
+    sandbox.change(|store| {
+        let one = store.customer("t0").unwrap();
+        (one.emails, one.group_tags) = (vec!["new@x.example".to_owned()], vec!["silver".to_owned()]);
+    });
+    database.execute("update tenants set offboard = null").await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!(code, 0, "{report}");
+    let after = stored(&sandbox, "t0");
+    let sorted = |value: &serde_json::Value| {
+        let mut all: Vec<_> = value.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(sorted(&after["emails"]), ["boss@Tenant-0.example", "new@x.example"]);
+    assert_eq!(sorted(&after["group_tags"]), ["gold", "silver"]);
+    assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+}
