@@ -22,6 +22,9 @@ const OUTSIDE: &str = "it exists already, in a data visibility group that the li
 const NOBODY_LISTED: &str = "it exists already, and the listing shows no customer that could prove it is in this token's data \
                              visibility group: left alone";
 
+const ANOTHER: &str =
+    "it exists already, and is another customer than the one that lock_out emptied: the next run writes it";
+
 const NO_ROOM: &str = "it exists already and differs, and the guard has no room for a further update";
 
 impl<R: Reader, W: Writer> Applier<'_, R, W> {
@@ -106,6 +109,11 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         }
         let differences = self.settling.differences(tenant, customer).await;
         let mut fields: Vec<_> = differences.iter().map(|difference| difference.field).collect();
+        // Those of an attempt of ours that made it are there already.
+        let lets_in = fields.iter().any(|field| matches!(field, Field::Emails | Field::GroupTags));
+        if lets_in && self.recording.memory.was_anothers(tenant, &customer.token) {
+            return Ok(Outcome::failed(ANOTHER, Blame::Tenant));
+        }
         // No answer shows the parent, and no listing will show this customer.
         fields.extend((is_hidden && tenant.parent_provided_id.is_some()).then_some(Field::ParentProvidedId));
         if fields.is_empty() {

@@ -167,13 +167,21 @@ impl Memory {
         (self.token(provided_id).map(hash).as_ref() == Some(&locked_out.customer_hash)).then_some(locked_out)
     }
 
-    /// The tenant with what `lock_out` emptied and the row does not manage; `None` if there is nothing to put back. If no
-    /// customer is known under its id, that of its previous id counts.
+    /// What `lock_out` emptied of a tenant's customer. If no customer is known under its id, that of its previous id counts.
+    fn emptied_of(&self, tenant: &Tenant<'_>) -> Option<&LockedOut> {
+        let previous = || tenant.previous_provided_id.as_deref().filter(|_| !self.is_made(&tenant.provided_id));
+        self.locked_out(&tenant.provided_id).or_else(|| self.locked_out(previous()?))
+    }
+
+    /// Whether a tenant gets back what `lock_out` emptied of another customer than the one with this token.
+    pub(crate) fn was_anothers(&self, tenant: &Tenant<'_>, token: &str) -> bool {
+        self.emptied_of(tenant).is_some_and(|emptied| hash(token_hash(token)) != emptied.customer_hash)
+    }
+
+    /// The tenant with what `lock_out` emptied and the row does not manage; `None` if there is nothing to put back.
     #[must_use]
     pub fn put_back<'t>(&self, tenant: &Tenant<'t>, rules: Rules) -> Option<Tenant<'t>> {
-        let previous = || tenant.previous_provided_id.as_deref().filter(|_| !self.is_made(&tenant.provided_id));
-        let locked_out = self.locked_out(&tenant.provided_id).or_else(|| self.locked_out(previous()?));
-        let LockedOut { emails, group_tags, .. } = locked_out?;
+        let LockedOut { emails, group_tags, .. } = self.emptied_of(tenant)?;
         let own = |list: &BTreeSet<String>| list.iter().cloned().map(Cow::Owned).collect::<Vec<_>>();
         let mut returned = tenant.clone();
         match &mut returned.emails {

@@ -1,5 +1,6 @@
 //! Tenants that leave: who is offboarded, when, and with which calls.
 
+mod another;
 mod answers;
 mod below;
 mod explained;
