@@ -86,3 +86,21 @@ async fn strangers_below_one_are_counted_and_named(#[case] below: &[&str], #[cas
     assert_eq!((code, offboarded(&report)), (3, vec![("t0".to_owned(), Some("deferred".to_owned()))]), "{report}");
     assert!(report["changes"][0]["error"].as_str().unwrap().ends_with(expected), "{report}");
 }
+
+/// Its row names the other one as its parent, and in Explo it is elsewhere.
+#[tokio::test]
+async fn one_that_cannot_be_deleted_holds_no_parent_that_it_is_not_below() {
+    let tenant = |id: &str, level: &str, parent: Option<&str>, leaves: bool| json!({"provided_id": id, "name": id, "hierarchy_level_name": level, "parent_provided_id": parent, "offboard": leaves});
+    let tenants = [tenant("p", "a", None, true), tenant("q", "a", None, false), tenant("c", "b", Some("p"), true)];
+    let world = World::of(tenants).columns(&["parent_provided_id", "hierarchy_level_name", "offboard"]).derived();
+    let world = world.but("c", |customer| customer.parent_provided_id = Some("q".to_owned())).with_ledger();
+    let (_database, sandbox, program) = world.start().await;
+    let program = deleting(program);
+    assert_eq!(program.sync(&["--max-changes", "0"]).await.0, 0);
+    sandbox.change(|store| {
+        store.add(customer(json!({"provided_id": "x", "name": "x", "parent_provided_id": "c"})));
+    });
+    let (code, report) = program.sync(&[]).await;
+    let expected = [("c", "deferred"), ("p", "applied")].map(|(id, outcome)| (id.to_owned(), Some(outcome.to_owned())));
+    assert_eq!((code, offboarded(&report)), (3, expected.to_vec()), "{report}");
+}

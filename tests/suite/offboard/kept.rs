@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{applied, deleting, locking_out, offboarded, world};
-use crate::support::{Kind, stored, writes};
+use crate::support::{Kind, endpoints, stored, writes};
 
 #[rstest]
 #[tokio::test]
@@ -78,4 +78,21 @@ async fn an_id_that_is_too_long_for_the_ledger_is_not_offboarded(#[values(true, 
     let (code, report) = program.sync(&[]).await;
     assert!(code == 3 && report["invalid"][0]["reason"].as_str().unwrap().contains("at most 2048 bytes"), "{report}");
     assert!(writes(&sandbox.take_calls()).is_empty());
+}
+
+/// The second attempt finds the customer as the first one left it.
+#[tokio::test]
+async fn an_attempt_keeps_what_the_one_before_emptied() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 1).with_ledger().start().await;
+    let program = locking_out(program).with("EXPLO_SYNC__EXPLO__MAX_ATTEMPTS", "2");
+    let fault = "drop-after,endpoint=update_customer,times=1".parse().unwrap();
+    sandbox.adjust(|api| api.faults = vec![fault]);
+    let (code, report) = program.sync(&["--allow", "offboard=1"]).await;
+    assert_eq!((code, offboarded(&report)), (0, applied(&["t0"])), "{report}");
+    let looks = endpoints(&sandbox.take_calls()).iter().filter(|one| **one == "get_customer").count();
+    assert_eq!(looks, 2, "one before each attempt");
+    database.execute("update tenants set offboard = null").await;
+    assert_eq!(program.sync(&[]).await.0, 0);
+    let returned = stored(&sandbox, "t0");
+    assert_eq!((&returned["emails"], &returned["group_tags"]), (&json!(["boss@Tenant-0.example"]), &json!(["gold"])));
 }
