@@ -25,6 +25,9 @@ use super::{
     world::World,
 };
 
+/// How the text of a deletion begins that is not known to be done.
+const DELETING: &str = r#"{"action":"delete","at""#;
+
 /// A ledger for a world.
 pub trait Kept: Ledger {
     /// Whether it outlives a process.
@@ -198,7 +201,8 @@ impl Ledger for Table {
     async fn load(&self) -> Result<Memory, Error> {
         self.wait().await;
         let memory = self.memory.borrow().clone().loaded_at(Some(self.ticks.get().to_string()), self.clock.get());
-        let memory = memory.with_locked_out(self.locked_out());
+        let deleting = self.offboarded.borrow().keys().filter(|id| self.is_deleting(id)).cloned().collect();
+        let memory = memory.with_locked_out(self.locked_out()).with_deleting(deleting);
         self.wait().await;
         Ok(memory)
     }
@@ -255,9 +259,9 @@ impl Table {
         self.tokens.borrow().get(provided_id).is_some_and(|known| known.as_deref() == Some(token))
     }
 
-    /// The parent that is known of a customer.
-    pub fn parent(&self, provided_id: &str) -> Option<String> {
-        self.memory.borrow().parent(provided_id).map(str::to_owned)
+    /// Whether a customer's deletion was begun and is not known to be done.
+    pub fn is_deleting(&self, provided_id: &str) -> bool {
+        self.offboarded.borrow().get(provided_id).is_some_and(|text| text.starts_with(DELETING))
     }
 
     /// Whether a token was known at this time.
@@ -296,6 +300,11 @@ impl Table {
             }
             if entry.is_back {
                 self.offboarded.borrow_mut().remove(&entry.provided_id);
+            }
+            if entry.is_deleted
+                && let Some(text) = self.offboarded.borrow_mut().get_mut(&entry.provided_id)
+            {
+                *text = text.replacen(DELETING, r#"{"action":"delete","gone":true,"at""#, 1);
             }
             if entry.is_synced {
                 synced.insert(entry.provided_id.clone(), tick);

@@ -17,7 +17,7 @@ use crate::simulation::{
 /// The ids that rows had, and those that no row has.
 pub struct Rows {
     pub ever: BTreeSet<String>,
-    /// The ids that no row has, with the clock when the first real run began that may have noticed it.
+    /// The ids that no row has, with the true time when the first real run began that may have noticed it.
     pub absent: BTreeMap<String, Option<u64>>,
 }
 
@@ -41,11 +41,10 @@ impl Rows {
     }
 
     /// A run is about to begin.
-    pub fn run_begins(&mut self, course: &Course, clock: u64) {
+    pub fn run_begins(&mut self, course: &Course, now: u64) {
         if !course.dry_run {
             for since in self.absent.values_mut() {
-                // A time in the future starts anew.
-                *since = Some(since.unwrap_or(clock).min(clock));
+                since.get_or_insert(now);
             }
         }
     }
@@ -64,16 +63,14 @@ impl Rows {
         world: &World,
         id: &str,
         course: &Course,
-        clock: u64,
+        now: u64,
         before: &BTreeMap<String, Option<u64>>,
     ) -> bool {
         let says_so = |tenant: &Tenant<'_>| *tenant.provided_id == *id && tenant.offboard.is_some();
         // The first run that noticed it is not the one that acts.
         let has_row = world.tenants.borrow().iter().any(|tenant| *tenant.provided_id == *id);
-        let is_gone = !has_row
-            && before.get(id).copied().flatten().is_some_and(|since| {
-                clock.min(course.now).checked_sub(since).is_some_and(|gone| gone >= course.offboarding.after)
-            });
+        let is_gone =
+            !has_row && before.get(id).copied().flatten().is_some_and(|since| now - since >= course.offboarding.after);
         self.ever.contains(id) && (world.tenants.borrow().iter().any(says_so) || is_gone)
     }
 }

@@ -4,6 +4,7 @@
 //! - the ledger knew the token of whom a run deletes before the run began;
 //! - nobody is deleted above a customer that was there when the children were listed last, nor above a tenant that stays;
 //! - after a look, another customer with the same id is neither deleted nor locked out;
+//! - a deletion that reached Explo is repeated only after a look;
 //! - no customer is made for a row that says that its tenant leaves.
 //!
 //! It also is the user who changes customers in the middle of a run.
@@ -71,13 +72,16 @@ pub struct Witness {
     addresses: RefCell<BTreeMap<String, Vec<String>>>,
     /// The ids whose customers users made or deleted.
     meddled: RefCell<BTreeSet<String>>,
-    /// The tokens of customers that were emptied before the ledger could know what they were.
+    /// The tokens of customers that were emptied before the ledger could know what they were, or that took the place of others
+    /// right before a write.
     pub lost: RefCell<BTreeSet<String>>,
     /// The calls that showed a customer first; those of a listing without its id.
     first: RefCell<BTreeMap<About, usize>>,
     /// The calls that looked at a customer last, and that listed its children last.
     looks: RefCell<BTreeMap<About, usize>>,
     listings: RefCell<BTreeMap<About, usize>>,
+    /// The last deletions, by token, with the customer's id.
+    deletions: RefCell<BTreeMap<About, (usize, String)>>,
     /// Which customers were offboarded, when, and by whom.
     pub left: RefCell<Vec<(Instant, By, String)>>,
 }
@@ -99,6 +103,7 @@ impl Witness {
             first: RefCell::default(),
             looks: RefCell::default(),
             listings: RefCell::default(),
+            deletions: RefCell::default(),
             left: RefCell::default(),
         });
         for customer in world.api.borrow().store().customers() {
@@ -144,12 +149,6 @@ impl Witness {
             ("get_customer", _) => {
                 self.first.borrow_mut().entry(about(call, &id)).or_insert(number);
                 self.looks.borrow_mut().insert(about(call, &id), number);
-                // A second attempt keeps the customer as the first one left it.
-                let is_again = |(_, by, one): &(Instant, By, String)| (by, one) == (&call.by, &id);
-                if self.left.borrow().iter().any(is_again) {
-                    let api = self.api.borrow();
-                    self.lost.borrow_mut().extend(api.store().get(&id).map(|customer| customer.token.clone()));
-                }
             }
             ("customers", None) => drop(self.first.borrow_mut().entry(about(call, "")).or_insert(number)),
             ("customers", Some(parent)) => drop(self.listings.borrow_mut().insert(about(call, parent), number)),
@@ -162,7 +161,10 @@ impl Witness {
                 let token = call.deletes().unwrap();
                 let customer = api.store().customers().iter().find(|customer| customer.token == token).cloned();
                 drop(api);
+                self.check_repeated(call, &token);
                 if let Some(customer) = customer {
+                    let deletion = (number, customer.provided_id.clone().unwrap());
+                    self.deletions.borrow_mut().insert(about(call, &token), deletion);
                     self.check_delete(call, &customer);
                 }
             }
@@ -172,7 +174,24 @@ impl Witness {
                     self.check_empty(call, &customer);
                 }
             }
+            ("update_customer", _) if call.fields().any(|field| field == "emails") => self.lets_in(call),
             _ => {}
+        }
+    }
+
+    /// Between its listing and a write a customer may become another one: no call tells.
+    fn lets_in(&self, call: &Call) {
+        let customer = self.api.borrow().store().get(call.provided_id()).cloned();
+        let Some(customer) = customer else { return };
+        if self.made_after_first(call, &customer).is_some() {
+            self.lost.borrow_mut().insert(customer.token);
+        }
+    }
+
+    fn check_repeated(&self, call: &Call, token: &str) {
+        if let Some((before, id)) = self.deletions.borrow().get(&about(call, token)) {
+            let looked = self.looks.borrow().get(&about(call, id)).copied();
+            assert!(looked > Some(*before), "the deletion of {id} is repeated without a look: {call}");
         }
     }
 
@@ -202,14 +221,13 @@ impl Witness {
     fn check_empty(&self, call: &Call, customer: &StoredCustomer) {
         let id = self.check_row(call, customer);
         let looked = self.looks.borrow().get(&about(call, id)).copied();
-        let first = self.first.borrow();
-        let first = [id, ""].into_iter().filter_map(|id| first.get(&about(call, id)).copied()).min();
-        match self.made_at(&customer.token).filter(|(_, at)| *at > self.began_at(call.by)) {
-            Some((made, _)) if first.is_some_and(|first| first < made) => {
+        let is_new = self.made_at(&customer.token).is_some_and(|(_, at)| at > self.began_at(call.by));
+        match self.made_after_first(call, customer) {
+            Some(made) => {
                 assert!(looked < Some(made), "{id} is locked out, and a look has shown another customer: {call}");
                 self.lost.borrow_mut().insert(customer.token.clone());
             }
-            Some(_) => {}
+            None if is_new => {}
             None => {
                 let since = self.began_at(call.by) + LOADING;
                 let is_said = self.said(id, call.began - self.freshness.get(), |says| *says == Says::Leaves);
@@ -236,6 +254,14 @@ impl Witness {
 
     fn began_at(&self, by: By) -> Instant {
         self.began + Duration::from_millis(by.since.try_into().unwrap())
+    }
+
+    /// When a user made a customer, if that was after the caller first saw one with its id.
+    fn made_after_first(&self, call: &Call, customer: &StoredCustomer) -> Option<usize> {
+        let first = self.first.borrow();
+        let shown = [call.provided_id(), ""].into_iter().filter_map(|id| first.get(&about(call, id)).copied()).min();
+        let (made, at) = self.made_at(&customer.token)?;
+        (at > self.began_at(call.by) && shown? < made).then_some(made)
     }
 
     fn made_at(&self, token: &str) -> Option<(usize, Instant)> {
