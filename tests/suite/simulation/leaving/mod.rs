@@ -1,5 +1,5 @@
-//! Tenants leave, return and leave again, between faults, lies, deaths and clocks that jump, while users make and delete
-//! customers. Laws of what may be deleted, each checked on Explo's customers, never by asking the program:
+//! Tenants leave, return and leave again, between faults, lies, deaths and clocks that jump, while users make, move
+//! and delete customers. Laws of what may be deleted, each checked on Explo's customers, never by asking the program:
 //!
 //! - nobody is deleted or locked out who never was a tenant, nor a customer whose row is there and says nothing;
 //! - for a row that is gone: an earlier real run lacked it, no row was there since, and the time has really passed, if one of
@@ -29,7 +29,7 @@ use explo_sync::{
 use rand::{RngExt, SeedableRng, rngs::SmallRng, seq::IndexedRandom};
 
 use self::{
-    rows::{Rows, meddle},
+    rows::{Rows, meddle, relocate},
     witness::Deed,
 };
 use super::{
@@ -99,6 +99,9 @@ async fn leaves(seed: u64, action: Action) {
         rows.change(&world, &witness, random);
         if random.random_bool(0.5) {
             meddle(&world, &witness, &rows.ever, random);
+        }
+        if random.random_bool(0.3) {
+            relocate(&world, &rows.ever, random);
         }
         let (clock, own) = clocks.turn(now, random);
         table.clock.set(Some(clock));

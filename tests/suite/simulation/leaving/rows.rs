@@ -11,6 +11,7 @@ use super::{
 };
 use crate::simulation::{
     course::{Course, Ended},
+    tell,
     world::World,
 };
 
@@ -100,16 +101,33 @@ pub fn change_row(
 
 /// A user swaps, deletes or makes the customer of a tenant that leaves, or makes one below it.
 pub fn meddle(world: &World, witness: &Witness, rows: &BTreeSet<String>, random: &mut SmallRng) {
-    let tenants = world.tenants.borrow();
-    let stays = |id: &&String| tenants.iter().any(|tenant| *tenant.provided_id == ***id && tenant.offboard.is_none());
-    let leaving: Vec<_> = rows.iter().filter(|id| !stays(id)).collect();
-    let Some(id) = leaving.choose(random) else { return };
+    let Some(id) = leaver(world, rows, random) else { return };
     let (mut api, parent) = (world.api.borrow_mut(), above(random, id[1..].parse().unwrap()));
-    let store = api.store_mut();
+    let (id, store) = (&id, api.store_mut());
     match random.random_range(0..10) {
         0..3 => witness.swap(store, id),
         3..5 => drop(witness.remove(store, id)),
         5..9 => witness.make(store, customer(id, parent)),
         _ => witness.make(store, customer(&format!("child of {id}"), Some((*id).clone()))),
     }
+}
+
+/// A user moves the customer of a tenant that leaves below another one.
+pub fn relocate(world: &World, rows: &BTreeSet<String>, random: &mut SmallRng) {
+    let Some(id) = leaver(world, rows, random) else { return };
+    let (mut api, parent) = (world.api.borrow_mut(), above(random, id[1..].parse().unwrap()));
+    let store = api.store_mut();
+    let parent = parent.filter(|parent| store.get(parent).is_some());
+    if let (Some(_), Ok(customer)) = (&parent, store.customer(&id)) {
+        tell::event(format_args!("somebody moves {id:?} below {parent:?}"));
+        customer.parent_provided_id = parent;
+    }
+}
+
+/// A tenant that leaves.
+fn leaver(world: &World, rows: &BTreeSet<String>, random: &mut SmallRng) -> Option<String> {
+    let tenants = world.tenants.borrow();
+    let stays = |id: &&String| tenants.iter().any(|tenant| *tenant.provided_id == ***id && tenant.offboard.is_none());
+    let leaving: Vec<_> = rows.iter().filter(|id| !stays(id)).collect();
+    leaving.choose(random).map(|id| (*id).clone())
 }
