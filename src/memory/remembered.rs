@@ -22,7 +22,7 @@ pub struct Remembered {
     pub children_listed_at: Option<u64>,
     /// Since when complete listings have lacked it, in seconds since 1970.
     pub customer_gone_since: Option<u64>,
-    /// Since when complete reads have lacked its row, in seconds since 1970 by the ledger's own clock.
+    /// Since when complete reads have lacked its row, in seconds since 1970 by the later of the ledger's clock and ours.
     pub row_gone_since: Option<u64>,
     /// What its tenant wanted at the last write, successful or not.
     pub wanted: Option<u64>,
