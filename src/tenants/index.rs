@@ -3,6 +3,7 @@
 //!
 //! Rejects rows that share an id: none of them is planned.
 
+mod back;
 mod claims;
 mod leaving;
 mod mark;
@@ -21,10 +22,10 @@ use crate::{
     compare::{Fingerprints, Layouts, lasting_fingerprint, measure, with_parent},
     model::{Field, Invalid, Managed, Row, Slots, Tenant},
 };
+use back::Back;
 use claims::Claims;
 use mark::{Mark, State};
 pub use probe::Probe;
-use returning::Back;
 
 /// For each reason, the places of this many rows without an id are named.
 const PLACES: usize = 3;
@@ -284,9 +285,7 @@ impl Index {
     #[must_use]
     pub fn tenant(&self, row: RowNumber) -> Tenant<'static> {
         let mut tenant = self.rows.tenant(row);
-        if let Some(back) = self.back.get(&row) {
-            back.add_to(&mut tenant);
-        }
+        self.back.get(&row).inspect(|back| back.add_to(&mut tenant));
         if tenant.parent_provided_id.is_some() {
             tenant.parent_provided_id = self.wanted_parent(row).map(|parent| parent.into_owned().into());
         }

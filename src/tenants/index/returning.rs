@@ -2,25 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeSet};
 
-use super::{Index, RowNumber};
-use crate::model::{Customer, Row, Tenant};
-
-type List = Vec<Cow<'static, str>>;
-
-/// What a tenant gets back.
-#[derive(Debug, Default)]
-pub(super) struct Back {
-    emails: Option<List>,
-    group_tags: Option<List>,
-}
-
-impl Back {
-    /// Adds it to what the row wants.
-    pub(super) fn add_to(&self, tenant: &mut Tenant<'static>) {
-        tenant.emails = self.emails.clone().or(tenant.emails.take());
-        tenant.group_tags = self.group_tags.clone().or(tenant.group_tags.take());
-    }
-}
+use super::{Index, RowNumber, back::Back};
+use crate::model::{Customer, Row};
 
 impl Index {
     /// Adds a row as it is planned: what `row` itself does not manage is what its tenant gets back.
