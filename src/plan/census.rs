@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     compare::{Rules, compare, lasting_fingerprint_of},
-    memory::{Listed, Memory, Overview, Token},
+    memory::{Listed, Memory, Token},
     model::{Customer, Tenant},
     tenants::{Index, Probe, RowNumber},
 };
@@ -256,24 +256,32 @@ impl<'m> Census<'m> {
         }
     }
 
+    /// Where nothing is listed: what the last complete listing showed as a whole. Of tenants that are only looked up it counts
+    /// for those that leave.
+    fn recall_overview(&mut self) {
+        let (compared, is_recalled) = (&mut self.compared, self.recalled.is_some());
+        let Some(overview) = compared.memory.overview().filter(|_| is_recalled || compared.extent == Extent::Some)
+        else {
+            return;
+        };
+        if is_recalled {
+            self.population.remember(overview);
+            self.tags.seen.extend(overview.tags.iter().cloned());
+        }
+        for (ids, reason) in [(&overview.doubled, DOUBLED), (&overview.unreadable, UNREADABLE)] {
+            let rows = ids.iter().filter_map(|id| compared.index.row(id));
+            for row in rows.filter(|row| is_recalled || compared.index.is_leaving(*row)).collect::<Vec<_>>() {
+                compared.reject(row, reason);
+            }
+        }
+    }
+
     /// Ends the observation: decides which tenants can't be planned, and which customers get another id.
     #[must_use]
     pub fn close(mut self) -> Draft<'m> {
         self.reject_doubled();
         self.reject_unread();
-        let recalled = |_: &&Overview| self.recalled.is_some();
-        if let Some(overview) = self.compared.memory.overview().filter(recalled) {
-            self.population.remember(overview);
-            self.tags.seen.extend(overview.tags.iter().cloned());
-        }
-        let alone = |_: &&Overview| self.compared.extent == Extent::Some || self.recalled.is_some();
-        if let Some(overview) = self.compared.memory.overview().filter(alone) {
-            for (ids, reason) in [(&overview.doubled, DOUBLED), (&overview.unreadable, UNREADABLE)] {
-                for row in ids.iter().filter_map(|id| self.compared.index.row(id)).collect::<Vec<_>>() {
-                    self.compared.reject(row, reason);
-                }
-            }
-        }
+        self.recall_overview();
         let renamed = self.judge_renames();
         let compared = &mut self.compared;
         let with_previous_id = compared.index.with_previous_id().filter(|row| !compared.index.is_leaving(*row));

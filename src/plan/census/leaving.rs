@@ -81,7 +81,8 @@ impl Census<'_> {
         let is_due = |id: &str| memory.looked_up_at(id).is_none_or(|at| *retry_failed || is_daily_due(at, *now));
         let missing = self.tokens.unseen().filter(leaves).filter(|id| !is_listed(id));
         let (due, hidden): (Vec<_>, Vec<_>) = missing.map(str::to_owned).partition(|id| is_due(id));
-        for row in hidden.iter().filter_map(|id| index.row(id)).collect::<Vec<_>>() {
+        let rows = hidden.iter().filter_map(|id| index.row(id)).filter(|row| index.is_leaving(*row));
+        for row in rows.collect::<Vec<_>>() {
             self.compared.reject(row, HIDDEN);
         }
         due.into_iter().collect()

@@ -25,7 +25,7 @@ impl Draft<'_> {
             Found::Nobody if memory.is_deleting(&provided_id) => drop(self.news.deleted.insert(provided_id)),
             Found::Nobody => drop(self.news.gone.insert(provided_id)),
             Found::Customer(customer) if memory.has_token(customer, &provided_id) => {
-                let row = index.row(&provided_id);
+                let row = index.row(&provided_id).filter(|row| index.is_leaving(*row));
                 self.news.asked_at.insert(provided_id, *now);
                 if let Some(row) = row {
                     self.compared.reject(row, HIDDEN);
