@@ -67,7 +67,7 @@ where
     }
 
     /// Notes that a customer whose deletion was begun is gone.
-    pub(super) async fn is_gone(&mut self, provided_id: &str) -> sqlx::Result<()> {
+    pub(super) async fn note_gone(&mut self, provided_id: &str) -> sqlx::Result<()> {
         let text = self.text(&mut row::cell::<D>(self.ledger, row::OFFBOARDED, provided_id)).await?;
         match text.as_deref().and_then(as_deleted) {
             Some(text) => {

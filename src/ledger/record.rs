@@ -74,7 +74,7 @@ where
         let mut gone: Vec<_> = gone.map(|entry| &*entry.provided_id).collect();
         let back: Vec<_> = entries.iter().filter(|entry| entry.is_back).map(|entry| &*entry.provided_id).collect();
         for entry in entries.iter().filter(|entry| entry.is_deleted) {
-            self.is_gone(&entry.provided_id).await?;
+            self.note_gone(&entry.provided_id).await?;
         }
         for entry in entries {
             if let Some(former) = &entry.former
