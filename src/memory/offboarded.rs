@@ -160,11 +160,11 @@ impl Memory {
         self.locked_out.get(provided_id)
     }
 
-    /// What `lock_out` emptied of a customer, if it is still the same one.
+    /// What `lock_out` emptied of a customer, unless another one has the id by now.
     #[must_use]
     pub fn locked_out(&self, provided_id: &str) -> Option<&LockedOut> {
         let locked_out = self.locked_out.get(provided_id)?;
-        (self.token(provided_id).map(hash).as_ref() == Some(&locked_out.customer_hash)).then_some(locked_out)
+        self.token(provided_id).is_none_or(|token| hash(token) == locked_out.customer_hash).then_some(locked_out)
     }
 
     /// What `lock_out` emptied of a tenant's customer. If no customer is known under its id, that of its previous id counts.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Draft, Extent, News, Offboarding, Population, Recalled, Tags,
-    compared::{Compared, DOUBLED, UNREADABLE},
+    compared::{Compared, DOUBLED, HIDDEN, UNREADABLE},
     doubt::{Doubtful, Faults, Match},
     draft::Stage,
     hierarchy::{Hierarchy, Placed},
@@ -145,7 +145,7 @@ impl<'m> Census<'m> {
             Probe::Leaving(row) => self.observe_leaving(row, customer, provided_id),
             Probe::Ignored => {}
             // What was emptied of an earlier customer with this id is wanted of no other one: the next run knows its token.
-            Probe::Equal(row) | Probe::Differs(row) if self.is_put_back_wrongly(customer, provided_id) => {
+            Probe::Equal(row) | Probe::Differs(row) if self.is_put_back_wrongly(row, customer, provided_id) => {
                 self.remember(row, customer, provided_id, false);
             }
             Probe::Equal(row) => self.remember(row, customer, provided_id, true),
@@ -165,10 +165,11 @@ impl<'m> Census<'m> {
         self.population.with_tenant += 1;
     }
 
-    /// Whether the row would get back what `lock_out` emptied of another customer.
-    fn is_put_back_wrongly(&self, customer: &Customer<'_>, provided_id: &str) -> bool {
-        let memory = self.compared.memory;
-        memory.locked_out(provided_id).is_some() && !memory.has_token(customer, provided_id)
+    /// Whether the row would get back what `lock_out` emptied of another customer: of one that had its id, or has its previous
+    /// one.
+    fn is_put_back_wrongly(&self, row: RowNumber, customer: &Customer<'_>, provided_id: &str) -> bool {
+        let Compared { index, memory, .. } = &self.compared;
+        index.gets_back(row) && (memory.locked_out(provided_id).is_none() || !memory.has_token(customer, provided_id))
     }
 
     fn observe_again(&mut self, row: RowNumber, provided_id: &str) {
@@ -267,6 +268,10 @@ impl<'m> Census<'m> {
         if is_recalled {
             self.population.remember(overview);
             self.tags.seen.extend(overview.tags.iter().cloned());
+            let is_hidden = |row: &RowNumber| compared.memory.is_hidden(&compared.index.provided_id(*row));
+            for row in compared.index.leaving().filter(is_hidden).collect::<Vec<_>>() {
+                compared.reject(row, HIDDEN);
+            }
         }
         for (ids, reason) in [(&overview.doubled, DOUBLED), (&overview.unreadable, UNREADABLE)] {
             let rows = ids.iter().filter_map(|id| compared.index.row(id));
@@ -312,8 +317,10 @@ impl<'m> Census<'m> {
         let extent = compared.extent;
         let is_complete = extent == Extent::All && !is_recalled;
         let index = &compared.index;
-        let is_met = |row| leavers.said.contains_key(&row) || compared.memory.is_hidden(&index.provided_id(row));
-        let has_left = |row| is_complete && index.is_leaving(row) && index.is_unmet(row) && !is_met(row);
+        let memory = compared.memory;
+        let is_gone = |id: &str| if is_recalled { !memory.is_made(id) } else { is_complete && !memory.is_hidden(id) };
+        let is_met = |row| !index.is_unmet(row) || leavers.said.contains_key(&row);
+        let has_left = |row| index.is_leaving(row) && !is_met(row) && is_gone(&index.provided_id(row));
         let hierarchy = Hierarchy::judge(index, |id| self.population.may_have(id, extent), has_left);
         for (row, reason) in hierarchy.invalid(&compared.index) {
             compared.reject(row, &reason);

@@ -7,7 +7,7 @@
 //! | the same, and Explo keeps another value | nothing is asked; it counts as unsettled |
 //! | the same, and no listing shows the customer | it counts as hidden |
 //! | the same, and its write failed | it waits for its next try, without a look-up |
-//! | it leaves, and its customer is not offboarded yet | its customer is looked up |
+//! | it leaves, and its customer is not offboarded yet, or has another id | its customer is looked up |
 //! | anything else | its customer is looked up |
 //! | nothing, and the row names no previous id | it is created; the answer says whether it existed |
 
@@ -50,7 +50,13 @@ impl Recalled {
         for row in index.leaving() {
             let provided_id = index.provided_id(row);
             let is_done = || memory.is_at_rest(&provided_id, index.lasting_fingerprint(row, &provided_id));
-            if doubting == Doubting::All || memory.is_made(&provided_id) && !is_done() {
+            let is_to_rename = |id: &str| memory.is_made(id) && !index.has(id);
+            let is_due = if memory.is_made(&provided_id) {
+                !is_done() && (!memory.is_hidden(&provided_id) || doubting == Doubting::Open)
+            } else {
+                index.previous_provided_id(row).is_some_and(|previous| is_to_rename(&previous))
+            };
+            if doubting == Doubting::All || is_due {
                 recalled.look.push(row);
             }
         }

@@ -101,7 +101,7 @@ impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
         let Reconciler { source, offboarding, memory, rules, now, .. } = self.reconciler;
         let alike: BTreeMap<_, _> = provided_ids.iter().map(|id| (folded(id), id)).collect();
         let read = async || {
-            let (mut said, mut twins, mut is_whole, mut rows) = (Said::new(), BTreeSet::new(), true, 0);
+            let (mut said, mut claimed, mut is_whole, mut rows) = (Said::new(), BTreeSet::new(), true, 0);
             let mut take = |row: &Row<'_>| {
                 rows += 1;
                 let planned = offboarding.row(row, memory, *rules, *now);
@@ -114,23 +114,22 @@ impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
                         said.insert(id.to_owned(), says);
                     }
                     // Where Explo takes both for the same, it is the row of this id.
-                    Some(id) => twins.extend(alike.get(&folded(id)).map(|id| (*id).to_owned())),
+                    Some(id) => claimed.extend(alike.get(&folded(id)).map(|id| (*id).to_owned())),
                 }
                 let previous = match row {
                     Ok(tenant) => tenant.previous_provided_id.as_deref(),
                     Err(invalid) => invalid.previous_provided_id.as_deref(),
                 };
-                if let Some(previous) = previous.filter(|previous| id_of(row) != Some(previous)) {
-                    said.insert(previous.to_owned(), Says::Stays);
-                }
+                claimed.extend(previous.filter(|previous| id_of(row) != Some(previous)).map(str::to_owned));
             };
             if self.reads_one {
                 source.read_some(provided_ids, &mut take).await?;
             } else {
                 source.read(&mut take).await?;
             }
-            for twin in twins {
-                said.entry(twin).or_insert(Says::Stays);
+            // An own row's word counts.
+            for id in claimed {
+                said.entry(id).or_insert(Says::Stays);
             }
             // A source that has lost most of its rows says nothing.
             let usual = memory.overview().map_or(0, |overview| overview.with_tenant);

@@ -17,9 +17,15 @@ impl Index {
         let back =
             Back { emails: back(&own.emails, &planned.emails), group_tags: back(&own.group_tags, &planned.group_tags) };
         let row = self.row(&planned.provided_id).filter(|row| !self.is_leaving(*row));
-        if let Some(row) = row.filter(|_| back.emails.is_some() || back.group_tags.is_some()) {
+        let gets_back = own.emails != planned.emails || own.group_tags != planned.group_tags;
+        if let Some(row) = row.filter(|_| gets_back) {
             self.back.insert(row, back);
         }
+    }
+
+    /// Whether a tenant gets anything back.
+    pub(crate) fn gets_back(&self, row: RowNumber) -> bool {
+        self.back.contains_key(&row)
     }
 
     /// Leaves out tags that a tenant would get back; returns whether it would get any of these.

@@ -67,8 +67,14 @@ async fn one_that_is_hidden_is_named_keeps_its_token_and_is_not_told_as_gone() {
         let (code, report) = program.sync(&["--only", "t0"]).await;
         assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("t0")), "{report}");
         assert!(writes(&sandbox.take_calls()).is_empty(), "nor is it alone");
-        database.execute("update explo_customers set customer_gone_since = '2001-01-01T00:00:00Z'").await;
+        database
+            .execute("update explo_customers set customer_gone_since = '2001-01-01T00:00:00Z' where provided_id = 't0'")
+            .await;
     }
+    let quick = program.clone().with("EXPLO_SYNC__EXPLO__LIST_EVERY", "1h");
+    let (code, report) = quick.sync(&[]).await;
+    assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("t0")), "{report}");
+    assert!(sandbox.take_calls().is_empty(), "a run without a listing does not ask");
     assert_eq!(was(&program).await["gone"], json!(false));
     assert_ne!(database.tokens("default").await["t0"], None);
     // It is listed again, and leaves.

@@ -4,7 +4,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::{locking_out, offboarded, world};
-use crate::support::{Kind, changes, endpoints, stored};
+use crate::support::{Kind, changes, customer, endpoints, stored};
 
 /// One is locked out, and meanwhile nobody has this tag any more.
 #[rstest]
@@ -96,4 +96,38 @@ async fn what_somebody_added_while_it_was_locked_out_stays_beside_what_comes_bac
     assert_eq!(sorted(&after["emails"]), ["boss@Tenant-0.example", "new@x.example"]);
     assert_eq!(sorted(&after["group_tags"]), ["gold", "silver"]);
     assert_eq!(program.sync(&[]).await.1["changes"], json!([]));
+}
+
+#[tokio::test]
+async fn a_customer_of_its_own_gets_nothing_of_the_one_with_its_previous_id() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 0).with_ledger().start().await;
+    database.execute("alter table tenants add column previous text").await;
+    let query = "select id as provided_id, name, offboard, previous as previous_provided_id from tenants";
+    let program = locking_out(program).with("EXPLO_SYNC__SOURCE__QUERY", query);
+    assert_eq!(program.sync(&[]).await.0, 0);
+    database.execute("update tenants set offboard = true where id = 't0'").await;
+    assert_eq!(offboarded(&program.sync(&[]).await.1), super::applied(&["t0"]));
+    let other = json!({"provided_id": "z", "name": "Z", "emails": ["z@x.example"], "access_group": "Production"});
+    sandbox.change(|store| store.add(customer(other)));
+    database.execute("insert into tenants (id, name, previous) values ('z', 'Z', 't0')").await;
+    for _ in 0..3 {
+        drop(program.sync(&[]).await);
+        assert_eq!(stored(&sandbox, "z")["emails"], json!(["z@x.example"]));
+    }
+}
+
+#[tokio::test]
+async fn one_whose_customer_was_deleted_by_hand_is_made_with_what_was_emptied() {
+    let (database, sandbox, program) = world(Kind::Sqlite, 20, 1).with_ledger().start().await;
+    let program = locking_out(program);
+    assert_eq!(program.sync(&["--allow", "offboard=1"]).await.0, 0);
+    sandbox.change(|store| {
+        let token = store.get("t0").unwrap().token.clone();
+        store.delete(&token).unwrap();
+    });
+    assert_eq!(program.sync(&[]).await.0, 0, "a look shows that it is gone");
+    database.execute("update tenants set offboard = null").await;
+    let (code, report) = program.sync(&[]).await;
+    assert_eq!((code, changes(&report)), (0, vec!["create t0 applied".to_owned()]), "{report}");
+    assert_eq!(stored(&sandbox, "t0")["emails"], json!(["boss@Tenant-0.example"]));
 }

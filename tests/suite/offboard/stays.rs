@@ -55,8 +55,10 @@ async fn nobody_is_made_below_a_tenant_that_left() {
     let tenants = [tenant("p", None, true), tenant("c", Some("p"), false)];
     let world = World::of(tenants).columns(&COLUMNS).derived().without(["p", "c"]).with_ledger();
     let (_database, sandbox, program) = world.start().await;
-    let (code, report) = deleting(program).sync(&[]).await;
+    let (code, report) = deleting(program.clone()).sync(&[]).await;
     assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("c")), "{report}");
     assert!(report["invalid"][0]["reason"].as_str().unwrap().contains("a tenant that leaves and has no customer"));
+    let (code, report) = deleting(program).with("EXPLO_SYNC__EXPLO__LIST_EVERY", "1h").sync(&[]).await;
+    assert_eq!((code, &report["invalid"][0]["provided_id"]), (3, &json!("c")), "nor without a listing: {report}");
     assert!(writes(&sandbox.take_calls()).is_empty());
 }
