@@ -321,7 +321,7 @@ pub struct LedgerArgs {
 /// Options of `tokens`.
 #[derive(Debug, Clone, Args)]
 pub struct TokensArgs {
-    /// Print the ids of the source's tenants that have no token in the ledger; exit 3 if there are any
+    /// Print the ids of the source's tenants that stay and have no token in the ledger; exit 3 if there are any
     #[arg(long, required = true)]
     pub missing: bool,
 }

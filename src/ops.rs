@@ -151,7 +151,7 @@ impl Status {
         }
         known.answered = true;
         known.held.clone_from(&report.run.held);
-        known.command = (!report.run.held.is_empty()).then(|| report.command(&report.run.over));
+        known.command = (!report.run.held.is_empty()).then(|| report.command_through());
         known.troubles = troubles;
         known.push(ended);
         known.judge(exit);

@@ -116,8 +116,7 @@ async fn missing(context: &Context) -> Result<BTreeSet<String>, (String, Exit)> 
     let memory = ledger.of(pair).load().await.map_err(failed)?;
     let mut ids = BTreeSet::new();
     let mut take = |row: &Row<'_>| {
-        let planned = config.offboarding.row(row, &memory, config.rules, seconds_now());
-        let leaves = matches!(planned, Some(Ok(tenant)) if tenant.offboard.is_some());
+        let leaves = config.offboarding.leaves(row, &memory, config.rules, seconds_now());
         ids.extend(id_of(row).filter(|id| !leaves && memory.token(id).is_none()).map(str::to_owned));
     };
     config.source.read(&mut take).await.map_err(failed)?;

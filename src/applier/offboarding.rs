@@ -227,7 +227,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let record = if fields.is_empty() {
             Record::Whole(customer.clone().into_owned())
         } else {
-            self.written(self.writer.update_checked(&sent, attempts, check)).await?
+            self.written(self.writer.update(&sent, attempts, check)).await?
         };
         let Record::Whole(answer) = &record else { return Ok(Outcome::failed(UNREADABLE, Blame::Tenant)) };
         if !self.is_believed(change, tenant, &answer.token, Seen::Listed(lasting_fingerprint_of(answer, tenant))) {

@@ -196,7 +196,7 @@ impl<R: Reader, W: Writer> Applier<'_, R, W> {
         let sent = to_send(tenant, fields, current, self.plan.rules);
         // Values of others were not measured with the row.
         measure(&sent, current).map_err(|reason| Error::Unsent { endpoint: Endpoint::UpdateCustomer, reason })?;
-        let answer = self.written(self.writer.update(&sent, attempts)).await?;
+        let answer = self.written(self.writer.update(&sent, attempts, None)).await?;
         if !self.is_believed(change, tenant, answer.token(), seen(tenant, &answer)) {
             return Ok(None);
         }

@@ -180,11 +180,7 @@ impl<T: Transport> Writer for Client<T> {
         }
     }
 
-    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error> {
-        self.update_checked(tenant, attempts, None).await
-    }
-
-    async fn update_checked(
+    async fn update(
         &self,
         tenant: &Tenant<'_>,
         attempts: Attempts,

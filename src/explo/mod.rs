@@ -79,11 +79,8 @@ pub trait Writer {
     async fn create(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Created, Error>;
 
     /// Changes the fields that the tenant has. Returns the customer as it is now; it may be too large to be read
-    /// completely.
-    async fn update(&self, tenant: &Tenant<'_>, attempts: Attempts) -> Result<Record<'static>, Error>;
-
-    /// Does the same, if the check agrees right before each attempt.
-    async fn update_checked(
+    /// completely. The check is asked right before each attempt.
+    async fn update(
         &self,
         tenant: &Tenant<'_>,
         attempts: Attempts,

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use secrecy::SecretString;
 
 use super::{
-    Adopted, Error, LONGEST_ID, Ledger, Offboarded, Pair, Refused, Sql, Writer,
+    Adopted, Error, Ledger, Offboarded, Pair, Refused, Sql, Writer,
     dialect::Dialect,
     mysql::MySqlDialect,
     postgres::PostgresDialect,
@@ -20,7 +20,7 @@ use crate::{
         causes::{self, Keys},
         is_late, words,
     },
-    memory::{Entry, Memory, Overview},
+    memory::{Entry, LONGEST_ID, Memory, Overview},
 };
 
 /// The most rows per statement.

@@ -37,7 +37,7 @@ pub use memory::InMemory;
 pub use offboarded::Offboarded;
 pub use recorder::{ToRecord, record_all};
 pub use session::State;
-pub use sql::{Adopted, LONGEST_ID, Sql};
+pub use sql::{Adopted, Sql};
 pub use table::Table;
 pub use whose::Pair;
 

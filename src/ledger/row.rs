@@ -6,12 +6,13 @@ use secrecy::ExposeSecret;
 use sqlx::{Encode, QueryBuilder, Type};
 
 use super::{
-    LONGEST_ID, Sql,
+    Sql,
     dialect::{COUNTS, Dialect, KEY},
     form,
 };
 use crate::memory::{
-    DELETING, Entry, Failure, FieldFindings, LOCKED_OUT, LockedOut, Overview, Remembered, Seen, Token, token_hash,
+    DELETING, Entry, Failure, FieldFindings, LOCKED_OUT, LONGEST_ID, LockedOut, Overview, Remembered, Seen, Token,
+    token_hash,
 };
 
 /// The columns of the memory, in the order of reading, after the id.

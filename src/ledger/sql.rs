@@ -8,9 +8,6 @@ use crate::database::{
     causes::{self, Keys},
 };
 
-/// The most bytes of an id in the key; MySQL's index has room for 3,072, PostgreSQL's for 2,704.
-pub use crate::memory::LONGEST_ID;
-
 /// A table in a database.
 #[derive(Debug, Clone)]
 pub struct Sql {

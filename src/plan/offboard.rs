@@ -78,6 +78,12 @@ pub(super) struct Leavers {
 }
 
 impl Offboarding {
+    /// Whether a row says that its tenant leaves, at `now`, and something is to be done then.
+    #[must_use]
+    pub fn leaves(&self, row: &Row<'_>, memory: &Memory, rules: Rules, now: u64) -> bool {
+        matches!(self.row(row, memory, rules, now), Some(Ok(tenant)) if tenant.offboard.is_some())
+    }
+
     /// A row as this run plans it, at `now` in seconds since 1970; `None`: as it is. One that says when its tenant leaves
     /// either wants its customer without access, or stays. A tenant that stays wants back what `lock_out` emptied.
     #[must_use]

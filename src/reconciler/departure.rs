@@ -104,8 +104,7 @@ impl<'a, S: Source, R: Reader> Leaving<'a, S, R> {
             let (mut said, mut claimed, mut is_whole, mut rows) = (Said::new(), BTreeSet::new(), true, 0);
             let mut take = |row: &Row<'_>| {
                 rows += 1;
-                let planned = offboarding.row(row, memory, *rules, *now);
-                let leaves = matches!(&planned, Some(Ok(tenant)) if tenant.offboard.is_some());
+                let leaves = offboarding.leaves(row, memory, *rules, *now);
                 match id_of(row) {
                     None => is_whole = false,
                     Some(id) if provided_ids.contains(id) => {

@@ -120,7 +120,7 @@ fn write_guard(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             out,
             "<p>The plan changes more than the limits permit, so a run would write nothing. If the plan is right, let it \
              through once with this command:</p><pre><code>{}</code></pre>",
-            Text(&report.command(held))
+            Text(&report.command_through())
         )?;
     }
     out.write_all(

@@ -269,7 +269,7 @@ impl Report {
             return Some(format!(
                 "held by the guard: {}; let it through with {}",
                 classes.join(", "),
-                self.command(held)
+                self.command_through()
             ));
         }
         match self.end() {
@@ -277,6 +277,12 @@ impl Report {
             Some(error) => Some(error.to_string()),
             None => unrecorded,
         }
+    }
+
+    /// The command that lets the whole plan through, with what was allowed already.
+    #[must_use]
+    pub fn command_through(&self) -> String {
+        self.command(&self.run.over)
     }
 
     /// The command of a next run in which all of this passes the guard.

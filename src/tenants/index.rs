@@ -284,8 +284,7 @@ impl Index {
     /// One tenant, decoded; a parent that is to be renamed has its new id.
     #[must_use]
     pub fn tenant(&self, row: RowNumber) -> Tenant<'static> {
-        let mut tenant = self.rows.tenant(row);
-        self.back.get(&row).inspect(|back| back.add_to(&mut tenant));
+        let mut tenant = self.with_back(row, self.rows.tenant(row));
         if tenant.parent_provided_id.is_some() {
             tenant.parent_provided_id = self.wanted_parent(row).map(|parent| parent.into_owned().into());
         }

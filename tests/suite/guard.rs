@@ -253,6 +253,10 @@ async fn the_command_that_lets_a_plan_through_keeps_what_was_allowed_before() {
     for allowed in [&[][..], &["--allow", "orphan=30"], &["--allow", "update=20"]] {
         let output = program.run(&[&["sync"], allowed].concat()).await;
         assert!(output.stdout.contains("--allow update=20 --allow orphan=30"), "{allowed:?}: {}", output.stdout);
+        for form in ["json", "html"] {
+            let told = program.run(&[&["sync", "--dry-run", "--output", form], allowed].concat()).await.stdout;
+            assert!(told.contains("--allow update=20 --allow orphan=30"), "{form} {allowed:?}: {told}");
+        }
     }
     assert_eq!(program.sync(&["--allow", "update=20", "--allow", "orphan=30"]).await.0, 0);
 }

@@ -115,9 +115,5 @@ pub(super) fn write_held(report: &Report, style: Style, out: &mut dyn Write) -> 
     if held.is_empty() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "Nothing is written. If the plan is right, let it through once:\n  {}",
-        report.command(&report.run.over)
-    )
+    writeln!(out, "Nothing is written. If the plan is right, let it through once:\n  {}", report.command_through())
 }

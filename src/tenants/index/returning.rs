@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeSet};
 
 use super::{Index, RowNumber, back::Back};
-use crate::model::{Customer, Row};
+use crate::model::{Customer, Row, Tenant};
 
 impl Index {
     /// Adds a row as it is planned: what `row` itself does not manage is what its tenant gets back.
@@ -21,6 +21,14 @@ impl Index {
         if let Some(row) = row.filter(|_| gets_back) {
             self.back.insert(row, back);
         }
+    }
+
+    /// A tenant with what it gets back.
+    pub(super) fn with_back(&self, row: RowNumber, mut tenant: Tenant<'static>) -> Tenant<'static> {
+        if let Some(back) = self.back.get(&row) {
+            back.add_to(&mut tenant);
+        }
+        tenant
     }
 
     /// Whether a tenant gets anything back.
